@@ -1,0 +1,1 @@
+"""The harness: grids, cells, attacks, evaluation and the command line."""

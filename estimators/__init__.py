@@ -1,0 +1,1 @@
+"""Networks, data sets and defences: everything that is attacked or that protects."""

@@ -1,0 +1,200 @@
+"""A network behind a defence, as ART sees it, and the same on tensors without detours."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from art.defences.preprocessor.preprocessor import Preprocessor
+from art.estimators.classification import PyTorchClassifier
+from torch import nn
+from torch.nn import functional
+
+from estimators.errors import InputError
+
+# Batches of this size stay in the processor's cache; the partition is part of the result (a
+# convolution may round differently in another batch), so it is a constant and not an option.
+BATCH = 125
+
+
+class Plain(nn.Module):
+    """A network as one opaque module: ART unrolls an nn.Sequential and bypasses its `forward`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits [N, classes] of images [N, C, H, W]."""
+        logits: torch.Tensor = self.network(x)
+        return logits
+
+
+class Classifier(PyTorchClassifier):  # type: ignore[misc]
+    """ART's PyTorchClassifier for images in [0, 1], with frozen weights.
+
+    Weights need no gradient here, so that every backward pass computes that of the input alone;
+    convolutions run in channels-last order. Both hold for ART's own attacks too.
+
+    `gradients` and `forwards` count images that passed backward and forward since the last
+    `reset_counts`: the price that an attack pays.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        shape: tuple[int, int, int],
+        classes: int,
+        defence: Preprocessor | None = None,
+        device: str = "cpu",
+    ) -> None:
+        network = copy.deepcopy(network).eval().requires_grad_(False)
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        super().__init__(
+            model=Plain(network),
+            loss=nn.CrossEntropyLoss(),
+            input_shape=shape,
+            nb_classes=classes,
+            clip_values=(0.0, 1.0),
+            preprocessing_defences=None if defence is None else [defence],
+            device_type="cpu" if device == "cpu" else "gpu",
+        )
+        self.network = network
+        self.defence = defence
+        self.torch_device = torch.device(device)
+        self.scorer = folded(network)
+        self.reset_counts()
+
+    def reset_counts(self) -> None:
+        """Begin a new count of gradients and forwards."""
+        self.gradients = 0
+        self.forwards = 0
+
+    def defended(self, x: torch.Tensor) -> torch.Tensor:
+        """Images [N, C, H, W] as the network gets them: behind the defence."""
+        return apply_defence(self.defence, x)
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits [N, classes] of images that are behind the defence already."""
+        with torch.inference_mode():
+            parts = [self.scorer(channels_last(part)) for part in x.split(BATCH)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def input_gradient(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Gradient [N, C, H, W] of the summed cross entropy at the defended images.
+
+        Through the defence by BPDA with the identity as its backward pass (Athalye et al. 2018):
+        the gradient is taken behind the defence and handed on as it is.
+        """
+        self.gradients += len(x)
+        at = channels_last(self.defended(x)).detach().requires_grad_(True)
+        loss = functional.cross_entropy(self.network(at), y, reduction="sum")
+        (gradient,) = torch.autograd.grad(loss, at)
+        return gradient.contiguous()
+
+    def loss_gradient(
+        self, x: Any, y: Any, training_mode: bool = False, **kwargs: Any
+    ) -> Any:
+        """ART's loss gradient, counted."""
+        self.gradients += len(x)
+        return super().loss_gradient(x, y, training_mode=training_mode, **kwargs)
+
+    def class_gradient(
+        self, x: Any, label: Any = None, training_mode: bool = False, **kwargs: Any
+    ) -> Any:
+        """ART's class gradient, counted."""
+        self.gradients += len(x)
+        return super().class_gradient(x, label, training_mode=training_mode, **kwargs)
+
+    def predict(
+        self,
+        x: npt.NDArray[np.float32],
+        batch_size: int = BATCH,
+        training_mode: bool = False,
+        **kwargs: Any,
+    ) -> npt.NDArray[np.float32]:
+        """ART's predictions (logits [N, classes]), counted; float32 whatever the input."""
+        self.forwards += len(x)
+        x = np.asarray(x, dtype=np.float32)
+        found: npt.NDArray[np.float32] = super().predict(
+            x, batch_size=batch_size, training_mode=training_mode
+        )
+        return found
+
+
+def apply_defence(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor:
+    """Images behind a defence, without leaving the device where the defence can do that."""
+    if defence is None:
+        return x
+    if hasattr(defence, "forward_tensor"):
+        out: torch.Tensor = defence.forward_tensor(x)
+        return out
+    array, _ = defence(x.cpu().numpy())
+    return torch.from_numpy(np.asarray(array, dtype=np.float32)).to(x.device)
+
+
+def channels_last(x: torch.Tensor) -> torch.Tensor:
+    """The same images with the channels innermost in memory."""
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """The network with each batch norm folded into the convolution directly before it.
+
+    For predictions only: the weights are rounded anew, which turns the sign of gradients that
+    are nearly zero. A network without such pairs comes back as it is.
+    """
+    pairs = _conv_norm_pairs(network)
+    if not pairs:
+        return network
+    copied = copy.deepcopy(network)
+    for conv_name, norm_name in pairs:
+        conv, norm = copied.get_submodule(conv_name), copied.get_submodule(norm_name)
+        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        fused = torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)
+        copied.set_submodule(conv_name, fused)
+        copied.set_submodule(norm_name, nn.Identity())
+    return copied.requires_grad_(False)
+
+
+def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
+    """Names of convolutions whose output goes to one batch norm and nowhere else (by tracing)."""
+    try:
+        graph = torch.fx.symbolic_trace(network).graph
+    except Exception:
+        # a network that cannot be traced (its own control flow) is used as it is
+        return []
+    modules = dict(network.named_modules())
+    pairs = []
+    for node in graph.nodes:
+        if node.op != "call_module" or not isinstance(modules[node.target], nn.BatchNorm2d):
+            continue
+        source = node.args[0]
+        if (
+            isinstance(source, torch.fx.Node)
+            and source.op == "call_module"
+            and isinstance(modules[str(source.target)], nn.Conv2d)
+            and len(source.users) == 1
+        ):
+            pairs.append((str(source.target), str(node.target)))
+    return pairs
+
+
+def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
+    """Refuse a network that does not take these images or does not give logits of these classes."""
+    try:
+        with torch.inference_mode():
+            out = network(torch.full((2, *shape), 0.5))
+    except (RuntimeError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(
+            f"network {name}: does not take images of shape {list(shape)} ({first})"
+        ) from error
+    if tuple(out.shape) != (2, classes):
+        raise InputError(
+            f"network {name}: gives an output of shape {list(out.shape[1:])},"
+            f" the data have {classes} classes"
+        )
