@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ class Plain(nn.Module):
         self.network = network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits [N, classes] of images [N, C, H, W]."""
-        logits: torch.Tensor = self.network(x)
+        """Logits [N, classes] of images [N, C, H, W]; several of ART's defences give float64."""
+        logits: torch.Tensor = self.network(x.to(torch.float32))
         return logits
 
 
@@ -168,6 +169,7 @@ def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
         # a network that cannot be traced (its own control flow) is used as it is
         return []
     modules = dict(network.named_modules())
+    uses = Counter(node.target for node in graph.nodes if node.op == "call_module")
     pairs = []
     for node in graph.nodes:
         if node.op != "call_module" or not isinstance(modules[node.target], nn.BatchNorm2d):
@@ -178,6 +180,7 @@ def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
             and source.op == "call_module"
             and isinstance(modules[str(source.target)], nn.Conv2d)
             and len(source.users) == 1
+            and uses[source.target] == uses[node.target] == 1
         ):
             pairs.append((str(source.target), str(node.target)))
     return pairs

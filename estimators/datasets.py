@@ -88,6 +88,16 @@ def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images
     return DATASETS[name](folder, split)
 
 
+def image_shape(
+    name: str, data_dir: Path | None = None
+) -> tuple[tuple[int, int, int], int]:
+    """Shape (C, H, W) and number of classes of a data set, without its files where it is known."""
+    if name in SHAPES:
+        return SHAPES[name], 10
+    images = load_images(name, "test", data_dir)
+    return images.shape, len(images.classes)
+
+
 def default_data_dir() -> Path:
     """`BENCH_DATA_DIR`, or this user's cache folder."""
     named = os.environ.get("BENCH_DATA_DIR")
@@ -168,7 +178,8 @@ def _from_npz(path: Path, split: Split, classes: tuple[str, ...] | None) -> Imag
     if not path.is_file():
         raise InputError(f"{where}: no such file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy leaves a damaged file open that it opened itself
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = {f"x_{split}", f"y_{split}"} - set(archive.files)
             if missing:
                 raise InputError(f"{where}: lacks the array {', '.join(sorted(missing))}")
@@ -272,6 +283,12 @@ TORCHVISION: dict[str, tuple[str, tuple[str, ...]]] = {
     "mnist": ("MNIST", TEN_DIGITS),
     "cifar10": ("CIFAR10", CIFAR10),
     "fashion_mnist": ("FashionMNIST", FASHION),
+}
+SHAPES: dict[str, tuple[int, int, int]] = {
+    "digits": (1, 28, 28),
+    "mnist": (1, 28, 28),
+    "cifar10": (3, 32, 32),
+    "fashion_mnist": (1, 28, 28),
 }
 DATASETS: dict[str, Callable[[Path, Split], Images]] = {
     "digits": _digits,

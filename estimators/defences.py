@@ -13,7 +13,7 @@ import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
 from estimators.errors import InputError, unknown
-from estimators.jpeg import JpegCompression
+from estimators.jpeg import JpegCompression, round_trip
 from estimators.spec import Spec
 
 ALLOWED_PACKAGE = "art."
@@ -47,6 +47,19 @@ def to_bytes(x: torch.Tensor) -> torch.Tensor:
 def from_bytes(images: torch.Tensor) -> torch.Tensor:
     """uint8 images as float32 in [0, 1]."""
     return images.to(torch.float32) / 255
+
+
+def byte_coder(
+    defence: Preprocessor | None,
+) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """What a defence does to bytes, where bytes are all that it looks at; else None.
+
+    Several such defences of the same images can share the bytes.
+    """
+    if isinstance(defence, JpegCompression):
+        quality = defence.quality
+        return lambda images: round_trip(images, quality)
+    return (lambda images: images) if isinstance(defence, Quantize) else None
 
 
 def build_defence(spec: Spec) -> Preprocessor | None:

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Union
 
+import yaml
+
+from estimators.errors import InputError
+
 Value = Union[bool, int, float, str, None, tuple["Value", ...]]
 
 
@@ -56,3 +60,18 @@ def _frozen(value: Value) -> Value:
 
 def _plain(value: Value) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def parse_spec(text: str) -> Spec:
+    """A spec from the command line: `pgd` or `pgd:eps=0.1,max_iter=40` (values as in YAML)."""
+    name, _, rest = text.partition(":")
+    params: dict[str, Value] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
+        try:
+            params[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"{text!r}: the value of {key} cannot be read") from error
+    return Spec.of(name.strip(), params)

@@ -54,7 +54,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("mnist", "lenet"): Recipe(epochs=15),
     ("mnist", "resnet"): Recipe(epochs=8, bfloat16=True),
     ("cifar10", "lenet"): Recipe(epochs=30, flip=True),
-    ("cifar10", "cnn"): Recipe(epochs=40, flip=True, crop=4, bfloat16=True),
+    ("cifar10", "cnn"): Recipe(epochs=30, flip=True, crop=4, bfloat16=True),
 }
 DEFAULT_RECIPE = Recipe(epochs=15)
 

@@ -44,7 +44,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "linf_median": ("float", "the same, median", "pixels in [0, 1]"),
     "linf_max": ("float", "the same, largest", "pixels in [0, 1]"),
     "zero_gradient": ("float", "images whose loss gradient is zero in every pixel", "share"),
-    "over_budget": ("int", "images outside eps (relative tolerance 1e-5) or outside [0, 1]", "images"),
+    "over_budget": ("int", "images beyond eps (tolerance 1e-6 + 1e-5 eps) or outside [0, 1]", "images"),
     "gradients": ("float", "backward passes an image, as the attack by itself needs", "passes"),
     "forwards": ("float", "forward passes an image outside the gradients, likewise", "passes"),
     "data_sha256": ("str", "hash of the images scored", "16 hex digits"),
@@ -121,3 +121,13 @@ def _text(value: Any) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
     return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def columns_as_markdown() -> str:
+    """README's table of the columns."""
+    rows = [f"| `{name}` | {about} | {unit} |" for name, (_, about, unit) in COLUMNS.items()]
+    return "\n".join(["| column | meaning | unit |", "| --- | --- | --- |", *rows])
+
+
+if __name__ == "__main__":
+    print(columns_as_markdown())

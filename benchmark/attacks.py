@@ -1,0 +1,257 @@
+"""The attacks: ART's classes by short name, and what the planner must know of each."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimators.errors import InputError, unknown
+from estimators.spec import Spec
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Builder = Callable[[Any, dict[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class AttackKind:
+    """What the planner and the evaluation must know of an attack.
+
+    build: makes the ART attack from a classifier and parameters.
+    norm: the norm that bounds it, or that it minimises.
+    bounded: takes `eps`.
+    shares_gradient: attacks that differ in eps alone share one gradient.
+    uses_gradient: looks at gradients; one that does not is the same for every threat.
+    defaults: parameters and their values where a grid names none.
+    about: one line for `bench list`.
+    """
+
+    build: Builder
+    norm: str
+    about: str
+    bounded: bool = True
+    shares_gradient: bool = False
+    uses_gradient: bool = True
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _fast_gradient(norm: float) -> Builder:
+    def build(classifier: Any, params: dict[str, Any]) -> Any:
+        from art.attacks.evasion import FastGradientMethod
+
+        from benchmark.fast_gradient import FastGradient
+        from estimators.classifier import BATCH
+
+        cls = FastGradientMethod if params.pop("engine", "fast") == "stock" else FastGradient
+        return cls(classifier, norm=norm, batch_size=BATCH, **params)
+
+    return build
+
+
+def _pgd(classifier: Any, params: dict[str, Any]) -> Any:
+    from art.attacks.evasion import ProjectedGradientDescent
+
+    from benchmark.projected_gradient import ProjectedGradient
+    from estimators.classifier import BATCH
+
+    stock = params.pop("engine", "fast") == "stock"
+    cls = ProjectedGradientDescent if stock else ProjectedGradient
+    return cls(classifier, batch_size=BATCH, verbose=False, **_pgd_params(params))
+
+
+def _pgd_params(params: dict[str, Any]) -> dict[str, Any]:
+    """The step is 2.5 eps / iterations where a grid names none (Madry et al. 2018)."""
+    params = dict(params)
+    norm = str(params.get("norm", "inf"))
+    params["norm"] = math.inf if norm == "inf" else int(norm)
+    if params.get("eps_step") is None:
+        params["eps_step"] = min(2.5 * params["eps"] / params["max_iter"], params["eps"])
+    return params
+
+
+def _carlini(classifier: Any, params: dict[str, Any]) -> Any:
+    from art.attacks.evasion import CarliniL2Method
+
+    from benchmark.carlini import CarliniL2
+    from estimators.classifier import BATCH
+
+    stock = params.pop("engine", "fast") == "stock"
+    params.pop("target", None)
+    cls = CarliniL2Method if stock else CarliniL2
+    return cls(classifier, batch_size=BATCH, verbose=False, **params)
+
+
+def _carlini_art(classifier: Any, params: dict[str, Any]) -> Any:
+    return _carlini(classifier, {**params, "engine": "stock"})
+
+
+def _noise(classifier: Any, params: dict[str, Any]) -> Any:
+    raise InputError("attack noise: is drawn by image, not built")
+
+
+CW_DEFAULTS = {
+    "confidence": 0.0,
+    "targeted": False,
+    "target": "next",
+    "learning_rate": 0.01,
+    "binary_search_steps": 9,
+    "max_iter": 100,
+    "initial_const": 0.01,
+}
+ATTACKS: dict[str, AttackKind] = {
+    "fgsm": AttackKind(
+        _fast_gradient(math.inf), "inf", "fast gradient sign (Goodfellow et al. 2015)",
+        shares_gradient=True, defaults={"engine": "fast"},
+    ),
+    "fgm": AttackKind(
+        _fast_gradient(2), "2", "fast gradient in L2 (Goodfellow et al. 2015)",
+        shares_gradient=True, defaults={"engine": "fast"},
+    ),
+    "pgd": AttackKind(
+        _pgd, "inf", "projected gradient descent from the image (Madry et al. 2018)",
+        defaults={"engine": "fast", "max_iter": 40, "eps_step": None, "norm": "inf"},
+    ),
+    "cw": AttackKind(
+        _carlini, "2", "Carlini and Wagner L2 with ART's binary search mended", bounded=False,
+        defaults={"engine": "fast", **CW_DEFAULTS},
+    ),
+    "cw-art": AttackKind(
+        _carlini_art, "2", "Carlini and Wagner L2, ART's class as it is", bounded=False,
+        defaults=CW_DEFAULTS,
+    ),
+    "noise": AttackKind(
+        _noise, "inf", "the control: random signs of the same eps, no gradient",
+        shares_gradient=True, uses_gradient=False,
+    ),
+}  # fmt: skip
+
+
+def attack_kind(spec: Spec) -> AttackKind:
+    """The kind of an attack by short name, or of any ART evasion attack by dotted name."""
+    if spec.name in ATTACKS:
+        return ATTACKS[spec.name]
+    if "." not in spec.name:
+        raise unknown("attack", spec.name, [*ATTACKS, "art.attacks.evasion.NAME"])
+    from art.attacks.attack import EvasionAttack
+
+    from estimators.defences import import_from_art
+
+    cls = import_from_art(spec.name, EvasionAttack, "attack")
+    known = inspect.signature(cls).parameters
+    defaults = {k: _plain(p.default) for k, p in list(known.items())[1:] if k != "eps"}
+    for param, value in (("batch_size", 125), ("verbose", False)):
+        if param in defaults:
+            defaults[param] = value
+    first = next(iter(known))
+
+    def build(classifier: Any, params: dict[str, Any]) -> Any:
+        chosen = {k: v for k, v in {**defaults, **params}.items() if v is not None}
+        if str(chosen.get("norm")) == "inf":
+            chosen["norm"] = math.inf
+        return cls(**{first: classifier}, **chosen)
+
+    norm = spec.get("norm", defaults.get("norm", "L2" in spec.name and 2 or "inf"))
+    return AttackKind(
+        build, str(norm), "by dotted name", bounded="eps" in known, defaults=defaults
+    )
+
+
+def check_attack(spec: Spec) -> Spec:
+    """The spec with eps as a float; InputError for unknown parameters or a bad eps."""
+    kind = attack_kind(spec)
+    params = spec.kwargs
+    for name in params:
+        if name not in kind.defaults and not (name == "eps" and kind.bounded):
+            known = [*kind.defaults, *(["eps"] if kind.bounded else [])]
+            raise unknown(f"parameter of the attack {spec.name}", name, known or ["(none)"])
+    if kind.bounded:
+        eps = params.get("eps")
+        if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 <= eps < math.inf:
+            raise InputError(f"attack {spec.name}: eps must be a number from 0 up, found {eps!r}")
+        params["eps"] = float(eps)
+    if params.get("engine", "fast") not in ("fast", "stock"):
+        raise InputError(
+            f"attack {spec.name}: engine must be fast or stock, found {params['engine']!r}"
+        )
+    return Spec.of(spec.name, params)
+
+
+def all_params(spec: Spec) -> str:
+    """Every parameter of an attack but eps, given or by default, as JSON."""
+    params = {**attack_kind(spec).defaults, **spec.kwargs}
+    eps = params.pop("eps", None)
+    if spec.name == "pgd" and eps:
+        params = {**params, "eps_step": _pgd_params({**params, "eps": eps})["eps_step"]}
+    return json.dumps(params, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def craft(
+    attacks: Sequence[Spec], classifier: Any, x: FloatArray, y: IntArray, ids: IntArray, seed: int
+) -> Iterator[tuple[Spec, FloatArray]]:
+    """The adversarial images [N, C, H, W] of each attack in turn.
+
+    attacks: one, or several of a kind that share a gradient.
+    y: the true labels; they are always given to ART, which else attacks its own predictions.
+    ids, seed: decide what is random, image by image, so that no chunk or order matters.
+    """
+    kind = attack_kind(attacks[0])
+    if not kind.uses_gradient:
+        signs = random_signs(x.shape[1:], ids, seed)
+        for spec in attacks:
+            yield spec, np.clip(x + np.float32(spec.get("eps")) * signs, 0, 1)  # type: ignore[arg-type]
+        return
+    if kind.shares_gradient and attacks[0].get("engine", "fast") == "fast":
+        params = {k: v for k, v in attacks[0].kwargs.items() if k not in ("eps", "engine")}
+        sizes = [float(spec.get("eps")) for spec in attacks]  # type: ignore[arg-type]
+        images = kind.build(classifier, params).generate_all(x, y, sizes)
+        yield from zip(attacks, images, strict=True)
+        return
+    for spec in attacks:
+        if spec.get("eps") == 0.0:
+            yield spec, x
+            continue
+        params = {**kind.defaults, **spec.kwargs}
+        try:
+            attack = kind.build(classifier, params)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
+        labels = targets(spec, y, classifier.nb_classes)
+        yield spec, np.asarray(attack.generate(x, y=labels), dtype=np.float32)
+
+
+def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
+    """What the attack is told: the true labels, or the targets of a targeted one.
+
+    `target: next` is the next class; a number is that class for every image.
+    """
+    if not spec.get("targeted", False):
+        return y
+    target = spec.get("target", "next")
+    if target == "next":
+        return (y + 1) % classes
+    if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < classes:
+        raise InputError(f"attack {spec}: target must be `next` or a class below {classes}")
+    return np.full_like(y, target)
+
+
+def random_signs(shape: tuple[int, ...], ids: IntArray, seed: int) -> FloatArray:
+    """Random signs [N, ...shape], each image's own stream: the same in whatever chunk it comes."""
+    signs = np.empty((len(ids), *shape), dtype=np.float32)
+    for n, image in enumerate(ids):
+        stream = np.random.Generator(np.random.Philox(key=[seed, int(image)]))
+        signs[n] = stream.integers(0, 2, size=shape, dtype=np.int8) * 2 - 1
+    return signs
+
+
+def _plain(value: Any) -> Any:
+    """A default value as JSON knows it."""
+    if value is inspect.Parameter.empty:
+        return None
+    return "inf" if isinstance(value, float) and math.isinf(value) else value

@@ -1,0 +1,167 @@
+"""The command line: parse, call, render."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.version import __version__
+from estimators.errors import InputError
+from reports.tables import TableError
+
+EXIT_BAD_INPUT = 2
+EXIT_SKIPPED = 3
+EXIT_FAILED = 4
+
+
+class _Told(click.ClickException):
+    """Bad input: one line, exit code 2."""
+
+    exit_code = EXIT_BAD_INPUT
+
+
+class _Group(click.Group):
+    """Turns errors that the user can mend into one line and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (InputError, TableError) as error:
+            raise _Told(" ".join(str(error).split())) from error
+        except KeyboardInterrupt:
+            click.echo("\nstopped; what was finished is kept, the same command continues", err=True)
+            sys.exit(130)
+
+
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    envvar="BENCH_DATA_DIR",
+    help="Folder of data sets: torchvision's files, or NAME.npz. [env: BENCH_DATA_DIR]",
+)
+device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bench")
+def main() -> None:
+    """How robust is a network really? Attacks, defences and numbers that can be trusted."""
+
+
+@main.command()
+@click.option("--grid", "grid_name", default="quick", show_default=True, help="Name or YAML file.")
+@click.option("--dataset", "datasets", multiple=True, help="Only, or instead, this data set.")
+@click.option("--network", "networks", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
+@click.option("--threat", "threats", multiple=True, help="oblivious or adaptive.")
+@click.option("--samples", help="Images: a number, or all.")
+@click.option("--seed", type=int, help="Seed of the subset and of what is random in an attack.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
+@click.option("--threads", type=int, help="Worker threads.  [default: one a core]")
+@click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
+@data_dir
+@device
+def run(
+    grid_name: str,
+    datasets: tuple[str, ...],
+    networks: tuple[str, ...],
+    attacks: tuple[str, ...],
+    threats: tuple[str, ...],
+    samples: str | None,
+    seed: int | None,
+    **options: Any,
+) -> None:
+    """Run a grid: tables, plots and a summary.
+
+    Options that name data sets, networks, attacks or threats narrow the grid where it has them,
+    and take the place of its own where it does not. The same command again continues.
+    """
+    from benchmark import terminal
+    from benchmark.grid import load_grid, narrowed
+    from benchmark.run import run as run_it
+    from estimators.spec import parse_spec
+
+    grid = narrowed(
+        load_grid(grid_name),
+        datasets=datasets,
+        networks=[parse_spec(text) for text in networks],
+        attacks=[parse_spec(text) for text in attacks],
+        threats=[_threat(text) for text in threats],
+        samples=None if samples is None else _samples(samples),
+        seed=seed,
+    )
+    with terminal.progress() as progress:
+        result = run_it(grid, progress=progress, **options)
+    terminal.show_result(result)
+    sys.exit(EXIT_FAILED if len(result.failed) else EXIT_SKIPPED if len(result.skipped) else 0)
+
+
+@main.command()
+@click.option("--network", required=True, help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--dataset", required=True)
+@click.option("--epochs", type=int, help="Passes over the data.  [default: the recipe's]")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="File.  [default: in the cache]")
+@data_dir
+@device
+def train(network: str, dataset: str, epochs: int | None, seed: int, **options: Any) -> None:
+    """Train a network, or load it where the same training was done before."""
+    from benchmark import terminal
+    from benchmark.engine import chosen_device
+    from estimators.checkpoints import obtain, read_history
+    from estimators.spec import parse_spec
+    from estimators.training import recipe_for
+    from reports.plots import draw_training
+
+    spec = parse_spec(network)
+    options["device"] = chosen_device(options["device"])
+    total = recipe_for(dataset, spec.name, epochs).epochs
+    with terminal.epochs(total) as on_epoch:
+        trained = obtain(dataset, spec, epochs, seed, on_epoch=on_epoch, **options)
+    if not trained.reused:
+        curves = trained.path.with_suffix(".curves.png")
+        draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
+    terminal.show_training(trained)
+
+
+@main.command()
+@click.option("--network", required=True, help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--dataset", default="mnist", show_default=True)
+@data_dir
+def summary(network: str, dataset: str, data_dir: Path | None) -> None:
+    """Print a network's layers: output shape and parameters, as Keras counts them."""
+    from benchmark import terminal
+    from estimators.datasets import image_shape
+    from estimators.networks import build_network
+    from estimators.spec import parse_spec
+
+    shape, classes = image_shape(dataset, data_dir)
+    terminal.show_layers(build_network(parse_spec(network), shape, classes), shape)
+
+
+@main.command("list")
+def list_() -> None:
+    """List attacks, defences, networks, data sets and grids."""
+    from benchmark import terminal
+
+    terminal.show_lists()
+
+
+def _samples(text: str) -> Any:
+    if text == "all":
+        return "all"
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(f"--samples: a number from 1 up, or all, wanted; found {text!r}")
+    return int(text)
+
+
+def _threat(text: str) -> str:
+    from benchmark.cell import THREATS
+    from estimators.errors import unknown
+
+    if text not in THREATS:
+        raise unknown("threat", text, THREATS)
+    return text

@@ -1,0 +1,243 @@
+"""A chunk of images through one task: what each image became, judged by the harness itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmark.attacks import attack_kind, craft, targets
+from benchmark.cell import Cell
+from benchmark.plan import Task
+from estimators.classifier import Classifier
+from estimators.datasets import Images
+from estimators.defences import build_defence, byte_coder, from_bytes, to_bytes
+from estimators.spec import Spec
+
+# float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
+ABSOLUTE_TOLERANCE = 1e-6
+RELATIVE_TOLERANCE = 1e-5
+
+_global_random = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One cell on some images; every array has one entry an image.
+
+    ids: official indices. label: true classes. target: what the attack was told.
+    clean, adversarial: predictions behind the defence, without and under attack.
+    l2, linf: norms of the perturbation, in pixels of [0, 1].
+    over: outside the budget or outside [0, 1].
+    zero: the loss gradient that the attacker saw is zero in every pixel.
+    gradients, forwards: passes that the attack took for this image (by itself, nothing shared).
+    """
+
+    ids: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+    target: npt.NDArray[np.int64]
+    clean: npt.NDArray[np.int16]
+    adversarial: npt.NDArray[np.int16]
+    l2: npt.NDArray[np.float32]
+    linf: npt.NDArray[np.float32]
+    over: npt.NDArray[np.bool_]
+    zero: npt.NDArray[np.bool_]
+    gradients: npt.NDArray[np.float64]
+    forwards: npt.NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, parts: Iterable[Outcome]) -> Outcome:
+        """The chunks of one cell as one outcome, in the order given."""
+        listed = list(parts)
+        return cls(*(np.concatenate([getattr(p, f.name) for p in listed]) for f in fields(cls)))
+
+
+class Workbench:
+    """One thread's classifiers: a network with each defence is wrapped once.
+
+    ART's classifiers hold state, so threads must not share them.
+    """
+
+    def __init__(self, networks: Mapping[tuple[str, Spec], Any], device: str = "cpu") -> None:
+        self._networks = networks
+        self._device = device
+        self._classifiers: dict[tuple[str, Spec, Spec], Classifier] = {}
+
+    def classifier(self, dataset: str, network: Spec, defence: Spec) -> Classifier:
+        """The network of a data set behind a defence."""
+        at = (dataset, network, defence)
+        if at not in self._classifiers:
+            trained, shape, classes = self._networks[dataset, network]
+            self._classifiers[at] = Classifier(
+                trained, shape, classes, build_defence(defence), self._device
+            )
+        return self._classifiers[at]
+
+
+def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcome]:
+    """Craft the attacks of a task on a chunk of images and score them behind every defence.
+
+    An attack's own word is never taken: predictions, norms and budget come from the images.
+    """
+    attacker = bench.classifier(task.dataset, task.network, task.sees)
+    kind = attack_kind(task.attacks[0])
+    x = torch.from_numpy(images.x).to(attacker.torch_device)
+    y = torch.from_numpy(images.y).to(attacker.torch_device)
+    scorers = {d: bench.classifier(task.dataset, task.network, d) for d in task.defences}
+    clean = _predictions(scorers, x)
+    if kind.uses_gradient:
+        zero = (attacker.input_gradient(x, y) == 0).flatten(1).all(1).cpu().numpy()
+    else:
+        zero = np.zeros(len(images), dtype=bool)
+    by_attack: dict[Spec, list[Cell]] = {}
+    for cell in task.cells:
+        by_attack.setdefault(cell.attack, []).append(cell)
+
+    outcomes: dict[Cell, Outcome] = {}
+    with _seeded(task, images):
+        attacker.reset_counts()
+        shared = kind.shares_gradient
+        for attack, crafted in craft(
+            task.attacks, attacker, images.x, images.y, images.ids, task.seed
+        ):
+            gradients, forwards = attacker.gradients, attacker.forwards
+            if not shared:
+                attacker.reset_counts()
+            adversarial = torch.from_numpy(crafted).to(x.device)
+            cells = by_attack[attack]
+            wanted = {cell.defence: scorers[cell.defence] for cell in cells}
+            predicted = _predictions(wanted, adversarial)
+            l2, linf, over = _measured(x, adversarial, attack)
+            n = len(images)
+            target = targets(attack, images.y, attacker.nb_classes)
+            for cell in cells:
+                outcomes[cell] = Outcome(
+                    images.ids, images.y, target, clean[cell.defence], predicted[cell.defence],
+                    l2, linf, over, zero,
+                    np.full(n, gradients / n), np.full(n, forwards / n),
+                )  # fmt: skip
+    return outcomes
+
+
+def _predictions(
+    scorers: Mapping[Spec, Classifier], x: torch.Tensor
+) -> dict[Spec, npt.NDArray[np.int16]]:
+    """Predicted classes behind each defence; bytes are made once for all defences that want them."""
+    bytes_of_x: torch.Tensor | None = None
+    found = {}
+    for spec, classifier in scorers.items():
+        coder = byte_coder(classifier.defence)
+        if coder is None:
+            seen = classifier.defended(x)
+        else:
+            bytes_of_x = to_bytes(x) if bytes_of_x is None else bytes_of_x
+            seen = from_bytes(coder(bytes_of_x))
+        found[spec] = classifier.logits(seen).argmax(1).to(torch.int16).cpu().numpy()
+    return found
+
+
+def _measured(
+    x: torch.Tensor, adversarial: torch.Tensor, attack: Spec
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """L2 and Linf of the perturbation, and which images break the attack's own rules."""
+    change = (adversarial - x).flatten(1)
+    l2, linf = torch.linalg.vector_norm(change, dim=1), change.abs().amax(1)
+    flat = adversarial.flatten(1)
+    over = ~((flat.amin(1) >= 0) & (flat.amax(1) <= 1))
+    eps, norm = attack.get("eps"), attack_norm(attack)
+    if isinstance(eps, float) and norm in ("inf", "2"):
+        size = linf if norm == "inf" else l2
+        over |= ~(size <= eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE)
+    return l2.cpu().numpy(), linf.cpu().numpy(), over.cpu().numpy()
+
+
+def attack_norm(attack: Spec) -> str:
+    """The norm of an attack: its own parameter where it has one, else that of its kind."""
+    return str(attack.get("norm", attack_kind(attack).norm))
+
+
+class _seeded:
+    """ART draws from NumPy's global stream: seeded by task and images, one thread at a time.
+
+    The attacks of this project draw nothing from there and do not wait.
+    """
+
+    def __init__(self, task: Task, images: Images) -> None:
+        stock = task.attacks[0].get("engine") == "stock" or "." in task.attacks[0].name
+        self.wanted = stock
+        self.seed = [task.seed & 0xFFFFFFFF, int(images.ids[0]) & 0xFFFFFFFF, len(images)]
+
+    def __enter__(self) -> None:
+        if self.wanted:
+            _global_random.acquire()
+            np.random.seed(self.seed)
+            torch.manual_seed(sum(self.seed))
+
+    def __exit__(self, *_: object) -> None:
+        if self.wanted:
+            _global_random.release()
+
+
+def row_of(cell: Cell, outcome: Outcome) -> dict[str, Any]:
+    """The numbers of one row; norms and success are taken over the images that were right."""
+    from reports.metrics import wilson
+
+    right = outcome.clean == outcome.label
+    still = outcome.adversarial == outcome.label
+    n, hits = len(outcome.label), int(still.sum())
+    low, high = wilson(hits, n)
+    if cell.attack.get("targeted", False):
+        attackable = right & (outcome.target != outcome.label)
+        won = outcome.adversarial == outcome.target
+    else:
+        attackable, won = right, ~still
+    row: dict[str, Any] = {
+        "n": n,
+        "clean_correct": int(right.sum()),
+        "clean_accuracy": int(right.sum()) / n,
+        "correct": hits,
+        "accuracy": hits / n,
+        "accuracy_low": float(low),
+        "accuracy_high": float(high),
+        "success_rate": float(won[attackable].mean()) if attackable.any() else None,
+        "zero_gradient": (
+            float(outcome.zero.mean()) if attack_kind(cell.attack).uses_gradient else None
+        ),
+        "over_budget": int(outcome.over.sum()),
+        "gradients": float(outcome.gradients.mean()),
+        "forwards": float(outcome.forwards.mean()),
+    }
+    for norm in ("l2", "linf"):
+        sizes = getattr(outcome, norm)[right].astype(np.float64)
+        for name, of in (("mean", np.mean), ("median", np.median), ("max", np.max)):
+            row[f"{norm}_{name}"] = float(of(sizes)) if len(sizes) else None
+    return row
+
+
+def identity(cell: Cell) -> dict[str, Any]:
+    """The columns of a row that say which cell it is."""
+    from benchmark.attacks import all_params
+    from reports.tables import SCHEMA
+
+    quality = cell.defence.get("quality")
+    return {
+        "schema": SCHEMA,
+        "dataset": cell.dataset,
+        "network": str(cell.network),
+        "attack": str(cell.attack.without("eps")),
+        "norm": attack_norm(cell.attack),
+        "eps": cell.eps,
+        "threat": cell.threat,
+        "defence": str(cell.defence.without("quality")),
+        "quality": quality,
+        "attack_params": all_params(cell.attack),
+        "samples": str(cell.samples),
+        "seed": cell.seed,
+    }
+
+

@@ -1,0 +1,218 @@
+"""Grid files: YAML in, cells out."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchmark.attacks import check_attack
+from benchmark.cell import Cell, Samples, Threat
+from estimators.errors import InputError, unknown
+from estimators.spec import Spec
+
+SHIPPED = Path(__file__).parent / "grids"
+
+Scalar = Union[bool, int, float, str, None]
+Entry = Union[str, dict[str, Union[Scalar, list[Scalar]]]]
+Count = Union[Literal["all"], int]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Block(_Strict):
+    """One product of a grid: every data set by every network, attack, threat and defence.
+
+    What a block leaves out is taken from the grid.
+    """
+
+    datasets: list[str] | None = None
+    networks: list[Entry] | None = None
+    attacks: list[Entry] | None = None
+    threats: list[Threat] | None = None
+    defences: list[Entry] | None = None
+    samples: Count | None = None
+    seed: int | None = None
+
+
+class Grid(_Strict):
+    """A grid file. An entry is a name, or a mapping of `name` and parameters.
+
+    A parameter with a list of values stands for one entry a value.
+    engine: `fast`, or `stock` for ART's own attack classes throughout.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    description: str = ""
+    datasets: list[str] = Field(default_factory=lambda: ["digits"])
+    networks: list[Entry] = Field(default_factory=lambda: ["lenet"])
+    attacks: list[Entry] = Field(default_factory=list)
+    threats: list[Threat] = Field(default_factory=lambda: ["oblivious", "adaptive"])
+    defences: list[Entry] = Field(default_factory=lambda: ["none"])
+    samples: Count = 100
+    seed: int = 0
+    engine: Literal["fast", "stock"] = "fast"
+    blocks: list[Block] = Field(default_factory=lambda: [Block()])
+
+    def cells(self) -> list[Cell]:
+        """Every cell of every block, each once, in the order of the file."""
+        found: dict[Cell, None] = {}
+        for block in self.blocks:
+            product = itertools.product(
+                self._of(block, "datasets"),
+                _specs(self._of(block, "networks"), "networks"),
+                [self._engine(a) for a in _specs(self._of(block, "attacks"), "attacks")],
+                self._of(block, "threats"),
+                _specs(self._of(block, "defences"), "defences"),
+            )
+            samples, seed = self._of(block, "samples"), self._of(block, "seed")
+            for dataset, network, attack, threat, defence in product:
+                cell = Cell(dataset, network, attack, threat, defence, samples, seed)
+                found[cell] = None
+        return list(found)
+
+    def _of(self, block: Block, key: str) -> Any:
+        own = getattr(block, key)
+        return getattr(self, key) if own is None else own
+
+    def _engine(self, attack: Spec) -> Spec:
+        if self.engine == "stock" and attack.get("engine") is None:
+            attack = Spec.of(attack.name, attack.kwargs, engine="stock")
+        return check_attack(attack)
+
+
+def load_grid(name: str | Path) -> Grid:
+    """A shipped grid by name, or a grid file.
+
+    Raises InputError that names the file, the key, what was found and what is allowed.
+    """
+    path = Path(name)
+    if not path.suffix and not path.is_file():
+        path = SHIPPED / f"{name}.yaml"
+        if not path.is_file():
+            raise unknown("grid", str(name), [*shipped_grids(), "FILE.yaml"])
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"grid {path}: cannot be read ({error})") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        first = " ".join(str(error).split())
+        raise InputError(f"grid {path}: not YAML ({first[:200]})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"grid {path}: a mapping wanted, found {type(content).__name__}")
+    content.setdefault("name", path.stem)
+    try:
+        grid = Grid.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"grid {path}: {_told(error)}") from error
+    try:
+        if not grid.cells():
+            raise InputError("no cells: name at least one attack")
+    except InputError as error:
+        raise InputError(f"grid {path}: {error}") from error
+    return grid
+
+
+def shipped_grids() -> list[str]:
+    """The names of the grids that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def narrowed(
+    grid: Grid,
+    datasets: Sequence[str] = (),
+    networks: Sequence[Spec] = (),
+    attacks: Sequence[Spec] = (),
+    threats: Sequence[str] = (),
+    samples: Samples | None = None,
+    seed: int | None = None,
+) -> Grid:
+    """The grid with what was asked for on the command line.
+
+    A name that the grid has narrows it; one that it lacks takes the place of the grid's own.
+    """
+    changed = grid.model_copy(deep=True)
+    for block in changed.blocks:
+        for key in ("datasets", "networks", "attacks", "threats", "defences", "samples", "seed"):
+            setattr(block, key, grid._of(block, key))
+        if samples is not None:
+            block.samples = samples
+        if seed is not None:
+            block.seed = seed
+    _narrow(changed, "datasets", datasets, str)
+    _narrow(changed, "threats", threats, str)
+    _narrow(changed, "networks", [_entry(s) for s in networks], _entry_name)
+    _narrow(changed, "attacks", [_entry(s) for s in attacks], _entry_name)
+    return changed
+
+
+def grid_hash(cells: Iterable[Cell]) -> str:
+    """8 hex digits for a list of cells: names the run directory."""
+    text = json.dumps([str(c) + f"|{c.samples}|{c.seed}" for c in cells])
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _narrow(grid: Grid, key: str, wanted: Sequence[Any], name: Any) -> None:
+    if not wanted:
+        return
+    names = {name(w) for w in wanted if not _has_params(w)}
+    has = {name(own) for block in grid.blocks for own in getattr(block, key)}
+    strangers = [w for w in wanted if _has_params(w) or name(w) not in has]
+    kept = []
+    for block in grid.blocks:
+        own = [o for o in getattr(block, key) if name(o) in names]
+        if strangers:
+            own += strangers
+        if own:
+            setattr(block, key, own)
+            kept.append(block)
+    grid.blocks = kept
+
+
+def _has_params(entry: Any) -> bool:
+    return isinstance(entry, dict)
+
+
+def _entry(spec: Spec) -> Entry:
+    return {"name": spec.name, **spec.kwargs} if spec.params else spec.name  # type: ignore[dict-item]
+
+
+def _entry_name(entry: Entry) -> str:
+    return entry if isinstance(entry, str) else str(entry.get("name"))
+
+
+def _specs(entries: list[Entry], key: str) -> list[Spec]:
+    """Entries as specs; lists of values are multiplied out."""
+    found = []
+    for entry in entries:
+        if isinstance(entry, str):
+            found.append(Spec(entry))
+            continue
+        name = entry.get("name")
+        if not isinstance(name, str):
+            raise InputError(f"key {key}: an entry needs a `name`, found {entry!r}")
+        params = {k: v if isinstance(v, list) else [v] for k, v in entry.items() if k != "name"}
+        for values in itertools.product(*params.values()):
+            found.append(Spec.of(name, dict(zip(params, values, strict=True))))
+    return found
+
+
+def _told(error: ValidationError) -> str:
+    """The first fault of a validation: key, what was found, what is allowed."""
+    faults = error.errors()
+    # a union reports one fault a member; the deepest location is the one the user meant
+    worst = max(faults, key=lambda fault: len(fault["loc"]))
+    where = ".".join(str(part) for part in worst["loc"] if not str(part).startswith("dict["))
+    found = worst.get("input")
+    if worst["type"] == "extra_forbidden":
+        known = Block.model_fields if where.startswith("blocks") else Grid.model_fields
+        return f"key {where}: not known; allowed: {', '.join(known)}"
+    return f"key {where}: {worst['msg']} (found {found!r})"[:400]

@@ -1,0 +1,176 @@
+"""What the commands show in a terminal: progress, tables, where everything is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from benchmark.plan import Task
+    from benchmark.run import Progress, Result
+    from estimators.checkpoints import Trained
+
+console = Console()
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A bar of work done with the time left, and the cells that are finished."""
+    from benchmark.run import Progress
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[cells]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console, transient=False) as bar:
+        state = {"done": 0, "total": 0}
+        job = bar.add_task("loading", total=None, cells="")
+
+        def started(cells: int, reused: int, work: float) -> None:
+            if reused:
+                bar.console.print(f"{reused} cells were stored already and are reused")
+            state["total"] = cells
+            bar.update(job, total=max(work, 1e-9), cells=f"0/{cells} cells", description="running")
+            if not cells:
+                bar.update(job, completed=1)
+
+        def advanced(task: Task, work: float, cells: int) -> None:
+            state["done"] += cells
+            text = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
+            bar.update(
+                job, advance=work, description=f"{text:<24}",
+                cells=f"{state['done']}/{state['total']} cells",
+            )  # fmt: skip
+            if state["done"] == state["total"]:
+                bar.update(job, description=f"{'done':<24}")
+
+        def message(text: str) -> None:
+            bar.console.print(text, markup=False, highlight=False)
+
+        def epoch(row: dict[str, float]) -> None:
+            bar.update(job, description=f"training, epoch {row['epoch']:.0f}")
+
+        yield Progress(message=message, started=started, advanced=advanced, epoch=epoch)
+
+
+@contextmanager
+def epochs(total: int) -> Iterator[Callable[[dict[str, float]], None]]:
+    """A bar over the epochs of a training, with its accuracies."""
+    columns = (
+        TextColumn("training"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[told]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=console) as bar:
+        job = bar.add_task("training", total=total, told="")
+
+        def on_epoch(row: dict[str, float]) -> None:
+            told = f"train {row['train_accuracy']:.3f} test {row['test_accuracy']:.3f}"
+            bar.update(job, advance=1, told=told)
+
+        yield on_epoch
+
+
+def show_training(trained: Trained) -> None:
+    """Where the weights are and how good they are."""
+    verb = "loaded, trained before" if trained.reused else "trained"
+    accuracy = trained.metadata["test_accuracy"]
+    console.print(f"{verb}: test accuracy {accuracy:.4f}", highlight=False)
+    console.print(f"weights: {trained.path}", highlight=False, soft_wrap=True)
+    for suffix in (".history.csv", ".curves.png"):
+        beside = trained.path.with_suffix(suffix)
+        if beside.is_file():
+            console.print(f"         {beside}", highlight=False, soft_wrap=True)
+
+
+def show_layers(network: nn.Module, shape: tuple[int, int, int]) -> None:
+    """The layer table with its totals (the paper's Figures 29 to 31)."""
+    from estimators.networks import count_parameters, layer_table
+
+    table = Table("layer", "output shape", show_edge=False)
+    table.add_column("parameters", justify="right")
+    for row in layer_table(network, shape):
+        size = " x ".join(str(s) for s in row["output_shape"])
+        table.add_row(row["layer"], size, f"{row['parameters']:,}")
+    console.print(table)
+    trainable, fixed = count_parameters(network)
+    console.print(f"total parameters:         {trainable + fixed:,}", highlight=False)
+    console.print(f"trainable parameters:     {trainable:,}", highlight=False)
+    console.print(f"non-trainable parameters: {fixed:,}", highlight=False)
+
+
+def show_lists() -> None:
+    """Everything that a grid can name, one line each."""
+    from benchmark.catalogue import catalogue
+
+    for kind, rows in catalogue().items():
+        table = Table(title=kind, title_justify="left", show_edge=False, title_style="bold")
+        for name in ("name", "about", "parameters"):
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+        console.print()
+
+
+def show_result(result: Result) -> None:
+    """The main figures of a run, what is missing from it, and where everything is."""
+    from reports.summary import headline
+
+    rows = headline(result.table)
+    if len(rows):
+        console.print(_summary_table(rows))
+    for kind, part in (("skipped", result.skipped), ("failed", result.failed)):
+        for reason, count in part["reason"].value_counts().items():
+            console.print(f"[bold red]{kind}: {count} cells[/]: ", end="")
+            console.print(str(reason), markup=False, highlight=False, soft_wrap=True)
+    if result.reused:
+        console.print(f"reused {result.reused} of {len(result.table)} cells", highlight=False)
+    console.print(f"results in {result.directory}:", highlight=False, soft_wrap=True)
+    for path in sorted(result.directory.iterdir()):
+        if path.suffix in (".csv", ".json", ".parquet", ".html", ".log", ".png"):
+            console.print(f"  {path.name}", highlight=False)
+
+
+def _summary_table(rows: pd.DataFrame) -> Table:
+    table = Table(
+        title="accuracy under attack, at the smallest eps that halves the undefended accuracy",
+        title_justify="left",
+        show_edge=False,
+    )
+    for name in ("data set", "network", "attack"):
+        table.add_column(name)
+    for name in ("eps", "clean", "no defence", "best JPEG, oblivious", "best JPEG, adaptive"):
+        table.add_column(name, justify="right")
+    for row in rows.to_dict("records"):
+        table.add_row(*(_cell(row[name]) for name in rows.columns))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.3g}"
+    return str(value)

@@ -1,0 +1,51 @@
+"""The main figures of a run, in one short table."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+HEADLINE = (
+    "dataset", "network", "attack", "eps", "clean",
+    "undefended", "oblivious", "adaptive",
+)  # fmt: skip
+
+
+def headline(table: pd.DataFrame) -> pd.DataFrame:
+    """One row an attack of a network and data set.
+
+    eps: the smallest at which the undefended network keeps at most half of its clean accuracy
+        (the largest tried, where none does that).
+    clean, undefended: accuracy of the undefended network without and under attack.
+    oblivious, adaptive: accuracy behind the best JPEG quality under each attacker, as text with
+        the quality; empty where the run has no such cell.
+    """
+    done = table[table["status"] == "ok"]
+    rows = []
+    for (dataset, network, attack), group in done.groupby(
+        ["dataset", "network", "attack"], sort=False
+    ):
+        bare = group[group["defence"] == "none"].drop_duplicates("eps")
+        if bare.empty:
+            continue
+        bare = bare.sort_values("eps")
+        halved = bare[bare["accuracy"] <= bare["clean_accuracy"] / 2]
+        chosen = halved.iloc[0] if len(halved) else bare.iloc[-1]
+        same = group[group["eps"].isna()] if pd.isna(chosen["eps"]) else group[
+            group["eps"] == chosen["eps"]
+        ]  # fmt: skip
+        jpeg = same[same["defence"].str.startswith("jpeg")]
+        rows.append(
+            (
+                dataset, network, attack, chosen["eps"], chosen["clean_accuracy"],
+                chosen["accuracy"],
+                *(_best(jpeg[jpeg["threat"] == t]) for t in ("oblivious", "adaptive")),
+            )
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(HEADLINE))
+
+
+def _best(jpeg: pd.DataFrame) -> str:
+    if jpeg.empty:
+        return ""
+    best = jpeg.loc[jpeg["accuracy"].idxmax()]
+    return f"{best['accuracy']:.3g} (q {best['quality']})"

@@ -1,0 +1,80 @@
+"""Shared pieces of the suite; nothing here downloads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from benchmark.cli import main
+from estimators.checkpoints import load_checkpoint, shipped_file
+from estimators.datasets import Images, load_images
+from estimators.spec import Spec
+
+
+# taken before the tests get folders of their own
+_REAL_DATA = os.environ.get("BENCH_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path | None:
+    """The folder of real data sets that BENCH_DATA_DIR names, if it names one."""
+    return Path(_REAL_DATA).resolve() if _REAL_DATA else None
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache, data or working directory."""
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Images:
+    """The test split of the embedded data set."""
+    return load_images("digits", "test")
+
+
+@pytest.fixture(scope="session")
+def digits_lenet() -> torch.nn.Module:
+    """The shipped LeNet for digits."""
+    return load_checkpoint(shipped_file("digits", Spec("lenet"))).network
+
+
+@pytest.fixture
+def bench(capsys: pytest.CaptureFixture[str]):
+    """Run a command line; gives exit code and everything printed."""
+
+    def run(*args: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, list(args), catch_exceptions=True)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output + capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def npz(tmp_path: Path):
+    """Write a data file with some arrays replaced."""
+
+    def write(**changes: np.ndarray) -> Path:
+        rng = np.random.RandomState(0)
+        arrays = {
+            "x_train": rng.randint(0, 256, (40, 16, 16), dtype=np.uint8),
+            "y_train": np.arange(40) % 4,
+            "x_test": rng.randint(0, 256, (20, 16, 16), dtype=np.uint8),
+            "y_test": np.arange(20) % 4,
+        }
+        arrays.update(changes)
+        path = tmp_path / "own.npz"
+        np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
+        return path
+
+    return write
