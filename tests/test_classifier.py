@@ -90,17 +90,10 @@ def test_folded_batch_norm_predicts_the_same() -> None:
 
 
 def test_a_convolution_used_twice_is_not_folded() -> None:
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(1, 1, 3, padding=1)
-            self.norm = nn.BatchNorm2d(1)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.norm(self.conv(x)) + self.conv(self.norm(x))
-
-    network = Twice().eval()
+    conv, norm = nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1)
+    network = nn.Sequential(conv, norm, conv).eval()
     assert folded(network) is network
+    assert folded(nn.Sequential(conv, norm).eval()) is not network
 
 
 def test_trap_sequential_is_not_unrolled() -> None:

@@ -246,6 +246,19 @@ def test_area_interval_is_scipys_bootstrap() -> None:
     assert area_under_curve(eps, np.ones((5, 20))) == (1.0, 1.0, 1.0)
 
 
+def test_area_interval_is_scipys_bootstrap_on_few_and_skewed_images() -> None:
+    rng = np.random.default_rng(4)
+    # uneven sizes: means of a lattice would hide the last steps of the correction
+    eps = np.append(0.0, np.sort(rng.random(20)))
+    correct = rng.beta(0.25, 2.0, 30) > eps[:, None]
+    ours = area_under_curve(eps, correct, resamples=99_999)
+    areas = (np.diff(eps) @ (correct[1:] + 0.0 + correct[:-1])) / 2 / eps[-1]
+    theirs = stats.bootstrap(
+        (areas,), np.mean, method="BCa", n_resamples=99_999, batch=2000
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=8e-4)
+
+
 def test_area_interval_covers_the_truth() -> None:
     rng = np.random.default_rng(1)
     eps = np.linspace(0, 1, 6)
@@ -287,6 +300,8 @@ def test_median_without_censoring_is_the_median() -> None:
     found = median_smallest_eps(values, np.zeros(101, dtype=bool))
     assert found.value == np.median(values)
     assert found.low < found.value < found.high
+    # where the curve rests at one half, its first point is taken
+    assert median_smallest_eps([4, 1, 3, 2], [False] * 4).value == 2
 
 
 def test_median_that_is_not_reached_is_infinite() -> None:
@@ -302,3 +317,5 @@ def test_smallest_eps_of_each_image() -> None:
     value, censored = smallest_eps([0.0, 0.1, 0.2, 0.3], correct)
     assert value.tolist() == [0.0, 0.2, 0.2, 0.3]
     assert censored.tolist() == [False, False, False, True]
+    mixed, _ = smallest_eps([0.2, 0.0, 0.3, 0.1], np.array(correct)[[2, 0, 3, 1]])
+    assert mixed.tolist() == value.tolist()
