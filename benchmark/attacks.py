@@ -17,6 +17,7 @@ from estimators.spec import Spec
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 Builder = Callable[[Any, dict[str, Any]], Any]
 
 
@@ -62,8 +63,10 @@ def _pgd(classifier: Any, params: dict[str, Any]) -> Any:
     from estimators.classifier import BATCH
 
     stock = params.pop("engine", "fast") == "stock"
-    cls = ProjectedGradientDescent if stock else ProjectedGradient
-    return cls(classifier, batch_size=BATCH, verbose=False, **_pgd_params(params))
+    params = {"batch_size": BATCH, **_pgd_params(params)}
+    if stock:
+        return ProjectedGradientDescent(classifier, verbose=False, **params)
+    return ProjectedGradient(classifier, **params)
 
 
 def _pgd_params(params: dict[str, Any]) -> dict[str, Any]:
@@ -157,10 +160,8 @@ def attack_kind(spec: Spec) -> AttackKind:
             chosen["norm"] = math.inf
         return cls(**{first: classifier}, **chosen)
 
-    norm = spec.get("norm", defaults.get("norm", "L2" in spec.name and 2 or "inf"))
-    return AttackKind(
-        build, str(norm), "by dotted name", bounded="eps" in known, defaults=defaults
-    )
+    norm = spec.get("norm", defaults.get("norm", ("L2" in spec.name and 2) or "inf"))
+    return AttackKind(build, str(norm), "by dotted name", bounded="eps" in known, defaults=defaults)
 
 
 def check_attack(spec: Spec) -> Spec:
@@ -194,8 +195,11 @@ def all_params(spec: Spec) -> str:
 
 def craft(
     attacks: Sequence[Spec], classifier: Any, x: FloatArray, y: IntArray, ids: IntArray, seed: int
-) -> Iterator[tuple[Spec, FloatArray]]:
+) -> Iterator[tuple[Spec, FloatArray, BoolArray | None]]:
     """The adversarial images [N, C, H, W] of each attack in turn.
+
+    With them, for each image, whether its loss gradient is zero; None where the attack does not
+    tell.
 
     attacks: one, or several of a kind that share a gradient.
     y: the true labels; they are always given to ART, which else attacks its own predictions.
@@ -205,17 +209,19 @@ def craft(
     if not kind.uses_gradient:
         signs = random_signs(x.shape[1:], ids, seed)
         for spec in attacks:
-            yield spec, np.clip(x + np.float32(spec.get("eps")) * signs, 0, 1)  # type: ignore[arg-type]
+            moved = np.clip(x + np.float32(_eps(spec)) * signs, 0, 1).astype(np.float32)
+            yield spec, moved, np.zeros(len(x), dtype=np.bool_)
         return
     if kind.shares_gradient and attacks[0].get("engine", "fast") == "fast":
         params = {k: v for k, v in attacks[0].kwargs.items() if k not in ("eps", "engine")}
-        sizes = [float(spec.get("eps")) for spec in attacks]  # type: ignore[arg-type]
-        images = kind.build(classifier, params).generate_all(x, y, sizes)
-        yield from zip(attacks, images, strict=True)
+        attack = kind.build(classifier, params)
+        direction, zero = attack.directions(x, y)
+        for spec in attacks:
+            yield spec, attack.moved(x, direction, _eps(spec)), zero
         return
     for spec in attacks:
         if spec.get("eps") == 0.0:
-            yield spec, x
+            yield spec, x, None
             continue
         params = {**kind.defaults, **spec.kwargs}
         try:
@@ -223,7 +229,7 @@ def craft(
         except (TypeError, ValueError) as error:
             raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
         labels = targets(spec, y, classifier.nb_classes)
-        yield spec, np.asarray(attack.generate(x, y=labels), dtype=np.float32)
+        yield spec, np.asarray(attack.generate(x, y=labels), dtype=np.float32), None
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
@@ -248,6 +254,13 @@ def random_signs(shape: tuple[int, ...], ids: IntArray, seed: int) -> FloatArray
         stream = np.random.Generator(np.random.Philox(key=[seed, int(image)]))
         signs[n] = stream.integers(0, 2, size=shape, dtype=np.int8) * 2 - 1
     return signs
+
+
+def _eps(spec: Spec) -> float:
+    """The eps of an attack that `check_attack` has passed."""
+    eps = spec.get("eps")
+    assert isinstance(eps, float)
+    return eps
 
 
 def _plain(value: Any) -> Any:

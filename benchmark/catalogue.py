@@ -54,4 +54,3 @@ DATASETS: list[Row] = [
 
 def _params(params: dict[str, object]) -> str:
     return " ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in params.items())
-

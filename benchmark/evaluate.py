@@ -90,10 +90,6 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
     y = torch.from_numpy(images.y).to(attacker.torch_device)
     scorers = {d: bench.classifier(task.dataset, task.network, d) for d in task.defences}
     clean = _predictions(scorers, x)
-    if kind.uses_gradient:
-        zero = (attacker.input_gradient(x, y) == 0).flatten(1).all(1).cpu().numpy()
-    else:
-        zero = np.zeros(len(images), dtype=bool)
     by_attack: dict[Spec, list[Cell]] = {}
     for cell in task.cells:
         by_attack.setdefault(cell.attack, []).append(cell)
@@ -102,10 +98,12 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
     with _seeded(task, images):
         attacker.reset_counts()
         shared = kind.shares_gradient
-        for attack, crafted in craft(
+        for attack, crafted, zero in craft(
             task.attacks, attacker, images.x, images.y, images.ids, task.seed
         ):
             gradients, forwards = attacker.gradients, attacker.forwards
+            if zero is None:
+                zero = (attacker.input_gradient(x, y) == 0).flatten(1).all(1).cpu().numpy()
             if not shared:
                 attacker.reset_counts()
             adversarial = torch.from_numpy(crafted).to(x.device)
@@ -127,7 +125,7 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
 def _predictions(
     scorers: Mapping[Spec, Classifier], x: torch.Tensor
 ) -> dict[Spec, npt.NDArray[np.int16]]:
-    """Predicted classes behind each defence; bytes are made once for all defences that want them."""
+    """Predicted classes behind each defence; bytes are made once for all that want them."""
     bytes_of_x: torch.Tensor | None = None
     found = {}
     for spec, classifier in scorers.items():
@@ -239,5 +237,3 @@ def identity(cell: Cell) -> dict[str, Any]:
         "samples": str(cell.samples),
         "seed": cell.seed,
     }
-
-

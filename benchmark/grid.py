@@ -7,7 +7,7 @@ import itertools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,9 +19,9 @@ from estimators.spec import Spec
 
 SHIPPED = Path(__file__).parent / "grids"
 
-Scalar = Union[bool, int, float, str, None]
-Entry = Union[str, dict[str, Union[Scalar, list[Scalar]]]]
-Count = Union[Literal["all"], int]
+Scalar = bool | int | float | str | None
+Entry = str | dict[str, Scalar | list[Scalar]]
+Count = int | Literal["all"]
 
 
 class _Strict(BaseModel):
@@ -52,15 +52,16 @@ class Grid(_Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     description: str = ""
-    datasets: list[str] = Field(default_factory=lambda: ["digits"])
-    networks: list[Entry] = Field(default_factory=lambda: ["lenet"])
-    attacks: list[Entry] = Field(default_factory=list)
-    threats: list[Threat] = Field(default_factory=lambda: ["oblivious", "adaptive"])
-    defences: list[Entry] = Field(default_factory=lambda: ["none"])
+    # pydantic copies mutable defaults
+    datasets: list[str] = ["digits"]
+    networks: list[Entry] = ["lenet"]
+    attacks: list[Entry] = []
+    threats: list[Threat] = ["oblivious", "adaptive"]
+    defences: list[Entry] = ["none"]
     samples: Count = 100
     seed: int = 0
     engine: Literal["fast", "stock"] = "fast"
-    blocks: list[Block] = Field(default_factory=lambda: [Block()])
+    blocks: list[Block] = [Block()]
 
     def cells(self) -> list[Cell]:
         """Every cell of every block, each once, in the order of the file."""

@@ -54,8 +54,9 @@ def plan(cells: Iterable[Cell]) -> list[Task]:
         at = (cell.dataset, cell.network, cell.samples, cell.seed, family, sees)
         groups.setdefault(at, []).append(cell)
     tasks = []
-    for (_, _, _, _, _, sees), members in groups.items():
-        assert isinstance(sees, Spec)
+    for group, members in groups.items():
+        seen = group[-1]
+        assert isinstance(seen, Spec)
         first = members[0]
         tasks.append(
             Task(
@@ -64,7 +65,7 @@ def plan(cells: Iterable[Cell]) -> list[Task]:
                 samples=first.samples,
                 seed=first.seed,
                 attacks=tuple(dict.fromkeys(cell.attack for cell in members)),
-                sees=sees,
+                sees=seen,
                 cells=tuple(members),
             )
         )

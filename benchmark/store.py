@@ -62,7 +62,7 @@ class Store:
         self._db.close()
 
     def keys(self, failed: bool = True) -> set[str]:
-        """The keys of all stored cells whose checksum holds; `failed=False` leaves failed ones out."""
+        """Keys of the stored cells whose checksum holds; `failed=False` leaves failed ones out."""
         found = self._db.execute("SELECT key, row, predictions, checksum FROM cells")
         return {
             key

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -30,7 +31,10 @@ console = Console()
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """A bar of work done with the time left, and the cells that are finished."""
+    """A bar of work done with the time left, and the cells that are finished.
+
+    It appears with the first work, so that an error before that is one line and nothing else.
+    """
     from benchmark.run import Progress
 
     columns = (
@@ -41,35 +45,40 @@ def progress() -> Iterator[Progress]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=console, transient=False) as bar:
-        state = {"done": 0, "total": 0}
-        job = bar.add_task("loading", total=None, cells="")
+    bar = Bar(*columns, console=console)
+    state: dict[str, Any] = {"done": 0, "total": 0, "work": 1.0}
+    job = bar.add_task(f"{'starting':<24}", total=None, cells="")
 
-        def started(cells: int, reused: int, work: float) -> None:
-            if reused:
-                bar.console.print(f"{reused} cells were stored already and are reused")
-            state["total"] = cells
-            bar.update(job, total=max(work, 1e-9), cells=f"0/{cells} cells", description="running")
-            if not cells:
-                bar.update(job, completed=1)
+    def started(cells: int, reused: int, work: float) -> None:
+        if reused:
+            message(f"{reused} cells were stored already and are reused")
+        if cells:
+            state.update(total=cells, work=max(work, 1e-9))
+            bar.update(job, total=state["work"], cells=f"0/{cells} cells")
+            bar.start()
 
-        def advanced(task: Task, work: float, cells: int) -> None:
-            state["done"] += cells
-            text = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
-            bar.update(
-                job, advance=work, description=f"{text:<24}",
-                cells=f"{state['done']}/{state['total']} cells",
-            )  # fmt: skip
-            if state["done"] == state["total"]:
-                bar.update(job, description=f"{'done':<24}")
+    def advanced(task: Task, work: float, cells: int) -> None:
+        state["done"] += cells
+        text = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
+        bar.update(
+            job, advance=work, description=f"{text:<24}",
+            cells=f"{state['done']}/{state['total']} cells",
+        )  # fmt: skip
+        if state["done"] == state["total"]:
+            bar.update(job, description=f"{'done':<24}", completed=state["work"])
+            bar.stop()
 
-        def message(text: str) -> None:
-            bar.console.print(text, markup=False, highlight=False)
+    def message(text: str) -> None:
+        bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-        def epoch(row: dict[str, float]) -> None:
-            bar.update(job, description=f"training, epoch {row['epoch']:.0f}")
+    def epoch(row: dict[str, float]) -> None:
+        bar.start()
+        bar.update(job, description=f"training, epoch {row['epoch']:.0f}")
 
+    try:
         yield Progress(message=message, started=started, advanced=advanced, epoch=epoch)
+    finally:
+        bar.stop()
 
 
 @contextmanager
@@ -151,22 +160,25 @@ def show_result(result: Result) -> None:
         console.print(f"reused {result.reused} of {len(result.table)} cells", highlight=False)
     console.print(f"results in {result.directory}:", highlight=False, soft_wrap=True)
     for path in sorted(result.directory.iterdir()):
-        if path.suffix in (".csv", ".json", ".parquet", ".html", ".log", ".png"):
+        if path.suffix in (".csv", ".json", ".parquet", ".html", ".log"):
             console.print(f"  {path.name}", highlight=False)
+        elif path.is_dir():
+            console.print(f"  {path.name}/ ({len(list(path.iterdir()))} files)", highlight=False)
 
 
 def _summary_table(rows: pd.DataFrame) -> Table:
     table = Table(
-        title="accuracy under attack, at the smallest eps that halves the undefended accuracy",
+        title="accuracy at the smallest eps that halves that of the bare network",
         title_justify="left",
-        show_edge=False,
+        box=SIMPLE_HEAD,
     )
-    for name in ("data set", "network", "attack"):
-        table.add_column(name)
-    for name in ("eps", "clean", "no defence", "best JPEG, oblivious", "best JPEG, adaptive"):
-        table.add_column(name, justify="right")
+    for name in ("network", "attack"):
+        table.add_column(name, no_wrap=True)
+    for name in ("eps", "clean", "bare", "JPEG,\noblivious", "JPEG,\nadaptive"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
-        table.add_row(*(_cell(row[name]) for name in rows.columns))
+        where = f"{row.pop('dataset')}/{row.pop('network')}"
+        table.add_row(where, *(_cell(value) for value in row.values()))
     return table
 
 

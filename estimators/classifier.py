@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -81,7 +82,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Logits [N, classes] of images that are behind the defence already."""
         with torch.inference_mode():
-            parts = [self.scorer(channels_last(part)) for part in x.split(BATCH)]
+            parts = [self.scorer(channels_last(part)) for part in torch.split(x, BATCH)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def input_gradient(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -96,9 +97,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         (gradient,) = torch.autograd.grad(loss, at)
         return gradient.contiguous()
 
-    def loss_gradient(
-        self, x: Any, y: Any, training_mode: bool = False, **kwargs: Any
-    ) -> Any:
+    def loss_gradient(self, x: Any, y: Any, training_mode: bool = False, **kwargs: Any) -> Any:
         """ART's loss gradient, counted."""
         self.gradients += len(x)
         return super().loss_gradient(x, y, training_mode=training_mode, **kwargs)
@@ -162,27 +161,27 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
-    """Names of convolutions whose output goes to one batch norm and nowhere else (by tracing)."""
-    try:
-        graph = torch.fx.symbolic_trace(network).graph
-    except Exception:
-        # a network that cannot be traced (its own control flow) is used as it is
-        return []
-    modules = dict(network.named_modules())
-    uses = Counter(node.target for node in graph.nodes if node.op == "call_module")
+    """Names of convolutions whose output goes to one batch norm and nowhere else.
+
+    Found by structure: neighbours in an nn.Sequential, and what a block names in
+    `conv_norm_pairs`. (Tracing finds more, but torch.fx patches every module while it traces,
+    which breaks other threads.)
+    """
+    uses = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
     pairs = []
-    for node in graph.nodes:
-        if node.op != "call_module" or not isinstance(modules[node.target], nn.BatchNorm2d):
-            continue
-        source = node.args[0]
-        if (
-            isinstance(source, torch.fx.Node)
-            and source.op == "call_module"
-            and isinstance(modules[str(source.target)], nn.Conv2d)
-            and len(source.users) == 1
-            and uses[source.target] == uses[node.target] == 1
-        ):
-            pairs.append((str(source.target), str(node.target)))
+    for path, module in network.named_modules():
+        names = list(getattr(module, "conv_norm_pairs", ()))
+        if type(module) is nn.Sequential:
+            names += itertools.pairwise(dict(module.named_children()))
+        for conv_name, norm_name in names:
+            conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
+            if (
+                isinstance(conv, nn.Conv2d)
+                and isinstance(norm, nn.BatchNorm2d)
+                and uses[id(conv)] == uses[id(norm)] == 1
+            ):
+                prefix = f"{path}." if path else ""
+                pairs.append((prefix + conv_name, prefix + norm_name))
     return pairs
 
 

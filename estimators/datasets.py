@@ -88,9 +88,7 @@ def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images
     return DATASETS[name](folder, split)
 
 
-def image_shape(
-    name: str, data_dir: Path | None = None
-) -> tuple[tuple[int, int, int], int]:
+def image_shape(name: str, data_dir: Path | None = None) -> tuple[tuple[int, int, int], int]:
     """Shape (C, H, W) and number of classes of a data set, without its files where it is known."""
     if name in SHAPES:
         return SHAPES[name], 10
@@ -141,7 +139,7 @@ def _digits(folder: Path, split: Split) -> Images:
     bunch = load_digits()
     grey = np.round(bunch.images * (255 / 16)).astype(np.uint8)
     scaled = [Image.fromarray(g).resize((28, 28), Image.Resampling.BICUBIC) for g in grey]
-    x = np.stack([np.asarray(image) for image in scaled])[:, None].astype(np.float32) / 255
+    x = _nchw(np.stack([np.asarray(image) for image in scaled]), "digits")
     y = bunch.target.astype(np.int64)
     order = stratified_order(y, seed=0)
     chosen = order[:DIGITS_TEST_SIZE] if split == "test" else order[DIGITS_TEST_SIZE:]

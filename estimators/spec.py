@@ -11,7 +11,8 @@ import yaml
 
 from estimators.errors import InputError
 
-Value = Union[bool, int, float, str, None, tuple["Value", ...]]
+# Union: `|` does not take the forward reference at run time
+Value = Union[bool, int, float, str, None, tuple["Value", ...]]  # noqa: UP007
 
 
 @dataclass(frozen=True, order=True)

@@ -105,7 +105,7 @@ def train(
             with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
                 logits = network(batch_x)
             loss = functional.cross_entropy(logits.float(), batch_y)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
             loss_sum += loss.item() * len(batch_y)
@@ -122,7 +122,7 @@ def train(
         history.append(row)
         if on_epoch is not None:
             on_epoch(row)
-    return network.eval().to("cpu", memory_format=torch.contiguous_format), pd.DataFrame(history)  # type: ignore[call-overload]
+    return network.eval().to("cpu", memory_format=torch.contiguous_format), pd.DataFrame(history)
 
 
 def evaluate(network: nn.Module, images: Images, device: str = "cpu") -> tuple[float, float]:
@@ -143,7 +143,7 @@ def _batches(
     x: torch.Tensor, y: torch.Tensor, recipe: Recipe, random: torch.Generator
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     order = torch.randperm(len(y), generator=random)
-    for chosen in order.split(recipe.batch_size):
+    for chosen in torch.split(order, recipe.batch_size):
         batch = x[chosen.to(x.device)]
         if recipe.flip:
             mirrored = torch.rand(len(batch), generator=random).to(x.device) < 0.5

@@ -132,7 +132,7 @@ def heat_map(rows: pd.DataFrame) -> Figure:
     bar = figure.colorbar(
         _mappable(), ax=[ax for line in axes for ax in line], shrink=0.7, label="accuracy"
     )
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     for r, network in enumerate(networks):
         for c, threat in enumerate(threats):
             ax = axes[r][c]
@@ -187,11 +187,12 @@ def threats_by_quality(rows: pd.DataFrame) -> Figure:
     """Accuracy against quality for both attackers, at the eps of the run's summary."""
     from reports.summary import headline
 
-    chosen = headline(rows).set_index(["dataset", "network"])
+    chosen = headline(rows)
     wide = min(3, len(chosen))
     figure, axes = _grid(-(-len(chosen) // wide), wide, width=3.5, height=2.9, legend=0.6)
     flat = [ax for line in axes for ax in line]
-    for ax, ((dataset, network), point) in zip(flat, chosen.iterrows(), strict=False):
+    for ax, point in zip(flat, chosen.to_dict("records"), strict=False):
+        dataset, network = str(point["dataset"]), str(point["network"])
         panel = _of(rows, dataset=dataset, network=network)
         if pd.notna(point["eps"]):
             panel = panel[panel["eps"] == point["eps"]]
@@ -207,7 +208,7 @@ def threats_by_quality(rows: pd.DataFrame) -> Figure:
         ax.axhline(point["undefended"], color="black", linestyle="--", linewidth=1)
         at = "" if pd.isna(point["eps"]) else f", eps {point['eps']:.3g}"
         ax.set(
-            title=f"{place(str(dataset), str(network))}{at}", xlim=(0, 100), ylim=(-0.02, 1.02),
+            title=f"{place(dataset, network)}{at}", xlim=(0, 100), ylim=(-0.02, 1.02),
             xlabel="JPEG quality", ylabel="accuracy under attack",
         )  # fmt: skip
     for ax in flat[len(chosen) :]:
@@ -256,7 +257,8 @@ def success_by_eps(rows: pd.DataFrame) -> Figure:
 def _grid(
     rows: int, columns: int, width: float, height: float, legend: float
 ) -> tuple[Figure, list[list[Axes]]]:
-    size = (columns * width + legend, rows * height + 0.5)
+    # wide enough for the figure's title and legend, however few panels there are
+    size = (max(columns * width + legend, 6.6), rows * height + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     return figure, [list(line) for line in axes]

@@ -47,5 +47,5 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
 def _best(jpeg: pd.DataFrame) -> str:
     if jpeg.empty:
         return ""
-    best = jpeg.loc[jpeg["accuracy"].idxmax()]
-    return f"{best['accuracy']:.3g} (q {best['quality']})"
+    best = jpeg.sort_values("accuracy", ascending=False, kind="stable").to_dict("records")[0]
+    return f"{best['accuracy']:.3f} (q{best['quality']})"

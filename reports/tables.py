@@ -20,7 +20,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "network": ("str", "network with its parameters", ""),
     "attack": ("str", "attack with its parameters, eps left out", ""),
     "norm": ("str", "norm that bounds the attack, or that it minimises", "inf, 2, ..."),
-    "eps": ("float", "size of the perturbation; empty where the attack has no bound", "pixels in [0, 1]"),
+    "eps": ("float", "bound of the perturbation; empty without one", "pixels in [0, 1]"),
     "threat": ("str", "what the attacker knows: oblivious or adaptive", ""),
     "defence": ("str", "defence with its parameters, quality left out", ""),
     "quality": ("int", "JPEG quality; empty for other defences", "1 to 100"),
@@ -36,7 +36,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "accuracy": ("float", "robust accuracy behind the defence", "share"),
     "accuracy_low": ("float", "its Wilson 95 % limit, lower", "share"),
     "accuracy_high": ("float", "its Wilson 95 % limit, upper", "share"),
-    "success_rate": ("float", "attacks that succeed among the images that were right", "share"),
+    "success_rate": ("float", "success among the images that were right", "share"),
     "l2_mean": ("float", "L2 norm of the perturbation, mean", "pixels in [0, 1]"),
     "l2_median": ("float", "the same, median", "pixels in [0, 1]"),
     "l2_max": ("float", "the same, largest", "pixels in [0, 1]"),
@@ -44,7 +44,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "linf_median": ("float", "the same, median", "pixels in [0, 1]"),
     "linf_max": ("float", "the same, largest", "pixels in [0, 1]"),
     "zero_gradient": ("float", "images whose loss gradient is zero in every pixel", "share"),
-    "over_budget": ("int", "images beyond eps (tolerance 1e-6 + 1e-5 eps) or outside [0, 1]", "images"),
+    "over_budget": ("int", "beyond eps (+ 1e-6 + 1e-5 eps) or outside [0, 1]", "images"),
     "gradients": ("float", "backward passes an image, as the attack by itself needs", "passes"),
     "forwards": ("float", "forward passes an image outside the gradients, likewise", "passes"),
     "data_sha256": ("str", "hash of the images scored", "16 hex digits"),
@@ -72,7 +72,7 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
         if kind == "str":
             out[name] = column.astype(object).where(column.notna(), "").astype(str)
         else:
-            out[name] = pd.to_numeric(column).astype(_DTYPES[kind])
+            out[name] = pd.Series(pd.to_numeric(column), dtype=_DTYPES[kind])
     return pd.DataFrame(out)
 
 
@@ -98,7 +98,7 @@ def read_results(path: Path) -> pd.DataFrame:
         raise TableError(f"results {path}: no such file or run directory")
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, OSError) as error:
         first = str(error).splitlines()[0]
         raise TableError(f"results {file}: not a CSV table ({first})") from error
     missing = [name for name in COLUMNS if name not in table.columns]

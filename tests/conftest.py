@@ -15,7 +15,6 @@ from estimators.checkpoints import load_checkpoint, shipped_file
 from estimators.datasets import Images, load_images
 from estimators.spec import Spec
 
-
 # taken before the tests get folders of their own
 _REAL_DATA = os.environ.get("BENCH_DATA_DIR")
 

@@ -61,7 +61,9 @@ def test_train_twice_is_load(tmp_path: Path) -> None:
     assert first.path.is_relative_to(tmp_path / "cache")
     history = checkpoints.read_history(first.path)
     assert list(history.epoch) == [1]
-    assert history.test_accuracy.iloc[-1] == pytest.approx(first.metadata["test_accuracy"], rel=1e-5)
+    assert history.test_accuracy.iloc[-1] == pytest.approx(
+        first.metadata["test_accuracy"], rel=1e-5
+    )
     second = obtain("digits", LENET, 1, seed=3)
     assert second.reused
     assert second.sha256 == first.sha256

@@ -21,7 +21,6 @@ from estimators.datasets import (
 from estimators.errors import DataUnavailable, InputError
 
 
-
 def test_digits_are_fixed(digits: Images) -> None:
     train = load_images("digits", "train")
     assert (len(train), len(digits)) == (1297, 500)

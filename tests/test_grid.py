@@ -41,7 +41,10 @@ def test_shipped_grids_are_complete() -> None:
 
 
 def test_defaults_lists_and_blocks(tmp_path: Path) -> None:
-    grid = load_grid(written(tmp_path, """
+    grid = load_grid(
+        written(
+            tmp_path,
+            """
         defences: [none, {name: jpeg, quality: [90, 10]}]
         samples: 30
         blocks:
@@ -49,7 +52,9 @@ def test_defaults_lists_and_blocks(tmp_path: Path) -> None:
           - attacks: [cw]
             threats: [oblivious]
             samples: 10
-    """))
+    """,
+        )
+    )
     cells = grid.cells()
     assert grid.name == "own"
     assert len(cells) == 2 * 2 * 3 + 3

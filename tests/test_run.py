@@ -186,9 +186,7 @@ def test_missing_data_are_rows(bench, tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(torchvision.datasets, "CIFAR10", offline)
     grid = tmp_path / "g.yaml"
-    grid.write_text(
-        "{datasets: [digits, cifar10], samples: 10, attacks: [{name: fgsm, eps: 0.1}]}"
-    )
+    grid.write_text("{datasets: [digits, cifar10], samples: 10, attacks: [{name: fgsm, eps: 0.1}]}")
     code, out = bench("run", "--grid", str(grid), "--out", "r")
     assert code == 3
     assert "skipped: 2 cells" in out

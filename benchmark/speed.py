@@ -1,0 +1,283 @@
+"""`bench speed`: the harness against the loop that a user of ART writes, in one alternating run."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmark.cell import Cell, Threat
+from benchmark.engine import default_threads, execute
+from benchmark.evaluate import Outcome
+from benchmark.plan import Task, plan
+from estimators.checkpoints import load_checkpoint, shipped_file
+from estimators.classifier import BATCH, Classifier, channels_last, folded
+from estimators.datasets import Images, load_images, subset
+from estimators.jpeg import JpegCompression
+from estimators.spec import Spec
+
+EPS = tuple(round(0.03 * n, 2) for n in range(10))
+QUALITIES = (95, 90, 80, 70, 60, 50, 40, 30, 20, 10, 5)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One line of the table.
+
+    work: what was done. rival: whom against. ours, theirs: median seconds.
+    ratio: theirs / ours, pair by pair, the median. same: tables or images are identical; None
+        where they are not meant to be. note: what else there is to say.
+    """
+
+    work: str
+    rival: str
+    ours: float
+    theirs: float
+    ratio: float
+    same: bool | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured on: a trained network and its first images, and how often."""
+
+    network: nn.Module
+    images: Images
+    repeat: int
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.images.classes)
+
+
+def measure(data_dir: Path | None, repeat: int = 5, only: str = "") -> Iterable[Measured]:
+    """Every line in turn, on MNIST; each is the median of `repeat` alternating pairs.
+
+    only: a part of the names of the lines to measure.
+    """
+    lines: dict[str, Callable[[], Iterable[Measured]]] = {
+        "grid lenet oblivious": lambda: [_grid(_mnist("lenet", 1000), "oblivious")],
+        "grid lenet adaptive": lambda: [_grid(_mnist("lenet", 1000), "adaptive")],
+        "grid resnet oblivious": lambda: [_grid(_mnist("resnet", 250), "oblivious")],
+        "jpeg grey": lambda: [_jpeg(_mnist("lenet", 1000), "grey")],
+        "jpeg rgb": lambda: [_jpeg(_colour(), "RGB")],
+        "pgd": lambda: _pgd(_mnist("lenet", 250)),
+        "cw": lambda: _carlini(_mnist("lenet", 50)),
+    }
+
+    def _mnist(network: str, samples: int) -> Bench:
+        images = subset(load_images("mnist", "test", data_dir), samples, 0)
+        return Bench(load_checkpoint(shipped_file("mnist", Spec(network))).network, images, repeat)
+
+    def _colour() -> Bench:
+        x = np.random.RandomState(0).rand(1000, 3, 32, 32).astype(np.float32)
+        ids = np.arange(1000)
+        return Bench(nn.Identity(), Images(x, ids % 10, ids), repeat)
+
+    for name, line in lines.items():
+        if only in name:
+            yield from line()
+
+
+def _alternate(
+    ours: Callable[[], Any], theirs: Callable[[], Any], repeat: int
+) -> tuple[float, float, float, Any, Any]:
+    """Median seconds of both, median ratio of the pairs, and the last result of each."""
+    pairs, mine, other = [], None, None
+    ours()  # warm: compiled kernels, allocated buffers
+    for _ in range(repeat):
+        start = time.perf_counter()
+        mine = ours()
+        middle = time.perf_counter()
+        other = theirs()
+        pairs.append((middle - start, time.perf_counter() - middle))
+    a, b = (statistics.median(p[n] for p in pairs) for n in (0, 1))
+    return a, b, statistics.median(t / o for o, t in pairs), mine, other
+
+
+def _grid(bench: Bench, threat: Threat) -> Measured:
+    """FGSM at 10 eps behind 11 qualities, against the plain loop; and the floor."""
+    network = Spec("own")
+    cells = [
+        Cell("own", network, Spec.of("fgsm", eps=e), threat, Spec.of("jpeg", quality=q),
+             len(bench.images), 0)
+        for e in EPS for q in QUALITIES
+    ]  # fmt: skip
+    tasks = plan(cells)
+    models = {("own", network): (bench.network, bench.images.shape, bench.classes)}
+
+    def ours() -> list[int]:
+        hits: dict[Cell, int] = {}
+
+        def done(task: Task, found: Any, seconds: float) -> None:
+            for cell, outcome in found.items():
+                assert isinstance(outcome, Outcome)
+                hits[cell] = int((outcome.adversarial == outcome.label).sum())
+
+        execute(
+            tasks, lambda task: bench.images, models, lambda *_: None, done,
+            threads=default_threads("cpu"),
+        )  # fmt: skip
+        return [hits[cell] for cell in cells]
+
+    a, b, ratio, mine, other = _alternate(ours, lambda: _plain(bench, threat), bench.repeat)
+    floor = _floor(bench, forwards=len(cells), gradients=1 if threat == "oblivious" else 11)
+    name = type(bench.network).__name__
+    return Measured(
+        f"{name}, 10 eps x 11 qualities, {len(bench.images):,} images, {threat}",
+        "plain ART loop", a, b, ratio, mine == other,
+        f"floor {floor:.2f} s, {a / floor:.2f} times the floor",
+    )  # fmt: skip
+
+
+def _plain(bench: Bench, threat: Threat) -> list[int]:
+    """The loop that a user writes: ART's own classes and defaults, a cell at a time."""
+    from art.attacks.evasion import FastGradientMethod
+    from art.defences.preprocessor import JpegCompression as ArtJpeg
+
+    torch.set_num_threads(default_threads("cpu"))
+    x, y = bench.images.x, bench.images.y
+    hits = []
+    for eps in EPS:
+        bare = _art(bench)
+        adversarial = FastGradientMethod(bare, eps=eps).generate(x, y=y)
+        for quality in QUALITIES:
+            defence = ArtJpeg((0.0, 1.0), quality=quality, channels_first=True)
+            if threat == "adaptive":
+                behind = _art(bench, [defence])
+                adversarial = FastGradientMethod(behind, eps=eps).generate(x, y=y)
+                predicted = behind.predict(adversarial)
+            else:
+                predicted = bare.predict(defence(adversarial)[0])
+            hits.append(int((predicted.argmax(1) == y).sum()))
+    return hits
+
+
+def _art(bench: Bench, defences: Sequence[Any] | None = None) -> Any:
+    from art.estimators.classification import PyTorchClassifier
+
+    return PyTorchClassifier(
+        bench.network.requires_grad_(True), nn.CrossEntropyLoss(), bench.images.shape,
+        bench.classes, clip_values=(0.0, 1.0), device_type="cpu",
+        preprocessing_defences=None if defences is None else list(defences),
+    )  # fmt: skip
+
+
+def _floor(bench: Bench, forwards: int, gradients: int) -> float:
+    """Seconds of nothing but forward and backward passes, at the engine's batch and threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    torch.set_num_threads(1)
+    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
+
+    def job(part: tuple[torch.Tensor, torch.Tensor]) -> None:
+        torch.set_num_threads(1)
+        classifier = Classifier(bench.network, bench.images.shape, bench.classes)
+        scorer, at = folded(classifier.network), channels_last(part[0])
+        for _ in range(gradients):
+            classifier.input_gradient(*part)
+        with torch.inference_mode():
+            for _ in range(forwards):
+                scorer(at)
+
+    parts = list(zip(torch.split(x, BATCH), torch.split(y, BATCH), strict=True))
+    times = []
+    for _ in range(bench.repeat):
+        start = time.perf_counter()
+        with ThreadPoolExecutor(default_threads("cpu")) as pool:
+            list(pool.map(job, parts))
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _jpeg(bench: Bench, kind: str) -> Measured:
+    """The round trip behind one network, one thread: bytes to bytes, ART's class to ours."""
+    from art.defences.preprocessor import JpegCompression as ArtJpeg
+
+    torch.set_num_threads(1)
+    x = bench.images.x
+    theirs = ArtJpeg((0.0, 1.0), quality=50, channels_first=True)
+    ours = JpegCompression(quality=50)
+    a, b, ratio, mine, other = _alternate(lambda: ours(x)[0], lambda: theirs(x)[0], bench.repeat)
+    return Measured(
+        f"JPEG round trip, {x.shape[2]}x{x.shape[3]} {kind}, 1,000 images, one thread",
+        "ART's JpegCompression", a, b, ratio, np.array_equal(mine, other),
+        f"{len(x) / a:,.0f} images/s",
+    )  # fmt: skip
+
+
+def _pgd(bench: Bench) -> Iterable[Measured]:
+    """PGD-40 against ART and, where they are installed, foolbox and torchattacks."""
+    from art.attacks.evasion import ProjectedGradientDescent
+
+    from benchmark.projected_gradient import ProjectedGradient
+
+    torch.set_num_threads(1)
+    options: dict[str, Any] = {"eps": 0.3, "eps_step": 0.01, "max_iter": 40, "verbose": False}
+    x, y = bench.images.x, bench.images.y
+    fast = Classifier(bench.network, bench.images.shape, bench.classes)
+    ours = ProjectedGradient(fast, batch_size=BATCH, **options)
+    rivals: dict[str, Callable[[], Any]] = {
+        f"ART, batches of {size}": lambda size=size: ProjectedGradientDescent(  # type: ignore[misc]
+            _art(bench), batch_size=size, **options
+        ).generate(x, y=y)
+        for size in (32, 125)
+    }
+    rivals.update(_pgd_peers(bench))
+    for name, rival in rivals.items():
+        a, b, ratio, mine, other = _alternate(lambda: ours.generate(x, y=y), rival, bench.repeat)
+        same = np.array_equal(mine, other) if name.startswith("ART") else None
+        far = float(np.abs(mine - np.asarray(other)).max())
+        yield Measured(
+            f"PGD-40, LeNet, {len(x)} images, one thread", name, a, b, ratio, same,
+            "" if same or same is None else f"largest difference {far:.1e} in"
+            f" {int((np.abs(mine - other).reshape(len(x), -1).max(1) > 0).sum())} images",
+        )  # fmt: skip
+
+
+def _pgd_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
+    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
+    found: dict[str, Callable[[], Any]] = {}
+    try:
+        import foolbox
+    except ImportError:
+        pass
+    else:
+        model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
+        attack = foolbox.attacks.LinfPGD(abs_stepsize=0.01, steps=40, random_start=False)
+        found["foolbox"] = lambda: attack(model, x, y, epsilons=0.3)[1].numpy()
+    try:
+        import torchattacks
+    except ImportError:
+        pass
+    else:
+        pgd = torchattacks.PGD(bench.network, 0.3, alpha=0.01, steps=40, random_start=False)
+        found["torchattacks"] = lambda: pgd(x, y).detach().numpy()
+    return found
+
+
+def _carlini(bench: Bench) -> Iterable[Measured]:
+    """C&W: stock settings for identical images; the default against the peers' defaults."""
+    from art.attacks.evasion import CarliniL2Method
+
+    from benchmark.attacks import CW_DEFAULTS
+    from benchmark.carlini import CarliniL2
+
+    torch.set_num_threads(1)
+    x, y = bench.images.x, bench.images.y
+    fast = Classifier(bench.network, bench.images.shape, bench.classes)
+    raise NotImplementedError((CarliniL2Method, CW_DEFAULTS, CarliniL2, x, y, fast))
+
+
+def as_json(lines: Sequence[Measured]) -> list[dict[str, Any]]:
+    """The lines ready for JSON."""
+    return [asdict(line) for line in lines]

@@ -1,0 +1,70 @@
+"""All rows of a results file as compact JSON for the page's table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from reports.tables import COLUMNS, TableError
+
+# key, heading, how it is shown; `a|b` is a column made of two
+MAIN: tuple[tuple[str, str, str], ...] = (
+    ("dataset", "Data set", "text"),
+    ("network", "Network", "text"),
+    ("attack", "Attack", "text"),
+    ("norm", "Norm", "norm"),
+    ("eps", "eps", "number"),
+    ("threat", "Threat", "text"),
+    ("defence|quality", "Defence", "defence"),
+    ("n", "Images", "number"),
+    ("clean_accuracy", "Clean", "percent"),
+    ("accuracy", "Under attack", "accuracy"),
+    ("accuracy_low|accuracy_high", "95 % interval", "interval"),
+    ("success_rate", "Success", "percent"),
+    ("l2_median", "L2, median", "short"),
+    ("linf_max", "L∞, largest", "short"),
+    ("zero_gradient", "Zero gradient", "percent"),
+    ("status", "Status", "text"),
+)
+FILTERS: tuple[tuple[str, str], ...] = (
+    ("dataset", "Data set"),
+    ("network", "Network"),
+    ("attack", "Attack"),
+    ("threat", "Threat"),
+    ("defence|quality", "Defence"),
+    ("status", "Status"),
+)
+
+
+def cell_data(file: Path) -> dict[str, Any]:
+    """The text of a `results.csv`, column by column, ready for JSON.
+
+    rows: how many. columns: in the order of the file, each with `name`, its distinct `values` as
+    the file has them, and `codes`, the value's place for each row; without codes the values are
+    one a row. So the page can give back the very text of the file. main, filters: what the page
+    shows at first and filters by.
+
+    Raises TableError for a file without the documented columns.
+    """
+    with file.open(newline="", encoding="utf-8") as opened:
+        lines = list(csv.reader(opened))
+    header, rows = (lines[0], lines[1:]) if lines else ([], [])
+    if not set(COLUMNS) <= set(header) or any(len(row) != len(header) for row in rows):
+        raise TableError(f"results {file}: columns do not fit; write it anew")
+    columns = []
+    for name, values in zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True):  # fmt: skip
+        distinct = {value: code for code, value in enumerate(dict.fromkeys(values))}
+        if len(distinct) > len(values) / 2:
+            columns.append({"name": name, "values": list(values)})
+        else:
+            codes = [distinct[value] for value in values]
+            columns.append({"name": name, "values": list(distinct), "codes": codes})
+    about = {name: meaning + (f" ({unit})" if unit else "") for name, (_, meaning, unit) in COLUMNS.items()}  # fmt: skip
+    return {
+        "rows": len(rows),
+        "columns": columns,
+        "main": [{"key": key, "label": label, "show": show} for key, label, show in MAIN],
+        "filters": [{"key": key, "label": label} for key, label in FILTERS],
+        "about": about,
+    }

@@ -1,0 +1,155 @@
+"""What each plot of a run shows and what may be concluded from it, in plain words."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from reports.finding import percent
+
+
+class Kind(NamedTuple):
+    """One kind of plot. id: for links. title, shows, concludes: what the page says of it."""
+
+    id: str
+    title: str
+    shows: str
+    concludes: str
+
+
+class Figure(NamedTuple):
+    """One plot. title: what it is about. alt: for who does not see it. seen: its numbers."""
+
+    path: Path
+    title: str
+    alt: str
+    seen: str
+
+
+_KINDS: dict[str, Kind] = {
+    "accuracy": Kind(
+        "accuracy-by-eps",
+        "Accuracy against the size of the attack",
+        "How many images stay right as the attacker may change them more. One line a defence;"
+        " black is no defence, dashed grey is rounding to 8 bits alone, colours are JPEG from high"
+        " quality (light) to low (dark). Left: the attacker does not know of the defence. Right: it"
+        " does.",
+        "A coloured line above the dashed grey one is what JPEG itself gives. A gap that is there"
+        " on the left and closed on the right is no robustness: it only holds against someone who"
+        " does not know. Where lines start lower at eps 0, the defence costs clean accuracy.",
+    ),
+    "threats": Kind(
+        "both-attackers",
+        "The same attack, with and without knowledge of the defence",
+        "Accuracy against JPEG quality for both attackers, at the eps where the undefended network"
+        " has lost half of its accuracy.",
+        "The distance between the two lines is what was due to the attacker's ignorance. The lower"
+        " line is the one to quote for a defence that is public.",
+    ),
+    "clean": Kind(
+        "clean-by-quality",
+        "What JPEG costs without any attack",
+        "Accuracy on clean images against JPEG quality; the dotted line is the same network without"
+        " JPEG.",
+        "Quality to the left of where a line bends down is paid for by everyone, attacked or not.",
+    ),
+    "success": Kind(
+        "attack-success",
+        "How often the attacks succeed",
+        "Share of the images that were right and are turned, on undefended networks. The dashed"
+        " line is the control: noise of the same size that looks at nothing.",
+        "An attack must lie above the control, and an iterative one not below a one-step one; where"
+        " it does not, the attack is at fault and not the network robust.",
+    ),
+    "heatmap": Kind(
+        "heat-maps",
+        "Every eps by every quality",
+        "The same numbers as the lines, one square a cell: light is right, dark is wrong. Rows are"
+        " defences, columns are eps.",
+        "Read along a row how fast a defence gives way, and down a column which quality is best at"
+        " a given attack.",
+    ),
+    "other": Kind("more-plots", "More plots", "Other figures of this run.", ""),
+}  # fmt: skip
+# the order on the page; heat maps repeat what the lines say
+ORDER = ("accuracy", "threats", "clean", "success", "heatmap", "other")
+
+
+def kinds(paths: list[Path], table: pd.DataFrame) -> list[tuple[Kind, list[Figure]]]:
+    """Plots by kind, in the order of the page, each with its words; kinds without plots left out.
+
+    `table` is the run's results: it gives each plot its numbers.
+    """
+    from reports.plots import place
+    from reports.summary import headline
+
+    points = headline(table).to_dict("records")
+    subjects = _subjects(table)
+    found: dict[str, list[Figure]] = {name: [] for name in ORDER}
+    for path in paths:
+        first = path.stem.partition("-")[0]
+        name = first if first in _KINDS else "other"
+        dataset, attack = subjects.get(path.stem, ("", ""))
+        seen = []
+        for point in points:
+            if attack and point["attack"] == attack and dataset in ("", point["dataset"]):
+                where = place(str(point["dataset"]), str(point["network"]))
+                size = "" if pd.isna(point["eps"]) else f" at eps {point['eps']:.4g}"
+                fall = f"{where}: {percent(point['clean'])} clean, {percent(point['undefended'])}{size} without a defence"  # fmt: skip
+                if name == "threats" and point["oblivious"] and point["adaptive"]:
+                    fall = f"{where}{size}: best JPEG {point['oblivious']} unknown, {point['adaptive']} known to the attacker"  # fmt: skip
+                seen.append(fall)
+        title = f"{attack} on {dataset}" if dataset and attack else attack or _plain(path.stem)
+        alt = f"{_ALT[name]}: {title}. {'; '.join(seen)}".rstrip(". ") + "."
+        found[name].append(Figure(path, title, alt, "; ".join(seen)))
+    return [(_KINDS[name], found[name]) for name in ORDER if found[name]]
+
+
+_ALT = {
+    "accuracy": "Line chart of accuracy under attack against eps, one line a defence",
+    "threats": "Line chart of accuracy against JPEG quality, one line an attacker",
+    "clean": "Line chart of clean accuracy against JPEG quality, one line a network",
+    "success": "Line chart of attack success against eps, one line an attack",
+    "heatmap": "Heat map of accuracy by eps and JPEG quality",
+    "other": "Plot",
+}
+
+
+def chance(table: pd.DataFrame) -> str:
+    """How far a point of a plot may lie off by chance, in words; empty for an empty table."""
+    sizes = table.loc[table["status"] == "ok", "n"].dropna()
+    if sizes.empty:
+        return ""
+    least, most = int(sizes.min()), int(sizes.max())
+
+    def points(n: int) -> str:
+        return f"{100 * 1.96 * math.sqrt(0.25 / n):.1f}"
+
+    told = f"Each point stands for {most:,} images and may be off by up to ±{points(most)} points by chance (95 %)"  # fmt: skip
+    if least < most:
+        told += f"; cells with {least:,} images by up to ±{points(least)}"
+    return told + ". The table below has the interval of every cell."
+
+
+def _subjects(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """What the files of `reports.plots` are about: data set and attack by file name."""
+    from reports.plots import file_name
+
+    found: dict[str, tuple[str, str]] = {}
+    pairs = table[["dataset", "attack"]].drop_duplicates().itertuples(index=False, name=None)
+    for dataset, attack in pairs:
+        for kind in ("accuracy", "heatmap"):
+            found[file_name(kind, dataset, attack)] = (dataset, attack)
+        found[file_name("threats", attack)] = ("", attack)
+    return found
+
+
+def _plain(stem: str) -> str:
+    return {
+        "clean-accuracy-quality": "all networks",
+        "success-norm-inf": "attacks bounded in L∞",
+        "success-norm-2": "attacks bounded in L2",
+    }.get(stem, stem.replace("-", " ").replace("_", " "))

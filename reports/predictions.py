@@ -1,0 +1,120 @@
+"""Per-image predictions of a run, and the pairing of two runs image by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from reports.tables import TableError
+
+FILE = "predictions.parquet"
+_COLUMNS = ("cell", "id", "label", "clean", "adversarial")
+
+Outcome = Literal["clean", "adversarial"]
+
+
+class Scored(NamedTuple):
+    """One cell: image ids in rising order [N], their labels [N], and which were right [N]."""
+
+    ids: npt.NDArray[Any]
+    label: npt.NDArray[Any]
+    right: npt.NDArray[np.bool_]
+
+
+class Pairs(NamedTuple):
+    """How many shared images are right on both sides, only in A, only in B, on neither."""
+
+    both: int
+    only_a: int
+    only_b: int
+    neither: int
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """All cells of one run.
+
+    path: the file. spans: where each cell's key lies in the arrays. arrays: id, label, clean and
+    adversarial prediction, sorted by cell and id.
+    """
+
+    path: Path
+    spans: dict[str, slice]
+    arrays: dict[str, npt.NDArray[Any]]
+
+    def scored(self, cell: str, outcome: Outcome, n: int, correct: int) -> Scored | None:
+        """The images of one cell; None where the file lacks the cell.
+
+        Raises TableError where the file counts other images or hits than `n` and `correct`, the
+        numbers of the table: one of the two files is then of another run.
+        """
+        span = self.spans.get(cell)
+        if span is None:
+            return None
+        label = self.arrays["label"][span]
+        found = Scored(self.arrays["id"][span], label, self.arrays[outcome][span] == label)
+        hits = int(found.right.sum())
+        if (len(label), hits) != (n, correct):
+            raise TableError(
+                f"predictions {self.path}: cell {cell} has {hits} of {len(label)} images right,"
+                f" results.csv says {correct} of {n}; the two files are not of one run"
+            )
+        return found
+
+
+def read_predictions(run: Path) -> Predictions | None:
+    """The predictions of a run directory; None for a bare CSV or a directory without them.
+
+    Raises TableError for a file that is damaged, lacks columns or lists an image twice.
+    """
+    path = run / FILE
+    if not path.is_file():
+        return None
+    try:
+        table = pd.read_parquet(path, engine="pyarrow", columns=list(_COLUMNS))
+    # pyarrow's own errors are subclasses of these
+    except (ValueError, KeyError, OSError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TableError(f"predictions {path}: cannot be read ({first})") from error
+    cell = table["cell"].astype("category").cat
+    codes = cell.codes.to_numpy().astype(np.int64)
+    arrays = {name: table[name].to_numpy() for name in _COLUMNS[1:]}
+    for name, values in arrays.items():
+        if values.dtype.kind not in "iu":
+            raise TableError(f"predictions {path}: {name} holds other than whole numbers")
+    place = (codes << 32) | arrays["id"].astype(np.int64)
+    if np.any(place[1:] <= place[:-1]):
+        order = np.argsort(place, kind="stable")
+        place, codes = place[order], codes[order]
+        arrays = {name: values[order] for name, values in arrays.items()}
+        if np.any(place[1:] == place[:-1]):
+            raise TableError(f"predictions {path}: lists an image of a cell twice")
+    edges = np.searchsorted(codes, np.arange(len(cell.categories) + 1))
+    spans = {
+        str(key): slice(int(edges[i]), int(edges[i + 1]))
+        for i, key in enumerate(cell.categories)
+        if edges[i] < edges[i + 1]
+    }
+    return Predictions(path, spans, arrays)
+
+
+def pair(a: Scored, b: Scored) -> Pairs | str:
+    """The outcomes on the images that both sides have; text says why there can be no pairs."""
+    if len(a.ids) == len(b.ids) and np.array_equal(a.ids, b.ids):
+        in_a: Any = slice(None)
+        in_b: Any = slice(None)
+    else:
+        _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)
+        if len(in_a) == 0:
+            return "no image in common"
+    if not np.array_equal(a.label[in_a], b.label[in_b]):
+        return "images of the same id have other labels"
+    right_a, right_b = a.right[in_a], b.right[in_b]
+    both = int((right_a & right_b).sum())
+    only_a, only_b = int(right_a.sum()) - both, int(right_b.sum()) - both
+    return Pairs(both, only_a, only_b, len(right_a) - both - only_a - only_b)

@@ -1,0 +1,181 @@
+"""The headline of a run: what an attacker leaves, what a defence gives, what is left of that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.evidence import Row, behind, grouped
+from reports.finding import percent
+from reports.metrics import wilson
+from reports.worst_case import ANY
+
+NORMS = {"inf": "L∞", "2": "L2"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One accuracy. label: what it is. share, low, high: in [0, 1]. n: images. tone: for its look."""
+
+    label: str
+    share: float
+    low: float
+    high: float
+    n: int
+    tone: str
+
+    @property
+    def text(self) -> str:
+        """`61.2 % (58.1 to 64.2)`."""
+        return f"{percent(self.share)} ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
+
+@dataclass(frozen=True)
+class Card:
+    """The headline of one network and data set in one norm.
+
+    place: network and data set. budget: the eps in words. bars: clean, attacked, behind the best
+    defence for an attacker who does not know it and for one who does. sentences: the same in words.
+    """
+
+    dataset: str
+    network: str
+    norm: str
+    budget: str
+    bars: tuple[Bar, ...]
+    sentences: tuple[str, ...]
+
+
+def cards(worst: pd.DataFrame) -> list[Card]:
+    """One card a network, data set and norm of a worst-case table (`reports.worst_case`).
+
+    The eps is the smallest at which the undefended network keeps at most half of its clean
+    accuracy (the largest tried, where none does that). The defence is the JPEG that keeps the most
+    images right at that eps against an attacker who does not know of it.
+    """
+    records = worst.to_dict("records")
+    rows = [{k: None if pd.isna(v) else v for k, v in r.items()} for r in records]
+    bounded = [row for row in rows if row["eps"] is not None]
+    found = []
+    for _, group in grouped(bounded, ["dataset", "network", "norm", "seed"]):
+        bare = _one_a_level([row for row in group if row["defence"] == "none"])
+        if bare:
+            halved = [row for row in bare if 2 * row["correct"] <= row["clean_correct"]]
+            found.append(_card(halved[0] if halved else bare[-1], group))
+    return found
+
+
+def _card(bare: Row, group: list[Row]) -> Card:
+    here = [row for row in group if row["eps"] == bare["eps"] and row["defence"] != "none"]
+    saved, knows, tried = _best(here)
+    bars = [
+        _bar("Clean, no defence", bare, "clean_correct", "clean"),
+        _bar("Attacked, no defence", bare, "correct", "attacked"),
+    ]
+    sentences = [
+        f"Without an attack {percent(bars[0].share)} of {bare['n']:,} images are right. An attacker"
+        f" who may {_may(bare)} leaves {bars[1].text}, taking the worst of {bare['attacks']} for"
+        " each image."
+    ]
+    chosen = saved or knows
+    if chosen is not None:
+        name = behind(chosen)
+        bars.append(_bar(f"Clean, {name}", chosen, "clean_correct", "clean"))
+        if saved is not None:
+            bars.append(_bar(f"Attacked, {name}, unknown to the attacker", saved, "correct", "saved"))  # fmt: skip
+            sentences.append(_gives(name, saved, tried))
+        if knows is not None:
+            bars.append(_bar(f"Attacked, {name}, known to the attacker", knows, "correct", "knows"))
+            sentences.append(_left(saved, knows))
+        else:
+            sentences.append("No attacker who knows of it was tried, so this is an upper bound.")
+    return Card(
+        bare["dataset"], bare["network"], bare["norm"], budget(bare["norm"], bare["eps"]),
+        tuple(bars), tuple(sentences),
+    )  # fmt: skip
+
+
+def _one_a_level(rows: list[Row]) -> list[Row]:
+    """The undefended rows by eps: any attacker will do, there is nothing to know."""
+    order = ("oblivious", "adaptive", ANY)
+    rank = {name: place for place, name in enumerate(order)}
+    best: dict[float, Row] = {}
+    for row in sorted(rows, key=lambda r: rank.get(r["threat"], len(order))):
+        best.setdefault(row["eps"], row)
+    return [best[eps] for eps in sorted(best)]
+
+
+def _best(here: list[Row]) -> tuple[Row | None, Row | None, int]:
+    """The best defence against who does not know of it, the same against who does, how many were
+    tried: JPEG where there is any, else all but the control of 8 bits."""
+    jpeg = [row for row in here if str(row["defence"]).startswith("jpeg")]
+    rows = jpeg or [row for row in here if row["defence"] != "quantize"]
+    blind = [row for row in rows if row["threat"] == "oblivious"]
+    first = blind or [row for row in rows if row["threat"] == ANY] or rows
+    if not first:
+        return None, None, 0
+    chosen = max(first, key=lambda row: (row["accuracy"], row["quality"] or 0))
+    same = [r for r in rows if (r["defence"], r["quality"]) == (chosen["defence"], chosen["quality"])]  # fmt: skip
+    knowing = {r["threat"]: r for r in same if r["threat"] != "oblivious"}
+    knows = knowing.get(ANY) or next(iter(knowing.values()), None)
+    return (chosen if blind else None), knows, len(first)
+
+
+def _gives(name: str, saved: Row, tried: int) -> str:
+    best = f", the best of {tried} qualities," if tried > 1 else ""
+    told = f"{name}{best} brings this to {percent(saved['accuracy'])} as long as the attacker does not know of it"  # fmt: skip
+    if saved["gain"] is None:
+        return told + "."
+    if saved["gain_low"] <= 0:
+        return f"{told}: {_points(saved)}, no gain beyond chance."
+    return f"{told}: {_points(saved)}."
+
+
+def _left(saved: Row | None, knows: Row) -> str:
+    on = f" of {knows['n']:,} images" if saved is not None and knows["n"] != saved["n"] else ""
+    told = f"An attacker who knows of it leaves {percent(knows['accuracy'])}{on}"
+    if knows["gain"] is None:
+        return told + "."
+    told += f", against no defence {_points(knows)}"
+    if saved is None or saved["gain"] is None or saved["gain_low"] <= 0:
+        return told + "."
+    gone = min(1.0, max(0.0, 1 - knows["gain"] / saved["gain"]))
+    return f"{told}: {100 * gone:.0f} % of the gain is gone."
+
+
+def _points(row: Row) -> str:
+    low, high = 100 * row["gain_low"], 100 * row["gain_high"]
+    return f"{100 * row['gain']:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
+def _bar(label: str, row: Row, column: str, tone: str) -> Bar:
+    hits, n = int(row[column]), int(row["n"])
+    low, high = wilson(hits, n)
+    return Bar(label, hits / n, float(low), float(high), n, tone)
+
+
+def _may(row: Mapping[str, Any]) -> str:
+    size = eps_text(row["eps"])
+    if row["norm"] == "inf":
+        return f"change each pixel by up to {size} of its range"
+    name = NORMS.get(row["norm"], f"L{row['norm']}")
+    return f"change an image by up to {size} in {name} norm"
+
+
+def budget(norm: str, eps: float) -> str:
+    """`L∞ eps 0.0314 (8/255)`."""
+    return f"{NORMS.get(norm, f'L{norm}')} eps {eps_text(eps)}"
+
+
+def eps_text(eps: float) -> str:
+    """An eps with four digits; whole grey levels of 8-bit images as such too."""
+    levels = eps * 255
+    whole = round(levels)
+    # grids round 8/255 to five digits
+    if 0 < whole <= 32 and math.isclose(levels, whole, abs_tol=2e-3):
+        return f"{eps:.3g} ({whole}/255)"
+    return f"{eps:.4g}"
