@@ -23,10 +23,16 @@ def as_classifier(estimator: object) -> Classifier:
 
 
 def as_images(x: npt.NDArray[np.generic]) -> FloatArray:
-    """Images as contiguous float32 [N, C, H, W]; raises InputError for another shape."""
+    """Images as contiguous float32 [N, C, H, W].
+
+    Raises InputError for another shape, NaN, or pixels outside [0, 1].
+    """
     images = np.ascontiguousarray(x, dtype=np.float32)
     if images.ndim != 4 or not len(images):
         raise InputError(f"attack: images must be [N, C, H, W], found {list(images.shape)}")
+    # NaN compares as False, so this catches it too
+    if not (images.min() >= 0 and images.max() <= 1):
+        raise InputError("attack: pixels must lie in [0, 1]")
     return images
 
 

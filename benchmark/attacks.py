@@ -80,33 +80,48 @@ def _pgd_params(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _carlini(classifier: Any, params: dict[str, Any]) -> Any:
-    from art.attacks.evasion import CarliniL2Method
-
     from benchmark.carlini import CarliniL2
     from estimators.classifier import BATCH
 
-    stock = params.pop("engine", "fast") == "stock"
     params.pop("target", None)
-    cls = CarliniL2Method if stock else CarliniL2
-    return cls(classifier, batch_size=BATCH, verbose=False, **params)
+    if params.pop("engine", "fast") == "stock":
+        given = {k: v for k, v in params.items() if v is not None}
+        return _carlini_art(classifier, {**CW_ART, **given, "engine": "stock"})
+    return CarliniL2(classifier, batch_size=BATCH, **params)
 
 
 def _carlini_art(classifier: Any, params: dict[str, Any]) -> Any:
-    return _carlini(classifier, {**params, "engine": "stock"})
+    from art.attacks.evasion import CarliniL2Method
+
+    from benchmark.carlini_exact import CarliniL2Exact
+    from estimators.classifier import BATCH
+
+    params.pop("target", None)
+    stock = params.pop("engine", "fast") == "stock"
+    cls = CarliniL2Method if stock else CarliniL2Exact
+    return cls(classifier, batch_size=BATCH, verbose=False, **params)
 
 
 def _noise(classifier: Any, params: dict[str, Any]) -> Any:
     raise InputError("attack noise: is drawn by image, not built")
 
 
-CW_DEFAULTS = {
+# the defaults of ART's class; None in ours: estimated for each image
+CW_ART = {
     "confidence": 0.0,
     "targeted": False,
     "target": "next",
     "learning_rate": 0.01,
+    "binary_search_steps": 10,
+    "max_iter": 10,
+    "initial_const": 0.01,
+}
+CW = {
+    **CW_ART,
+    "learning_rate": None,
     "binary_search_steps": 9,
     "max_iter": 100,
-    "initial_const": 0.01,
+    "initial_const": None,
 }
 ATTACKS: dict[str, AttackKind] = {
     "fgsm": AttackKind(
@@ -123,11 +138,11 @@ ATTACKS: dict[str, AttackKind] = {
     ),
     "cw": AttackKind(
         _carlini, "2", "Carlini and Wagner L2 with ART's binary search mended", bounded=False,
-        defaults={"engine": "fast", **CW_DEFAULTS},
+        defaults={"engine": "fast", **CW},
     ),
     "cw-art": AttackKind(
-        _carlini_art, "2", "Carlini and Wagner L2, ART's class as it is", bounded=False,
-        defaults=CW_DEFAULTS,
+        _carlini_art, "2", "Carlini and Wagner L2 as ART has it, fault included", bounded=False,
+        defaults={"engine": "fast", **CW_ART},
     ),
     "noise": AttackKind(
         _noise, "inf", "the control: random signs of the same eps, no gradient",

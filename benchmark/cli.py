@@ -194,6 +194,31 @@ def compare(
     sys.exit(1 if reasons else 0)
 
 
+@main.command()
+@click.option("--repeat", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--only", default="", help="Only lines whose name has this in it.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a JSON file.")
+@data_dir
+def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
+    """Time the harness against the plain ART loop and its peers, alternately, on MNIST."""
+    import json
+
+    from benchmark import terminal
+    from benchmark.manifest import machine, package_versions
+    from benchmark.speed import as_json, measure
+
+    lines = []
+    for line in measure(data_dir, repeat, only):
+        lines.append(line)
+        terminal.show_speed_line(line)
+    if json_file is not None:
+        content = {
+            "machine": machine("cpu", 2), "versions": package_versions(),
+            "repeat": repeat, "lines": as_json(lines),
+        }  # fmt: skip
+        _write(json.dumps(content, indent=2) + "\n", json_file)
+
+
 @main.command("list")
 def list_() -> None:
     """List attacks, defences, networks, data sets and grids."""

@@ -24,7 +24,7 @@ from benchmark.arguments import (
     as_images,
     as_labels,
     as_norm,
-)  # fmt: skip
+)
 from estimators.classifier import BATCH, Classifier, channels_last
 from estimators.errors import InputError
 
@@ -80,7 +80,8 @@ class FastGradient(FastGradientMethod):  # type: ignore[misc]
 
         Returns float32 [N, C, H, W], which maximises the linearised loss over the unit ball of
         `norm`, and bool [N]: True where the gradient, and so the direction, is zero in every
-        pixel. No gradient attack moves such an image: the loss is saturated.
+        pixel, or too small for its norm in float32. No gradient attack of this loss moves such an
+        image: the loss is saturated.
         """
         images = as_images(x)
         labels = as_labels(y, len(images), self.estimator.nb_classes)
@@ -89,7 +90,8 @@ class FastGradient(FastGradientMethod):  # type: ignore[misc]
             for at in range(0, len(images), self.batch_size)
         ]
         direction = np.concatenate(parts)
-        return direction, ~direction.reshape(len(direction), -1).any(axis=1)
+        zero: BoolArray = (direction == 0).reshape(len(direction), -1).all(axis=1)
+        return direction, zero
 
     def _direction(self, x: FloatArray, y: IntArray) -> FloatArray:
         if self.norm != math.inf:
@@ -104,6 +106,7 @@ class FastGradient(FastGradientMethod):  # type: ignore[misc]
         return -sign if self.targeted else sign
 
     def moved(self, x: FloatArray, direction: FloatArray, eps: float) -> FloatArray:
+        """Adversarial images [N, C, H, W] of one eps, from what `directions` gave."""
         device = self.estimator.torch_device
         moved = perturbed(
             torch.from_numpy(x).to(device), torch.from_numpy(direction).to(device), eps, self.norm
@@ -152,7 +155,9 @@ def perturbed(
     step = (x + eps * direction).clamp_(0.0, 1.0).sub_(x)
     if norm != math.inf:
         radius = eps.cpu().numpy() if isinstance(eps, torch.Tensor) else eps
-        step = torch.from_numpy(projection(step.cpu().numpy(), radius, norm)).to(x.device)
+        # ART divides by the norm of a step before it looks whether that is zero
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = torch.from_numpy(projection(step.cpu().numpy(), radius, norm)).to(x.device)
     elif isinstance(eps, torch.Tensor):
         step = step.minimum(eps).maximum(-eps)
     else:
@@ -184,17 +189,18 @@ def smallest_eps(
     steps = as_count(steps, "steps", 1)
     if not as_budget(tolerance, "tolerance") > 0:
         raise InputError("attack: tolerance must be positive")
+    attack = FastGradient(classifier, order)
     images = as_images(x)
     labels = as_labels(y, len(images), classifier.nb_classes)
-    direction, _ = FastGradient(classifier, order).directions(images, labels)
+    direction, _ = attack.directions(images, labels)
     grid = torch.linspace(0.0, top, steps + 1, dtype=torch.float64).float()
     found = []
     for at in range(0, len(images), BATCH):
-        part = (
+        part, truth, towards = (
             torch.from_numpy(array[at : at + BATCH]).to(classifier.torch_device)
             for array in (images, labels, direction)
         )
-        found.append(_search(classifier, *part, norm=order, grid=grid, tolerance=tolerance))
+        found.append(_search(classifier, part, truth, towards, order, grid, tolerance))
     return np.concatenate(found)
 
 

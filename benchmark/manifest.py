@@ -44,7 +44,7 @@ def manifest(
         "seeds": sorted({cell.seed for cell in cells}),
         **sources,
         "skipped": missing,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **package_versions()},
         "machine": machine(device, threads),
     }
 
@@ -84,7 +84,8 @@ def _processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages that may change a number."""
     found = {}
     for name in PACKAGES:
         try:

@@ -18,7 +18,7 @@ from benchmark.arguments import (
     as_images,
     as_labels,
     as_norm,
-)  # fmt: skip
+)
 from benchmark.fast_gradient import loss_gradient
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
@@ -143,7 +143,8 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
         rows = images.flatten(1)
         if self._like_numpy:
             return torch.from_numpy(np.linalg.norm(rows.cpu().numpy(), axis=1)).to(rows.device)
-        return torch.linalg.norm(rows, dim=1)
+        norms: torch.Tensor = torch.linalg.norm(rows, dim=1)
+        return norms
 
     def _noise(self, x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         """Uniform in the ball of radius eps around zero, float32 of the shape of x."""

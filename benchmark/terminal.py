@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from benchmark.plan import Task
     from benchmark.run import Progress, Result
+    from benchmark.speed import Measured
     from estimators.checkpoints import Trained
 
 console = Console()
@@ -143,6 +144,18 @@ def show_lists() -> None:
             table.add_row(*row)
         console.print(table)
         console.print()
+
+
+def show_speed_line(line: Measured) -> None:
+    """One measured line of `bench speed`."""
+    same = {True: "identical", False: "NOT identical", None: ""}[line.same]
+    console.print(f"{line.work}", style="bold", highlight=False, soft_wrap=True)
+    console.print(
+        f"  {line.ours:8.3f} s   {line.rival}: {line.theirs:8.3f} s   {line.ratio:6.2f} x   {same}",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if line.note:
+        console.print(f"  {line.note}", highlight=False, soft_wrap=True)
 
 
 def show_result(result: Result) -> None:

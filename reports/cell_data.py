@@ -52,19 +52,22 @@ def cell_data(file: Path) -> dict[str, Any]:
     header, rows = (lines[0], lines[1:]) if lines else ([], [])
     if not set(COLUMNS) <= set(header) or any(len(row) != len(header) for row in rows):
         raise TableError(f"results {file}: columns do not fit; write it anew")
-    columns = []
-    for name, values in zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True):  # fmt: skip
+    columns: list[dict[str, Any]] = []
+    for place, name in enumerate(header):
+        values = [row[place] for row in rows]
         distinct = {value: code for code, value in enumerate(dict.fromkeys(values))}
         if len(distinct) > len(values) / 2:
-            columns.append({"name": name, "values": list(values)})
+            columns.append({"name": name, "values": values})
         else:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
-    about = {name: meaning + (f" ({unit})" if unit else "") for name, (_, meaning, unit) in COLUMNS.items()}  # fmt: skip
     return {
         "rows": len(rows),
         "columns": columns,
         "main": [{"key": key, "label": label, "show": show} for key, label, show in MAIN],
         "filters": [{"key": key, "label": label} for key, label in FILTERS],
-        "about": about,
+        "about": {
+            name: meaning + (f" ({unit})" if unit else "")
+            for name, (_, meaning, unit) in COLUMNS.items()
+        },
     }

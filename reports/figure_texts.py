@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -89,7 +89,8 @@ def kinds(paths: list[Path], table: pd.DataFrame) -> list[tuple[Kind, list[Figur
     points = headline(table).to_dict("records")
     subjects = _subjects(table)
     found: dict[str, list[Figure]] = {name: [] for name in ORDER}
-    for path in paths:
+    order = {stem: place for place, stem in enumerate(subjects)}
+    for path in sorted(paths, key=lambda p: (order.get(p.stem, len(order)), p.name)):
         first = path.stem.partition("-")[0]
         name = first if first in _KINDS else "other"
         dataset, attack = subjects.get(path.stem, ("", ""))
@@ -97,11 +98,7 @@ def kinds(paths: list[Path], table: pd.DataFrame) -> list[tuple[Kind, list[Figur
         for point in points:
             if attack and point["attack"] == attack and dataset in ("", point["dataset"]):
                 where = place(str(point["dataset"]), str(point["network"]))
-                size = "" if pd.isna(point["eps"]) else f" at eps {point['eps']:.4g}"
-                fall = f"{where}: {percent(point['clean'])} clean, {percent(point['undefended'])}{size} without a defence"  # fmt: skip
-                if name == "threats" and point["oblivious"] and point["adaptive"]:
-                    fall = f"{where}{size}: best JPEG {point['oblivious']} unknown, {point['adaptive']} known to the attacker"  # fmt: skip
-                seen.append(fall)
+                seen.append(f"{where}: {_numbers(point, name)}")
         title = f"{attack} on {dataset}" if dataset and attack else attack or _plain(path.stem)
         alt = f"{_ALT[name]}: {title}. {'; '.join(seen)}".rstrip(". ") + "."
         found[name].append(Figure(path, title, alt, "; ".join(seen)))
@@ -118,6 +115,15 @@ _ALT = {
 }
 
 
+def _numbers(point: dict[Any, Any], kind: str) -> str:
+    """The main figures of one network under one attack."""
+    at = "" if pd.isna(point["eps"]) else f" at eps {point['eps']:.4g}"
+    if kind == "threats" and point["oblivious"] and point["adaptive"]:
+        blind, knowing = point["oblivious"], point["adaptive"]
+        return f"best JPEG{at} {blind} unknown, {knowing} known to the attacker"
+    return f"{percent(point['clean'])} clean, {percent(point['undefended'])}{at} without a defence"
+
+
 def chance(table: pd.DataFrame) -> str:
     """How far a point of a plot may lie off by chance, in words; empty for an empty table."""
     sizes = table.loc[table["status"] == "ok", "n"].dropna()
@@ -128,7 +134,10 @@ def chance(table: pd.DataFrame) -> str:
     def points(n: int) -> str:
         return f"{100 * 1.96 * math.sqrt(0.25 / n):.1f}"
 
-    told = f"Each point stands for {most:,} images and may be off by up to ±{points(most)} points by chance (95 %)"  # fmt: skip
+    told = (
+        f"Each point stands for {most:,} images and may be off by up to ±{points(most)} points by"
+        " chance (95 %)"
+    )
     if least < most:
         told += f"; cells with {least:,} images by up to ±{points(least)}"
     return told + ". The table below has the interval of every cell."

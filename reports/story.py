@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ NORMS = {"inf": "L∞", "2": "L2"}
 
 @dataclass(frozen=True)
 class Bar:
-    """One accuracy. label: what it is. share, low, high: in [0, 1]. n: images. tone: for its look."""
+    """One accuracy. label: of what. share, low, high: in [0, 1]. n: images. tone: for its look."""
 
     label: str
     share: float
@@ -40,6 +40,8 @@ class Card:
 
     place: network and data set. budget: the eps in words. bars: clean, attacked, behind the best
     defence for an attacker who does not know it and for one who does. sentences: the same in words.
+    gain, left: what the defence gives against the first and the second, as shares; None where it
+    was not measured.
     """
 
     dataset: str
@@ -48,6 +50,28 @@ class Card:
     budget: str
     bars: tuple[Bar, ...]
     sentences: tuple[str, ...]
+    gain: float | None
+    left: float | None
+
+
+def overall(found: Sequence[Card]) -> str:
+    """All cards in one sentence; empty where there are fewer than two with a gain."""
+    gains = [card.gain for card in found if card.gain is not None]
+    left = [card.left for card in found if card.left is not None]
+    if len(gains) < 2:
+        return ""
+    told = (
+        f"Over these {len(gains)} cases the best defence gives between {_signed(min(gains), 0)} and"
+        f" {_signed(max(gains), 0)} points against an attacker who does not know of it"
+    )
+    if not left:
+        return f"{told}; no attacker who knows of it was tried."
+    if len(left) < len(gains):
+        return f"{told}; one who knows was tried in {len(left)} of them."
+    return (
+        f"{told}, and between {_signed(min(left), 0)} and {_signed(max(left), 0)} points against"
+        " one who does."
+    )
 
 
 def cards(worst: pd.DataFrame) -> list[Card]:
@@ -58,18 +82,18 @@ def cards(worst: pd.DataFrame) -> list[Card]:
     images right at that eps against an attacker who does not know of it.
     """
     records = worst.to_dict("records")
-    rows = [{k: None if pd.isna(v) else v for k, v in r.items()} for r in records]
+    rows = [{str(k): None if pd.isna(v) else v for k, v in r.items()} for r in records]
     bounded = [row for row in rows if row["eps"] is not None]
     found = []
     for _, group in grouped(bounded, ["dataset", "network", "norm", "seed"]):
         bare = _one_a_level([row for row in group if row["defence"] == "none"])
         if bare:
             halved = [row for row in bare if 2 * row["correct"] <= row["clean_correct"]]
-            found.append(_card(halved[0] if halved else bare[-1], group))
+            found.append(_card(halved[0] if halved else bare[-1], bool(halved), group))
     return found
 
 
-def _card(bare: Row, group: list[Row]) -> Card:
+def _card(bare: Row, halved: bool, group: list[Row]) -> Card:
     here = [row for row in group if row["eps"] == bare["eps"] and row["defence"] != "none"]
     saved, knows, tried = _best(here)
     bars = [
@@ -80,22 +104,24 @@ def _card(bare: Row, group: list[Row]) -> Card:
         f"Without an attack {percent(bars[0].share)} of {bare['n']:,} images are right. An attacker"
         f" who may {_may(bare)} leaves {bars[1].text}, taking the worst of {bare['attacks']} for"
         " each image."
+        + ("" if halved else " That is the largest budget of the run; none takes away half.")
     ]
     chosen = saved or knows
     if chosen is not None:
         name = behind(chosen)
         bars.append(_bar(f"Clean, {name}", chosen, "clean_correct", "clean"))
         if saved is not None:
-            bars.append(_bar(f"Attacked, {name}, unknown to the attacker", saved, "correct", "saved"))  # fmt: skip
+            bars.append(_bar(f"Attacked, {name}, unaware attacker", saved, "correct", "saved"))
             sentences.append(_gives(name, saved, tried))
         if knows is not None:
-            bars.append(_bar(f"Attacked, {name}, known to the attacker", knows, "correct", "knows"))
+            bars.append(_bar(f"Attacked, {name}, aware attacker", knows, "correct", "knows"))
             sentences.append(_left(saved, knows))
         else:
             sentences.append("No attacker who knows of it was tried, so this is an upper bound.")
     return Card(
         bare["dataset"], bare["network"], bare["norm"], budget(bare["norm"], bare["eps"]),
-        tuple(bars), tuple(sentences),
+        tuple(bars), tuple(sentences), saved["gain"] if saved else None,
+        knows["gain"] if knows else None,
     )  # fmt: skip
 
 
@@ -119,15 +145,22 @@ def _best(here: list[Row]) -> tuple[Row | None, Row | None, int]:
     if not first:
         return None, None, 0
     chosen = max(first, key=lambda row: (row["accuracy"], row["quality"] or 0))
-    same = [r for r in rows if (r["defence"], r["quality"]) == (chosen["defence"], chosen["quality"])]  # fmt: skip
-    knowing = {r["threat"]: r for r in same if r["threat"] != "oblivious"}
+    knowing = {
+        row["threat"]: row
+        for row in rows
+        if row["threat"] != "oblivious"
+        and (row["defence"], row["quality"]) == (chosen["defence"], chosen["quality"])
+    }
     knows = knowing.get(ANY) or next(iter(knowing.values()), None)
     return (chosen if blind else None), knows, len(first)
 
 
 def _gives(name: str, saved: Row, tried: int) -> str:
     best = f", the best of {tried} qualities," if tried > 1 else ""
-    told = f"{name}{best} brings this to {percent(saved['accuracy'])} as long as the attacker does not know of it"  # fmt: skip
+    told = (
+        f"{name}{best} brings this to {percent(saved['accuracy'])} as long as the attacker does not"
+        " know of it"
+    )
     if saved["gain"] is None:
         return told + "."
     if saved["gain_low"] <= 0:
@@ -143,13 +176,21 @@ def _left(saved: Row | None, knows: Row) -> str:
     told += f", against no defence {_points(knows)}"
     if saved is None or saved["gain"] is None or saved["gain_low"] <= 0:
         return told + "."
+    if knows["gain_low"] <= 0:
+        return f"{told}: no gain beyond chance is left."
     gone = min(1.0, max(0.0, 1 - knows["gain"] / saved["gain"]))
     return f"{told}: {100 * gone:.0f} % of the gain is gone."
 
 
 def _points(row: Row) -> str:
-    low, high = 100 * row["gain_low"], 100 * row["gain_high"]
-    return f"{100 * row['gain']:+.1f} points ({low:+.1f} to {high:+.1f})"
+    value, low, high = (_signed(row[name], 1) for name in ("gain", "gain_low", "gain_high"))
+    return f"{value} points ({low} to {high})"
+
+
+def _signed(share: float, digits: int) -> str:
+    """A difference in points; nothing has no sign."""
+    text = f"{100 * share:+.{digits}f}"
+    return text if text.strip("+-0.") else text[1:]
 
 
 def _bar(label: str, row: Row, column: str, tone: str) -> Bar:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from estimators import jpeg
+from estimators import jpeg, jpeg_compiled, jpeg_tables
 from estimators.jpeg import JpegCompression, round_trip
 
 IMPLEMENTATIONS = ["numba", "torch"]
@@ -39,9 +39,9 @@ def implementation(name: str) -> Iterator[None]:
     """Run one of the two implementations, whatever the device."""
     with pytest.MonkeyPatch.context() as patch:
         if name == "torch":
-            patch.setattr(jpeg, "_njit", None)
+            patch.setattr(jpeg_compiled, "njit", None)
         else:
-            assert jpeg._njit is not None, "numba is missing: the fast kernel is not tested"
+            assert jpeg_compiled.njit is not None, "numba is missing: the fast kernel is not tested"
         yield
 
 
@@ -143,7 +143,7 @@ def test_quantisation_is_exact_for_every_coefficient_and_step() -> None:
     """The expression of both implementations, against integer division, in float32."""
     v = np.arange(8200)
     for step in range(1, 256):
-        inverse = np.float32((1 + jpeg._NUDGE) / (8 * step))
+        inverse = np.float32((1 + jpeg_tables.NUDGE) / (8 * step))
         quotients = np.rint(v.astype(np.float32) * inverse).astype(int)
         assert np.array_equal(quotients, (v + 4 * step) // (8 * step)), step
 
@@ -153,7 +153,7 @@ def test_tables_are_pillows() -> None:
         file = io.BytesIO()
         Image.new("RGB", (8, 8)).save(file, format="JPEG", quality=quality)
         written = Image.open(file).quantization
-        for table, index in zip(jpeg._tables(quality), (0, 1), strict=True):
+        for table, index in zip(jpeg_tables.quantisation(quality), (0, 1), strict=True):
             assert table.tolist() == list(written[index]), quality
 
 
@@ -338,7 +338,7 @@ def test_other_options_are_refused(options: dict[str, Any], message: str) -> Non
 
 def test_without_numba_torch_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert jpeg._load_njit() is None
+    assert jpeg_compiled.load_njit() is None
 
 
 def test_without_a_place_for_the_cache_it_compiles_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,5 +347,5 @@ def test_without_a_place_for_the_cache_it_compiles_anew(monkeypatch: pytest.Monk
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(jpeg, "_njit", njit)
-    assert jpeg._compiled(pillow) is pillow
+    monkeypatch.setattr(jpeg_compiled, "njit", njit)
+    assert jpeg_compiled._compiled(pillow) is pillow

@@ -103,9 +103,11 @@ def test_adaptive_without_defence_is_oblivious(table: pd.DataFrame) -> None:
 
 
 def test_the_adaptive_attacker_is_stronger_behind_jpeg(table: pd.DataFrame) -> None:
-    jpeg = table[(table["attack"] == "fgsm") & (table["quality"] == 10) & (table["eps"] == 0.1)]
+    # the smallest perturbation does not survive a JPEG that the attacker did not expect
+    jpeg = table[table["attack"].str.startswith("cw") & (table["quality"] == 10)]
     accuracy = jpeg.set_index("threat")["accuracy"]
-    assert accuracy["adaptive"] < accuracy["oblivious"]
+    assert accuracy["oblivious"] > 0.9
+    assert accuracy["adaptive"] < 0.5
 
 
 def test_predictions_recompute_the_table(small: Path, table: pd.DataFrame) -> None:
