@@ -33,7 +33,7 @@ SQUEEZE = 0.9
 STEP = 0.5
 # An image that comes closer by less than this share in a step of the binary search is finished.
 PROGRESS = 2e-3
-# The bound on the constant (section V.C of the paper's code; ART has the same).
+# The upper bound on c in the paper's own code.
 CONST_MAX = 1e10
 MOMENTUM, SQUARES, TINY = 0.9, 0.999, 1e-8
 
@@ -41,14 +41,16 @@ MOMENTUM, SQUARES, TINY = 0.9, 0.999, 1e-8
 class CarliniL2(CarliniL2Method):  # type: ignore[misc]
     """C&W's L2 attack (Carlini and Wagner 2017, sections V and VI.A).
 
-    Minimises |x' - x|^2 + c f(x') for each image, f(x') = max(z_y - max z_other + confidence, 0),
-    over the change of variable of section V.B by Adam (Kingma and Ba 2015), the paper's own
-    optimiser, and searches c by bisection. ART's class has a line search in its place and an
-    aliased lower bound in its bisection, so that it ends about 8 % above the optimum.
+    Minimises |x' - x|^2 + c f(x') for each image, f(x') = max(z_y - max z_other + confidence, 0)
+    (targeted: z_other and z_y change places), over the change of variable of section V.B by Adam
+    (Kingma and Ba 2015), the paper's own optimiser, and searches c by bisection. ART's class has
+    a line search instead, and the lower bound of its bisection aliases the constant, so that it
+    ends several percent above the optimum (`tests/test_carlini.py`).
 
     Unlike the paper's code: Adam's rate falls along a cosine; rate and first c are estimated for
     each image from one gradient unless they are given; images leave the batch once the search
-    brings them no closer. Through a defence gradients pass by BPDA with the identity.
+    brings them no closer; a tie is no success (`LEAD`). Through a defence gradients pass by BPDA
+    with the identity.
     """
 
     attack_params = [

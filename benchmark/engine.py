@@ -31,6 +31,10 @@ class Failure:
     trace: str
 
 
+# the outcomes of a task's cells, chunk by chunk in the order of the images
+Parts = list[dict[Cell, Outcome]]
+
+
 @dataclass
 class _Open:
     """A task under way: the outcomes of the chunks that have ended."""
@@ -65,7 +69,7 @@ def execute(
     images_of: Callable[[Task], Images],
     networks: Mapping[tuple[str, Spec], Any],
     on_chunk: Callable[[Task, int], None],
-    on_task: Callable[[Task, dict[Cell, Outcome] | Failure, float], None],
+    on_task: Callable[[Task, Parts | Failure, float], None],
     threads: int = 1,
     device: str = "cpu",
 ) -> None:
@@ -74,7 +78,7 @@ def execute(
     A chunk is BATCH images and a thread has one torch thread, whatever `threads` is: the
     arithmetic, and so the result, does not depend on it.
     on_chunk, on_task: called in the calling thread; `on_task` gets the outcomes of a task's
-        cells or its failure, and the seconds it took.
+        cells by chunk, or its failure, and the seconds it took.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -112,7 +116,7 @@ def execute(
                 state.parts[chunk] = found
                 on_chunk(task, state.chunks)
                 if len(state.parts) == state.chunks:
-                    on_task(task, state.failure or _whole(task, state), state.seconds)
+                    on_task(task, state.failure or _in_order(state), state.seconds)
                     del opened[number]
 
     try:
@@ -130,6 +134,10 @@ def execute(
         torch.set_num_threads(before)
 
 
+def _in_order(state: _Open) -> Parts:
+    return [state.parts[n] for n in range(state.chunks)]
+
+
 def _keep_memory() -> None:
     """Tell glibc to keep freed memory: it else hands every large tensor back to the system.
 
@@ -142,8 +150,3 @@ def _keep_memory() -> None:
         return
     mallopt(mmap_threshold, 1 << 30)
     mallopt(trim_threshold, (1 << 31) - 1)
-
-
-def _whole(task: Task, state: _Open) -> dict[Cell, Outcome]:
-    parts = [state.parts[n] for n in range(state.chunks)]
-    return {cell: Outcome.joined(part[cell] for part in parts) for cell in task.cells}

@@ -14,7 +14,7 @@ import torch
 from benchmark.attacks import attack_kind, craft, targets
 from benchmark.cell import Cell
 from benchmark.plan import Task
-from estimators.classifier import Classifier
+from estimators.classifier import Classifier, Frozen
 from estimators.datasets import Images
 from estimators.defences import build_defence, byte_coder, from_bytes, to_bytes
 from estimators.spec import Spec
@@ -66,6 +66,7 @@ class Workbench:
     def __init__(self, networks: Mapping[tuple[str, Spec], Any], device: str = "cpu") -> None:
         self._networks = networks
         self._device = device
+        self._frozen: dict[tuple[str, Spec], Frozen] = {}
         self._classifiers: dict[tuple[str, Spec, Spec], Classifier] = {}
 
     def classifier(self, dataset: str, network: Spec, defence: Spec) -> Classifier:
@@ -73,9 +74,12 @@ class Workbench:
         at = (dataset, network, defence)
         if at not in self._classifiers:
             trained, shape, classes = self._networks[dataset, network]
+            if (dataset, network) not in self._frozen:
+                self._frozen[dataset, network] = Frozen.of(trained, self._device)
             self._classifiers[at] = Classifier(
-                trained, shape, classes, build_defence(defence), self._device
-            )
+                self._frozen[dataset, network], shape, classes, build_defence(defence),
+                self._device,
+            )  # fmt: skip
         return self._classifiers[at]
 
 
@@ -113,11 +117,12 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
             l2, linf, over = _measured(x, adversarial, attack)
             n = len(images)
             target = targets(attack, images.y, attacker.nb_classes)
+            # the arrays are shared by the cells: only predictions differ between defences
+            passes = np.full(n, gradients / n), np.full(n, forwards / n)
             for cell in cells:
                 outcomes[cell] = Outcome(
                     images.ids, images.y, target, clean[cell.defence], predicted[cell.defence],
-                    l2, linf, over, zero,
-                    np.full(n, gradients / n), np.full(n, forwards / n),
+                    l2, linf, over, zero, *passes,
                 )  # fmt: skip
     return outcomes
 

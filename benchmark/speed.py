@@ -15,7 +15,6 @@ from torch import nn
 
 from benchmark.cell import Cell, Threat
 from benchmark.engine import default_threads, execute
-from benchmark.evaluate import Outcome
 from benchmark.plan import Task, plan
 from estimators.checkpoints import load_checkpoint, shipped_file
 from estimators.classifier import BATCH, Classifier, channels_last, folded
@@ -120,9 +119,10 @@ def _grid(bench: Bench, threat: Threat) -> Measured:
         hits: dict[Cell, int] = {}
 
         def done(task: Task, found: Any, seconds: float) -> None:
-            for cell, outcome in found.items():
-                assert isinstance(outcome, Outcome)
-                hits[cell] = int((outcome.adversarial == outcome.label).sum())
+            for part in found:
+                for cell, outcome in part.items():
+                    right = int((outcome.adversarial == outcome.label).sum())
+                    hits[cell] = hits.get(cell, 0) + right
 
         execute(
             tasks, lambda task: bench.images, models, lambda *_: None, done,

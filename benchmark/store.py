@@ -73,18 +73,25 @@ class Store:
 
     def put(self, cells: Iterable[Stored]) -> None:
         """Write cells, all or none."""
-        rows = []
-        for cell in cells:
-            text = json.dumps(cell.row, sort_keys=True)
-            blob = None if cell.predictions is None else _packed(cell.predictions)
-            rows.append((cell.key, text, cell.seconds, blob, _checksum(cell.key, text, blob)))
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", rows)
+            for cell in cells:
+                text = json.dumps(cell.row, sort_keys=True)
+                blob = None if cell.predictions is None else _packed(cell.predictions)
+                row = (cell.key, text, cell.seconds, blob, _checksum(cell.key, text, blob))
+                self._db.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", row)
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The numbers of every stored cell, by key."""
+        return {k: json.loads(row) for k, row in self._db.execute("SELECT key, row FROM cells")}
+
+    def seconds(self) -> dict[str, float]:
+        """The seconds of every stored cell, by key."""
+        return dict(self._db.execute("SELECT key, seconds FROM cells").fetchall())
 
     def get(self, key: str) -> Stored:
         """One stored cell."""

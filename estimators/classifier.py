@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,25 @@ class Plain(nn.Module):
         return logits
 
 
+@dataclass(frozen=True)
+class Frozen:
+    """A network that is ready to be attacked.
+
+    network: a copy in evaluation mode, its weights without gradients, channels last.
+    scorer: the same for predictions alone, with batch norms folded where that can be.
+    """
+
+    network: nn.Module
+    scorer: nn.Module
+
+    @classmethod
+    def of(cls, network: nn.Module, device: str = "cpu") -> Frozen:
+        """Freeze a copy of a network on a device; the network itself stays as it was."""
+        network = copy.deepcopy(network).eval().requires_grad_(False)
+        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return cls(network, folded(network))
+
+
 class Classifier(PyTorchClassifier):  # type: ignore[misc]
     """ART's PyTorchClassifier for images in [0, 1], with frozen weights.
 
@@ -47,16 +67,16 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
 
     def __init__(
         self,
-        network: nn.Module,
+        network: nn.Module | Frozen,
         shape: tuple[int, int, int],
         classes: int,
         defence: Preprocessor | None = None,
         device: str = "cpu",
     ) -> None:
-        network = copy.deepcopy(network).eval().requires_grad_(False)
-        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        """network: it is copied and frozen; one that is frozen already is used as it is."""
+        frozen = network if isinstance(network, Frozen) else Frozen.of(network, device)
         super().__init__(
-            model=Plain(network),
+            model=Plain(frozen.network),
             loss=nn.CrossEntropyLoss(),
             input_shape=shape,
             nb_classes=classes,
@@ -64,10 +84,10 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
             preprocessing_defences=None if defence is None else [defence],
             device_type="cpu" if device == "cpu" else "gpu",
         )
-        self.network = network
+        self.network = frozen.network
         self.defence = defence
         self.torch_device = torch.device(device)
-        self.scorer = folded(network)
+        self.scorer = frozen.scorer
         self.reset_counts()
 
     def reset_counts(self) -> None:

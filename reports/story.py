@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from reports.evidence import Row, behind, grouped
+from reports.evidence import Row, behind, gather, grouped
 from reports.finding import percent
 from reports.metrics import wilson
 from reports.worst_case import ANY
@@ -74,8 +74,11 @@ def overall(found: Sequence[Card]) -> str:
     )
 
 
-def cards(worst: pd.DataFrame) -> list[Card]:
+def cards(worst: pd.DataFrame, table: pd.DataFrame) -> list[Card]:
     """One card a network, data set and norm of a worst-case table (`reports.worst_case`).
+
+    `table` is the results of the same run: attacks without a bound have no budget to be compared
+    at, and are told of in the card of their norm.
 
     The eps is the smallest at which the undefended network keeps at most half of its clean
     accuracy (the largest tried, where none does that). The defence is the JPEG that keeps the most
@@ -84,13 +87,40 @@ def cards(worst: pd.DataFrame) -> list[Card]:
     records = worst.to_dict("records")
     rows = [{str(k): None if pd.isna(v) else v for k, v in r.items()} for r in records]
     bounded = [row for row in rows if row["eps"] is not None]
+    searches = _searches(table)
     found = []
     for _, group in grouped(bounded, ["dataset", "network", "norm", "seed"]):
         bare = _one_a_level([row for row in group if row["defence"] == "none"])
         if bare:
             halved = [row for row in bare if 2 * row["correct"] <= row["clean_correct"]]
-            found.append(_card(halved[0] if halved else bare[-1], bool(halved), group))
+            card = _card(halved[0] if halved else bare[-1], bool(halved), group)
+            more = searches.get((card.dataset, card.network, card.norm), [])
+            found.append(replace(card, sentences=(*card.sentences, *more)))
     return found
+
+
+def _searches(table: pd.DataFrame) -> dict[tuple[str, ...], list[str]]:
+    """Sentences on the attacks that look for the smallest change, by data set, network and norm."""
+    rows = [row for row in gather(table).rows if row["eps"] is None and not row["targeted"]]
+    told: dict[tuple[str, ...], list[str]] = {}
+    for (*place, attack), group in grouped(rows, ["dataset", "network", "norm", "attack"]):
+        bare = next((row for row in group if row["defence"] == "none"), None)
+        jpeg = [row for row in group if row["defence"].startswith("jpeg")]
+        blind = [row for row in jpeg if row["threat"] == "oblivious"]
+        if bare is None:
+            continue
+        median = f" (median {bare['l2_median']:.3g} in L2)" if bare["l2_median"] else ""
+        text = (
+            f"{attack} looks for the smallest change that works{median} and leaves"
+            f" {percent(bare['accuracy'])} of {bare['n']:,} images."
+        )
+        if blind:
+            best = max(blind, key=lambda row: (row["accuracy"], row["quality"] or 0))
+            text += f" {behind(best)} undoes it for {percent(best['accuracy'])}"
+            knows = [r for r in jpeg if r["knows"] and r["quality"] == best["quality"]]
+            text += f", and for {percent(knows[0]['accuracy'])} if it knows." if knows else "."
+        told.setdefault(tuple(place), []).append(text)
+    return told
 
 
 def _card(bare: Row, halved: bool, group: list[Row]) -> Card:

@@ -94,7 +94,9 @@ class Browser:
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        told = self.call("Page.navigate", url=path.resolve().as_uri())
+        if told.get("errorText"):
+            raise RuntimeError(f"{path}: {told['errorText']}")
         until = time.monotonic() + self.timeout
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             self.events += self._read(until)

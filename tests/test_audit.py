@@ -120,14 +120,15 @@ def rise(share: float) -> Break:
 def stuck(attack: str, share: float) -> Break:
     def change(made: MadeUp) -> None:
         for row in made.cells(attack=attack, threat="adaptive", defence="jpeg"):
-            if row["eps"] is None or row["eps"] > 0.5:
+            if row["eps"] is None or row["eps"] >= 0.2:
                 more_right(made, row, share)
 
     return change
 
 
 def pgd_weak(made: MadeUp) -> None:
-    more_right(made, made.cells(attack="pgd", eps=0.1, threat="adaptive", defence="quantize")[0], 0.4)  # fmt: skip
+    (row,) = made.cells(attack="pgd", eps=0.1, threat="adaptive", defence="quantize")
+    more_right(made, row, 0.4)
 
 
 def carlini_wide(made: MadeUp) -> None:
@@ -137,7 +138,8 @@ def carlini_wide(made: MadeUp) -> None:
 
 def adaptive_weak(made: MadeUp) -> None:
     # far above what the oblivious attacker leaves behind 8 bits
-    more_right(made, made.cells(attack="fgsm", eps=0.1, threat="adaptive", defence="quantize")[0], 0.3)  # fmt: skip
+    (row,) = made.cells(attack="fgsm", eps=0.1, threat="adaptive", defence="quantize")
+    more_right(made, row, 0.3)
 
 
 def noise_strong(made: MadeUp) -> None:

@@ -87,14 +87,15 @@ def test_budget_and_box_hold_with_random_starts(digits_lenet: nn.Module, digits:
         assert np.linalg.norm(change, norm, axis=1).max() <= eps + 1e-6
 
 
-def test_linear_network_ends_at_the_closed_form() -> None:
-    """Two classes: the loss is steepest along the sign, so PGD ends where FGM does."""
+@pytest.mark.parametrize("norm", [math.inf, 2.0], ids=str)
+def test_linear_network_ends_at_the_closed_form(norm: float) -> None:
+    """Two classes: the loss is steepest towards the boundary, so PGD needs the least budget."""
     case = linear_case(40, classes=2)
-    edge = case.linf.min(axis=1)
+    edge = (case.linf if norm == math.inf else case.l2).min(axis=1)
     for factor, broken in ((0.999, False), (1.001, True)):
         for n in (0, 7, 13):
             attack = ProjectedGradient(
-                case.classifier, eps=factor * edge[n], eps_step=edge[n] / 4, max_iter=10
+                case.classifier, norm, eps=factor * edge[n], eps_step=edge[n] / 4, max_iter=10
             )
             found = attack.generate(case.x[n : n + 1], case.y[n : n + 1])
             assert (case.classifier.predict(found).argmax() != case.y[n]) == broken
@@ -152,6 +153,7 @@ def test_more_starts_break_no_fewer_images(digits_lenet: nn.Module, digits: Imag
                                    num_random_init=starts)  # fmt: skip
         found = attack.generate(part.x, part.y, np.random.default_rng(0))
         standing.append(classifier.predict(found).argmax(1) == part.y)
+    assert standing[0].any() and not standing[0].all()
     # the first run is the same one, and what it broke stays broken
     assert not (standing[1] & ~standing[0]).any()
     assert standing[1].sum() <= standing[0].sum()

@@ -1,0 +1,88 @@
+"""The files that others read, made from the store; each is replaced whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmark.store import Store, Stored
+from reports.tables import write_results
+
+# cells whose predictions are in memory at once
+GROUP = 64
+PREDICTIONS = pa.schema(
+    [
+        ("cell", pa.dictionary(pa.int32(), pa.string())),
+        ("id", pa.int32()),
+        ("label", pa.int16()),
+        ("clean", pa.int16()),
+        ("adversarial", pa.int16()),
+    ]
+)
+
+
+def export(table: pd.DataFrame, store: Store, keys: Sequence[str], directory: Path) -> None:
+    """Write `results.csv`, `timings.csv` and `predictions.parquet` of the stored cells.
+
+    keys: the stored cells, in the order of the table.
+    """
+    replace(directory / "results.csv", lambda path: write_results(table, path))
+    replace(directory / "timings.csv", lambda path: _timings(path, store, keys))
+    replace(directory / "predictions.parquet", lambda path: _predictions(path, store, keys))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file with sorted keys, whole or not at all."""
+    text = json.dumps(content, indent=2, sort_keys=True, default=str) + "\n"
+    replace(path, lambda target: target.write_text(text, encoding="utf-8"))
+
+
+def replace(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` make a file beside `path`, then put it in its place."""
+    partial = path.with_name(path.name + ".part")
+    write(partial)
+    partial.replace(path)
+
+
+def _timings(path: Path, store: Store, keys: Sequence[str]) -> None:
+    seconds = store.seconds()
+    lines = ["cell,seconds", *(f"{key},{seconds[key]:.4f}" for key in keys)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _predictions(path: Path, store: Store, keys: Sequence[str]) -> None:
+    """A row group for some cells at a time: memory does not grow with the run."""
+    with pq.ParquetWriter(path, PREDICTIONS, compression="zstd") as writer:
+        for group in _groups(keys):
+            cells = [store.get(key) for key in group]
+            writer.write_table(_table([c for c in cells if c.predictions is not None]))
+
+
+def _table(cells: list[Stored]) -> pa.Table:
+    tables = [cell.predictions for cell in cells if cell.predictions is not None]
+    sizes = [len(table) for table in tables]
+    index = np.repeat(np.arange(len(cells), dtype=np.int32), sizes)
+    names = pa.DictionaryArray.from_arrays(index, pa.array([c.key for c in cells], pa.string()))
+    columns: list[Any] = [
+        np.concatenate([table[name].to_numpy() for table in tables]) if tables else []
+        for name in PREDICTIONS.names[1:]
+    ]
+    arrays = [
+        names,
+        *(pa.array(c, f.type) for c, f in zip(columns, list(PREDICTIONS)[1:], strict=True)),
+    ]
+    return pa.Table.from_arrays(arrays, schema=PREDICTIONS)
+
+
+def _groups(keys: Sequence[str]) -> Iterator[list[str]]:
+    rest = iter(keys)
+    while group := list(islice(rest, GROUP)):
+        yield group

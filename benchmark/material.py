@@ -1,0 +1,106 @@
+"""What the cells of a grid need: images, networks, and what of it cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark.cell import Cell
+from estimators.checkpoints import Trained, trained_network
+from estimators.classifier import check_fit
+from estimators.datasets import Images, load_images
+from estimators.defences import build_defence
+from estimators.errors import DataUnavailable, InputError
+from estimators.networks import build_network
+from estimators.spec import Spec
+
+
+@dataclass
+class Material:
+    """Test images by data set, trained networks, and the reason for each missing data set."""
+
+    images: dict[str, Images] = field(default_factory=dict)
+    networks: dict[tuple[str, Spec], Trained] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def key(self, cell: Cell) -> str:
+        """The key of a cell on these images and weights."""
+        if cell.dataset in self.missing:
+            return cell.key("", "")
+        trained = self.networks[cell.dataset, cell.network]
+        return cell.key(self.images[cell.dataset].sha256, trained.sha256)
+
+    def models(self) -> dict[tuple[str, Spec], tuple[Any, tuple[int, int, int], int]]:
+        """Networks with the shape of their images and their number of classes."""
+        return {
+            (dataset, network): (
+                trained.network,
+                self.images[dataset].shape,
+                len(self.images[dataset].classes),
+            )
+            for (dataset, network), trained in self.networks.items()
+        }
+
+    def sources(self) -> dict[str, Any]:
+        """Hashes and origin of data and weights, for the manifest."""
+        return {
+            "data": {
+                name: {"sha256": images.sha256, "images": len(images), "shape": list(images.shape)}
+                for name, images in self.images.items()
+            },
+            "weights": {
+                f"{dataset}/{network}": {
+                    "sha256": trained.sha256,
+                    "seed": trained.metadata["seed"],
+                    "recipe": trained.metadata["recipe"],
+                    "test_accuracy": trained.metadata["test_accuracy"],
+                    "file": trained.path.name,
+                }
+                for (dataset, network), trained in self.networks.items()
+            },
+        }
+
+
+def gather(
+    cells: Iterable[Cell],
+    data_dir: Path | None,
+    device: str,
+    message: Callable[[str], None],
+    on_epoch: Callable[[dict[str, float]], None],
+) -> Material:
+    """Load data, check all that can be checked beforehand, then load or train networks.
+
+    Raises InputError before anything is trained, where the grid asks for what cannot be.
+    """
+    listed = list(cells)
+    material = Material()
+    for name in dict.fromkeys(cell.dataset for cell in listed):
+        try:
+            material.images[name] = load_images(name, "test", data_dir)
+        except DataUnavailable as error:
+            material.missing[name] = str(error)
+            message(f"skipped: {error}")
+    for defence in dict.fromkeys(cell.defence for cell in listed):
+        build_defence(defence)
+    for cell in listed:
+        images = material.images.get(cell.dataset)
+        if images is not None and cell.samples != "all" and not 1 <= cell.samples <= len(images):
+            raise InputError(
+                f"samples: {cell.samples} asked for, but the test split of {cell.dataset}"
+                f" has {len(images)} images"
+            )
+    pairs = dict.fromkeys((cell.dataset, cell.network) for cell in listed)
+    present = [pair for pair in pairs if pair[0] in material.images]
+    for dataset, network in present:
+        images = material.images[dataset]
+        build_network(network, images.shape, len(images.classes))
+    for dataset, network in present:
+        images = material.images[dataset]
+        trained = trained_network(dataset, network, data_dir, device, on_epoch=on_epoch)
+        check_fit(trained.network, images.shape, len(images.classes), str(network))
+        if not trained.reused:
+            message(f"trained {network} on {dataset}, kept at {trained.path}")
+        material.networks[dataset, network] = trained
+    return material
