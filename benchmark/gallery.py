@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +18,8 @@ from PIL import Image
 from benchmark.attacks import attack_kind, craft
 from benchmark.cell import Cell
 from benchmark.evaluate import Workbench
+from benchmark.material import Material
 from benchmark.plan import BARE
-from estimators.checkpoints import Trained
 from estimators.datasets import Images
 from estimators.spec import Spec
 from reports.evidence import behind
@@ -69,8 +70,7 @@ class _Part:
 def write_gallery(
     cells: Sequence[Cell],
     table: pd.DataFrame,
-    images: Mapping[str, Images],
-    networks: Mapping[tuple[str, Spec], Trained],
+    material: Material,
     directory: Path,
     device: str = "cpu",
 ) -> list[dict[str, Any]]:
@@ -82,9 +82,9 @@ def write_gallery(
     no more than these are attacked: of those that fit the smallest official index, of the rescued
     ones first those that fall to the attacker who knows.
 
-    cells and rows of `table` belong together; images and networks by name as in the cells.
-    Writes PNG files of the images' own size and `gallery.json`; what an earlier call left there
-    is removed. Gives the entries of `gallery.json`; none where the run has no predictions.
+    cells and rows of `table` belong together; the material is theirs. Writes PNG files of the
+    images' own size and `gallery.json`; what an earlier call left there is removed. Gives the
+    entries of `gallery.json`; none where the run has no predictions.
     """
     folder = directory / FOLDER
     for old in folder.glob("[0-9][0-9][0-9]-*.png"):
@@ -92,13 +92,12 @@ def write_gallery(
     entries: list[dict[str, Any]] = []
     predictions = read_predictions(directory)
     pairs = list(zip(cells, table.to_dict("records"), strict=True))
-    for (dataset, network), trained in networks.items() if predictions is not None else ():
+    bench = Workbench(material.models(), device)
+    for dataset, network in material.networks if predictions is not None else ():
         own = [p for p in pairs if (p[0].dataset, p[0].network) == (dataset, network)]
         done = [p for p in own if p[1]["status"] == "ok"]
-        about = images[dataset]
-        wrapped = {(dataset, network): (trained.network, about.shape, len(about.classes))}
         assert predictions is not None
-        part = _Part(done, about, predictions, Workbench(wrapped, device))
+        part = _Part(done, material.images[dataset], predictions, bench)
         for pick in _picks(part, table):
             entries.append(_entry(part, pick, folder, len(entries)))
     if entries:
@@ -185,7 +184,8 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
     attacker = part.bench.classifier(cell.dataset, cell.network, sees)
     bare = part.bench.classifier(cell.dataset, cell.network, BARE)
     scorer = part.bench.classifier(cell.dataset, cell.network, cell.defence)
-    crafted = next(iter(craft([cell.attack], attacker, at.x, at.y, at.ids, cell.seed)))[1]
+    with _seeded(cell.seed, pick.image):
+        crafted = next(iter(craft([cell.attack], attacker, at.x, at.y, at.ids, cell.seed)))[1]
     change = crafted - at.x
     largest = float(np.abs(change).max())
     scale = 0.5 / largest if largest > 0 else 0.0
@@ -212,6 +212,19 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
         "label": images.classes[label], "l2": float(f"{np.linalg.norm(change):.6g}"),
         "linf": float(f"{largest:.6g}"), "noise_scale": float(f"{scale:.6g}"), "pictures": shown,
     }  # fmt: skip
+
+
+@contextmanager
+def _seeded(seed: int, image: int) -> Iterator[None]:
+    """ART draws from NumPy's and torch's global streams: seeded here, and given back."""
+    state = np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        np.random.seed([seed & 0xFFFFFFFF, image & 0xFFFFFFFF])
+        torch.manual_seed(seed + image)
+        try:
+            yield
+        finally:
+            np.random.set_state(state)
 
 
 def _predicted(logits: torch.Tensor | None, label: int, classes: tuple[str, ...]) -> dict[str, Any]:

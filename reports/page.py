@@ -17,7 +17,7 @@ from reports.audit import CHECKS, read_audit
 from reports.cell_data import cell_data
 from reports.evidence import read_manifest
 from reports.finding import STATUSES
-from reports.story import cards, overall
+from reports.story import cards, eps_text, overall
 from reports.summary import headline
 from reports.tables import read_results
 from reports.worst_case import read_worst_case
@@ -99,6 +99,7 @@ def _environment() -> Environment:
     environment.filters["number"] = lambda value: "" if pd.isna(value) else f"{value:.4g}"
     # a number and its per cent sign stay on one line
     environment.filters["nobreak"] = lambda text: str(text).replace(" %", "\u00a0%")
+    environment.filters["eps"] = eps_text
     environment.globals["named"] = page_parts.named
     environment.filters["thousands"] = lambda value: f"{value:,}"
     return environment
