@@ -179,6 +179,11 @@ def attack_kind(spec: Spec) -> AttackKind:
     return AttackKind(build, str(norm), "by dotted name", bounded="eps" in known, defaults=defaults)
 
 
+def shares_gradient(spec: Spec) -> bool:
+    """Whether this attack at several eps is computed from one gradient; ART's own class is not."""
+    return attack_kind(spec).shares_gradient and spec.get("engine", "fast") == "fast"
+
+
 def check_attack(spec: Spec) -> Spec:
     """The spec with eps as a float; InputError for unknown parameters or a bad eps."""
     kind = attack_kind(spec)
@@ -227,7 +232,7 @@ def craft(
             moved = np.clip(x + np.float32(_eps(spec)) * signs, 0, 1).astype(np.float32)
             yield spec, moved, np.zeros(len(x), dtype=np.bool_)
         return
-    if kind.shares_gradient and attacks[0].get("engine", "fast") == "fast":
+    if shares_gradient(attacks[0]):
         params = {k: v for k, v in attacks[0].kwargs.items() if k not in ("eps", "engine")}
         attack = kind.build(classifier, params)
         direction, zero = attack.directions(x, y)

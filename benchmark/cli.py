@@ -219,6 +219,21 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
         _write(json.dumps(content, indent=2) + "\n", json_file)
 
 
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--baseline", type=click.Path(path_type=Path), help="Results CSV or run directory.")
+def report(directory: Path, baseline: Path | None) -> None:
+    """Write the audit and the page of a run directory anew."""
+    from benchmark import terminal
+    from reports.audit import write_audit
+    from reports.page import write_page
+
+    findings = write_audit(directory)
+    path = write_page(directory, baseline)
+    terminal.show_audit(findings)
+    click.echo(path)
+
+
 @main.command("list")
 def list_() -> None:
     """List attacks, defences, networks, data sets and grids."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark.attacks import attack_kind, craft, targets
+from benchmark.attacks import attack_kind, craft, shares_gradient, targets
 from benchmark.cell import Cell
 from benchmark.plan import Task
 from estimators.classifier import Classifier, Frozen
@@ -89,7 +89,6 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
     An attack's own word is never taken: predictions, norms and budget come from the images.
     """
     attacker = bench.classifier(task.dataset, task.network, task.sees)
-    kind = attack_kind(task.attacks[0])
     x = torch.from_numpy(images.x).to(attacker.torch_device)
     y = torch.from_numpy(images.y).to(attacker.torch_device)
     scorers = {d: bench.classifier(task.dataset, task.network, d) for d in task.defences}
@@ -101,7 +100,7 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
     outcomes: dict[Cell, Outcome] = {}
     with _seeded(task, images):
         attacker.reset_counts()
-        shared = kind.shares_gradient
+        shared = shares_gradient(task.attacks[0])
         for attack, crafted, zero in craft(
             task.attacks, attacker, images.x, images.y, images.ids, task.seed
         ):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.attacks import check_attack
+from benchmark.attacks import attack_kind, check_attack
 from benchmark.cell import Cell, Samples, Threat
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
@@ -85,7 +85,8 @@ class Grid(_Strict):
         return getattr(self, key) if own is None else own
 
     def _engine(self, attack: Spec) -> Spec:
-        if self.engine == "stock" and attack.get("engine") is None:
+        has_engine = "engine" in attack_kind(attack).defaults
+        if self.engine == "stock" and has_engine and attack.get("engine") is None:
             attack = Spec.of(attack.name, attack.kwargs, engine="stock")
         return check_attack(attack)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.audit import output_facts
 from benchmark.cell import Cell
 from estimators.checkpoints import Trained, trained_network
 from estimators.classifier import check_fit
@@ -44,11 +45,20 @@ class Material:
         }
 
     def sources(self) -> dict[str, Any]:
-        """Hashes and origin of data and weights, for the manifest."""
+        """For the manifest: hashes and origin of data and weights, what the networks give out."""
         return {
             "data": {
-                name: {"sha256": images.sha256, "images": len(images), "shape": list(images.shape)}
+                name: {
+                    "sha256": images.sha256,
+                    "images": len(images),
+                    "shape": list(images.shape),
+                    "classes": len(images.classes),
+                }
                 for name, images in self.images.items()
+            },
+            "outputs": {
+                f"{dataset}/{network}": output_facts(trained.network, self.images[dataset])
+                for (dataset, network), trained in self.networks.items()
             },
             "weights": {
                 f"{dataset}/{network}": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchmark.attacks import attack_kind
+from benchmark.attacks import attack_kind, shares_gradient
 from benchmark.cell import Cell, Samples
 from estimators.spec import Spec
 
@@ -49,7 +49,7 @@ def plan(cells: Iterable[Cell]) -> list[Task]:
     groups: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
         kind = attack_kind(cell.attack)
-        family = cell.attack.without("eps") if kind.shares_gradient else cell.attack
+        family = cell.attack.without("eps") if shares_gradient(cell.attack) else cell.attack
         sees = cell.defence if cell.threat == "adaptive" and kind.uses_gradient else BARE
         at = (cell.dataset, cell.network, cell.samples, cell.seed, family, sees)
         groups.setdefault(at, []).append(cell)

@@ -15,6 +15,7 @@ from benchmark.cell import Cell
 from benchmark.engine import Failure, Parts, chosen_device, default_threads, execute
 from benchmark.evaluate import Outcome, identity, row_of
 from benchmark.export import export, write_json
+from benchmark.gallery import write_gallery
 from benchmark.grid import Grid, grid_hash
 from benchmark.manifest import manifest
 from benchmark.material import Material, gather
@@ -22,6 +23,8 @@ from benchmark.plan import Task, plan
 from benchmark.store import Store, Stored
 from estimators.datasets import Images, subset
 from estimators.errors import InputError
+from reports.audit import write_audit
+from reports.page import write_page
 from reports.plots import draw_all
 from reports.tables import frame
 
@@ -45,11 +48,13 @@ class Result:
     table: one row a cell, the columns of `results.csv`.
     directory: where everything is.
     reused: cells that were stored already.
+    findings: the sanity checks, the columns of `audit.csv`.
     """
 
     table: pd.DataFrame
     directory: Path
     reused: int
+    findings: pd.DataFrame
 
     @property
     def skipped(self) -> pd.DataFrame:
@@ -122,7 +127,11 @@ def run(
         directory / "manifest.json",
         manifest(grid, cells, material.sources(), material.missing, device, threads),
     )
-    return Result(table, directory, reused)
+    progress.message("checking for false robustness, writing the page")
+    findings = write_audit(directory)
+    write_gallery(cells, table, material, directory, device)
+    write_page(directory)
+    return Result(table, directory, reused, findings)
 
 
 def _open(directory: Path) -> Store:

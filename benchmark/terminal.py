@@ -169,6 +169,7 @@ def show_result(result: Result) -> None:
         for reason, count in part["reason"].value_counts().items():
             console.print(f"[bold red]{kind}: {count} cells[/]: ", end="")
             console.print(str(reason), markup=False, highlight=False, soft_wrap=True)
+    show_audit(result.findings)
     if result.reused:
         console.print(f"reused {result.reused} of {len(result.table)} cells", highlight=False)
     console.print(f"results in {result.directory}:", highlight=False, soft_wrap=True)
@@ -177,6 +178,22 @@ def show_result(result: Result) -> None:
             console.print(f"  {path.name}", highlight=False)
         elif path.is_dir():
             console.print(f"  {path.name}/ ({len(list(path.iterdir()))} files)", highlight=False)
+
+
+def show_audit(findings: pd.DataFrame) -> None:
+    """How the sanity checks ended; what fails or warns, one line each."""
+    from reports.audit import short
+    from reports.finding import STATUSES
+
+    counts = findings["status"].value_counts()
+    told = ", ".join(f"{counts[s]} {s}" for s in STATUSES if s in counts)
+    console.print(f"sanity checks: {told or 'none'}", highlight=False)
+    lines = short(findings)
+    for line in lines[:8]:
+        style = "bold red" if line.startswith("fail") else "yellow"
+        console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    if len(lines) > 8:
+        console.print(f"and {len(lines) - 8} more in audit.csv", highlight=False)
 
 
 def _summary_table(rows: pd.DataFrame) -> Table:

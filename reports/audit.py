@@ -8,7 +8,6 @@ high accuracy says more of the attack than of the network.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pandas as pd
 
 from reports import audit_facts, audit_order
 from reports.evidence import Evidence, read_evidence
+from reports.files import csv_text, replace_text
 from reports.finding import COLUMNS, STATUSES, Finding
 from reports.tables import TableError
 from reports.worst_case import FILE as WORST_CASE
@@ -67,11 +67,14 @@ def write_audit(directory: Path) -> pd.DataFrame:
     """Audit a run directory: writes `audit.csv` and `worst_case.csv`, gives the audit.
 
     Reads results, predictions and manifest from the directory. Raises TableError for files that
-    cannot be used.
+    cannot be used or written.
     """
+    if not directory.is_dir():
+        raise TableError(f"run {directory}: no such directory")
     evidence = read_evidence(directory)
     found = audit(evidence)
-    _write(found, directory / FILE)
+    rows = found.itertuples(index=False, name=None)
+    replace_text(directory / FILE, csv_text(found.columns, rows))
     write_worst_case(worst_case(evidence), directory / WORST_CASE)
     return found
 
@@ -108,10 +111,3 @@ def short(findings: pd.DataFrame, statuses: Iterable[str] = ("fail", "warn")) ->
 def scope(row: Mapping[Any, Any]) -> str:
     """Where a finding holds, in words."""
     return " ".join(str(row[name]) for name in COLUMNS[1:6] if row[name])
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table.columns)
-        writer.writerows(table.itertuples(index=False, name=None))

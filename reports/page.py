@@ -16,10 +16,11 @@ from reports import figure_texts, page_parts, pictures
 from reports.audit import CHECKS, read_audit
 from reports.cell_data import cell_data
 from reports.evidence import read_manifest
+from reports.files import replace_text
 from reports.finding import STATUSES
 from reports.story import cards, eps_text, overall
 from reports.summary import headline
-from reports.tables import read_results
+from reports.tables import TableError, read_results
 from reports.worst_case import read_worst_case
 
 FILE = "report.html"
@@ -43,14 +44,14 @@ def write_page(directory: Path, baseline: Path | None = None) -> Path:
     """
     text = render(directory, baseline)
     path = directory / FILE
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    replace_text(path, text)
     return path
 
 
 def render(directory: Path, baseline: Path | None = None) -> str:
     """The page of a run directory as HTML text; see `write_page`."""
+    if not directory.is_dir():
+        raise TableError(f"run {directory}: no such directory")
     table = read_results(directory)
     manifest = read_manifest(directory)
     worst = read_worst_case(directory)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.evidence import Evidence, Row, grouped
+from reports.files import csv_text, replace_text
 from reports.metrics import paired_difference, wilson
 from reports.tables import TableError
 
@@ -98,11 +98,11 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
 def write_worst_case(table: pd.DataFrame, path: Path) -> None:
     """Write `worst_case.csv`; the same table gives the same bytes. Shares have six digits."""
     shares = ("accuracy", "low", "high", "gain", "gain_low", "gain_high")
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in table[list(COLUMNS)].to_dict("records"):
-            writer.writerow([_text(row[name], name in shares) for name in COLUMNS])
+    rows = (
+        [_text(row[name], name in shares) for name in COLUMNS]
+        for row in table[list(COLUMNS)].to_dict("records")
+    )
+    replace_text(path, csv_text(COLUMNS, rows))
 
 
 def read_worst_case(directory: Path) -> pd.DataFrame | None:

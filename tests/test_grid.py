@@ -126,8 +126,14 @@ def test_strangers_take_the_place_of_the_grids_own() -> None:
 
 
 def test_stock_engine() -> None:
-    grid = Grid(name="g", attacks=[{"name": "fgsm", "eps": 0.1}], engine="stock")
-    assert {c.attack.get("engine") for c in grid.cells()} == {"stock"}
+    attacks = [{"name": name, "eps": [0.1, 0.2]} for name in ("fgsm", "noise")]
+    grid = Grid(name="g", attacks=attacks, engine="stock", threats=["oblivious"])
+    assert {(c.attack.name, c.attack.get("engine")) for c in grid.cells()} == {
+        ("fgsm", "stock"),
+        ("noise", None),
+    }
+    # ART's class takes a gradient an eps
+    assert [len(task.attacks) for task in plan(grid.cells())] == [1, 1, 2]
 
 
 def test_hash_names_the_cells() -> None:

@@ -303,6 +303,17 @@ def test_broken_files_are_named(file: str, content: str, message: str, tmp_path:
     assert (tmp_path / "report.html").read_text() == "old"
 
 
+def test_a_directory_is_wanted(rich: Path, tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere", rich / "results.csv"):
+        for call in (write_page, write_audit):
+            with pytest.raises(TableError, match="no such directory"):
+                call(path)
+    made = MadeUp(attacks={"fgsm": (0, 0.1)}).write(tmp_path / "run")
+    (made / "report.html").mkdir()
+    with pytest.raises(TableError, match=r"report\.html: cannot be written"):
+        write_page(made)
+
+
 def test_gallery_stays_in_its_folder_and_budget(rich: Path, tmp_path: Path) -> None:
     assert len(gallery(rich, 1_000_000)[0]["entries"]) == 1
     assert gallery(rich, 100) == []

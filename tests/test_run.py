@@ -57,6 +57,7 @@ def table(small: Path) -> pd.DataFrame:
 def test_files_and_columns(small: Path, table: pd.DataFrame) -> None:
     names = {path.name for path in small.iterdir()}
     assert {"results.csv", "timings.csv", "predictions.parquet", "manifest.json"} <= names
+    assert {"report.html", "audit.csv", "worst_case.csv", "plots", "gallery"} <= names
     assert list(table.columns) == list(COLUMNS)
     assert len(table) == (8 * 4 + 3 * 4) * 2
     assert set(table["status"]) == {"ok"}
@@ -227,6 +228,20 @@ def test_any_attack_of_art_by_dotted_name(tmp_path: Path) -> None:
     assert (table["accuracy"] < 0.9).all()
     assert (table["linf_max"] < 0.1001).all()
     assert table["attack"].str.startswith(name).all()
+
+
+def test_arts_own_classes_give_the_same_rows(tmp_path: Path, table: pd.DataFrame) -> None:
+    """`engine: stock` is one word away; the numbers of FGSM, FGM and PGD are those of ART."""
+    blocks = [
+        SMALL["blocks"][0],
+        {**SMALL["blocks"][1], "attacks": [SMALL["blocks"][1]["attacks"][0]]},
+    ]
+    stock = run(Grid(**{**SMALL, "blocks": blocks, "engine": "stock"}), out=tmp_path / "r").table
+    columns = ["n", "clean_correct", "correct", "success_rate", "linf_max", "l2_mean"]
+    ours = table[~table["attack"].str.startswith("cw")].reset_index(drop=True)
+    assert len(ours) == len(stock)
+    assert (ours["eps"] == stock["eps"]).all()
+    pd.testing.assert_frame_equal(ours[columns], stock[columns], rtol=1e-6)
 
 
 def test_targeted_carlini_reaches_its_target(tmp_path: Path) -> None:
