@@ -129,12 +129,14 @@ def test_manifest_says_where_the_numbers_come_from(small: Path) -> None:
     assert {"python", "torch", "adversarial-robustness-toolbox"} <= set(manifest["versions"])
 
 
+@pytest.mark.slow
 def test_same_bytes_whatever_the_threads(small: Path, tmp_path: Path) -> None:
     run(Grid(**SMALL), out=tmp_path / "again", threads=1)
     for name in ("results.csv", "predictions.parquet"):
         assert (tmp_path / "again" / name).read_bytes() == (small / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_continues_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = narrowed(Grid(**SMALL), threats=["oblivious"], samples=30)
     whole = run(grid, out=tmp_path / "whole")
@@ -230,6 +232,7 @@ def test_any_attack_of_art_by_dotted_name(tmp_path: Path) -> None:
     assert table["attack"].str.startswith(name).all()
 
 
+@pytest.mark.slow
 def test_arts_own_classes_give_the_same_rows(tmp_path: Path, table: pd.DataFrame) -> None:
     """`engine: stock` is one word away; the numbers of FGSM, FGM and PGD are those of ART."""
     blocks = [
