@@ -314,9 +314,10 @@ def _carlini_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
     except ImportError:
         return found
     model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
-    # its default of 10,000 steps takes the better part of an hour; 250 reach full success
-    attack = foolbox.attacks.L2CarliniWagnerAttack(steps=250)
-    found["foolbox, 250 steps"] = lambda: attack(model, x, y, epsilons=None)[1].numpy()
+    # of the settings tried, the quickest that reaches full success; its default of 10,000 steps
+    # takes minutes and ends at the same distance
+    attack = foolbox.attacks.L2CarliniWagnerAttack(steps=200, stepsize=0.1)
+    found["foolbox, 200 steps of 0.1"] = lambda: attack(model, x, y, epsilons=None)[1].numpy()
     return found
 
 
