@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmark.cell import Cell
 from benchmark.evaluate import Outcome, Workbench, run_chunk
 from benchmark.plan import Task
-from estimators.classifier import BATCH
+from estimators.classifier import BATCH, channels_last
 from estimators.datasets import Images
 from estimators.errors import InputError
 from estimators.spec import Spec
@@ -43,6 +44,35 @@ class _Open:
     parts: dict[int, dict[Cell, Outcome]] = field(default_factory=dict)
     seconds: float = 0.0
     failure: Failure | None = None
+
+
+def measured_threads(network: nn.Module, images: Images, device: str) -> int:
+    """How many worker threads finish forward passes of a network soonest, tried at 1, 2, 4, ...
+
+    More threads help as long as cores are free and the network is large enough to be worth
+    handing over; both are measured and not assumed. A GPU is fed by one thread.
+    """
+    most = default_threads(device)
+    if most == 1:
+        return 1
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    chunk = channels_last(torch.from_numpy(images.x[:BATCH]))
+    candidates = sorted({*(2**n for n in range(most.bit_length())), most})
+
+    def job(_: int) -> None:
+        with torch.inference_mode():
+            network(chunk)
+
+    seconds: dict[int, float] = {}
+    for threads in candidates:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(job, range(threads)))
+            start = time.perf_counter()
+            list(pool.map(job, range(2 * most)))
+            seconds[threads] = time.perf_counter() - start
+    torch.set_num_threads(before)
+    return min(candidates, key=lambda threads: seconds[threads])
 
 
 def default_threads(device: str) -> int:

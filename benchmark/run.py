@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,14 @@ import pandas as pd
 import torch
 
 from benchmark.cell import Cell
-from benchmark.engine import Failure, Parts, chosen_device, default_threads, execute
+from benchmark.engine import (
+    Failure,
+    Parts,
+    chosen_device,
+    default_threads,
+    execute,
+    measured_threads,
+)
 from benchmark.evaluate import Outcome, identity, row_of
 from benchmark.export import export, write_json
 from benchmark.gallery import write_gallery
@@ -97,8 +105,7 @@ def run(
     """
     progress = progress or Progress()
     device = chosen_device(device)
-    threads = default_threads(device) if threads is None else threads
-    if threads < 1:
+    if threads is not None and threads < 1:
         raise InputError(f"threads: must be at least 1, found {threads}")
     cells = grid.cells()
     material = gather(cells, data_dir, device, progress.message, progress.epoch)
@@ -110,6 +117,7 @@ def run(
         stored = store.keys(failed=not retry_failed)
         todo = [cell for cell in at_hand if keys[cell] not in stored]
         reused = len(at_hand) - len(todo)
+        threads = threads or _threads(todo, material, device)
         _compute(todo, keys, material, store, directory, device, threads, reused, progress)
         rows = store.rows()
         rows.update(
@@ -132,6 +140,16 @@ def run(
     write_gallery(cells, table, material, directory, device)
     write_page(directory)
     return Result(table, directory, reused, findings)
+
+
+def _threads(todo: list[Cell], material: Material, device: str) -> int:
+    """Chosen by measurement on the network that most cells want."""
+    if not todo:
+        return default_threads(device)
+    wanted = Counter((cell.dataset, cell.network) for cell in todo)
+    (dataset, network), _ = wanted.most_common(1)[0]
+    trained = material.networks[dataset, network].network
+    return measured_threads(trained, material.images[dataset], device)
 
 
 def _open(directory: Path) -> Store:

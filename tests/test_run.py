@@ -13,6 +13,7 @@ import torchvision
 from benchmark import attacks as attacks_module
 from benchmark import evaluate, load_grid, run_grid
 from benchmark.attacks import random_signs
+from benchmark.engine import default_threads, measured_threads
 from benchmark.grid import Grid, narrowed
 from benchmark.run import run
 from reports.tables import COLUMNS, read_results
@@ -258,6 +259,11 @@ def test_targeted_carlini_reaches_its_target(tmp_path: Path) -> None:
     predictions = pd.read_parquet(tmp_path / "r" / "predictions.parquet")
     right = predictions["clean"] == predictions["label"]
     assert (predictions["adversarial"] == (predictions["label"] + 1) % 10)[right].all()
+
+
+def test_threads_are_measured(digits, digits_lenet) -> None:
+    assert 1 <= measured_threads(digits_lenet, digits, "cpu") <= default_threads("cpu")
+    assert measured_threads(digits_lenet, digits, "cuda") == 1
 
 
 def test_noise_depends_on_seed_and_image_alone() -> None:
