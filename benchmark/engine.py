@@ -58,7 +58,7 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     chunk = channels_last(torch.from_numpy(images.x[:BATCH]))
-    candidates = sorted({*(2**n for n in range(most.bit_length())), most})
+    candidates = sorted({*(1 << n for n in range(most.bit_length())), most})
 
     def job(_: int) -> None:
         with torch.inference_mode():
