@@ -19,7 +19,7 @@ from estimators.defences import build_defence
 from estimators.errors import InputError
 from estimators.networks import build_network
 from estimators.spec import Spec
-from tests.closed_form import LinearCase, linear_case
+from closed_form import LinearCase, linear_case
 
 
 def wrap(network: nn.Module, defence: Spec | None = None) -> Classifier:

@@ -19,7 +19,7 @@ from estimators.defences import build_defence
 from estimators.errors import InputError
 from estimators.networks import build_network
 from estimators.spec import Spec
-from tests.closed_form import linear_case
+from closed_form import linear_case
 
 NORMS = [math.inf, 1.0, 2.0, 1.5]
 DEFENCES = [Spec("none"), Spec("quantize"), Spec.of("jpeg", quality=50)]

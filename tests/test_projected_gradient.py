@@ -21,7 +21,7 @@ from estimators.defences import build_defence
 from estimators.errors import InputError
 from estimators.networks import build_network
 from estimators.spec import Spec
-from tests.closed_form import linear_case
+from closed_form import linear_case
 
 # norm, eps, step, iterations
 BALLS = [
