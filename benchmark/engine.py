@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 import time
@@ -17,6 +16,7 @@ from torch import nn
 
 from benchmark.cell import Cell
 from benchmark.evaluate import Outcome, Workbench, run_chunk
+from benchmark.memory import keep_memory, release_memory
 from benchmark.plan import Task
 from estimators.classifier import BATCH, channels_last
 from estimators.datasets import Images
@@ -112,7 +112,8 @@ def execute(
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    _keep_memory()
+    keep_memory()
+    release_memory()
     local = threading.local()
 
     def job(task: Task, images: Images) -> tuple[dict[Cell, Outcome] | Failure, float]:
@@ -166,17 +167,3 @@ def execute(
 
 def _in_order(state: _Open) -> Parts:
     return [state.parts[n] for n in range(state.chunks)]
-
-
-def _keep_memory() -> None:
-    """Tell glibc to keep freed memory: it else hands every large tensor back to the system.
-
-    Page faults were 7 to 15 % of the time of a forward pass; other C libraries have no mallopt.
-    """
-    mmap_threshold, trim_threshold = -3, -1
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):
-        return
-    mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, (1 << 31) - 1)

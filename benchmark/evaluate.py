@@ -13,6 +13,7 @@ import torch
 
 from benchmark.attacks import attack_kind, craft, shares_gradient, targets
 from benchmark.cell import Cell
+from benchmark.memory import release_memory
 from benchmark.plan import Task
 from estimators.classifier import Classifier, Frozen
 from estimators.datasets import Images
@@ -58,7 +59,7 @@ class Outcome:
 
 
 class Workbench:
-    """One thread's classifiers: a network with each defence is wrapped once.
+    """One thread's classifiers: the network at work with each defence is wrapped once.
 
     ART's classifiers hold state, so threads must not share them.
     """
@@ -75,6 +76,10 @@ class Workbench:
         if at not in self._classifiers:
             trained, shape, classes = self._networks[dataset, network]
             if (dataset, network) not in self._frozen:
+                # tasks come network by network: what the last one held is not wanted any more
+                self._classifiers.clear()
+                self._frozen.clear()
+                release_memory()
                 self._frozen[dataset, network] = Frozen.of(trained, self._device)
             self._classifiers[at] = Classifier(
                 self._frozen[dataset, network], shape, classes, build_defence(defence),

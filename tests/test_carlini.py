@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from art.attacks.evasion import CarliniL2Method
+from closed_form import LinearCase, linear_case
 from torch import nn
 
 from benchmark.carlini import LEAD, CarliniL2
@@ -19,7 +20,6 @@ from estimators.defences import build_defence
 from estimators.errors import InputError
 from estimators.networks import build_network
 from estimators.spec import Spec
-from closed_form import LinearCase, linear_case
 
 
 def wrap(network: nn.Module, defence: Spec | None = None) -> Classifier:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from art.attacks.evasion import FastGradientMethod
+from closed_form import linear_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -19,7 +20,6 @@ from estimators.defences import build_defence
 from estimators.errors import InputError
 from estimators.networks import build_network
 from estimators.spec import Spec
-from closed_form import linear_case
 
 NORMS = [math.inf, 1.0, 2.0, 1.5]
 DEFENCES = [Spec("none"), Spec("quantize"), Spec.of("jpeg", quality=50)]

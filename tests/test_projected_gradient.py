@@ -11,6 +11,7 @@ from art.attacks.evasion import ProjectedGradientDescent
 from art.attacks.evasion.projected_gradient_descent.projected_gradient_descent_numpy import (
     ProjectedGradientDescentNumpy,
 )
+from closed_form import linear_case
 from torch import nn
 
 from benchmark.fast_gradient import FastGradient
@@ -21,7 +22,6 @@ from estimators.defences import build_defence
 from estimators.errors import InputError
 from estimators.networks import build_network
 from estimators.spec import Spec
-from closed_form import linear_case
 
 # norm, eps, step, iterations
 BALLS = [
