@@ -16,14 +16,20 @@ from torch import nn
 from benchmark.cell import Cell, Threat
 from benchmark.engine import default_threads, execute
 from benchmark.plan import Task, plan
+from benchmark.speed_rivals import (
+    EPS,
+    QUALITIES,
+    Bench,
+    art_classifier,
+    carlini_peers,
+    pgd_peers,
+    plain_loop,
+)
 from estimators.checkpoints import load_checkpoint, shipped_file
 from estimators.classifier import BATCH, Classifier, channels_last, folded
 from estimators.datasets import Images, load_images, subset
 from estimators.jpeg import JpegCompression
 from estimators.spec import Spec
-
-EPS = tuple(round(0.03 * n, 2) for n in range(10))
-QUALITIES = (95, 90, 80, 70, 60, 50, 40, 30, 20, 10, 5)
 
 
 @dataclass(frozen=True)
@@ -42,20 +48,6 @@ class Measured:
     ratio: float
     same: bool | None
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What is measured on: a trained network and its first images, and how often."""
-
-    network: nn.Module
-    images: Images
-    repeat: int
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return len(self.images.classes)
 
 
 def measure(data_dir: Path | None, repeat: int = 5, only: str = "") -> Iterable[Measured]:
@@ -130,46 +122,13 @@ def _grid(bench: Bench, threat: Threat) -> Measured:
         )  # fmt: skip
         return [hits[cell] for cell in cells]
 
-    a, b, ratio, mine, other = _alternate(ours, lambda: _plain(bench, threat), bench.repeat)
+    a, b, ratio, mine, other = _alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)
     floor = _floor(bench, forwards=len(cells), gradients=1 if threat == "oblivious" else 11)
     name = type(bench.network).__name__
     return Measured(
         f"{name}, 10 eps x 11 qualities, {len(bench.images):,} images, {threat}",
         "plain ART loop", a, b, ratio, mine == other,
         f"floor {floor:.2f} s, {a / floor:.2f} times the floor",
-    )  # fmt: skip
-
-
-def _plain(bench: Bench, threat: Threat) -> list[int]:
-    """The loop that a user writes: ART's own classes and defaults, a cell at a time."""
-    from art.attacks.evasion import FastGradientMethod
-    from art.defences.preprocessor import JpegCompression as ArtJpeg
-
-    torch.set_num_threads(default_threads("cpu"))
-    x, y = bench.images.x, bench.images.y
-    hits = []
-    for eps in EPS:
-        bare = _art(bench)
-        adversarial = FastGradientMethod(bare, eps=eps).generate(x, y=y)
-        for quality in QUALITIES:
-            defence = ArtJpeg((0.0, 1.0), quality=quality, channels_first=True)
-            if threat == "adaptive":
-                behind = _art(bench, [defence])
-                adversarial = FastGradientMethod(behind, eps=eps).generate(x, y=y)
-                predicted = behind.predict(adversarial)
-            else:
-                predicted = bare.predict(defence(adversarial)[0])
-            hits.append(int((predicted.argmax(1) == y).sum()))
-    return hits
-
-
-def _art(bench: Bench, defences: Sequence[Any] | None = None) -> Any:
-    from art.estimators.classification import PyTorchClassifier
-
-    return PyTorchClassifier(
-        bench.network.requires_grad_(True), nn.CrossEntropyLoss(), bench.images.shape,
-        bench.classes, clip_values=(0.0, 1.0), device_type="cpu",
-        preprocessing_defences=None if defences is None else list(defences),
     )  # fmt: skip
 
 
@@ -229,11 +188,11 @@ def _pgd(bench: Bench) -> Iterable[Measured]:
     ours = ProjectedGradient(fast, batch_size=BATCH, **options)
     rivals: dict[str, Callable[[], Any]] = {
         f"ART, batches of {size}": lambda size=size: ProjectedGradientDescent(  # type: ignore[misc]
-            _art(bench), batch_size=size, verbose=False, **options
+            art_classifier(bench), batch_size=size, verbose=False, **options
         ).generate(x, y=y)
         for size in (32, 125)
     }
-    rivals.update(_pgd_peers(bench))
+    rivals.update(pgd_peers(bench))
     twin = ProjectedGradientDescent(fast, batch_size=BATCH, verbose=False, **options)
     images = twin.generate(x, y=y)
     for name, rival in rivals.items():
@@ -245,27 +204,6 @@ def _pgd(bench: Bench) -> Iterable[Measured]:
             f"PGD-40, LeNet, {len(x)} images, one thread", name, a, b, ratio, same,
             f"largest difference to its images {far:.1e}",
         )  # fmt: skip
-
-
-def _pgd_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
-    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
-    found: dict[str, Callable[[], Any]] = {}
-    try:
-        import foolbox
-    except ImportError:
-        pass
-    else:
-        model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
-        attack = foolbox.attacks.LinfPGD(abs_stepsize=0.01, steps=40, random_start=False)
-        found["foolbox"] = lambda: attack(model, x, y, epsilons=0.3)[1].numpy()
-    try:
-        import torchattacks
-    except ImportError:
-        pass
-    else:
-        pgd = torchattacks.PGD(bench.network, 0.3, alpha=0.01, steps=40, random_start=False)
-        found["torchattacks"] = lambda: pgd(x, y).detach().numpy()
-    return found
 
 
 def _carlini(bench: Bench) -> Iterable[Measured]:
@@ -283,7 +221,7 @@ def _carlini(bench: Bench) -> Iterable[Measured]:
         return Classifier(bench.network, bench.images.shape, bench.classes)
 
     exact = CarliniL2Exact(fast(), batch_size=BATCH)
-    stock = CarliniL2Method(_art(bench), batch_size=BATCH, verbose=False)
+    stock = CarliniL2Method(art_classifier(bench), batch_size=BATCH, verbose=False)
     a, b, ratio, mine, other = _alternate(
         lambda: exact.generate(x, y=y), lambda: stock.generate(x, y=y), bench.repeat
     )
@@ -296,7 +234,7 @@ def _carlini(bench: Bench) -> Iterable[Measured]:
         f" ART {_told(bench, other)}",
     )  # fmt: skip
     default = CarliniL2(fast(), batch_size=BATCH)
-    for rival, attack in _carlini_peers(bench).items():
+    for rival, attack in carlini_peers(bench).items():
         a, b, ratio, mine, other = _alternate(
             lambda: default.generate(x, y=y), attack, bench.repeat
         )
@@ -304,21 +242,6 @@ def _carlini(bench: Bench) -> Iterable[Measured]:
             f"{name}, default", rival, a, b, ratio, None,
             f"ours {_told(bench, mine)}; {rival} {_told(bench, other)}",
         )  # fmt: skip
-
-
-def _carlini_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
-    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
-    found: dict[str, Callable[[], Any]] = {}
-    try:
-        import foolbox
-    except ImportError:
-        return found
-    model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
-    # of the settings tried, the quickest that reaches full success; its default of 10,000 steps
-    # takes minutes and ends at the same distance
-    attack = foolbox.attacks.L2CarliniWagnerAttack(steps=200, stepsize=0.1)
-    found["foolbox, 200 steps of 0.1"] = lambda: attack(model, x, y, epsilons=None)[1].numpy()
-    return found
 
 
 def _told(bench: Bench, images: Any) -> str:

@@ -83,7 +83,7 @@ def kinds(paths: list[Path], table: pd.DataFrame) -> list[tuple[Kind, list[Figur
 
     `table` is the run's results: it gives each plot its numbers.
     """
-    from reports.plots import place
+    from reports.names import place
     from reports.summary import headline
 
     points = headline(table).to_dict("records")
@@ -145,7 +145,7 @@ def chance(table: pd.DataFrame) -> str:
 
 def _subjects(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
     """What the files of `reports.plots` are about: data set and attack by file name."""
-    from reports.plots import file_name
+    from reports.names import file_name
 
     found: dict[str, tuple[str, str]] = {}
     pairs = table[["dataset", "attack"]].drop_duplicates().itertuples(index=False, name=None)

@@ -54,7 +54,7 @@ def brief(table: pd.DataFrame) -> str:
 
 def named(dataset: str, network: str) -> str:
     """A network and its data set as headings name them."""
-    from reports.plots import DATA_NAMES, NETWORK_NAMES
+    from reports.names import DATA_NAMES, NETWORK_NAMES
 
     return f"{NETWORK_NAMES.get(network, network)} on {DATA_NAMES.get(dataset, dataset)}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.names import file_name, place
+
 DPI = 130
 # Wong's palette (Nature Methods 2011) keeps apart for every common kind of colour blindness
 WONG = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 THREATS = ("oblivious", "adaptive")
 NORM_LABEL = {"inf": "eps ($L_\\infty$, pixels in [0, 1])", "2": "eps ($L_2$, pixels in [0, 1])"}
-DATA_NAMES = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
-NETWORK_NAMES = {"lenet": "LeNet", "resnet": "ResNet", "cnn": "CNN"}
 STYLE = {
     "axes.grid": True,
     "grid.color": "#e4e4e4",
@@ -66,16 +65,6 @@ def draw_training(history: pd.DataFrame, title: str, path: Path) -> None:
             ax.legend()
         figure.suptitle(title)
         figure.savefig(path, dpi=DPI)
-
-
-def place(dataset: str, network: str) -> str:
-    """A network and its data set as a panel names them."""
-    return f"{NETWORK_NAMES.get(network, network)}, {DATA_NAMES.get(dataset, dataset)}"
-
-
-def file_name(*parts: str) -> str:
-    """A name that stays in its directory, whatever the parts hold."""
-    return re.sub(r"[^A-Za-z0-9.=_-]+", "_", "-".join(parts)).strip("._")[:120]
 
 
 def _figures(done: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
