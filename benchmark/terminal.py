@@ -84,7 +84,7 @@ def progress() -> Iterator[Progress]:
 
 @contextmanager
 def epochs(total: int) -> Iterator[Callable[[dict[str, float]], None]]:
-    """A bar over the epochs of a training, with its accuracies."""
+    """A bar over the epochs of a training, with its accuracies; none where nothing is trained."""
     columns = (
         TextColumn("training"),
         BarColumn(bar_width=24),
@@ -94,14 +94,18 @@ def epochs(total: int) -> Iterator[Callable[[dict[str, float]], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=console) as bar:
-        job = bar.add_task("training", total=total, told="")
+    bar = Bar(*columns, console=console)
+    job = bar.add_task("training", total=total, told="")
 
-        def on_epoch(row: dict[str, float]) -> None:
-            told = f"train {row['train_accuracy']:.3f} test {row['test_accuracy']:.3f}"
-            bar.update(job, advance=1, told=told)
+    def on_epoch(row: dict[str, float]) -> None:
+        bar.start()
+        told = f"train {row['train_accuracy']:.3f} test {row['test_accuracy']:.3f}"
+        bar.update(job, advance=1, told=told)
 
+    try:
         yield on_epoch
+    finally:
+        bar.stop()
 
 
 def show_training(trained: Trained) -> None:
