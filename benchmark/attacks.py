@@ -7,13 +7,16 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -216,8 +219,8 @@ def all_params(spec: Spec) -> str:
 
 def craft(
     attacks: Sequence[Spec], classifier: Any, x: FloatArray, y: IntArray, ids: IntArray, seed: int
-) -> Iterator[tuple[Spec, FloatArray, BoolArray | None]]:
-    """The adversarial images [N, C, H, W] of each attack in turn.
+) -> Iterator[tuple[Spec, Tensor, BoolArray | None]]:
+    """The adversarial images [N, C, H, W] of each attack in turn, on the classifier's device.
 
     With them, for each image, whether its loss gradient is zero; None where the attack does not
     tell.
@@ -226,23 +229,30 @@ def craft(
     y: the true labels; they are always given to ART, which else attacks its own predictions.
     ids, seed: decide what is random, image by image, so that no chunk or order matters.
     """
+    import torch
+
+    from benchmark.fast_gradient import perturbed
+
     kind = attack_kind(attacks[0])
+    device = classifier.torch_device
+    start = torch.from_numpy(x).to(device)
     if not kind.uses_gradient:
-        signs = random_signs(x.shape[1:], ids, seed)
+        signs = torch.from_numpy(random_signs(x.shape[1:], ids, seed)).to(device)
         for spec in attacks:
-            moved = np.clip(x + np.float32(_eps(spec)) * signs, 0, 1).astype(np.float32)
+            moved = (start + _eps(spec) * signs).clamp_(0.0, 1.0)
             yield spec, moved, np.zeros(len(x), dtype=np.bool_)
         return
     if shares_gradient(attacks[0]):
         params = {k: v for k, v in attacks[0].kwargs.items() if k not in ("eps", "engine")}
         attack = kind.build(classifier, params)
         direction, zero = attack.directions(x, y)
+        towards = torch.from_numpy(direction).to(device)
         for spec in attacks:
-            yield spec, attack.moved(x, direction, _eps(spec)), zero
+            yield spec, perturbed(start, towards, _eps(spec), attack.norm), zero
         return
     for spec in attacks:
         if spec.get("eps") == 0.0:
-            yield spec, x, None
+            yield spec, start, None
             continue
         params = {**kind.defaults, **spec.kwargs}
         try:
@@ -250,7 +260,8 @@ def craft(
         except (TypeError, ValueError) as error:
             raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
         labels = targets(spec, y, classifier.nb_classes)
-        yield spec, np.asarray(attack.generate(x, y=labels), dtype=np.float32), None
+        found = np.asarray(attack.generate(x, y=labels), dtype=np.float32)
+        yield spec, torch.from_numpy(found).to(device), None
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:

@@ -106,7 +106,7 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
     with _seeded(task, images):
         attacker.reset_counts()
         shared = shares_gradient(task.attacks[0])
-        for attack, crafted, zero in craft(
+        for attack, adversarial, zero in craft(
             task.attacks, attacker, images.x, images.y, images.ids, task.seed
         ):
             gradients, forwards = attacker.gradients, attacker.forwards
@@ -114,7 +114,6 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
                 zero = (attacker.input_gradient(x, y) == 0).flatten(1).all(1).cpu().numpy()
             if not shared:
                 attacker.reset_counts()
-            adversarial = torch.from_numpy(crafted).to(x.device)
             cells = by_attack[attack]
             wanted = {cell.defence: scorers[cell.defence] for cell in cells}
             predicted = _predictions(wanted, adversarial)

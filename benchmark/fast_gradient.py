@@ -150,10 +150,13 @@ def perturbed(
     x, direction: float32 [N, C, H, W]. eps: a Python float, or float32 [N, 1, 1, 1] for one
     radius an image. Equal to ART's `_apply_perturbation` and `projection` bit for bit: ART
     compares a float32 step with a float64 eps and rounds the smaller one, which is the same as
-    comparing with the rounded eps, since rounding keeps the order.
+    comparing with the rounded eps, since rounding keeps the order. (On another device than the
+    CPU an L2 norm is summed there, in another order: equal up to rounding.)
     """
     step = (x + eps * direction).clamp_(0.0, 1.0).sub_(x)
-    if norm != math.inf:
+    if norm == 2 and x.device.type != "cpu":
+        step = shrunk(step, eps)
+    elif norm != math.inf:
         radius = eps.cpu().numpy() if isinstance(eps, torch.Tensor) else eps
         # ART divides by the norm of a step before it looks whether that is zero
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -163,6 +166,12 @@ def perturbed(
     else:
         step.clamp_(-eps, eps)
     return step.add_(x)
+
+
+def shrunk(step: torch.Tensor, eps: float | torch.Tensor) -> torch.Tensor:
+    """Each image's step [N, C, H, W] scaled back into the L2 ball of radius eps, on its device."""
+    norm = torch.linalg.vector_norm(step.flatten(1), dim=1).view(-1, 1, 1, 1)
+    return step * torch.where(norm > eps, eps / norm, torch.ones_like(norm))
 
 
 def smallest_eps(

@@ -185,7 +185,8 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
     bare = part.bench.classifier(cell.dataset, cell.network, BARE)
     scorer = part.bench.classifier(cell.dataset, cell.network, cell.defence)
     with _seeded(cell.seed, pick.image):
-        crafted = next(iter(craft([cell.attack], attacker, at.x, at.y, at.ids, cell.seed)))[1]
+        found = next(craft([cell.attack], attacker, at.x, at.y, at.ids, cell.seed))[1]
+    crafted = found.cpu().numpy()
     change = crafted - at.x
     largest = float(np.abs(change).max())
     scale = 0.5 / largest if largest > 0 else 0.0

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from art.attacks.evasion import FastGradientMethod
+from art.utils import projection
 from closed_form import linear_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from benchmark.fast_gradient import FastGradient, loss_gradient, perturbed, smallest_eps
+from benchmark.fast_gradient import FastGradient, loss_gradient, perturbed, shrunk, smallest_eps
 from estimators.classifier import BATCH, Classifier
 from estimators.datasets import Images
 from estimators.defences import build_defence
@@ -286,3 +287,14 @@ def test_bad_searches(eps_max: float, tolerance: float, steps: int) -> None:
 def test_needs_the_projects_classifier() -> None:
     with pytest.raises(InputError, match="needs a Classifier, found object"):
         FastGradient(object())
+
+
+def test_the_l2_ball_on_a_device_is_the_same_ball() -> None:
+    step = torch.randn(20, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    step[3] = 0
+    own = torch.linspace(0.0, 12.0, 20).view(-1, 1, 1, 1)
+    for eps in (0.0, 2.5, own):
+        radius = eps.numpy() if isinstance(eps, torch.Tensor) else eps
+        with np.errstate(divide="ignore", invalid="ignore"):
+            expected = projection(step.numpy(), radius, 2)
+        assert np.allclose(shrunk(step, eps).numpy(), expected, rtol=1e-5, atol=1e-7)
