@@ -62,6 +62,7 @@ def main() -> None:
 @click.option("--seed", type=int, help="Seed of the subset and of what is random in an attack.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
+@click.option("--baseline", type=click.Path(path_type=Path), help="Results to compare with.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
 @data_dir
 @device

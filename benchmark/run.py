@@ -34,7 +34,7 @@ from estimators.errors import InputError
 from reports.audit import write_audit
 from reports.page import write_page
 from reports.plots import draw_all
-from reports.tables import frame
+from reports.tables import frame, read_results
 
 RUNS = Path("reports") / "runs"
 
@@ -98,12 +98,17 @@ def run(
     threads: int | None = None,
     retry_failed: bool = False,
     progress: Progress | None = None,
+    baseline: Path | None = None,
 ) -> Result:
     """Run a grid into its directory; what is stored there already is not computed again.
+
+    baseline: a results CSV or run directory that the page compares this run with.
 
     Raises InputError before anything is written, where the grid asks for what cannot be.
     """
     progress = progress or Progress()
+    if baseline is not None:
+        read_results(baseline)  # a bad one is told before hours of work
     device = chosen_device(device)
     if threads is not None and threads < 1:
         raise InputError(f"threads: must be at least 1, found {threads}")
@@ -138,7 +143,7 @@ def run(
     progress.message("checking for false robustness, writing the page")
     findings = write_audit(directory)
     write_gallery(cells, table, material, directory, device)
-    write_page(directory)
+    write_page(directory, baseline)
     return Result(table, directory, reused, findings)
 
 

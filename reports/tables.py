@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 SCHEMA = 1
@@ -66,14 +67,24 @@ def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def typed(table: pd.DataFrame) -> pd.DataFrame:
     """The documented columns with the documented types; missing text is the empty string."""
-    out = {}
+    out: dict[str, pd.Series[Any]] = {}
     for name, (kind, _, _) in COLUMNS.items():
         column = table[name]
         if kind == "str":
             out[name] = column.astype(object).where(column.notna(), "").astype(str)
+        elif kind == "float":
+            out[name] = _floats(column)
         else:
             out[name] = pd.Series(pd.to_numeric(column), dtype=_DTYPES[kind])
     return pd.DataFrame(out)
+
+
+def _floats(column: pd.Series[Any]) -> pd.Series[float]:
+    """Numbers or their text as float64, to the last bit (pandas 2 reads text less exactly)."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype("float64")
+    text = np.where(column.notna(), column, "nan").astype(str)
+    return pd.Series(text.astype(np.float64), index=column.index)
 
 
 def write_results(table: pd.DataFrame, path: Path) -> None:

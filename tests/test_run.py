@@ -211,6 +211,19 @@ def test_command_line_runs_quick(bench, tmp_path: Path) -> None:
     assert "reused 35 of 35 cells" in out
 
 
+def test_baseline_is_checked_first_and_compared(bench, small: Path, tmp_path: Path) -> None:
+    args = ("run", "--samples", "10", "--attack", "noise", "--threat", "oblivious", "--out", "r")
+    code, out = bench(*args, "--baseline", "nowhere.csv")
+    assert code == 2
+    assert "no such file" in out
+    assert not (tmp_path / "r").exists()
+    code, out = bench(*args)
+    assert code == 0
+    code, out = bench(*args, "--baseline", "r/results.csv")
+    assert code == 0, out
+    assert "baseline" in (tmp_path / "r" / "report.html").read_text().lower()
+
+
 def test_from_python() -> None:
     grid = narrowed(load_grid("quick"), attacks=(), samples=10, threats=["oblivious"])
     grid.blocks = grid.blocks[:1]
