@@ -195,7 +195,7 @@ def _compute(
     def work(task: Task) -> float:
         """Rough cost in forward passes, for the time left: 3 a gradient, 1 a cell."""
         size = len(images_of(task))
-        crafting = 3 * _iterations(task) if task.attacks else 0
+        crafting = 3 * _iterations(task)
         cost = forward[task.dataset, task.network]
         return size * (crafting + len(task.cells)) * cost
 
