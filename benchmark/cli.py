@@ -130,6 +130,45 @@ def train(network: str, dataset: str, epochs: int | None, seed: int, **options: 
 
 
 @main.command()
+@click.argument("name")
+@click.option("--dataset", help="This data set alone.  [default: those of the paper]")
+@click.option("--network", help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--samples", help="Images: a number, or all.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
+@click.option("--quick", is_flag=True, help="A small size, for a first look.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder.")
+@data_dir
+@device
+def study(
+    name: str, dataset: str | None, network: str | None, samples: str | None,
+    settings: tuple[str, ...], out: Path | None, **options: Any,
+) -> None:  # fmt: skip
+    """Run one of the paper's analyses: tidy tables and figures in a folder."""
+    from benchmark import terminal
+    from benchmark.engine import chosen_device
+    from benchmark.run import RUNS
+    from benchmark.studies.catalogue import STUDIES
+    from benchmark.studies.run import run_study
+    from benchmark.studies.study import asked
+    from estimators.errors import unknown
+    from estimators.spec import parse_spec
+
+    if name not in STUDIES:
+        raise unknown("study", name, STUDIES)
+    params = parse_spec(f"{name}:{','.join(settings)}").kwargs
+    if samples is not None:
+        wanted = _samples(samples)
+        params["samples"] = sys.maxsize if wanted == "all" else wanted
+    options["device"] = chosen_device(options["device"])
+    spec = None if network is None else parse_spec(network)
+    with terminal.doing(name) as tell:
+        ask = asked(STUDIES[name], dataset, spec, params, tell=tell, **options)
+        done = run_study(name, ask, out or RUNS / f"study-{name}")
+    terminal.show_study(done)
+
+
+@main.command()
 @click.option("--network", required=True, help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--dataset", default="mnist", show_default=True)
 @data_dir

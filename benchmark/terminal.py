@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from benchmark.plan import Task
     from benchmark.run import Progress, Result
     from benchmark.speed import Measured
+    from benchmark.studies.run import Done
     from estimators.checkpoints import Trained
 
 console = Console()
@@ -106,6 +107,22 @@ def epochs(total: int) -> Iterator[Callable[[dict[str, float]], None]]:
         yield on_epoch
     finally:
         bar.stop()
+
+
+@contextmanager
+def doing(name: str) -> Iterator[Callable[[str], None]]:
+    """A spinner with the step that a study is at; nothing where nobody watches."""
+    with console.status(name) as status:
+        yield lambda text: status.update(f"{name}: {text}")
+
+
+def show_study(done: Done) -> None:
+    """Where a study's files are, and its tables' first rows."""
+    took = "reused, nothing has changed" if done.reused else f"took {done.seconds:.0f} s"
+    console.print(f"{took}; in {done.folder}:", highlight=False, soft_wrap=True)
+    for path in sorted(done.folder.iterdir()):
+        if path.suffix in (".csv", ".png", ".gif"):
+            console.print(f"  {path.name}", highlight=False)
 
 
 def show_training(trained: Trained) -> None:

@@ -1,0 +1,88 @@
+"""Pieces that several studies share: images, classifiers, images under attack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmark.attacks import check_attack, craft
+from benchmark.plan import BARE
+from benchmark.studies.study import Ask
+from estimators.checkpoints import trained_network
+from estimators.classifier import BATCH, Classifier, Frozen
+from estimators.datasets import Images, load_images, subset
+from estimators.defences import build_defence
+from estimators.spec import Spec
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+
+def test_images(ask: Ask, dataset: str, samples: int) -> Images:
+    """A stratified, seeded subset of the test split; all of it where it has fewer images."""
+    images = load_images(dataset, "test", ask.data_dir)
+    return subset(images, min(samples, len(images)), ask.seed)
+
+
+def network_of(ask: Ask, dataset: str, network: Spec) -> torch.nn.Module:
+    """The trained network of a subject: shipped, or cached, or trained now."""
+    return _trained(dataset, network, ask.data_dir, ask.device)
+
+
+@lru_cache(maxsize=8)
+def _trained(dataset: str, network: Spec, data_dir: Path | None, device: str) -> torch.nn.Module:
+    return trained_network(dataset, network, data_dir, device).network
+
+
+def classifier_of(
+    ask: Ask, dataset: str, network: Spec, images: Images, defence: Spec = BARE
+) -> Classifier:
+    """The trained network of a subject behind a defence."""
+    return wrapped(network_of(ask, dataset, network), images, defence, ask.device)
+
+
+def wrapped(
+    network: torch.nn.Module | Frozen, images: Images, defence: Spec = BARE, device: str = "cpu"
+) -> Classifier:
+    """Any network for these images behind a defence."""
+    return Classifier(network, images.shape, len(images.classes), build_defence(defence), device)
+
+
+def predictions(classifier: Classifier, x: FloatArray) -> IntArray:
+    """Predicted classes [N] of images [N, C, H, W] behind the classifier's defence."""
+    found: IntArray = logits(classifier, x).argmax(1)
+    return found
+
+
+def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
+    """Logits [N, classes] of images [N, C, H, W] behind the classifier's defence."""
+    parts = []
+    for start in range(0, len(x), BATCH):
+        part = torch.from_numpy(x[start : start + BATCH]).to(classifier.torch_device)
+        parts.append(classifier.logits(classifier.defended(part)).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def attacked(
+    classifier: Classifier, images: Images, attacks: Sequence[Spec], seed: int = 0
+) -> dict[Spec, FloatArray]:
+    """Adversarial images [N, C, H, W] of each attack, in chunks of BATCH images.
+
+    attacks: of any kinds; those of one kind that differ in eps alone share their gradient.
+    """
+    found: dict[Spec, list[FloatArray]] = {}
+    families: dict[Spec, list[Spec]] = {}
+    for attack in attacks:
+        checked = check_attack(attack)
+        families.setdefault(checked.without("eps"), []).append(checked)
+    for start in range(0, len(images), BATCH):
+        part = images[start : start + BATCH]
+        for family in families.values():
+            for spec, moved, _ in craft(family, classifier, part.x, part.y, part.ids, seed):
+                found.setdefault(spec, []).append(moved.detach().cpu().numpy())
+    return {spec: np.concatenate(parts) for spec, parts in found.items()}

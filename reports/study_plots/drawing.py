@@ -1,0 +1,94 @@
+"""Pieces that the studies' figures share: style, sheets of images, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.plots import DPI, STYLE
+
+Array = npt.NDArray[Any]
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The style of every figure of the project."""
+    with sns.axes_style("whitegrid", rc=STYLE), sns.plotting_context("paper", rc=STYLE):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """Write a figure as PNG into the folder of its study."""
+    path = folder / f"{name}.png"
+    figure.savefig(path, dpi=DPI)
+    return path
+
+
+def table_of(folder: Path, name: str) -> pd.DataFrame:
+    """A table that the study left; texts stay texts (a class `0` is no number)."""
+    table = pd.read_csv(folder / f"{name}.csv", dtype={"class": str})
+    return table
+
+
+def arrays_of(folder: Path) -> dict[str, Array]:
+    """The arrays that the study left, by name."""
+    with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def picture(image: Array) -> Array:
+    """An image [C, H, W] as matplotlib takes it: [H, W] grey or [H, W, 3]."""
+    return image[0] if image.shape[0] == 1 else np.moveaxis(image, 0, -1)
+
+
+def show_image(ax: Axes, image: Array, title: str = "") -> None:
+    """An image [C, H, W], uint8 or float in [0, 1], at its true grey levels, without axes."""
+    top = 255 if image.dtype == np.uint8 else 1
+    ax.imshow(picture(image), cmap="gray", vmin=0, vmax=top, interpolation="nearest")
+    bare(ax, title)
+
+
+def show_noise(ax: Axes, noise: Array, limit: float, title: str = "") -> Any:
+    """Signed noise [C, H, W] around zero, blue to red; of colour noise the channels' mean.
+
+    limit: the value at the ends of the scale; give one to all panels that are compared.
+    """
+    shown = ax.imshow(
+        noise.mean(axis=0), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+    )
+    bare(ax, title)
+    return shown
+
+
+def bare(ax: Axes, title: str = "") -> None:
+    """No ticks, no frame, no grid: for pictures."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.set_title(title, fontsize=8)
+
+
+def sheet(
+    images: Array, titles: Sequence[str], columns: int, title: str, cell: float = 0.85
+) -> Figure:
+    """Images [N, C, H, W] in rows of `columns`, each under its own short title."""
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(columns * cell, rows * (cell + 0.18) + 0.4), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for ax, image, name in zip(axes, images, titles, strict=False):
+        show_image(ax, image, name)
+    for ax in list(axes)[len(images) :]:
+        ax.set_visible(False)
+    figure.suptitle(title)
+    return figure
