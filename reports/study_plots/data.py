@@ -35,10 +35,8 @@ def draw(folder: Path) -> list[Path]:
             sns.barplot(
                 rows, x="class", y="share", hue="split", palette=list(WONG[:2]), ax=ax, width=0.75
             )
-            counts = rows.groupby("split", sort=False)["images"].sum()
-            told = ", ".join(
-                f"{n:,} {split}" for split, n in zip(map(str, counts.index), counts, strict=True)
-            )
+            counts = rows.groupby("split", sort=False)["images"].sum().to_dict()
+            told = ", ".join(f"{n:,} " + str(which) for which, n in counts.items())
             name = DATA_NAMES.get(str(dataset), str(dataset))
             ax.set(xlabel="class", ylabel="share of the split", title=f"{name}: {told} images")
             ax.tick_params(axis="x", rotation=30 if rows["class"].str.len().max() > 3 else 0)

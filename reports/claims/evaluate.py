@@ -1,0 +1,99 @@
+"""From what is on disk to `claims.csv`: every claim, part by part, with its verdict."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reports.claims.grid_claims import GRID_CLAIMS
+from reports.claims.image_claims import IMAGE_CLAIMS
+from reports.claims.network_claims import NETWORK_CLAIMS
+from reports.claims.rule import Claim, Effect, Part, Verdict, combined
+from reports.claims.sources import Missing, Sources
+
+CLAIMS: tuple[Claim, ...] = tuple(
+    sorted((*GRID_CLAIMS, *IMAGE_CLAIMS, *NETWORK_CLAIMS), key=lambda c: int(c.number[1:]))
+)
+FILE = "claims.csv"
+WHOLE = "the claim"
+_NOTHING = Effect(math.nan, math.nan, math.nan, "")
+
+
+def evaluate(directory: Path) -> pd.DataFrame:
+    """Claims in the order of their numbers; of each first its verdict, then its parts.
+
+    Columns: claim, attacker, part, subject, measured, effect, low, high (95 %), units (what the
+    interval is over), rule, verdict. A claim about JPEG has a verdict for each attacker.
+    """
+    sources = Sources(directory)
+    rows: list[dict[str, Any]] = []
+    for claim in CLAIMS:
+        parts = [(part, *_measured(part, sources)) for part in claim.parts]
+        for attacker in dict.fromkeys(part.attacker for part, *_ in parts):
+            mine = [p for p in parts if p[0].attacker == attacker]
+            verdict = combined(v for _, _, v, _ in mine)
+            counts = {v: sum(p[2] == v for p in mine) for v in ("supported", "contradicted")}
+            told = f"{counts['supported']} of {len(mine)} parts supported"
+            if counts["contradicted"]:
+                told += f", {counts['contradicted']} contradicted"
+            whole = {"part": WHOLE, "subject": "", "measured": told, "rule": "all parts",
+                     "verdict": verdict}  # fmt: skip
+            rows.append({"claim": claim.number, "attacker": attacker, **whole, "text": claim.text})
+            rows += [
+                {
+                    "claim": claim.number, "attacker": attacker, "part": part.name,
+                    "subject": part.subject, "measured": reason or part.rule.effect,
+                    "effect": effect.value, "low": effect.low, "high": effect.high,
+                    "units": effect.units, "rule": f"{part.rule.holds} {part.rule.bound:g}",
+                    "verdict": verdict, "text": "",
+                }
+                for part, effect, verdict, reason in mine
+            ]  # fmt: skip
+    columns = ["claim", "attacker", "part", "subject", "text", "measured", "effect", "low", "high",
+               "units", "rule", "verdict"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_claims(directory: Path) -> pd.DataFrame:
+    """Evaluate all claims of a directory and write its `claims.csv`."""
+    table = evaluate(directory)
+    target = directory / FILE
+    partial = target.with_name(FILE + ".part")
+    table.to_csv(partial, index=False, float_format="%.4g", lineterminator="\n")
+    partial.replace(target)
+    return table
+
+
+def _measured(part: Part, sources: Sources) -> tuple[Effect, Verdict, str]:
+    """Effect and verdict of a part; undecided with the reason where nothing can be measured."""
+    try:
+        effect = part.measure(sources)
+    except Missing as error:
+        return _NOTHING, "undecided", f"not measured: {error}"
+    return effect, part.rule.decide(effect), ""
+
+
+def as_markdown() -> str:
+    """Every claim with its rules, for docs/claims.md."""
+    lines = []
+    for claim in CLAIMS:
+        lines += [
+            f"### {claim.number}",
+            "",
+            f"{claim.text}.",
+            "",
+            "| part | on | effect | supported where its 95 % interval is |",
+            "| --- | --- | --- | --- |",
+        ]
+        seen: dict[tuple[str, str, str], list[str]] = {}
+        for part in claim.parts:
+            at = (part.name, part.rule.effect, f"{part.rule.holds} {part.rule.bound:g}")
+            seen.setdefault(at, []).append(part.subject)
+        for (name, effect, side), subjects in seen.items():
+            on = "; ".join(dict.fromkeys(subjects))
+            lines.append(f"| {name} | {on} | {effect} | {side} |")
+        lines.append("")
+    return "\n".join(lines)

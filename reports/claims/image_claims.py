@@ -1,0 +1,154 @@
+"""C5, C6, C7, C12, C13: noises and images, from the studies' rows of single images."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.claims.intervals import between_samples, mean_over_images
+from reports.claims.rule import Claim, Effect, Part, Rule
+from reports.claims.sources import Missing, Sources, chosen
+from reports.names import place
+
+FOUR = (("mnist", "lenet"), ("mnist", "resnet"), ("cifar10", "lenet"), ("cifar10", "cnn"))
+NOISES = ("fgsm", "fgm")
+
+SMALLER = Rule("share of images whose first error under FGSM has the smaller eps", "above", 0.5)
+ALIKE = Rule("correlation of the log spectra of FGSM's and FGM's noise, mean", "above", 0.8)
+OWN = Rule("that correlation minus that with the FGM noise of another image", "above", 0.1)
+HIGHER = Rule("share of energy above half Nyquist, noise minus image, mean", "above", 0)
+SHOWS = Rule("rise of the log spectrum above half Nyquist by the attack, MNIST minus CIFAR-10",
+             "above", 0)  # fmt: skip
+ON_SALIENT = Rule("share of the noise's energy on the most salient tenth of the pixels, minus"
+                  " that on another image's", "above", 0)  # fmt: skip
+MOSTLY = Rule("share of the noise's energy on the most salient tenth of the pixels", "above", 0.5)
+SUBTLER = Rule("logarithm of the ratio of L2 norms at each attack's smallest noise", "above", 0)
+
+
+def _pairs(table: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    """One row an image, one column a kind; images that lack a kind are left out."""
+    wide = table.pivot_table(index="id", columns=column, values=value, aggfunc="first").dropna()
+    if wide.empty:
+        raise Missing("no image has all that is compared")
+    return wide
+
+
+def smaller_eps(sources: Sources, dataset: str, network: str) -> Effect:
+    """Share of images, right at eps 0 and broken by FGSM or FGM, where FGSM's eps is smaller."""
+    table = sources.rows("first-error", "images", dataset=dataset, network=network)
+    # an image that holds out has no smallest eps: it counts as larger than any
+    eps = table["smallest_eps"].where(~table["censored"].astype(bool), np.inf)
+    wide = table.assign(eps=eps).pivot_table(index="id", columns="norm", values="eps")
+    if not {"inf", "2"} <= set(wide.columns):
+        raise Missing("study first-error lacks a norm")
+    broken = (wide["inf"] > 0) & (np.isfinite(wide["inf"]) | np.isfinite(wide["2"]))
+    wide = wide[broken]
+    return mean_over_images((wide["inf"] < wide["2"]).to_numpy(float))
+
+
+def alike(sources: Sources, dataset: str, network: str) -> Effect:
+    """Mean correlation of the two noises' log spectra, an image."""
+    table = sources.rows("fourier", "correlation", dataset=dataset, network=network)
+    return mean_over_images(chosen(table, pair="fgsm~fgm")["correlation"])
+
+
+def own(sources: Sources, dataset: str, network: str) -> Effect:
+    """The same minus the correlation with the FGM noise of another image."""
+    table = sources.rows("fourier", "correlation", dataset=dataset, network=network)
+    wide = _pairs(table, "pair", "correlation")
+    return mean_over_images(wide["fgsm~fgm"] - wide["fgsm~fgm_of_another"])
+
+
+def higher(sources: Sources, dataset: str, network: str, noise: str) -> Effect:
+    """High-frequency share of the noise minus that of the image, mean over images."""
+    table = sources.rows("fourier", "energy", dataset=dataset, network=network)
+    wide = _pairs(table, "what", "high_share")
+    return mean_over_images(wide[f"noise_{noise}"] - wide["image"])
+
+
+def shows(sources: Sources, grey: str, colour: str, noise: str) -> Effect:
+    """How much the attack lifts the image's own spectrum, MNIST minus CIFAR-10."""
+    sides = [
+        chosen(sources.rows("fourier", "visibility", dataset=d, network=n), attack=noise)
+        for d, n in (("mnist", grey), ("cifar10", colour))
+    ]
+    return between_samples(np.mean, *([side["visibility"]] for side in sides))
+
+
+def on_salient(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
+    """Noise on the image's own salient pixels minus on those of another image."""
+    table = _overlap(sources, dataset, network, attack)
+    return mean_over_images(table["noise_on_salient"] - table["noise_on_another"])
+
+
+def mostly(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
+    """Noise on the salient tenth of the pixels."""
+    return mean_over_images(_overlap(sources, dataset, network, attack)["noise_on_salient"])
+
+
+def _overlap(sources: Sources, dataset: str, network: str, attack: str) -> pd.DataFrame:
+    return sources.rows("saliency", "overlap", dataset=dataset, network=network, attack=attack)
+
+
+def subtler(sources: Sources, dataset: str, network: str, coarse: str, fine: str) -> Effect:
+    """log(L2 of the coarser attack / L2 of the finer), mean over images that both break."""
+    table = sources.rows("noise", "norms", dataset=dataset, network=network)
+    wide: Any = _pairs(table[table["found"].astype(bool)], "attack", "l2")
+    if not {coarse, fine} <= set(wide.columns):
+        raise Missing(f"study noise has no images broken by both {coarse} and {fine}")
+    return mean_over_images(np.log(wide[coarse] / wide[fine]))
+
+
+IMAGE_CLAIMS = (
+    Claim(
+        "C5",
+        "FGSM needs a smaller eps than FGM for the first error, in their own norms",
+        tuple(Part("smaller eps", place(d, n), "", SMALLER,
+                   partial(smaller_eps, dataset=d, network=n)) for d, n in FOUR),
+    ),
+    Claim(
+        "C6",
+        "The spectra of FGSM's and FGM's noise are very alike",
+        tuple(
+            Part(name, place(d, n), "", rule, partial(of, dataset=d, network=n))
+            for rule, name, of in ((ALIKE, "alike", alike), (OWN, "for being of one image", own))
+            for d, n in FOUR
+        ),
+    ),
+    Claim(
+        "C7",
+        "Adversarial noise holds more high frequency than the images do;"
+        " it shows in MNIST's spectrum and hardly in CIFAR-10's",
+        (
+            *(Part(f"{a.upper()}: more high frequency", place(d, n), "", HIGHER,
+                   partial(higher, dataset=d, network=n, noise=a))
+              for a in NOISES for d, n in FOUR),
+            *(Part(f"{a.upper()}: shows on MNIST", "LeNet, both data sets", "", SHOWS,
+                   partial(shows, grey="lenet", colour="lenet", noise=a)) for a in NOISES),
+        ),
+    ),
+    Claim(
+        "C12",
+        "The noise falls mostly where the class is decided: noise and saliency overlap",
+        tuple(
+            Part(f"{a.upper()}: {name}", place(d, n), "", rule,
+                 partial(of, dataset=d, network=n, attack=a))
+            for rule, name, of in (
+                (ON_SALIENT, "on salient pixels", on_salient), (MOSTLY, "mostly", mostly))
+            for a in ("fgm", "cw") for d, n in (("mnist", "lenet"), ("cifar10", "lenet"))
+        ),
+    ),
+    Claim(
+        "C13",
+        "The noise gets subtler in the order FGSM, FGM, C&W",
+        tuple(
+            Part(f"{fine.upper()} subtler than {coarse.upper()}", place(d, n), "", SUBTLER,
+                 partial(subtler, dataset=d, network=n, coarse=coarse, fine=fine))
+            for coarse, fine in (("fgsm", "fgm"), ("fgm", "cw"))
+            for d, n in (("mnist", "lenet"), ("cifar10", "lenet"))
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,75 @@
+"""Effects with their 95 % limits: over images by bootstrap, over training seeds by Student's t."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reports.claims.rule import Effect
+from reports.claims.sources import Missing
+from reports.metrics import spread
+
+Floats = npt.NDArray[np.float64]
+LEVEL = 0.95
+RESAMPLES = 2000
+
+
+def over_images(statistic: Callable[..., Any], *samples: npt.ArrayLike) -> Effect:
+    """A statistic of paired samples, each [N]; images are resampled whole (percentile bootstrap).
+
+    statistic: takes the samples and `axis`, as numpy's mean does.
+    """
+    from scipy.stats import bootstrap
+
+    arrays = [np.asarray(s, dtype=np.float64) for s in samples]
+    kept = np.all([np.isfinite(a) for a in arrays], axis=0)
+    arrays = [a[kept] for a in arrays]
+    n = len(arrays[0])
+    if n < 2:
+        raise Missing(f"{n} images are too few")
+    with warnings.catch_warnings():
+        # equal values in every resample: the interval has no width, and that is right
+        warnings.simplefilter("ignore")
+        found = bootstrap(
+            arrays, statistic, paired=True, vectorized=True, confidence_level=LEVEL,
+            n_resamples=RESAMPLES, batch=100, method="percentile", random_state=0,
+        ).confidence_interval  # fmt: skip
+    value = float(statistic(*arrays, axis=-1))
+    return Effect(value, float(found.low), float(found.high), f"{n:,} images")
+
+
+def mean_over_images(values: npt.ArrayLike) -> Effect:
+    """The mean of one number an image."""
+    return over_images(np.mean, values)
+
+
+def between_samples(statistic: Callable[..., Any], a: list[Any], b: list[Any]) -> Effect:
+    """statistic(*a) - statistic(*b) for two sets of images, each resampled by itself.
+
+    a, b: paired samples of each set.
+    """
+    random = np.random.default_rng(0)
+
+    def drawn(samples: list[Any]) -> Floats:
+        arrays = [np.asarray(s, dtype=np.float64) for s in samples]
+        n = len(arrays[0])
+        found = np.empty(RESAMPLES)
+        for i in range(RESAMPLES):
+            which = random.integers(0, n, n)
+            found[i] = statistic(*(x[which] for x in arrays), axis=-1)
+        return found
+
+    gap = drawn(a) - drawn(b)
+    low, high = np.quantile(gap, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    value = statistic(*map(np.asarray, a), axis=-1) - statistic(*map(np.asarray, b), axis=-1)
+    return Effect(float(value), float(low), float(high), f"{len(a[0]):,} and {len(b[0]):,} images")
+
+
+def over_seeds(values: npt.ArrayLike) -> Effect:
+    """The mean of one number a training seed, with Student's t limits."""
+    seen = spread(values, LEVEL)
+    return Effect(seen.mean, seen.low, seen.high, f"{seen.n} training seeds")

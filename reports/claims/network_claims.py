@@ -1,0 +1,182 @@
+"""C8 to C11 and C14: networks and their training, over training seeds."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from reports.claims.intervals import over_seeds
+from reports.claims.rule import Claim, Effect, Part, Rule
+from reports.claims.sources import Missing, Sources
+from reports.names import place
+
+SIZE = 28
+# the smallest size that resolves a hundred frequencies, which the paper asks for
+LARGE = 224
+MIDDLE, LOW, MODULATED, USABLE = (30, 70), (1, 5), (7, 16), (20, 100)
+
+FLAT = Rule("coefficient of variation of the response over frequencies", "below", 0.1)
+DIP = Rule("response in the upper half of the band over that in the lower, qualities 30 to 70",
+           "below", 1)  # fmt: skip
+HARDLY = Rule("relative change of the response by JPEG, mean over qualities from 20", "below", 0.1)
+MODULATION = Rule("that change at qualities 7 to 16 minus that from 20", "above", 0)
+DESTROYED = Rule("share of gratings that qualities 1 to 5 destroy at 28 pixels", "above", 0.9)
+ARTEFACT = Rule("that share at 28 pixels minus that at 224", "above", 0.5)
+OVERFITS = Rule("rise of train minus test accuracy a doubling of the epochs", "above", 0)
+MORE_EPOCHS = Rule("rise of the area under accuracy against eps a doubling of the epochs",
+                   "above", 0)  # fmt: skip
+MORE_LAYERS = Rule("rise of the area under accuracy against eps an additional layer", "above", 0)
+SMOOTHER = Rule("rise of the area under accuracy against eps a pixel of the filter's width",
+                "above", 0)  # fmt: skip
+
+
+def _between(table: pd.DataFrame, limits: tuple[int, int]) -> pd.DataFrame:
+    return table[table["quality"].between(*limits)]
+
+
+def _by_seed(table: pd.DataFrame, column: str) -> pd.Series[float]:
+    """The mean of a column, a training seed."""
+    if table.empty:
+        raise Missing(f"no rows of {column}")
+    return table.groupby("training_seed")[column].mean()
+
+
+def _transfer(sources: Sources, table: str, network: str, size: int = SIZE) -> pd.DataFrame:
+    """MNIST's rows of one image size, gratings in the paper's direction."""
+    return sources.rows(
+        "transfer-function", table, dataset="mnist", network=network, size=size,
+        direction="vertical",
+    )  # fmt: skip
+
+
+def flat(sources: Sources, network: str) -> Effect:
+    """Coefficient of variation without JPEG."""
+    rows = _transfer(sources, "flatness", network)
+    return over_seeds(_by_seed(rows[rows["quality"].isna()], "coefficient_of_variation"))
+
+
+def dip(sources: Sources) -> Effect:
+    """ResNet's response at high over low frequencies behind middle qualities."""
+    rows = _between(_transfer(sources, "flatness", "resnet"), MIDDLE)
+    return over_seeds(_by_seed(rows, "high_low_ratio"))
+
+
+def hardly(sources: Sources, network: str) -> Effect:
+    """Relative change of the response at usable qualities."""
+    rows = _between(_transfer(sources, "destroyed", network), USABLE)
+    return over_seeds(_by_seed(rows, "relative_change"))
+
+
+def modulation(sources: Sources) -> Effect:
+    """ResNet: change at qualities 7 to 16 minus that from 20."""
+    rows = _transfer(sources, "destroyed", "resnet")
+    sides = (_by_seed(_between(rows, q), "relative_change") for q in (MODULATED, USABLE))
+    low, usable = sides
+    return over_seeds(low - usable)
+
+
+def _destroyed(sources: Sources, size: int) -> float:
+    rows = _between(_transfer(sources, "destroyed", "lenet", size), LOW)
+    return float(rows["destroyed"].mean())
+
+
+def destroyed(sources: Sources) -> Effect:
+    """Share of gratings destroyed at the lowest qualities; nothing is drawn, so no width."""
+    value = _destroyed(sources, SIZE)
+    return Effect(value, value, value, "every grating, no sampling")
+
+
+def artefact(sources: Sources) -> Effect:
+    """Destroyed at 28 pixels minus destroyed at 224."""
+    value = _destroyed(sources, SIZE) - _destroyed(sources, LARGE)
+    return Effect(value, value, value, "every grating, no sampling")
+
+
+def _slopes(table: pd.DataFrame, x: str, y: str, doubling: bool = False) -> Effect:
+    """The least-squares slope of y against x (or its base-2 logarithm) for each training seed."""
+    slopes = []
+    for _, rows in table.groupby("seed"):
+        at = np.log2(rows[x]) if doubling else rows[x]
+        if rows[x].nunique() < 2:
+            raise Missing(f"fewer than two values of {x}")
+        slopes.append(float(np.polyfit(at, rows[y], 1)[0]))
+    return over_seeds(slopes)
+
+
+def more_epochs(sources: Sources) -> Effect:
+    """Slope of the area under FGSM's accuracy against the logarithm of the epochs."""
+    rows = sources.rows("overfitting", "area", dataset="mnist", network="lenet", attack="fgsm")
+    return _slopes(rows, "epochs", "area", doubling=True)
+
+
+def overfits(sources: Sources) -> Effect:
+    """Slope of train minus test accuracy against the logarithm of the epochs."""
+    rows = sources.rows("overfitting", "gap", dataset="mnist", network="lenet")
+    gap = rows["train_accuracy"] - rows["test_accuracy"]
+    return _slopes(rows.assign(gap=gap), "epochs", "gap", doubling=True)
+
+
+def more_layers(sources: Sources) -> Effect:
+    """Slope of the area under FGSM's accuracy against the number of additional layers."""
+    rows = sources.rows("overparameterization", "area", dataset="mnist", attack="fgsm")
+    return _slopes(rows, "extra_layers", "area")
+
+
+def smoother(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
+    """Slope of the area under an attack's accuracy against the width of the low-pass filter."""
+    rows = sources.rows("low-pass", "area", dataset=dataset, attack=attack)
+    rows = rows[rows["network"].str.partition("[")[0] == network]
+    if rows.empty:
+        raise Missing(f"study low-pass has no rows of {network} on {dataset}")
+    return _slopes(rows, "sigma", "area")
+
+
+NETWORK_CLAIMS = (
+    Claim(
+        "C8",
+        "The first-layer transfer functions of LeNet and ResNet are about flat;"
+        " ResNet's dips slightly at high frequency and middle qualities",
+        (
+            *(Part("about flat", place("mnist", n), "", FLAT, partial(flat, network=n))
+              for n in ("lenet", "resnet")),
+            Part("dips", place("mnist", "resnet"), "", DIP, dip),
+        ),
+    ),
+    Claim(
+        "C9",
+        "JPEG ahead of the first layer hardly changes the transfer function; ResNet shows some"
+        " modulation at qualities 7 to 16; 1 to 5 destroy every grating, an artefact of 28 pixels",
+        (
+            *(Part("hardly changes", place("mnist", n), "", HARDLY, partial(hardly, network=n))
+              for n in ("lenet", "resnet")),
+            Part("modulation", place("mnist", "resnet"), "", MODULATION, modulation),
+            Part("lowest qualities destroy", "gratings of 28 pixels", "", DESTROYED, destroyed),
+            Part("artefact of the size", "gratings of 28 and 224 pixels", "", ARTEFACT, artefact),
+        ),
+    ),
+    Claim(
+        "C10",
+        "More epochs (overfitting) make LeNet more robust to FGSM",
+        (
+            Part("more epochs overfit", place("mnist", "lenet"), "", OVERFITS, overfits),
+            Part("more robust", place("mnist", "lenet"), "", MORE_EPOCHS, more_epochs),
+        ),
+    ),
+    Claim(
+        "C11",
+        "More layers (overparameterisation) make LeNet, in general, more robust to FGSM",
+        (Part("more robust", place("mnist", "lenet"), "", MORE_LAYERS, more_layers),),
+    ),
+    Claim(
+        "C14",
+        "A network made less sensitive to high frequencies is more robust",
+        tuple(
+            Part(f"more robust to {a.upper()}", place(d, n), "", SMOOTHER,
+                 partial(smoother, dataset=d, network=n, attack=a))
+            for d, n in (("mnist", "lenet"), ("cifar10", "lenet"), ("cifar10", "cnn"))
+            for a in ("fgsm", "fgm")
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,116 @@
+"""What the claims are measured on: a run's rows and predictions, and the studies' tables."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from reports.predictions import Predictions, read_predictions
+from reports.tables import TableError, read_results
+
+
+class Missing(Exception):
+    """What a claim needs is not there; the message says what."""
+
+
+class Curves(NamedTuple):
+    """One network behind one defence against one attack.
+
+    eps: sizes [E] from 0 up. ids: images [N]. clean: right without attack [N].
+    right: right under attack [E, N].
+    """
+
+    eps: npt.NDArray[np.float64]
+    ids: npt.NDArray[Any]
+    clean: npt.NDArray[np.bool_]
+    right: npt.NDArray[np.bool_]
+
+
+class Sources:
+    """A directory with `results.csv`, `predictions.parquet` and `studies/<name>/<table>.csv`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def study(self, name: str, table: str) -> pd.DataFrame:
+        """A table of a study; Missing where the study was not run."""
+        path = self.directory / "studies" / name / f"{table}.csv"
+        if not path.is_file():
+            raise Missing(f"study {name} was not run")
+        try:
+            return pd.read_csv(path, dtype={"class": str, "norm": str})
+        except ValueError as error:
+            raise TableError(f"table {path}: cannot be read ({error})") from error
+
+    def rows(self, name: str, table: str, **wanted: Any) -> pd.DataFrame:
+        """The rows of a study's table with these values; Missing where there are none."""
+        found = chosen(self.study(name, table), **wanted)
+        if found.empty:
+            told = ", ".join(f"{k} {v}" for k, v in wanted.items())
+            raise Missing(f"study {name} has no rows of {told}")
+        return found
+
+    @cached_property
+    def _results(self) -> pd.DataFrame:
+        if not (self.directory / "results.csv").is_file():
+            raise Missing("no grid was run")
+        table = read_results(self.directory)
+        return table[table["status"] == "ok"]
+
+    @cached_property
+    def _predictions(self) -> Predictions:
+        found = read_predictions(self.directory)
+        if found is None:
+            raise Missing("the grid has no predictions.parquet")
+        return found
+
+    def qualities(self, dataset: str, network: str) -> list[int]:
+        """The JPEG qualities that the grid has for a network, from low to high."""
+        rows = chosen(self._results, dataset=dataset, network=network)
+        return sorted({int(q) for q in rows["quality"].dropna()})
+
+    def curves(
+        self, dataset: str, network: str, attacker: str, quality: int | None, attack: str = "fgsm"
+    ) -> Curves:
+        """Per-image outcomes against eps; quality None is the bare network.
+
+        attacker: `oblivious`; or `adaptive`: the worst case, image by image, of every adaptive
+        threat that was run. On the bare network both are the oblivious one.
+        """
+        rows = chosen(self._results, dataset=dataset, network=network, attack=attack)
+        if quality is None:
+            rows = chosen(rows, defence="none", threat="oblivious")
+        else:
+            rows = rows[(rows["defence"] == "jpeg") & (rows["quality"] == quality)]
+            rows = rows[rows["threat"].str.startswith(attacker)]
+        if rows.empty:
+            raise Missing(f"the grid has no {attack} rows of {network} on {dataset}, {attacker}")
+        eps = np.array(sorted(set(rows["eps"])), dtype=np.float64)
+        first = self._cell(rows["cell"].iloc[0])
+        right = np.ones((len(eps), len(first["id"])), dtype=np.bool_)
+        for cell, size in zip(rows["cell"], rows["eps"], strict=True):
+            of = self._cell(cell)
+            if not np.array_equal(of["id"], first["id"]):
+                raise Missing(f"the grid's {attack} rows of {network} have different images")
+            right[np.searchsorted(eps, size)] &= of["adversarial"] == of["label"]
+        return Curves(eps, first["id"], first["clean"] == first["label"], right)
+
+    def _cell(self, cell: str) -> dict[str, npt.NDArray[Any]]:
+        span = self._predictions.spans.get(cell)
+        if span is None:
+            raise Missing(f"predictions.parquet lacks the cell {cell}")
+        return {name: values[span] for name, values in self._predictions.arrays.items()}
+
+
+def chosen(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+    """The rows of a table that have these values."""
+    for column, value in wanted.items():
+        if column not in table:
+            raise Missing(f"a table has no column {column}")
+        table = table[table[column] == value]
+    return table
