@@ -169,6 +169,28 @@ def study(
 
 
 @main.command()
+@click.option("--quick", is_flag=True, help="Small sizes: a few minutes, for a first look.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
+@data_dir
+@device
+def paper(**options: Any) -> None:
+    """Repeat the whole paper: its grid, its studies, and a verdict on each of its claims.
+
+    The same command again continues: what is stored, trained or computed is reused.
+    """
+    from benchmark import terminal
+    from benchmark.studies.paper import run_paper
+
+    with terminal.progress() as progress:
+        found = run_paper(progress=progress, **options)
+    terminal.show_paper(found)
+    skipped = found.skipped or len(found.grid.skipped)
+    failed = found.failed or len(found.grid.failed)
+    sys.exit(EXIT_FAILED if failed else EXIT_SKIPPED if skipped else 0)
+
+
+@main.command()
 @click.option("--network", required=True, help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--dataset", default="mnist", show_default=True)
 @data_dir

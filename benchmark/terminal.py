@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from benchmark.plan import Task
     from benchmark.run import Progress, Result
     from benchmark.speed import Measured
+    from benchmark.studies.paper import Paper
     from benchmark.studies.run import Done
     from estimators.checkpoints import Trained
 
@@ -123,6 +124,31 @@ def show_study(done: Done) -> None:
     for path in sorted(done.folder.iterdir()):
         if path.suffix in (".csv", ".png", ".gif"):
             console.print(f"  {path.name}", highlight=False)
+
+
+def show_paper(paper: Paper) -> None:
+    """The verdict on each claim, what is missing, and where everything is."""
+    from reports.claims.evaluate import CLAIMS, WHOLE
+
+    table = Table(box=SIMPLE_HEAD, title="claims of the paper", title_justify="left")
+    for name in ("claim", "attacker", "what it says", "verdict", "parts"):
+        table.add_column(name, no_wrap=name != "what it says")
+    styles = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
+    texts = {claim.number: claim.text for claim in CLAIMS}
+    whole = paper.claims[paper.claims["part"] == WHOLE]
+    for row in whole.to_dict("records"):
+        verdict = f"[{styles[row['verdict']]}]{row['verdict']}[/]"
+        told = row["measured"].replace(" parts supported", "")
+        table.add_row(row["claim"], row["attacker"], texts[row["claim"]], verdict, told)
+    console.print(table)
+    for what, reason in paper.skipped.items():
+        console.print(f"skipped: study {what}: {reason}", style="bold red", soft_wrap=True)
+    for name, reason in paper.failed.items():
+        console.print(f"failed: study {name}: {reason}", style="bold red", soft_wrap=True)
+    console.print(
+        f"{paper.directory}: claims.csv, studies/, results.csv, report.html",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def show_training(trained: Trained) -> None:

@@ -115,7 +115,7 @@ def asked(
     return Ask(subjects, chosen, **more)
 
 
-def narrowed(ask: Ask, subjects: tuple[Subject, ...]) -> Ask:
+def with_subjects(ask: Ask, subjects: tuple[Subject, ...]) -> Ask:
     """The same question about some of the subjects."""
     return replace(ask, subjects=subjects)
 

@@ -20,24 +20,24 @@ def draw(folder: Path) -> list[Path]:
     arrays = arrays_of(folder)
     written = []
     with styled():
-        for (dataset, split, choice), rows in samples.groupby(
-            ["dataset", "split", "choice"], sort=False
-        ):
-            name = DATA_NAMES.get(str(dataset), str(dataset))
+        for key, rows in samples.groupby(["dataset", "split", "choice"], sort=False):
+            dataset, split, choice = map(str, key)
+            name = DATA_NAMES.get(dataset, dataset)
             drawn = "drawn at random" if choice == "random" else "first"
             title = f"{name}, {split} split: {len(rows)} images, {drawn}"
             images = arrays[f"{dataset}.{split}.{choice}"]
             figure = sheet(images, [str(c) for c in rows["class"]], COLUMNS, title)
             written.append(save(figure, folder, f"sheet-{dataset}-{split}-{choice}"))
-        for dataset, rows in classes.groupby("dataset", sort=False):
+        for label, rows in classes.groupby("dataset", sort=False):
+            dataset = str(label)
             figure = Figure(figsize=(7.2, 3.2), layout="constrained")
             ax = figure.subplots()
             sns.barplot(
                 rows, x="class", y="share", hue="split", palette=list(WONG[:2]), ax=ax, width=0.75
             )
             counts = rows.groupby("split", sort=False)["images"].sum().to_dict()
-            told = ", ".join(f"{n:,} " + str(which) for which, n in counts.items())
-            name = DATA_NAMES.get(str(dataset), str(dataset))
+            told = ", ".join(f"{n:,} {split}" for split, n in counts.items())
+            name = DATA_NAMES.get(dataset, dataset)
             ax.set(xlabel="class", ylabel="share of the split", title=f"{name}: {told} images")
             ax.tick_params(axis="x", rotation=30 if rows["class"].str.len().max() > 3 else 0)
             ax.legend(title="", loc="upper left", bbox_to_anchor=(1.0, 1.0))

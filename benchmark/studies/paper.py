@@ -1,0 +1,96 @@
+"""The whole paper: its grid, its studies, its claims, one page."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark.engine import chosen_device
+from benchmark.grid import load_grid, narrowed
+from benchmark.run import RUNS, Progress, Result, run
+from benchmark.studies.catalogue import STUDIES
+from benchmark.studies.run import run_study
+from benchmark.studies.study import Ask, asked, with_subjects
+from estimators.datasets import load_images
+from estimators.errors import DataUnavailable
+from reports.claims.evaluate import write_claims
+from reports.page import write_page
+
+QUICK_SAMPLES = 100
+
+
+@dataclass
+class Paper:
+    """What `run_paper` left.
+
+    directory: a run directory with `studies/` and `claims.csv`.
+    grid: the result of its grid. claims: the columns of `claims.csv`.
+    skipped: studies or parts of them whose data were not to be had, with the reason.
+    failed: studies that raised, with the first line of the error.
+    """
+
+    directory: Path
+    grid: Result
+    claims: pd.DataFrame = field(default_factory=pd.DataFrame)
+    skipped: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def run_paper(
+    out: Path | None = None,
+    data_dir: Path | None = None,
+    seed: int = 0,
+    quick: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Paper:
+    """Run the paper's grid and every study into a directory, then evaluate the claims.
+
+    What is stored, trained or computed already is reused. A study that raises does not end the
+    rest; its traceback is in `failures.log`.
+    """
+    progress = progress or Progress()
+    tell = progress.message
+    directory = out if out is not None else RUNS / ("paper-quick" if quick else "paper")
+    grid = narrowed(load_grid("paper"), samples=QUICK_SAMPLES if quick else None, seed=seed)
+    paper = Paper(directory, run(grid, data_dir, directory, device, progress=progress))
+    for name, study in STUDIES.items():
+        ask = asked(
+            study, quick=quick, seed=seed, data_dir=data_dir, device=chosen_device(device),
+            tell=lambda text, name=name: tell(f"{name}: {text}"),
+        )  # fmt: skip
+        ask = _possible(name, ask, paper)
+        if not ask.subjects:
+            continue
+        tell(f"study {name}")
+        try:
+            found = run_study(name, ask, directory / "studies" / name)
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0]
+            paper.failed[name] = f"{type(error).__name__}: {first}"
+            with (directory / "failures.log").open("a", encoding="utf-8") as log:
+                log.write(f"study {name}\n{traceback.format_exc()}\n")
+            tell(f"failed: study {name}: {paper.failed[name]}")
+            continue
+        tell(f"{name}: reused" if found.reused else f"{name}: took {found.seconds:.0f} s")
+    tell("claims and page")
+    paper.claims = write_claims(directory)
+    write_page(directory)
+    return paper
+
+
+def _possible(name: str, ask: Ask, paper: Paper) -> Ask:
+    """The question less the subjects whose data are not to be had; those are noted."""
+    missing: dict[str, Any] = {}
+    for dataset in ask.datasets:
+        try:
+            load_images(dataset, "test", ask.data_dir)
+        except DataUnavailable as error:
+            missing[dataset] = str(error)
+    for dataset, reason in missing.items():
+        paper.skipped[f"{name}, {dataset}"] = reason
+    return with_subjects(ask, tuple(s for s in ask.subjects if s[0] not in missing))
