@@ -20,8 +20,9 @@ from benchmark.studies.catalogue import STUDIES
 from benchmark.studies.study import Ask, Findings
 from benchmark.version import __version__
 from estimators.checkpoints import shipped_file
-from estimators.datasets import load_images
+from estimators.datasets import image_shape, load_images
 from estimators.errors import InputError
+from estimators.networks import build_network
 
 FILE = "study.json"
 
@@ -48,6 +49,8 @@ def run_study(name: str, ask: Ask, folder: Path) -> Done:
         return Done(folder, 0.0, reused=True)
     if folder.exists() and any(folder.iterdir()) and not (folder / FILE).is_file():
         raise InputError(f"--out {folder}: not empty, and not the folder of a study; name another")
+    for dataset, network in ask.subjects:
+        build_network(network, *image_shape(dataset, ask.data_dir))
     start = time.perf_counter()
     findings: Findings = module.compute(ask)
     seconds = time.perf_counter() - start

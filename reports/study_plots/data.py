@@ -23,8 +23,8 @@ def draw(folder: Path) -> list[Path]:
         for key, rows in samples.groupby(["dataset", "split", "choice"], sort=False):
             dataset, split, choice = map(str, key)
             name = DATA_NAMES.get(dataset, dataset)
-            drawn = "drawn at random" if choice == "random" else "first"
-            title = f"{name}, {split} split: {len(rows)} images, {drawn}"
+            which = "{} images drawn at random" if choice == "random" else "the first {} images"
+            title = f"{name}, {split} split: {which.format(len(rows))}"
             images = arrays[f"{dataset}.{split}.{choice}"]
             figure = sheet(images, [str(c) for c in rows["class"]], COLUMNS, title)
             written.append(save(figure, folder, f"sheet-{dataset}-{split}-{choice}"))

@@ -84,7 +84,12 @@ def sheet(
 ) -> Figure:
     """Images [N, C, H, W] in rows of `columns`, each under its own short title."""
     rows = -(-len(images) // columns)
-    figure = Figure(figsize=(columns * cell, rows * (cell + 0.18) + 0.4), layout="constrained")
+    height = rows * (cell + 0.2) + 0.4
+    # placed by hand: the constrained layout takes seconds for so many panels
+    figure = Figure(figsize=(columns * cell, height))
+    figure.subplots_adjust(
+        left=0.01, right=0.99, bottom=0.01, top=1 - 0.6 / height, wspace=0.1, hspace=0.3
+    )
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for ax, image, name in zip(axes, images, titles, strict=False):
         show_image(ax, image, name)
