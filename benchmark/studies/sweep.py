@@ -117,7 +117,12 @@ def swept(
     for n in range(len(trainings)):
         for name, rows in done[n].items():
             joined.setdefault(name, []).extend(rows)
-    return {name: pd.DataFrame(rows) for name, rows in joined.items()}
+    return {name: pd.DataFrame(rows).map(_short) for name, rows in joined.items()}
+
+
+def _short(value: Any) -> Any:
+    """Six significant digits: no table needs more, and CSVs stay small."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _measured(

@@ -20,11 +20,12 @@ def draw(folder: Path) -> list[Path]:
     with styled():
         for dataset, rows in table.groupby("dataset", sort=False):
             name = f"{dataset!s}"
-            written.append(save(_table_1(rows, name), folder, file_name("parameters", name)))
+            written.append(save(table_1(rows, name), folder, file_name("parameters", name)))
     return written
 
 
-def _table_1(rows: pd.DataFrame, dataset: str) -> Figure:
+def table_1(rows: pd.DataFrame, dataset: str) -> Figure:
+    """Table 1: counted and printed parameters, and where the two differ."""
     notes = [
         f"{layers} additional layers: {note}."
         for layers, note in zip(rows["extra_layers"], rows["note"], strict=True)

@@ -101,7 +101,9 @@ def overview(clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where:
         WONG, area.groupby(["attack", "norm"], sort=False), strict=False
     ):
         norm_name = "$L_2$" if norm == "2" else "$L_\\infty$"
-        by_setting(right, rows, by, "area", colour, f"{ATTACK_NAMES[f'{attack!s}']}, {norm_name}")
+        # a curve through fewer eps has a larger area: attacks are not compared by it
+        name = f"{ATTACK_NAMES[f'{attack!s}']}, {norm_name} ({rows['points'].iloc[0]} eps)"
+        by_setting(right, rows, by, "area", colour, name)
     right.set(title="area under accuracy against eps", xlabel=axis, ylim=(0, None))
     figure.legend(
         *right.get_legend_handles_labels(), title="attack", loc="outside right upper",
