@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 TINY: dict[str, Any] = {
-    "samples": 30, "iterated_samples": 5, "gap_images": 50, "points": 4, "pgd_steps": 1, "seeds": 2,
+    "samples": 30, "iterated_samples": 5, "gap_images": 50, "points": 7, "pgd_steps": 1, "seeds": 2,
 }  # fmt: skip
 FIRST = ["dataset", "network"]
 ACCURACY = [

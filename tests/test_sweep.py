@@ -27,7 +27,7 @@ from estimators.datasets import Images
 from estimators.errors import InputError
 from estimators.spec import Spec
 
-TINY = Probe(samples=40, iterated_samples=10, gap_images=60, points=4, pgd_steps=2)
+TINY = Probe(samples=40, iterated_samples=10, gap_images=60, points=7, pgd_steps=2)
 LENET = Spec("lenet")
 
 
@@ -39,7 +39,7 @@ def linear(monkeypatch: pytest.MonkeyPatch) -> Any:
         case = linear_case(120, scale=scale, classes=2)
         images = Images(case.x, case.y, np.arange(len(case.y)), ("0", "1"))
         monkeypatch.setattr(measures, "load_images", lambda *_: images)
-        monkeypatch.setitem(measures.LARGEST, "made-up", (0.12, 0.9))
+        monkeypatch.setitem(measures.LARGEST, "made-up", (0.16, 1.2))
         probe = replace(TINY, samples=120, iterated_samples=120, gap_images=120, points=13)
         found = measure(case.network, "made-up", replace(probe, pgd_steps=10))
         return case, {name: pd.DataFrame(rows) for name, rows in found.items()}
@@ -75,7 +75,7 @@ def test_median_and_area_on_known_distances(linear: Any) -> None:
         assert row["median_low"] < row["median"] < row["median_high"]
         assert (row["n"], row["held"]) == (120, np.sum(nearest > row["eps_max"]))
     area = tables["area"].set_index(["attack", "norm"])
-    mean = case.linf.min(axis=1).clip(max=0.12).mean() / 0.12
+    mean = case.linf.min(axis=1).clip(max=0.16).mean() / 0.16
     assert area.loc[("fgsm", "inf"), "area"] == pytest.approx(mean, abs=0.01)
 
 
@@ -167,9 +167,9 @@ def test_numbers_in_order_and_once() -> None:
 @pytest.mark.parametrize("name", ["samples", "iterated_samples", "gap_images", "pgd_steps"])
 def test_bad_probe(name: str) -> None:
     sizes = {
-        "samples": 1, "iterated_samples": 1, "gap_images": 1, "points": 4, "pgd_steps": 1, name: 0,
+        "samples": 1, "iterated_samples": 1, "gap_images": 1, "points": 7, "pgd_steps": 1, name: 0,
     }  # fmt: skip
     with pytest.raises(InputError, match=f"{name}: must be at least 1"):
         Probe.of(Ask((), sizes))
-    with pytest.raises(InputError, match="points: must be at least 4"):
-        Probe.of(Ask((), {**sizes, name: 1, "points": 3}))
+    with pytest.raises(InputError, match="points: must be at least 7"):
+        Probe.of(Ask((), {**sizes, name: 1, "points": 6}))

@@ -68,13 +68,14 @@ def _attacks(
     few = images[: min(probe.iterated_samples, len(images))]
     for norm, top in zip(("inf", "2"), largest(dataset), strict=True):
         grid = [round(float(e), 8) for e in np.linspace(0, top, probe.points)]
-        thirds = [grid[round(k * (probe.points - 1) / 3)] for k in range(4)]
+        # PGD leaves nothing of a plain network from half of the largest eps on
+        sixths = [grid[round(k * (probe.points - 1) / 6)] for k in range(4)]
         fast = "fgsm" if norm == "inf" else "fgm"
         yield fast, norm, grid, _right(classifier, images, [Spec.of(fast, eps=e) for e in grid])
         if norm == "inf":
             yield MARGIN, norm, grid, _right_on_margin(classifier, images, grid)
-        pgd = [Spec.of("pgd", norm=norm, eps=e, max_iter=probe.pgd_steps) for e in thirds]
-        yield "pgd", norm, thirds, _right(classifier, few, pgd)
+        pgd = [Spec.of("pgd", norm=norm, eps=e, max_iter=probe.pgd_steps) for e in sixths]
+        yield "pgd", norm, sixths, _right(classifier, few, pgd)
 
 
 def _right(classifier: Classifier, images: Images, attacks: list[Spec]) -> Bools:

@@ -81,7 +81,7 @@ class Probe:
         names = ("samples", "iterated_samples", "gap_images", "points", "pgd_steps")
         chosen = {name: ask[name] for name in names}
         for name, value in chosen.items():
-            least = 4 if name == "points" else 1
+            least = 7 if name == "points" else 1
             if value < least:
                 raise InputError(f"study parameter {name}: must be at least {least}, found {value}")
         return cls(**chosen, seed=ask.seed, data_dir=ask.data_dir, device=ask.device)

@@ -24,6 +24,7 @@ ATTACK_NAMES = {
 }
 # panels of the accuracy figure: the attack of one gradient, its norm, whether PGD stands beside
 PANELS = (("fgsm", "inf", True), ("fgsm-margin", "inf", False), ("fgm", "2", True))
+SATURATION = {"probability of the label is 1": "saturated", "gradient is zero": "zero_gradient"}
 Label = Callable[[Any], str]
 
 
@@ -87,9 +88,12 @@ def accuracy_curves(rows: pd.DataFrame, by: str, axis: str, label: Label, where:
 
 
 def overview(clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where: str) -> Figure:
-    """Without attack: accuracy and loss of training and test. Under attack: area under curves."""
-    figure = Figure(figsize=(11.2, 3.7), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
+    """Without attack: accuracy and loss of training and test. Under attack: area under curves.
+
+    Beside them what may pass for robustness: images on which cross entropy is saturated.
+    """
+    figure = Figure(figsize=(13.4, 3.6), layout="constrained")
+    left, middle, masked, right = figure.subplots(1, 4)
     for ax, measure in ((left, "accuracy"), (middle, "loss")):
         columns = {"training images": f"train_{measure}", "test images": f"test_{measure}"}
         for colour, (name, column) in zip(WONG, columns.items(), strict=False):
@@ -97,14 +101,19 @@ def overview(clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where:
         ax.set(title=f"{measure} without attack", xlabel=axis)
         ax.legend()
     middle.set_ylim(bottom=0)
+    for colour, (name, column) in zip(WONG[2:], SATURATION.items(), strict=False):
+        by_setting(masked, clean, by, column, colour, name)
+    masked.set(title="share of the attacked images", xlabel=axis, ylim=(-0.02, 1.02))
+    masked.legend()
     for colour, ((attack, norm), rows) in zip(
         WONG, area.groupby(["attack", "norm"], sort=False), strict=False
     ):
         norm_name = "$L_2$" if norm == "2" else "$L_\\infty$"
-        # a curve through fewer eps has a larger area: attacks are not compared by it
-        name = f"{ATTACK_NAMES[f'{attack!s}']}, {norm_name} ({rows['points'].iloc[0]} eps)"
+        # curves through other eps have other areas: attacks are not compared by them
+        top = f"{rows['eps_max'].iloc[0]:.2g}"
+        name = f"{ATTACK_NAMES[f'{attack!s}']}, {norm_name} to {top}"
         by_setting(right, rows, by, "area", colour, name)
-    right.set(title="area under accuracy against eps", xlabel=axis, ylim=(0, None))
+    right.set(title="area under accuracy", xlabel=axis, ylim=(0, None))
     figure.legend(
         *right.get_legend_handles_labels(), title="attack", loc="outside right upper",
         alignment="left",
