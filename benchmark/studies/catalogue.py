@@ -36,7 +36,7 @@ STUDIES: dict[str, Study] = {
     ),
     "overfitting": Study(
         "overfitting", "19a", "accuracy under attack after ever longer training", (MNIST_LENET,),
-        {"epochs": (1, 3, 10, 30, 60), "seeds": 3, **PROBE},
+        {"epochs": (1, 3, 5, 10, 30), "seeds": 3, **PROBE},
         {"epochs": (1, 3), "seeds": 1, **QUICK_PROBE},
     ),
     "overparameterization": Study(
