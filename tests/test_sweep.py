@@ -105,9 +105,11 @@ def test_gap_of_a_known_network(linear: Any) -> None:
 
 
 def test_rows_name_their_network() -> None:
-    training = Training("digits", Spec.of("lenet", extra_layers=2), 1, 5, (("extra_layers", 2),))
+    network = Spec.of("lenet", extra_layers=2, activation="tanh")
+    training = Training("digits", network, 1, 5, (("extra_layers", 2),))
     assert training.columns == {
-        "dataset": "digits", "network": "lenet", "extra_layers": 2, "epochs": 1, "seed": 5,
+        "dataset": "digits", "network": "lenet[activation=tanh]", "extra_layers": 2,
+        "epochs": 1, "seed": 5,
     }  # fmt: skip
 
 

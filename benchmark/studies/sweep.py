@@ -49,8 +49,10 @@ class Training:
     @property
     def columns(self) -> dict[str, Any]:
         """What every row about this network begins with."""
-        first = {"dataset": self.dataset, "network": self.network.name}
-        return {**first, **dict(self.setting), "epochs": self.epochs, "seed": self.seed}
+        varied = dict(self.setting)
+        plain = self.network.without(*varied)
+        first = {"dataset": self.dataset, "network": str(plain)}
+        return {**first, **varied, "epochs": self.epochs, "seed": self.seed}
 
     def __str__(self) -> str:
         return f"{self.network} on {self.dataset}, {self.epochs} epochs, seed {self.seed}"

@@ -27,7 +27,7 @@ def table_figure(
     """
     width = sum(widths)
     text = fill(note, int(width * 17)) if note else ""
-    below = 0.19 * (text.count("\n") + 1) + 0.12 if text else 0.0
+    below = 0.19 * (text.count("\n") + 1) + 0.12 if text else 0.15
     body = ROW * (len(rows) + 1)
     height = body + below + 0.5
     figure = Figure(figsize=(width + 0.4, height))
