@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError, unknown
+from estimators.low_pass import behind_low_pass
 from estimators.spec import Spec
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -139,16 +140,22 @@ class CNN(nn.Module):
 
 
 def build_network(spec: Spec, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The untrained network of a spec for images of a shape (C, H, W), in evaluation mode."""
+    """The untrained network of a spec for images of a shape (C, H, W), in evaluation mode.
+
+    Every network takes `low_pass`: the width in pixels of a fixed Gaussian filter ahead of it.
+    """
     if spec.name not in NETWORKS:
         raise unknown("network", spec.name, NETWORKS)
     factory = NETWORKS[spec.name]
     allowed = list(inspect.signature(factory).parameters)[2:]
-    for name in spec.kwargs:
+    params: dict[str, Any] = spec.kwargs
+    sigma = params.pop("low_pass", 0)
+    for name in params:
         if name not in allowed:
-            raise unknown(f"parameter of the network {spec.name}", name, allowed or ["(none)"])
+            raise unknown(f"parameter of the network {spec.name}", name, [*allowed, "low_pass"])
     try:
-        return factory(shape, classes, **spec.kwargs).eval()
+        network = factory(shape, classes, **params)
+        return behind_low_pass(network, sigma, shape).eval()
     except TypeError as error:
         raise InputError(f"network {spec}: {error}") from error
 

@@ -34,8 +34,8 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
 
 
 def table_of(folder: Path, name: str) -> pd.DataFrame:
-    """A table that the study left; texts stay texts (a class `0` is no number)."""
-    table = pd.read_csv(folder / f"{name}.csv", dtype={"class": str})
+    """A table that the study left; texts stay texts (a class `0`, a norm `inf` are no numbers)."""
+    table = pd.read_csv(folder / f"{name}.csv", dtype={"class": str, "norm": str})
     return table
 
 

@@ -1,0 +1,28 @@
+"""Does training for longer make a network more robust? (the paper's Figure 19a, claim C10)
+
+Each number of epochs is a whole training, its learning rate brought to zero along a one-cycle
+schedule, as the paper's "trained with 5 different amounts of epochs" says; its framework's default
+would be a constant learning rate. Whether a network is overfit is measured, not assumed: table
+`gap` has accuracy and loss on as many training as test images.
+"""
+
+from __future__ import annotations
+
+from benchmark.studies.study import Ask, Findings
+from benchmark.studies.sweep import Probe, Training, swept, whole_numbers
+
+
+def compute(ask: Ask) -> Findings:
+    """Networks for every number of epochs and training seed: `accuracy`, `gap`, `area`, `smallest`.
+
+    Rows begin with dataset, network, epochs, seed; `benchmark.studies.measures.measure` has the
+    other columns.
+    """
+    epochs = whole_numbers(ask, "epochs", 1)
+    trainings = [
+        Training(dataset, network, count, seed)
+        for dataset, network in ask.subjects
+        for count in epochs
+        for seed in range(ask["seeds"])
+    ]
+    return Findings(swept(trainings, Probe.of(ask), ask.tell))
