@@ -186,7 +186,7 @@ def networks(part: Part, side: int) -> Made:
                         sweeps.append(
                             {
                                 "dataset": dataset, "network": network, "seed": seed,
-                                "attack": attack, "epochs": x, "extra_layers": x, "sigma": x,
+                                "attack": attack, "epochs": x, "extra_layers": x, "low_pass": x,
                                 "area": 0.5 + value * slope[
                                     "epochs" if "epochs" in part.rule.effect else "layers"],
                                 "train_accuracy": 0.5 + value * slope["epochs"],

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def _question(name: str, ask: Ask) -> dict[str, Any]:
 def _key(name: str, ask: Ask, module: Any) -> str:
     """Question, data, shipped weights and the study's own code: equal keys mean equal numbers."""
     parts = [json.dumps(_question(name, ask), sort_keys=True, default=str), __version__]
-    parts.append(inspect.getsource(module))
+    parts += _sources(module)
     for dataset in ask.datasets:
         parts.append(load_images(dataset, "test", ask.data_dir).sha256)
     for dataset, network in ask.subjects:
@@ -103,6 +104,16 @@ def _key(name: str, ask: Ask, module: Any) -> str:
         if file.is_file():
             parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _sources(module: Any) -> list[str]:
+    """The code of a study and of what it takes from `benchmark.studies`, in a fixed order."""
+    found = {module.__name__: inspect.getsource(module)}
+    for value in vars(module).values():
+        name = getattr(value, "__module__", None)
+        if isinstance(name, str) and name.startswith("benchmark.studies.") and name not in found:
+            found[name] = inspect.getsource(sys.modules[name])
+    return [found[name] for name in sorted(found)]
 
 
 def _key_of(folder: Path) -> str | None:

@@ -130,7 +130,7 @@ def smoother(sources: Sources, dataset: str, network: str, attack: str) -> Effec
     rows = rows[rows["network"].str.partition("[")[0] == network]
     if rows.empty:
         raise Missing(f"study low-pass has no rows of {network} on {dataset}")
-    return _slopes(rows, "sigma", "area")
+    return _slopes(rows, "low_pass", "area")
 
 
 NETWORK_CLAIMS = (
