@@ -285,7 +285,7 @@ class _Workers:
         its workers is to blame itself.
         """
         chunk = self._under_way.pop(future)
-        error = self._error(chunk.future)
+        content, error = self._content(chunk.future)
         if _killed(error):
             # nothing else may be on the workers, so that nothing else is blamed
             while len(self._ready) < len(self._under_way):
@@ -293,14 +293,11 @@ class _Workers:
             key = self.submit(chunk.task, chunk.images)
             while (ended := self._next()) != key:
                 self._ready.append(ended)
-            chunk = self._under_way.pop(key)
-            error = self._error(chunk.future)
+            content, error = self._content(self._under_way.pop(key).future)
             if _killed(error):
                 return _deadly(chunk.task, error), 0.0
         if error is not None:
             raise self._refused(error)
-        with self._watched():
-            content = chunk.future.result(timeout=10 * ANSWER)
         found, seconds, processor = pickle.loads(content)
         self.processors[processor] = self.processors.get(processor, 0) + 1
         return found, seconds
@@ -364,10 +361,20 @@ class _Workers:
             self._held.popitem(last=False)
         return self._held[name][0]
 
-    def _error(self, future: Any) -> BaseException | None:
-        with self._watched():
-            error: BaseException | None = future.exception(timeout=ANSWER)
-        return error
+    def _content(self, future: Any) -> tuple[bytes, BaseException | None]:
+        """What a chunk gave, or what it raised.
+
+        It is on the worker still: when that one dies first, the chunk is computed again.
+        """
+        while True:
+            try:
+                return future.result(timeout=LOOK), None
+            except _TIMEOUT:
+                self._look()
+            except (*_CANCELLED, OSError) as error:
+                raise self._lost("its scheduler went away") from error
+            except Exception as error:
+                return b"", error
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
