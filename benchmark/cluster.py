@@ -228,6 +228,7 @@ class _Workers:
     _held: OrderedDict[str, tuple[Any, int]] = field(default_factory=OrderedDict)
     _packed: dict[tuple[str, Spec], tuple[bytes, str]] = field(default_factory=dict)
     _task: tuple[Task, bytes] | None = None
+    _renewed: int = 0
     _looked: float = 0.0
     _deserted: float | None = None
 
@@ -351,10 +352,15 @@ class _Workers:
 
     def _hold(self, name: str, content: Callable[[], bytes]) -> Any:
         """A value of the cluster by its hash; the ones wanted least lately are let go."""
+        if name in self._held and self._held[name][0].status == "error":
+            # blamed for deaths that happened around it; Dask would give the same error again
+            del self._held[name]
+            self._renewed += 1
         if name not in self._held:
             value = content()
+            key = f"art-bench-{name}-{self._renewed}"
             with self._watched():
-                future = self.client.submit(remote.held, value, key=f"art-bench-{name}")
+                future = self.client.submit(remote.held, value, key=key)
             self._held[name] = (future, len(value))
         self._held.move_to_end(name)
         while len(self._held) > 1 and sum(size for _, size in self._held.values()) > HELD:

@@ -129,6 +129,7 @@ def test_chunks_under_way_are_bounded_and_come_in_order() -> None:
 class FakeFuture:
     def __init__(self, key: str) -> None:
         self.key = key
+        self.status = "pending"
 
     def add_done_callback(self, call: Any) -> None:
         pass
@@ -167,6 +168,20 @@ def test_weights_and_images_are_sent_once() -> None:
     # what goes with every chunk is small
     assert sum(len(a) for n, args, _ in client.sent if n == "work" for a in args
                if isinstance(a, bytes)) < 6 * 5_000  # fmt: skip
+
+
+def test_weights_that_were_blamed_for_a_death_are_sent_anew() -> None:
+    tasks, images, models = linear_tasks(10, {"a": None})
+    client = FakeClient()
+    pool = pool_of(client, models)
+    pool.submit(tasks[0], images)
+    for future, _ in pool._held.values():
+        future.status = "error"
+    before = {future.key for future, _ in pool._held.values()}
+    pool.submit(tasks[0], images)
+    after = {future.key for future, _ in pool._held.values()}
+    assert len(after) == 2
+    assert not before & after
 
 
 def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
