@@ -116,20 +116,18 @@ def execute(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Dask's own log tells of every death and reconnection; what matters is told in one line."""
-    log = logging.getLogger("distributed")
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
-    children = [logging.getLogger(n) for n in logging.root.manager.loggerDict
-                if n.startswith("distributed.")]  # fmt: skip
-    levels = [(child, child.level) for child in children]
-    for child in children:
-        child.setLevel(logging.CRITICAL + 1)
+    import distributed  # noqa: F401  sets the levels of its loggers
+
+    names = ["distributed", *(n for n in logging.root.manager.loggerDict
+                              if n.startswith("distributed."))]  # fmt: skip
+    levels = [(log, log.level) for log in map(logging.getLogger, names)]
+    for log, _ in levels:
+        log.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        log.setLevel(before)
-        for child, level in levels:
-            child.setLevel(level)
+        for log, level in levels:
+            log.setLevel(level)
 
 
 @contextmanager
