@@ -1,6 +1,7 @@
 """The simulation beside a real run: the same chunks, with the seconds that they took in it.
 
-Run as `python -m benchmark.scaling_check 1 2` for runs with one worker and with two.
+Run as `python -m benchmark.scaling_check 1 2` for runs with one worker and with two; it also
+measures what a chunk costs client and scheduler.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.grid import load_grid, narrowed
+from benchmark.grid import Grid, load_grid, narrowed
 from benchmark.plan import Task, plan
 from benchmark.run import Progress, run
 from benchmark.simulate import Costs, Work, simulate
@@ -25,7 +26,6 @@ class Checked:
 
     real, simulated: seconds from the start of the cluster until the last cell was stored.
     work: seconds of all chunks, as the workers measured them. start: until the first chunk began.
-    client: processor seconds a chunk of client and scheduler, rows and store among them.
     """
 
     workers: int
@@ -34,16 +34,15 @@ class Checked:
     simulated: float
     work: float
     start: float
-    client: float
 
 
 def check(workers: int, samples: int = 125) -> Checked:
     """Run the grid `quick` with one chunk a task, then simulate it."""
     grid = narrowed(load_grid("quick"), samples=samples)
-    marks: list[tuple[float, float, Task | None]] = []
+    marks: list[tuple[float, Task | None]] = []
 
     def mark(task: Task | None) -> None:
-        marks.append((time.monotonic(), time.process_time(), task))
+        marks.append((time.monotonic(), task))
 
     progress = Progress(
         started=lambda cells, reused, work: mark(None),
@@ -57,18 +56,38 @@ def check(workers: int, samples: int = 125) -> Checked:
     assert set(result.table["status"]) == {"ok"}
     tasks = plan(grid.cells())
     by_cell = {task.cells[0]: sum(seconds[cell] for cell in task.cells) for task in tasks}
-    (begun, used, _), (first, _, task), (ended, used_at_end, _) = marks[0], marks[1], marks[-1]
+    (begun, _), (first, task), (ended, _) = marks[0], marks[1], marks[-1]
     assert task is not None
     start = first - begun - by_cell[task.cells[0]]
-    client = (used_at_end - used) / len(tasks)
     chunks = [
         Work(by_cell[t.cells[0]], (t.dataset, str(t.network)), (t.dataset, 0, 0, 0), 0, 0)
         for t in tasks
     ]
-    simulated = simulate(chunks, workers, Costs(start=start, client=client))
-    return Checked(
-        workers, len(tasks), ended - begun, simulated, sum(by_cell.values()), start, client
+    simulated = simulate(chunks, workers, Costs(start=start))
+    return Checked(workers, len(tasks), ended - begun, simulated, sum(by_cell.values()), start)
+
+
+def client_seconds(chunks: int = 120) -> float:
+    """Processor seconds of client and scheduler for a chunk of three cells, rows and store too.
+
+    The full grid has 2.9 cells a chunk. Both run in one process here; on a cluster they share
+    this work.
+    """
+    grid = Grid(
+        name="many",
+        samples=10,
+        threats=["oblivious"],
+        defences=["none", "quantize", {"name": "jpeg", "quality": 50}],
+        attacks=[{"name": "pgd", "max_iter": 1, "eps": [n / 1000 for n in range(1, chunks + 1)]}],
     )
+    used: list[float] = []
+    progress = Progress(
+        advanced=lambda task, work, cells: used.append(time.process_time()) if cells else None
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        run(grid, out=Path(folder), workers=1, progress=progress)
+    skipped = chunks // 6  # the first ones pay for imports and connections
+    return (used[-1] - used[skipped]) / (chunks - 1 - skipped)
 
 
 def main() -> None:
@@ -77,6 +96,7 @@ def main() -> None:
     parser.add_argument("workers", type=int, nargs="+")
     for workers in parser.parse_args().workers:
         print(check(workers), flush=True)
+    print(f"client and scheduler: {1000 * client_seconds():.1f} ms a chunk", flush=True)
 
 
 if __name__ == "__main__":

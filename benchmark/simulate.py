@@ -33,7 +33,7 @@ class Costs:
     bandwidth: to a worker.
     """
 
-    start: float = 7.0
+    start: float = 4.6
     client: float = 0.02
     answer: float = 0.005
     bandwidth: float = 100e6
