@@ -34,7 +34,7 @@ class Costs:
     """
 
     start: float = 4.6
-    client: float = 0.02
+    client: float = 0.018
     answer: float = 0.005
     bandwidth: float = 100e6
 
