@@ -245,8 +245,6 @@ class _Workers:
         while not found["workers"]:
             time.sleep(0.2)
             found = self._look()
-        if asked not in ("auto", "cpu") and not asked.startswith("cuda"):
-            raise InputError(f"device {asked!r}: known: auto, cpu, cuda")
         if asked.startswith("cuda") and not found["gpus"]:
             raise InputError(
                 f"{self.where}: no worker advertises a GPU; start workers with"
@@ -323,8 +321,9 @@ class _Workers:
             except ImportError as error:
                 raise self._refused(error) from error
         now = self._looked = time.monotonic()
-        self.slots = max(1, found["gpus"] if self.device != "cpu" else found["threads"])
-        if found["workers"]:
+        there = found["gpus"] if self.device != "cpu" else found["threads"]
+        self.slots = max(1, there)
+        if there:
             self._deserted = None
         elif self._deserted is None:
             self._deserted = now

@@ -62,13 +62,18 @@ def default_threads(device: str) -> int:
 
 def chosen_device(name: str) -> str:
     """`auto` is the GPU where there is one; InputError for a device that is not there."""
+    check_device(name)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise InputError(f"device {name}: no CUDA device is available here; use cpu or auto")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise InputError(f"device {name!r}: known: auto, cpu, cuda")
     return name
+
+
+def check_device(name: str) -> None:
+    """Refuse a name that is no device anywhere."""
+    if name not in ("auto", "cpu") and not name.startswith("cuda"):
+        raise InputError(f"device {name!r}: known: auto, cpu, cuda")
 
 
 def execute(

@@ -17,7 +17,13 @@ from benchmark import cluster
 from benchmark.cell import Cell
 from benchmark.cluster import check_options
 from benchmark.drive import Failure, Parts, Used
-from benchmark.engine import chosen_device, default_threads, execute, measured_threads
+from benchmark.engine import (
+    check_device,
+    chosen_device,
+    default_threads,
+    execute,
+    measured_threads,
+)
 from benchmark.evaluate import Outcome, identity, row_of
 from benchmark.export import export, write_json
 from benchmark.gallery import write_gallery
@@ -120,6 +126,7 @@ def run(
     progress = progress or Progress()
     if baseline is not None:
         read_results(baseline)  # a bad one is told before hours of work
+    check_device(device)
     check_options(threads, workers, scheduler)
     asked = device
     # the workers of a scheduler may have GPUs where this machine has none

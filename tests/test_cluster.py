@@ -226,10 +226,21 @@ def test_a_gpu_that_no_worker_has() -> None:
 def test_a_cluster_without_workers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 0.3)
     told: list[str] = []
-    pool = _Workers(FakeClient(workers=0), {}, "here", told.append)
+    pool = _Workers(FakeClient(workers=0, threads=0), {}, "here", told.append)
     with pytest.raises(remote.ClusterLost, match="the same command continues"):
         pool.choose_device("cpu")
     assert len(told) == 1
+
+
+def test_gpu_workers_that_all_went_away_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = FakeClient(gpus=1)
+    pool = pool_of(client)
+    pool.choose_device("auto")
+    client.capacity["gpus"] = 0
+    pool._look()
+    monkeypatch.setattr(cluster, "PATIENCE", -1.0)
+    with pytest.raises(remote.ClusterLost, match="no worker"):
+        pool._look()
 
 
 def test_a_worker_with_other_versions_is_refused() -> None:
@@ -250,6 +261,7 @@ def test_a_network_that_cannot_be_pickled() -> None:
 BAD = {
     "both": (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "give one of them"),
     "none": (["--workers", "0"], "at least 1"),
+    "device": (["--scheduler", "tcp://127.0.0.1:PORT", "--device", "tpu"], "known: auto"),
     "threads": (["--workers", "2", "--threads", "2"], "leave it out"),
     "no scheme": (["--scheduler", "localhost:8786"], "tcp://HOST:8786"),
     "no port": (["--scheduler", "tcp://localhost"], "tcp://HOST:8786"),
