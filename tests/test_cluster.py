@@ -20,8 +20,8 @@ from closed_form import linear_case
 from torch import nn
 from workers import Kills, Raises, dask_processes, worker_processes
 
-from benchmark import cluster, remote
-from benchmark.cluster import _Workers
+from benchmark import cluster, cluster_pool, remote
+from benchmark.cluster_pool import Workers
 from benchmark.drive import Failure, drive
 from benchmark.engine import execute as execute_here
 from benchmark.grid import Grid
@@ -151,8 +151,8 @@ class FakeClient:
         return FakeFuture(key or f"k{len(self.sent)}")
 
 
-def pool_of(client: FakeClient, models: Any = None) -> _Workers:
-    return _Workers(client, models or {}, "here", lambda text: None)
+def pool_of(client: FakeClient, models: Any = None) -> Workers:
+    return Workers(client, models or {}, "here", lambda text: None)
 
 
 def test_weights_and_images_are_sent_once() -> None:
@@ -186,7 +186,7 @@ def test_weights_that_were_blamed_for_a_death_are_sent_anew() -> None:
 
 def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks, images, models = linear_tasks(250, {"a": None})
-    monkeypatch.setattr(cluster, "HELD", 40_000)
+    monkeypatch.setattr(cluster_pool, "HELD", 40_000)
     client = FakeClient()
     pool = pool_of(client, models)
     for _ in range(2):
@@ -224,9 +224,9 @@ def test_a_gpu_that_no_worker_has() -> None:
 
 
 def test_a_cluster_without_workers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "PATIENCE", 0.3)
+    monkeypatch.setattr(cluster_pool, "PATIENCE", 0.3)
     told: list[str] = []
-    pool = _Workers(FakeClient(workers=0, threads=0), {}, "here", told.append)
+    pool = Workers(FakeClient(workers=0, threads=0), {}, "here", told.append)
     with pytest.raises(remote.ClusterLost, match="the same command continues"):
         pool.choose_device("cpu")
     assert len(told) == 1
@@ -238,7 +238,7 @@ def test_gpu_workers_that_all_went_away_are_waited_for(monkeypatch: pytest.Monke
     pool.choose_device("auto")
     client.capacity["gpus"] = 0
     pool._look()
-    monkeypatch.setattr(cluster, "PATIENCE", -1.0)
+    monkeypatch.setattr(cluster_pool, "PATIENCE", -1.0)
     with pytest.raises(remote.ClusterLost, match="no worker"):
         pool._look()
 
