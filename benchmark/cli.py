@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from benchmark.remote import ClusterLost
 from benchmark.version import __version__
 from estimators.errors import InputError
 from reports.tables import TableError
@@ -16,12 +17,19 @@ from reports.tables import TableError
 EXIT_BAD_INPUT = 2
 EXIT_SKIPPED = 3
 EXIT_FAILED = 4
+EXIT_LOST = 5
 
 
 class _Told(click.ClickException):
     """Bad input: one line, exit code 2."""
 
     exit_code = EXIT_BAD_INPUT
+
+
+class _Lost(click.ClickException):
+    """The cluster went away: one line that says how to continue."""
+
+    exit_code = EXIT_LOST
 
 
 class _Group(click.Group):
@@ -32,6 +40,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except (InputError, TableError) as error:
             raise _Told(" ".join(str(error).split())) from error
+        except ClusterLost as error:
+            raise _Lost(" ".join(str(error).split())) from error
         except KeyboardInterrupt:
             click.echo("\nstopped; what was finished is kept, the same command continues", err=True)
             sys.exit(130)
@@ -62,6 +72,8 @@ def main() -> None:
 @click.option("--seed", type=int, help="Seed of the subset and of what is random in an attack.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
+@click.option("--workers", type=int, help="Compute on so many processes of this machine (Dask).")
+@click.option("--scheduler", metavar="ADDRESS", help="Join a Dask cluster, tcp://HOST:8786.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Results to compare with.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
 @data_dir

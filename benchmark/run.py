@@ -6,16 +6,19 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
+from benchmark import cluster
 from benchmark.cell import Cell
+from benchmark.cluster import check_options
+from benchmark.drive import Failure, Parts, Used
 from benchmark.engine import (
-    Failure,
-    Parts,
+    check_device,
     chosen_device,
     default_threads,
     execute,
@@ -83,11 +86,20 @@ def run_grid(
     threads: int | None = None,
     retry_failed: bool = False,
     progress: Progress | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> pd.DataFrame:
-    """Run a grid and give its table: one row a cell, the columns of `results.csv`."""
+    """Run a grid and give its table: one row a cell, the columns of `results.csv`.
+
+    workers, scheduler: as in `run`; a script that gives `workers` needs the usual
+        `if __name__ == "__main__":`, since the processes import it.
+    """
     folder = None if data_dir is None else Path(data_dir)
     where = None if out is None else Path(out)
-    return run(grid, folder, where, device, threads, retry_failed, progress).table
+    return run(
+        grid, folder, where, device, threads, retry_failed, progress,
+        workers=workers, scheduler=scheduler,
+    ).table  # fmt: skip
 
 
 def run(
@@ -99,17 +111,26 @@ def run(
     retry_failed: bool = False,
     progress: Progress | None = None,
     baseline: Path | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
 ) -> Result:
     """Run a grid into its directory; what is stored there already is not computed again.
 
     baseline: a results CSV or run directory that the page compares this run with.
+    workers: compute on so many processes of this machine; scheduler: on the workers of a Dask
+        cluster, by the address of its scheduler. Without either: on threads of this process.
 
-    Raises InputError before anything is written, where the grid asks for what cannot be.
+    Raises InputError before anything is written, where the grid asks for what cannot be, and
+    ClusterLost when a cluster goes away.
     """
     progress = progress or Progress()
     if baseline is not None:
         read_results(baseline)  # a bad one is told before hours of work
-    device = chosen_device(device)
+    check_device(device)
+    check_options(threads, workers, scheduler)
+    asked = device
+    # the workers of a scheduler may have GPUs where this machine has none
+    device = chosen_device("auto" if scheduler and device != "cpu" else device)
     if threads is not None and threads < 1:
         raise InputError(f"threads: must be at least 1, found {threads}")
     cells = grid.cells()
@@ -122,8 +143,8 @@ def run(
         stored = store.keys(failed=not retry_failed)
         todo = [cell for cell in at_hand if keys[cell] not in stored]
         reused = len(at_hand) - len(todo)
-        threads = threads or _threads(todo, material, device)
-        _compute(todo, keys, material, store, directory, device, threads, reused, progress)
+        engine = _engine(todo, material, asked, device, threads, workers, scheduler, progress)
+        used = _compute(todo, keys, material, store, directory, engine, reused, progress)
         rows = store.rows()
         rows.update(
             (keys[cell], _skipped(cell, keys[cell], material.missing[cell.dataset]))
@@ -136,10 +157,9 @@ def run(
         store.close()
     progress.message("drawing plots")
     draw_all(table, directory / "plots")
-    write_json(
-        directory / "manifest.json",
-        manifest(grid, cells, material.sources(), material.missing, device, threads),
-    )
+    made_of = manifest(grid, cells, material.sources(), material.missing, used.device, used.threads)
+    made_of["machine"]["workers"] = used.processors
+    write_json(directory / "manifest.json", made_of)
     progress.message("checking for false robustness, writing the page")
     findings = write_audit(directory)
     write_gallery(cells, table, material, directory, device)
@@ -155,6 +175,25 @@ def _threads(todo: list[Cell], material: Material, device: str) -> int:
     (dataset, network), _ = wanted.most_common(1)[0]
     trained = material.networks[dataset, network].network
     return measured_threads(trained, material.images[dataset], device)
+
+
+def _engine(
+    todo: list[Cell],
+    material: Material,
+    asked: str,
+    device: str,
+    threads: int | None,
+    workers: int | None,
+    scheduler: str | None,
+    progress: Progress,
+) -> Callable[..., Used]:
+    """Where to compute: a cluster where one is asked for and needed, else this process."""
+    if todo and (workers is not None or scheduler is not None):
+        return partial(
+            cluster.execute,
+            workers=workers, scheduler=scheduler, device=asked, message=progress.message,
+        )  # fmt: skip
+    return partial(execute, threads=threads or _threads(todo, material, device), device=device)
 
 
 def _open(directory: Path) -> Store:
@@ -173,11 +212,10 @@ def _compute(
     material: Material,
     store: Store,
     directory: Path,
-    device: str,
-    threads: int,
+    engine: Callable[..., Used],
     reused: int,
     progress: Progress,
-) -> None:
+) -> Used:
     tasks = plan(todo)
     subsets: dict[tuple[Any, ...], Images] = {}
 
@@ -221,7 +259,7 @@ def _compute(
         store.put(rows)
         progress.advanced(task, 0.0, len(task.cells))
 
-    execute(tasks, images_of, material.models(), on_chunk, on_task, threads, device)
+    return engine(tasks, images_of, material.models(), on_chunk, on_task)
 
 
 def _iterations(task: Task) -> int:
