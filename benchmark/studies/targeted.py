@@ -27,7 +27,8 @@ def compute(ask: Ask) -> Findings:
     class: success with Wilson's 95 % limits, mean L2 of the successes with Student's t limits.
     Arrays (their attacks have `on_sheet` true):
     `<dataset>.<network>.sheet` float32 [classes, classes, C, H, W], row = source, column = target,
-    the clean image on the diagonal (NaN where a class has no image that is right).
+    the clean image on the diagonal (NaN where a class has no image that is right);
+    `<dataset>.<network>.classes` the names in that order.
     """
     if ask["per_class"] < 1:
         raise InputError(f"study parameter per_class: at least 1, found {ask['per_class']}")
@@ -45,6 +46,7 @@ def compute(ask: Ask) -> Findings:
         attacks += [{**here, **row} for row in rows]
         pairs += [{**here, **row} for row in _pairs(pd.DataFrame(rows), images.classes)]
         arrays[f"{dataset}.{network}.sheet"] = pictures
+        arrays[f"{dataset}.{network}.classes"] = np.array(images.classes)
     tables = {"attacks": tidy(attacks), "pairs": tidy(pairs)}
     return Findings(tables, arrays)
 

@@ -87,12 +87,21 @@ def scale_of(figure: Figure, shown: Any, *axes: Axes) -> None:
 
 def boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> None:
     """Quartiles of `y`, whiskers from 5 % to 95 %, a colour a `hue`; the legend stands aside."""
-    count = rows[hue].nunique()
-    sns.boxplot(
-        rows, x=x, y=y, hue=hue, ax=ax, whis=(5, 95), fliersize=0, width=0.7, linewidth=0.8,
-        palette=list(WONG[:count]),
-    )  # fmt: skip
-    ax.legend(title="", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    groups, hues = list(rows[x].drop_duplicates()), list(rows[hue].drop_duplicates())
+    width = 0.8 / max(len(hues), 1)
+    for n, (name, colour) in enumerate(zip(hues, WONG, strict=False)):
+        values = [rows.loc[(rows[x] == g) & (rows[hue] == name), y].dropna() for g in groups]
+        drawn = ax.boxplot(
+            values, positions=[g + (n - (len(hues) - 1) / 2) * width for g in range(len(groups))],
+            widths=0.9 * width, whis=(5, 95), showfliers=False, patch_artist=True,
+            medianprops={"color": "black"}, manage_ticks=False,
+        )  # fmt: skip
+        for box in drawn["boxes"]:
+            box.set(facecolor=colour, linewidth=0.6)
+        drawn["boxes"][0].set_label(str(name))
+    ax.set_xticks(range(len(groups)), groups)
+    ax.grid(False, axis="x")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 def bare(ax: Axes, title: str = "") -> None:

@@ -30,22 +30,17 @@ def draw(folder: Path) -> list[Path]:
         for dataset, network, rows in by_subject(pairs):
             where = dataset, network
             said = sheet[(sheet["dataset"] == dataset) & (sheet["network"] == network)]
-            drawn = _sheet(arrays[f"{dataset}.{network}.sheet"], said, rows, place(*where))
+            images = arrays[f"{dataset}.{network}.sheet"]
+            classes = [str(name) for name in arrays[f"{dataset}.{network}.classes"]]
+            drawn = _sheet(images, said, classes, place(*where))
             written.append(save(drawn, folder, file_name("sheet", *where)))
-            written.append(save(_maps(rows, place(*where)), folder, file_name("pairs", *where)))
+            drawn = _maps(rows, classes, place(*where))
+            written.append(save(drawn, folder, file_name("pairs", *where)))
     return written
 
 
-def _names(rows: pd.DataFrame) -> list[str]:
-    """The classes, in the order of the data set: the first source is only no target of itself."""
-    sources = [str(s) for s in rows["source"].drop_duplicates()]
-    targets = [str(t) for t in rows["target"].drop_duplicates()]
-    return list(dict.fromkeys([*sources[:1], *targets, *sources]))
-
-
-def _sheet(images: Array, said: pd.DataFrame, rows: pd.DataFrame, name: str) -> Figure:
+def _sheet(images: Array, said: pd.DataFrame, classes: list[str], name: str) -> Figure:
     """Row = source, column = target, the clean images on the diagonal."""
-    classes = _names(rows)
     failed = {(r["source"], r["target"]) for _, r in said[~said["success"]].iterrows()}
     size = 0.78 * len(classes)
     figure = Figure(figsize=(size + 0.9, size + 1.1), layout="constrained")
@@ -69,9 +64,8 @@ def _sheet(images: Array, said: pd.DataFrame, rows: pd.DataFrame, name: str) -> 
     return figure
 
 
-def _maps(rows: pd.DataFrame, name: str) -> Figure:
+def _maps(rows: pd.DataFrame, classes: list[str], name: str) -> Figure:
     """Success and mean L2 of each pair."""
-    classes = _names(rows)
     long = max(map(len, classes)) > 3
     figure = Figure(figsize=(13.0, 5.6), layout="constrained")
     columns = (
