@@ -16,7 +16,7 @@ from estimators.datasets import Images
 from estimators.errors import InputError
 from reports.study_plots.noise import draw
 
-PARAMS = {"samples": 12, "tries": 3, "resolution": 0.01, "tolerance": 1e-5}
+PARAMS = {"samples": 8, "tries": 2, "resolution": 0.01, "tolerance": 1e-5}
 
 
 def ask(**params: object):

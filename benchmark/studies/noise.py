@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,8 @@ Row = dict[str, Any]
 # the paper's order, from the coarsest to the subtlest
 ATTACKS = ("fgsm", "fgm", "cw")
 ORDERED = (("fgsm", "fgm"), ("fgm", "cw"), ("fgsm", "cw"))
+# the search through all images of a class takes this many steps of the scan at once
+WIDER = 10
 MEASURES = ("l2", "linf", "mean_abs")
 
 
@@ -50,6 +54,7 @@ def compute(ask: Ask) -> Findings:
     order: list[Row] = []
     panels: list[Row] = []
     arrays: dict[str, npt.NDArray[np.generic]] = {}
+    asked = {dataset: _asked(ask, dataset) for dataset in ask.datasets}
     for dataset, network in ask.subjects:
         here = {"dataset": dataset, "network": str(network)}
         ask.tell(f"noise: {dataset}, {network}")
@@ -60,11 +65,20 @@ def compute(ask: Ask) -> Findings:
         rows = pd.DataFrame(records)
         norms += [{**here, **row} for row in records]
         order += [{**here, **row} for row in _order(rows, ask.seed)]
-        shown, pictures = _panels(ask, dataset, classifier, _agreed(rows))
+        shown, pictures = _panels(ask, dataset, classifier, asked[dataset], _agreed(rows))
         panels += [{**here, **row} for row in shown]
         arrays.update({f"{dataset}.{network}.{name}": image for name, image in pictures.items()})
     tables = {"norms": tidy(norms), "order": tidy(order), "panels": tidy(panels)}
     return Findings(tables, arrays)
+
+
+def _asked(ask: Ask, dataset: str) -> tuple[int, int]:
+    """The classes asked for; InputError before anything is computed."""
+    images = load_images(dataset, "test", ask.data_dir)
+    source, target = (class_named(images, ask[name], name) for name in ("source", "target"))
+    if source == target:
+        raise InputError(f"study parameter target: {ask['target']!r} is the source class too")
+    return source, target
 
 
 def _norms(ask: Ask, classifier: Classifier, images: Images) -> list[Row]:
@@ -125,18 +139,19 @@ def _agreed(rows: pd.DataFrame) -> list[tuple[str, str]]:
         for _, group in every.groupby("id")
         if group["predicted"].nunique() == 1
     ]
-    counts = pd.Series(pairs, dtype=object).value_counts()
-    return sorted(counts.index, key=lambda pair: (-counts[pair], pair))
+    counts = Counter(pairs)
+    return sorted(counts, key=lambda pair: (-counts[pair], pair))
 
 
 def _panels(
-    ask: Ask, dataset: str, classifier: Classifier, agreed: list[tuple[str, str]]
+    ask: Ask,
+    dataset: str,
+    classifier: Classifier,
+    asked: tuple[int, int],
+    agreed: list[tuple[str, str]],
 ) -> tuple[list[Row], Mapping[str, npt.NDArray[np.generic]]]:
     """The image of the pair with the least noise, or one of the nearest pair that exists."""
     images = load_images(dataset, "test", ask.data_dir)
-    asked = tuple(class_named(images, ask[name], name) for name in ("source", "target"))
-    if asked[0] == asked[1]:
-        raise InputError(f"study parameter target: {ask['target']!r} is the source class too")
     names = [images.classes[c] for c in asked]
 
     def nearness(pair: tuple[str, str]) -> int:
@@ -172,26 +187,26 @@ def _pair(
         of_class = of_class[predictions(classifier, of_class.x) == source]
     if not len(of_class):
         return [], {}
-    steps, both = _both(ask, classifier, of_class, target)
+    beyond = False
+    rough, both = _both(ask, classifier, of_class, target, beyond, WIDER)
     if not len(both):
         # another class comes first on every image: scan beyond it, where fewer images must do
-        of_class = of_class[: ask["samples"]]
-        steps, both = _both(ask, classifier, of_class, target, beyond=True)
-    if not len(both):
+        beyond, of_class = True, of_class[: ask["samples"]]
+        rough, both = _both(ask, classifier, of_class, target, beyond, WIDER)
+    length = _length(of_class, rough)
+    candidates = of_class[both[np.argsort(length[both], kind="stable")][: ask["tries"]]]
+    if not len(candidates):
         return [], {}
-    length = np.sum([sizes(of_class.x, part.x)["l2"] for part in steps.values()], axis=0)
-    tried = both[np.argsort(length[both], kind="stable")][: ask["tries"]]
-    candidates = of_class[tried]
-    free = carlini(classifier, candidates)
-    hits = np.flatnonzero(free.predicted == target)
-    how, last = "untargeted", free
-    if not len(hits):
+    steps, both = _both(ask, classifier, candidates, target, beyond)
+    how, last = "untargeted", carlini(classifier, candidates)
+    hits = both[last.predicted[both] == target]
+    if len(both) and not len(hits):
         how, last = "targeted", carlini(classifier, candidates, into=target)
-        hits = np.flatnonzero(last.found)
+        hits = both[last.found[both]]
     if not len(hits):
         return [], {}
-    size = sizes(candidates.x, last.x)["l2"] + length[tried]
-    best = hits[np.argmin(size[hits])]
+    parts = {**steps, "cw": last}
+    best = int(hits[np.argmin(_length(candidates, parts)[hits])])
     chosen = candidates[best : best + 1]
     predicted, confidence = seen(classifier, chosen.x)
     here: Row = {"id": int(chosen.ids[0])}
@@ -203,30 +218,38 @@ def _pair(
     ]  # fmt: skip
     pictures: dict[str, npt.NDArray[np.generic]] = {"clean": chosen.x[0]}
     for attack in ATTACKS:
-        part, at = (last, int(best)) if attack == "cw" else (steps[attack], int(tried[best]))
-        size_here = sizes(chosen.x, part.x[at : at + 1])
+        part = parts[attack]
+        size = sizes(chosen.x, part.x[best : best + 1])
         rows.append(
             {
                 **here, "attack": attack, "how": how if attack == "cw" else "smallest eps",
-                **_said(images, part, at), **{name: value[0] for name, value in size_here.items()},
+                **_said(images, part, best), **{name: value[0] for name, value in size.items()},
             }
         )  # fmt: skip
-        pictures[attack] = part.x[at]
+        pictures[attack] = part.x[best]
     return rows, pictures
 
 
 def _both(
-    ask: Ask, classifier: Classifier, images: Images, target: int, beyond: bool = False
+    ask: Ask, classifier: Classifier, images: Images, target: int, beyond: bool, wider: int = 1
 ) -> tuple[dict[str, Moved], IntArray]:
     """FGSM and FGM at their smallest for each image, and which images both turn into the target.
 
     beyond: go on to the smallest eps that gives the target where another class comes first.
+    wider: steps of the scan, in those that the study asks for.
     """
     into = target if beyond else None
-    steps = {
-        attack: smallest_step(classifier, images, attack, Scan.of(ask, attack), into)
-        for attack in NORMS
-    }
+    steps = {}
+    for attack in NORMS:
+        scan = Scan.of(ask, attack)
+        scan = replace(scan, steps=max(1, scan.steps // wider))
+        steps[attack] = smallest_step(classifier, images, attack, scan, into)
     hits = [part.found & (part.predicted == target) for part in steps.values()]
-    hit = np.logical_and.reduce(hits)
-    return steps, np.flatnonzero(hit)
+    return steps, np.flatnonzero(np.logical_and.reduce(hits))
+
+
+def _length(images: Images, parts: Mapping[str, Moved]) -> npt.NDArray[np.float64]:
+    """The sum of the L2 norms of several attacks on each image."""
+    lengths = [sizes(images.x, part.x)["l2"] for part in parts.values()]
+    total: npt.NDArray[np.float64] = np.sum(lengths, axis=0)
+    return total

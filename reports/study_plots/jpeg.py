@@ -64,7 +64,7 @@ def _qualities(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str) ->
 
 def _story(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, network: str) -> Figure:
     """Clean, attacked, compressed, with what the network says of each."""
-    figure = Figure(figsize=(7.4, 3.3), layout="constrained")
+    figure = Figure(figsize=(7.4, 3.05), layout="constrained")
     first = rows.iloc[0]
     titles = {
         "clean": f"test[{first['id']}]: {first['class']}",
