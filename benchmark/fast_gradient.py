@@ -182,8 +182,11 @@ def smallest_eps(
     eps_max: float,
     tolerance: float,
     steps: int = 64,
+    into: int | None = None,
 ) -> npt.NDArray[np.float64]:
     """The smallest eps at which the fast gradient method breaks each image, from one gradient.
+
+    into: a class; then an image counts as broken only where it is taken for this class.
 
     First 0, eps_max / steps, 2 eps_max / steps, ... eps_max are tried in this order; then the
     interval below the first eps that breaks the image is halved until it is no longer than
@@ -196,6 +199,7 @@ def smallest_eps(
     """
     order, top = as_norm(norm), as_budget(eps_max, "eps_max")
     steps = as_count(steps, "steps", 1)
+    wanted = None if into is None else int(as_labels(np.array([into]), 1, classifier.nb_classes)[0])
     if not as_budget(tolerance, "tolerance") > 0:
         raise InputError("attack: tolerance must be positive")
     attack = FastGradient(classifier, order)
@@ -209,7 +213,7 @@ def smallest_eps(
             torch.from_numpy(array[at : at + BATCH]).to(classifier.torch_device)
             for array in (images, labels, direction)
         )
-        found.append(_search(classifier, part, truth, towards, order, grid, tolerance))
+        found.append(_search(classifier, part, truth, towards, order, grid, tolerance, wanted))
     return np.concatenate(found)
 
 
@@ -221,11 +225,13 @@ def _search(
     norm: float,
     grid: torch.Tensor,
     tolerance: float,
+    into: int | None,
 ) -> npt.NDArray[np.float64]:
     def wrong(which: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
         moved = perturbed(x[which], direction[which], eps.view(-1, 1, 1, 1), norm)
         classifier.forwards += len(moved)
-        return classifier.logits(classifier.defended(moved)).argmax(dim=1) != y[which]
+        seen = classifier.logits(classifier.defended(moved)).argmax(dim=1)
+        return seen != y[which] if into is None else seen == into
 
     grid = grid.to(x.device)
     low, high = torch.zeros_like(x[:, 0, 0, 0]), torch.full_like(x[:, 0, 0, 0], math.inf)

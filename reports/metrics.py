@@ -250,25 +250,42 @@ def median_smallest_eps(
     Source: Kaplan and Meier 1958, J. Am. Stat. Assoc. 53:457; interval: Brookmeyer and Crowley
     1982, Biometrics 38:29, with Greenwood's variance on the scale of Kalbfleisch and Prentice.
     """
+    curve = held_out(values, censored, level)
+    if not len(curve.eps):
+        known = np.inf if np.size(values) else np.nan
+        return Estimate(known, known, known)
+
+    def reaches_half(share: Floats) -> float:
+        # rounding: a share of one half is a product of fractions
+        below = curve.eps[share <= 0.5 + 1e-12]
+        return float(below[0]) if len(below) else np.inf
+
+    return Estimate(reaches_half(curve.share), reaches_half(curve.low), reaches_half(curve.high))
+
+
+class Curve(NamedTuple):
+    """The share of images that hold out against more than `eps`, with its limits; all [E]."""
+
+    eps: Floats
+    share: Floats
+    low: Floats
+    high: Floats
+
+
+def held_out(values: npt.ArrayLike, censored: npt.ArrayLike, level: float = 0.95) -> Curve:
+    """The Kaplan-Meier curve of smallest eps, at each distinct value; empty where none broke.
+
+    values, censored: as `median_smallest_eps` takes them. The pointwise limits are log(-log)
+    ones; they are NaN where the share is 0 or 1, where they are not defined.
+    """
     from scipy.stats import CensoredData, ecdf
 
     value, held = np.asarray(values, dtype=float), np.asarray(censored, dtype=bool)
     if held.all():
-        known = np.inf if len(value) else np.nan
-        return Estimate(known, known, known)
+        return Curve(*(np.empty(0) for _ in range(4)))
     curve = ecdf(CensoredData(uncensored=value[~held], right=value[held])).sf
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        # at shares of 0 and 1 the limits are not defined, and need not be
         warnings.simplefilter("ignore", RuntimeWarning)
         limits = curve.confidence_interval(level, method="log-log")
-
-    def reaches_half(share: Floats) -> float:
-        # rounding: a share of one half is a product of fractions
-        below = curve.quantiles[np.asarray(share) <= 0.5 + 1e-12]
-        return float(below[0]) if len(below) else np.inf
-
-    return Estimate(
-        reaches_half(curve.probabilities),
-        reaches_half(limits.low.probabilities),
-        reaches_half(limits.high.probabilities),
-    )
+    shares = (curve.probabilities, limits.low.probabilities, limits.high.probabilities)
+    return Curve(np.asarray(curve.quantiles), *(np.asarray(share) for share in shares))

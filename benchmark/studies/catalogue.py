@@ -8,6 +8,8 @@ from estimators.spec import Spec
 LENET, RESNET, CNN = Spec("lenet"), Spec("resnet"), Spec("cnn")
 MNIST_LENET, CIFAR_LENET = ("mnist", LENET), ("cifar10", LENET)
 FOUR = (MNIST_LENET, ("mnist", RESNET), CIFAR_LENET, ("cifar10", CNN))
+# the smallest eps of FGSM (eps_max) and FGM (l2_max): how far, and how closely, in shares of that
+SCAN = {"eps_max": 1.0, "l2_max": 20.0, "resolution": 0.001, "tolerance": 1e-6}
 
 # how the networks of a sweep are measured: benchmark.studies.sweep.Probe
 PROBE = {
@@ -22,6 +24,21 @@ STUDIES: dict[str, Study] = {
         "data", "1 to 4", "sheets of samples and class distributions",
         (MNIST_LENET, CIFAR_LENET), {"images": 50},
     ),
+    "first-error": Study(
+        "first_error", "13, 14", "smallest eps of FGSM and FGM an image, survival curves",
+        FOUR,
+        {"samples": 500, "image": 0, "split": "train", **SCAN},
+        {"samples": 50},
+    ),
+    "jpeg": Study(
+        "jpeg", "7, 10", "one image at eight qualities, the story of a rescue, rescued and broken",
+        FOUR,
+        {
+            "samples": 300, "image": 0, "split": "test", "source": "5", "target": "3",
+            "qualities": (90, 75, 50, 30, 20, 10, 5, 1), "eps": (0.2,), "eps_colour": (0.00785,),
+        },
+        {"samples": 60},
+    ),
     "low-pass": Study(
         "low_pass", "none: the closing hypothesis", "networks behind a low-pass first layer",
         (MNIST_LENET, CIFAR_LENET, ("cifar10", CNN)),
@@ -34,6 +51,12 @@ STUDIES: dict[str, Study] = {
             "deep_sigmas": (0.0, 2.0), "deep_epochs": 1, "deep_seeds": 1, **QUICK_PROBE,
         },
     ),
+    "noise": Study(
+        "noise", "6", "noise of FGSM, FGM and C&W on one image, and their sizes over a sample",
+        FOUR,
+        {"samples": 150, "source": "8", "target": "3", "tries": 25, **SCAN},
+        {"samples": 10, "tries": 4},
+    ),
     "overfitting": Study(
         "overfitting", "19a", "accuracy under attack after ever longer training", (MNIST_LENET,),
         {"epochs": (1, 3, 5, 10, 30), "seeds": 3, **PROBE},
@@ -44,6 +67,10 @@ STUDIES: dict[str, Study] = {
         (MNIST_LENET,),
         {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
         {"layers": (0, 2, 10), "epochs": 1, "seeds": 1, **QUICK_PROBE},
+    ),
+    "targeted": Study(
+        "targeted", "5", "C&W from every class into every other: sheet, success, mean L2",
+        (MNIST_LENET, CIFAR_LENET), {"per_class": 10}, {"per_class": 1},
     ),
     "training": Study("training", "26 to 31", "training curves and layer tables", FOUR),
 }  # fmt: skip

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
+from scipy.special import softmax
 
 from benchmark.attacks import check_attack, craft
 from benchmark.plan import BARE
@@ -17,6 +20,7 @@ from estimators.checkpoints import trained_network
 from estimators.classifier import BATCH, Classifier, Frozen
 from estimators.datasets import Images, load_images, subset
 from estimators.defences import build_defence
+from estimators.errors import InputError, unknown
 from estimators.spec import Spec
 
 FloatArray = npt.NDArray[np.float32]
@@ -27,6 +31,29 @@ def test_images(ask: Ask, dataset: str, samples: int) -> Images:
     """A stratified, seeded subset of the test split; all of it where it has fewer images."""
     images = load_images(dataset, "test", ask.data_dir)
     return subset(images, min(samples, len(images)), ask.seed)
+
+
+def class_named(images: Images, name: str, param: str) -> int:
+    """The number of the class that a study's parameter names by its name, or by its number."""
+    if name in images.classes:
+        return images.classes.index(name)
+    if name.isdecimal() and int(name) < len(images.classes):
+        return int(name)
+    raise unknown(f"class in the study parameter {param}", name, images.classes)
+
+
+def one_image(ask: Ask, dataset: str) -> Images:
+    """The image that a study's parameters `split` and `image` (its place there) name."""
+    split, at = ask["split"], ask["image"]
+    if split not in ("train", "test"):
+        raise InputError(f"study parameter split: train or test, found {split!r}")
+    images = load_images(dataset, split, ask.data_dir)
+    if not 0 <= at < len(images):
+        raise InputError(
+            f"study parameter image: {at} asked for, the {split} split of {dataset} has"
+            f" images 0 to {len(images) - 1}"
+        )
+    return images[at : at + 1]
 
 
 def network_of(ask: Ask, dataset: str, network: Spec) -> torch.nn.Module:
@@ -66,6 +93,24 @@ def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
         part = torch.from_numpy(x[start : start + BATCH]).to(classifier.torch_device)
         parts.append(classifier.logits(classifier.defended(part)).cpu().numpy())
     return np.concatenate(parts)
+
+
+def seen(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Predicted classes [N] of images [N, C, H, W], and the softmax of each, in [0, 1]."""
+    values = logits(classifier, x)
+    found: IntArray = values.argmax(1)
+    return found, softmax(values.astype(np.float64), axis=1).max(1)
+
+
+def tidy(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows as a frame, its floats with six significant digits: what is meant, and small on disk.
+
+    columns: names for a table that may have no rows.
+    """
+    table = pd.DataFrame(list(rows), columns=list(columns) or None)
+    for name in table.select_dtypes([float]).columns:
+        table[name] = [float(f"{value:.6g}") for value in table[name]]
+    return table
 
 
 def attacked(

@@ -14,9 +14,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.plots import DPI, STYLE
+from reports.plots import DPI, STYLE, WONG
 
 Array = npt.NDArray[Any]
+ATTACK_NAMES = {"fgsm": "FGSM", "fgm": "FGM", "cw": "C&W"}
+# columns that stay texts though they may look like numbers
+TEXTS = ("class", "predicted", "becomes", "source", "target", "norm")
 
 
 @contextmanager
@@ -34,8 +37,8 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
 
 
 def table_of(folder: Path, name: str) -> pd.DataFrame:
-    """A table that the study left; texts stay texts (a class `0`, a norm `inf` are no numbers)."""
-    table = pd.read_csv(folder / f"{name}.csv", dtype={"class": str, "norm": str})
+    """A table that the study left; texts stay texts (a class `0` is no number)."""
+    table = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(TEXTS, str))
     return table
 
 
@@ -43,6 +46,12 @@ def arrays_of(folder: Path) -> dict[str, Array]:
     """The arrays that the study left, by name."""
     with np.load(folder / "arrays.npz", allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
+
+
+def by_subject(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Data set, network and rows of each subject, in the order of the table."""
+    for (dataset, network), rows in table.groupby(["dataset", "network"], sort=False):
+        yield str(dataset), str(network), rows
 
 
 def picture(image: Array) -> Array:
@@ -67,6 +76,32 @@ def show_noise(ax: Axes, noise: Array, limit: float, title: str = "") -> Any:
     )
     bare(ax, title)
     return shown
+
+
+def scale_of(figure: Figure, shown: Any, *axes: Axes) -> None:
+    """A narrow colour bar beside the panels that share a scale."""
+    bar = figure.colorbar(shown, ax=list(axes), fraction=0.045, pad=0.02)
+    bar.ax.tick_params(labelsize=6)
+    bar.outline.set_visible(False)
+
+
+def boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> None:
+    """Quartiles of `y`, whiskers from 5 % to 95 %, a colour a `hue`; the legend stands aside."""
+    groups, hues = list(rows[x].drop_duplicates()), list(rows[hue].drop_duplicates())
+    width = 0.8 / max(len(hues), 1)
+    for n, (name, colour) in enumerate(zip(hues, WONG, strict=False)):
+        values = [rows.loc[(rows[x] == g) & (rows[hue] == name), y].dropna() for g in groups]
+        drawn = ax.boxplot(
+            values, positions=[g + (n - (len(hues) - 1) / 2) * width for g in range(len(groups))],
+            widths=0.9 * width, whis=(5, 95), showfliers=False, patch_artist=True,
+            medianprops={"color": "black"}, manage_ticks=False,
+        )  # fmt: skip
+        for box in drawn["boxes"]:
+            box.set(facecolor=colour, linewidth=0.6)
+        drawn["boxes"][0].set_label(str(name))
+    ax.set_xticks(range(len(groups)), groups)
+    ax.grid(False, axis="x")
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 def bare(ax: Axes, title: str = "") -> None:

@@ -1,0 +1,105 @@
+"""Figure 6: the noise of three attacks on one image, and their sizes over a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.names import file_name, place
+from reports.study_plots.drawing import (
+    ATTACK_NAMES,
+    Array,
+    arrays_of,
+    boxes,
+    by_subject,
+    save,
+    scale_of,
+    show_image,
+    show_noise,
+    styled,
+    table_of,
+)
+
+LABELS = {
+    "l2": "$L_2$ norm",
+    "linf": "$L_\\infty$ norm",
+    "l0_share": "share of pixels changed by more than 1/255",
+    "mean_abs": "mean absolute change",
+}
+
+
+def draw(folder: Path) -> list[Path]:
+    """The three noises on one image for each network, and the sizes over the sample."""
+    panels, arrays = table_of(folder, "panels"), arrays_of(folder)
+    written = []
+    with styled():
+        for dataset, network, rows in by_subject(panels):
+            start = f"{dataset}.{network}."
+            mine = {name: arrays[start + name] for name in rows["attack"]}
+            figure = _noises(rows, mine, dataset, network)
+            written.append(save(figure, folder, file_name("noise", dataset, network)))
+        written.append(save(_sizes(table_of(folder, "norms")), folder, "norms"))
+    return written
+
+
+def _noises(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, network: str) -> Figure:
+    """A row an attack: image, noise on the scale of all three and on its own, attacked image."""
+    clean, attacks = rows.iloc[0], rows.iloc[1:]
+    change = {a: arrays[a].astype(np.float64) - arrays["clean"] for a in attacks["attack"]}
+    # on the scale of the panels: the mean of the channels
+    limits = {a: float(np.abs(c.mean(axis=0)).max()) or 1.0 for a, c in change.items()}
+    figure = Figure(figsize=(9.4, 2.55 * len(attacks) + 0.6), layout="constrained")
+    axes = figure.subplots(len(attacks), 4, squeeze=False)
+    for line, (_, row) in zip(axes, attacks.iterrows(), strict=True):
+        attack = row["attack"]
+        name = ATTACK_NAMES[attack] + (" (aimed)" if row["how"] == "targeted" else "")
+        show_image(
+            line[0], arrays["clean"],
+            f"test[{row['id']}]: {row['source']}\n"
+            f"read as {clean['predicted']} ({clean['confidence']:.1%})",
+        )  # fmt: skip
+        sized = f"$L_2$ {row['l2']:.3g}, $L_\\infty$ {row['linf']:.3g}"
+        shared = show_noise(line[1], change[attack], max(limits.values()), f"{name}\n{sized}")
+        own = show_noise(line[2], change[attack], limits[attack], f"{name}\non its own scale")
+        scale_of(figure, shared, line[1])
+        scale_of(figure, own, line[2])
+        show_image(
+            line[3], arrays[attack],
+            f"{name}\nread as {row['predicted']} ({row['confidence']:.1%})",
+        )  # fmt: skip
+    colour = " (noise: mean of channels)" if arrays["clean"].shape[0] > 1 else ""
+    instead = "" if clean["as_asked"] else ", the nearest to the pair asked for"
+    figure.suptitle(
+        f"{place(dataset, network)}: {clean['source']} read as {clean['target']}{instead}{colour}"
+    )
+    return figure
+
+
+def _sizes(norms: pd.DataFrame) -> Figure:
+    """Sizes of each attack at its smallest, over the images that all three break."""
+    rows = norms[norms["all_found"]]
+    places = zip(rows["dataset"], rows["network"], strict=True)
+    rows = rows.assign(
+        subject=[place(d, n).replace(", ", "\n") for d, n in places],
+        name=rows["attack"].map(ATTACK_NAMES),
+    )
+    figure = Figure(figsize=(9.6, 6.2), layout="constrained")
+    for n, (ax, (measure, label)) in enumerate(
+        zip(figure.subplots(2, 2).flat, LABELS.items(), strict=True)
+    ):
+        boxes(ax, rows, "subject", measure, "name")
+        if n != 1:
+            ax.get_legend().remove()
+        ax.set(xlabel="", ylabel=label)
+        if measure != "l0_share":
+            ax.set(yscale="log")
+    count = rows.drop_duplicates(["dataset", "network", "id"]).shape[0]
+    figure.suptitle(
+        f"Each attack at its smallest: {count} images that all three break"
+        " (box: quartiles, whiskers: 5 % to 95 %)"
+    )
+    return figure
