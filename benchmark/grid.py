@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark.attacks import attack_kind, check_attack
 from benchmark.cell import Cell, Samples, Threat
 from estimators.errors import InputError, unknown
+from estimators.plugins import FAMILIES, is_dotted
 from estimators.spec import Spec
 
 SHIPPED = Path(__file__).parent / "grids"
@@ -46,7 +47,8 @@ class Block(_Strict):
 class Grid(_Strict):
     """A grid file. An entry is a name, or a mapping of `name` and parameters.
 
-    A parameter with a list of values stands for one entry a value.
+    A parameter with a list of values stands for one entry a value, except a network's mean and std,
+    whose lists have a value a channel.
     engine: `fast`, or `stock` for ART's own attack classes throughout.
     """
 
@@ -91,8 +93,16 @@ class Grid(_Strict):
         return check_attack(attack)
 
 
-def load_grid(name: str | Path) -> Grid:
+# what stands before a colon and is no code of the file's choice
+NOT_CODE: dict[str, tuple[str, ...]] = {"datasets": ("npz", "imagefolder"), "networks": FAMILIES}
+# a list in these is one value, a number for each channel
+VECTORS = ("mean", "std")
+
+
+def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
     """A shipped grid by name, or a grid file.
+
+    allow_import: a file may name code as `package.module:thing`; it runs here.
 
     Raises InputError that names the file, the key, what was found and what is allowed.
     """
@@ -116,11 +126,32 @@ def load_grid(name: str | Path) -> Grid:
     except ValidationError as error:
         raise InputError(f"grid {path}: {_told(error)}") from error
     try:
+        if not allow_import:
+            refuse_imports(grid)
         if not grid.cells():
             raise InputError("no cells: name at least one attack")
     except InputError as error:
         raise InputError(f"grid {path}: {error}") from error
     return grid
+
+
+def refuse_imports(grid: Grid) -> None:
+    """InputError where a grid names code outside ART and the installed plug-ins."""
+    for block in grid.blocks:
+        for key in ("datasets", "networks", "attacks", "defences"):
+            for entry in grid._of(block, key):
+                for text in _texts(entry):
+                    refuse_import(key, text)
+
+
+def refuse_import(key: str, text: str) -> None:
+    """InputError where one name of a grid file is code to import, as `package.module:thing`."""
+    if is_dotted(text) and text.partition(":")[0] not in NOT_CODE.get(key, ()):
+        raise InputError(
+            f"key {key}: {text!r} is code to import, which a grid file may not ask for (a dotted"
+            " name must begin with 'art.'); add --allow-import if you trust the file, or name it"
+            " on the command line"
+        )
 
 
 def shipped_grids() -> list[str]:
@@ -191,6 +222,17 @@ def _entry_name(entry: Entry) -> str:
     return entry if isinstance(entry, str) else str(entry.get("name"))
 
 
+def _texts(entry: Entry) -> Iterator[str]:
+    """The name of an entry and every text among its parameters; a file of weights is data."""
+    if isinstance(entry, str):
+        yield entry
+        return
+    for param, value in entry.items():
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, str) and param != "weights":
+                yield one
+
+
 def _specs(entries: list[Entry], key: str) -> list[Spec]:
     """Entries as specs; lists of values are multiplied out."""
     found = []
@@ -201,7 +243,11 @@ def _specs(entries: list[Entry], key: str) -> list[Spec]:
         name = entry.get("name")
         if not isinstance(name, str):
             raise InputError(f"key {key}: an entry needs a `name`, found {entry!r}")
-        params = {k: v if isinstance(v, list) else [v] for k, v in entry.items() if k != "name"}
+        params: dict[str, list[Any]] = {
+            k: v if isinstance(v, list) and k not in VECTORS else [v]
+            for k, v in entry.items()
+            if k != "name"
+        }
         for values in itertools.product(*params.values()):
             found.append(Spec.of(name, dict(zip(params, values, strict=True))))
     return found

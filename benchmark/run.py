@@ -99,10 +99,12 @@ def run(
     retry_failed: bool = False,
     progress: Progress | None = None,
     baseline: Path | None = None,
+    trust_pickle: bool = False,
 ) -> Result:
     """Run a grid into its directory; what is stored there already is not computed again.
 
     baseline: a results CSV or run directory that the page compares this run with.
+    trust_pickle: run what a .pt file asks for (`weight_files.read_weights`).
 
     Raises InputError before anything is written, where the grid asks for what cannot be.
     """
@@ -113,7 +115,7 @@ def run(
     if threads is not None and threads < 1:
         raise InputError(f"threads: must be at least 1, found {threads}")
     cells = grid.cells()
-    material = gather(cells, data_dir, device, progress.message, progress.epoch)
+    material = gather(cells, data_dir, device, progress.message, progress.epoch, trust_pickle)
     directory = out if out is not None else RUNS / f"{grid.name}-{grid_hash(cells)}"
     keys = {cell: material.key(cell) for cell in cells}
     at_hand = [cell for cell in cells if cell.dataset not in material.missing]

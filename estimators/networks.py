@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,8 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError, unknown
+from estimators.foreign import NONE, WRAPPING, call_factory, find_network, is_foreign
+from estimators.normalise import normalised
 from estimators.spec import Spec
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -139,18 +140,19 @@ class CNN(nn.Module):
 
 
 def build_network(spec: Spec, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The untrained network of a spec for images of a shape (C, H, W), in evaluation mode."""
-    if spec.name not in NETWORKS:
-        raise unknown("network", spec.name, NETWORKS)
-    factory = NETWORKS[spec.name]
-    allowed = list(inspect.signature(factory).parameters)[2:]
-    for name in spec.kwargs:
-        if name not in allowed:
-            raise unknown(f"parameter of the network {spec.name}", name, allowed or ["(none)"])
-    try:
-        return factory(shape, classes, **spec.kwargs).eval()
-    except TypeError as error:
-        raise InputError(f"network {spec}: {error}") from error
+    """The untrained network of a spec for images of a shape (C, H, W), in evaluation mode.
+
+    `mean` and `std`, which every network takes, become a first layer (x - mean) / std; `weights`
+    is left to `checkpoints.trained_network`.
+    """
+    bare = spec.without(*WRAPPING)
+    if bare.name in NETWORKS:
+        network = call_factory(NETWORKS[bare.name], bare, shape, classes)
+    elif is_foreign(bare.name):
+        network = find_network(bare, shape, classes, NONE).network
+    else:
+        raise unknown("network", bare.name, [*NETWORKS, *OTHERS])
+    return normalised(network, spec.get("mean"), spec.get("std"), shape[0], bare.name).eval()
 
 
 def _initialise(network: nn.Module) -> None:
@@ -163,6 +165,8 @@ def _initialise(network: nn.Module) -> None:
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"lenet": LeNet, "resnet": ResNet, "cnn": CNN}
+# how the others are named, for messages
+OTHERS = ("torchvision:NAME", "timm:NAME", "robustbench:NAME", "package.module:factory")
 
 
 def layer_table(network: nn.Module, shape: tuple[int, int, int]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Union
@@ -11,6 +12,7 @@ import yaml
 
 from estimators.errors import InputError
 
+_SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*")
 # Union: `|` does not take the forward reference at run time
 Value = Union[bool, int, float, str, None, tuple["Value", ...]]  # noqa: UP007
 
@@ -19,7 +21,8 @@ Value = Union[bool, int, float, str, None, tuple["Value", ...]]  # noqa: UP007
 class Spec:
     """One attack, defence or network; prints as `fgsm[eps=0.1]`.
 
-    name: a short name of a registry, or a dotted Python name.
+    name: a short name of a registry or a plug-in, a dotted name of ART's, `torchvision:NAME` and
+        its like, or `package.module:thing`.
     params: (parameter, value) pairs sorted by parameter; values as JSON knows them.
     """
 
@@ -64,10 +67,20 @@ def _plain(value: Value) -> str:
 
 
 def parse_spec(text: str) -> Spec:
-    """A spec from the command line: `pgd` or `pgd:eps=0.1,max_iter=40` (values as in YAML)."""
+    """A spec from the command line; values are read as in YAML.
+
+    `pgd`, `pgd:eps=0.1,max_iter=40`, `torchvision:resnet18`, `package.module:factory:depth=3`:
+    what follows the first colon belongs to the name unless it has an equals sign.
+    """
     name, _, rest = text.partition(":")
+    second, colon, params_text = rest.partition(":")
+    if _SECOND_PART.fullmatch(second):
+        name, rest = f"{name.strip()}:{second}", params_text
+    elif colon and "=" not in second:
+        raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
     params: dict[str, Value] = {}
-    for part in filter(None, rest.split(",")):
+    # a comma within brackets belongs to a list
+    for part in filter(None, re.split(r",(?![^\[]*\])", rest)):
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
