@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from typing import Any
 
 from estimators.errors import InputError
 from estimators.plugins import Kind, Plugin, installed, plugin
@@ -89,7 +90,7 @@ def _plugins(kind: Kind) -> list[Row]:
 def _described(kind: Kind, found: Plugin) -> Row:
     source = f"plug-in of {found.distribution}"
     try:
-        thing = plugin(kind, found.name)
+        thing: Any = plugin(kind, found.name)
     except InputError as error:
         return found.name, f"{source}: {error}", ""
     about = (inspect.getdoc(thing) or "").partition("\n")[0]

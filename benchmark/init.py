@@ -79,8 +79,8 @@ def write_grid(
 
     Samples and eps suit the data set, where it can be read.
 
-    Raises InputError for a network or data set that is not known, an existing file without `force`, and a
-    place that cannot be written.
+    Raises InputError for a network or data set that is not known, an existing file without
+    `force`, and a place that cannot be written.
     """
     from estimators.foreign import is_foreign
     from estimators.networks import NETWORKS, OTHERS
