@@ -123,10 +123,11 @@ def given_network(
         raise InputError(f"network {network}: weights must be a file, {DEFAULT} or {NONE}")
     from_file = weights not in (DEFAULT, NONE)
     bare = network.without(*WRAPPING)
+    foreign = is_foreign(bare.name)  # imports it, which may draw random numbers too
     # a network that starts at random is the same one in every run
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        if is_foreign(bare.name):
+        if foreign:
             found = find_network(bare, shape, classes, NONE if from_file else weights)
         else:
             found = Found(build_network(bare, shape, classes), f"{bare}, untrained", bare.name)

@@ -284,6 +284,7 @@ def _what_fits(network: nn.Module, shape: tuple[int, int, int]) -> str:
                 continue
             what = f"it takes {count} x {size[0]} x {size[1]}"
             if count != channels:
-                return f"; {what}: build it for {channels} channels, or give it such images"
+                wanted = "1 channel" if channels == 1 else f"{channels} channels"
+                return f"; {what}: build it for {wanted}, or give it such images"
             return f"; {what}: build it for this size, or let it resize in its forward"
     return ""
