@@ -21,7 +21,7 @@ from estimators.spec import Spec
 SHIPPED = Path(__file__).parent / "grids"
 
 Scalar = bool | int | float | str | None
-Entry = str | dict[str, Scalar | list[Scalar]]
+Entry = str | dict[str, Scalar | list[Scalar | list[Scalar]]]
 Count = int | Literal["all"]
 
 
@@ -182,8 +182,8 @@ def narrowed(
             block.seed = seed
     _narrow(changed, "datasets", datasets, str)
     _narrow(changed, "threats", threats, str)
-    _narrow(changed, "networks", [_entry(s) for s in networks], _entry_name)
-    _narrow(changed, "attacks", [_entry(s) for s in attacks], _entry_name)
+    _narrow(changed, "networks", [entry_of(s) for s in networks], _entry_name)
+    _narrow(changed, "attacks", [entry_of(s) for s in attacks], _entry_name)
     return changed
 
 
@@ -214,23 +214,32 @@ def _has_params(entry: Any) -> bool:
     return isinstance(entry, dict)
 
 
-def _entry(spec: Spec) -> Entry:
-    return {"name": spec.name, **spec.kwargs} if spec.params else spec.name  # type: ignore[dict-item]
+def entry_of(spec: Spec) -> Entry:
+    """A spec as a grid file has it, where a list stands for several values."""
+    params: dict[str, Any] = {
+        name: value
+        if not isinstance(value, tuple)
+        else list(value)
+        if name in VECTORS
+        else [list(value)]
+        for name, value in spec.params
+    }
+    return {"name": spec.name, **params} if params else spec.name
 
 
 def _entry_name(entry: Entry) -> str:
     return entry if isinstance(entry, str) else str(entry.get("name"))
 
 
-def _texts(entry: Entry) -> Iterator[str]:
+def _texts(entry: Any) -> Iterator[str]:
     """The name of an entry and every text among its parameters; a file of weights is data."""
     if isinstance(entry, str):
         yield entry
-        return
-    for param, value in entry.items():
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, str) and param != "weights":
-                yield one
+    elif isinstance(entry, list):
+        for value in entry:
+            yield from _texts(value)
+    elif isinstance(entry, dict):
+        yield from _texts([value for param, value in entry.items() if param != "weights"])
 
 
 def _specs(entries: list[Entry], key: str) -> list[Spec]:

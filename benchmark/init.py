@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from benchmark.grid import SHIPPED, Entry, Grid
+from benchmark.grid import SHIPPED, Grid, entry_of, refuse_import
 from estimators.errors import DataUnavailable, InputError, unknown
 from estimators.spec import Spec
 
@@ -110,7 +110,7 @@ def grid_text(network: Spec, dataset: str, path: Path, data_dir: Path | None = N
         name=name.strip("-_")[:64] or "mine",
         description=_flow(f"{network} on {dataset}"),
         dataset=_flow(dataset),
-        network=_flow(_entry(network)),
+        network=_flow(entry_of(network)),
         samples=min(SAMPLES, images),
         eps=_flow(eps),
         iterative=_flow(eps[1:]),
@@ -138,19 +138,12 @@ def _about(dataset: str, data_dir: Path | None) -> tuple[int, int]:
 
 
 def _command(network: Spec, dataset: str, path: Path) -> str:
-    from benchmark.grid import refuse_import
-
     try:
         refuse_import("networks", network.name)
         refuse_import("datasets", dataset)
     except InputError:
         return f"bench run --grid {shlex.quote(str(path))} --allow-import"
     return f"bench run --grid {shlex.quote(str(path))}"
-
-
-def _entry(spec: Spec) -> Entry:
-    params: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in spec.params}
-    return {"name": spec.name, **params} if params else spec.name
 
 
 def _flow(value: Any) -> str:

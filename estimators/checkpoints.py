@@ -123,9 +123,9 @@ def given_network(
         raise InputError(f"network {network}: weights must be a file, {DEFAULT} or {NONE}")
     from_file = weights not in (DEFAULT, NONE)
     bare = network.without(*WRAPPING)
-    foreign = is_foreign(bare.name)  # imports it, which may draw random numbers too
-    # a network that starts at random is the same one in every run
     with torch.random.fork_rng(devices=[]):
+        foreign = is_foreign(bare.name)  # imports it, which may draw random numbers too
+        # a network that starts at random is the same one in every run
         torch.manual_seed(0)
         if foreign:
             found = find_network(bare, shape, classes, NONE if from_file else weights)
@@ -142,7 +142,7 @@ def given_network(
         load_into(wrapped if whole else found.network, state, f"weights {path}")
         origin = f"{bare}, weights from {path.name}"
     wrapped.eval()
-    both = weights_hash(wrapped) + code_hash(wrapped)
+    both = weights_hash(wrapped) + code_hash(wrapped, bare.name)
     digest = hashlib.sha256(both.encode()).hexdigest()
     metadata = {"recipe": origin, "seed": None, "test_accuracy": None}
     return Trained(wrapped, metadata, digest, path, reused=True)
@@ -180,7 +180,7 @@ def obtain(
         if not any(p.requires_grad for p in start.parameters()):
             raise InputError(f"network {network}: has no weights that train")
         # a factory's code may change under its name
-        decides = Spec.of(network.name, network.kwargs, code=code_hash(start))
+        decides = Spec.of(network.name, network.kwargs, code=code_hash(start, network.name))
     key = checkpoint_key(dataset, images.sha256, decides, recipe, seed)
     path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
     for candidate in (path, shipped_file(dataset, network)):

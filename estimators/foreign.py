@@ -6,6 +6,7 @@ import copy
 import difflib
 import hashlib
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,19 +92,25 @@ def call_factory(
     return network
 
 
-def code_hash(network: nn.Module) -> str:
-    """SHA-256 of the source of every class in a network that is not torch's own.
+def code_hash(network: nn.Module, name: str) -> str:
+    """SHA-256 of a network's layers and of every module that has code of it, ours and torch's not.
 
     Beside the weights' hash it tells a network from its changed code, whose weights are the same.
+
+    name: the network's name in its spec; the module of its factory counts too.
     """
-    kinds = {type(m) for m in network.modules() if not type(m).__module__.startswith("torch.")}
-    digest = hashlib.sha256()
-    for kind in sorted(kinds, key=lambda k: (k.__module__, k.__qualname__)):
-        digest.update(f"{kind.__module__}.{kind.__qualname__}\n".encode())
-        try:
-            digest.update(inspect.getsource(kind).encode())
-        except (OSError, TypeError):
+    modules = {type(m).__module__ for m in network.modules()}
+    if name.partition(":")[0] not in FAMILIES:
+        modules.add(str(getattr(plugin("networks", name), "__module__", "")))
+    digest = hashlib.sha256(repr(network).encode())
+    for module in sorted(modules):
+        if module.partition(".")[0] in ("torch", "estimators", ""):
             continue
+        digest.update(f"{module}\n".encode())
+        try:
+            digest.update(inspect.getsource(sys.modules[module]).encode())
+        except (OSError, TypeError, KeyError):
+            continue  # without a source file the name is all there is
     return digest.hexdigest()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from benchmark.grid import Grid, entry_of
+from estimators import plugins
 from estimators.checkpoints import (
     given_network,
     is_given,
@@ -18,9 +22,10 @@ from estimators.checkpoints import (
     save_checkpoint,
     shipped_file,
     trained_network,
+    weights_hash,
 )
 from estimators.errors import InputError
-from estimators.foreign import _FINDERS, code_hash
+from estimators.foreign import _FINDERS
 from estimators.networks import build_network
 from estimators.normalise import GreyToColour, Normalise
 from estimators.plugins import FAMILIES
@@ -79,6 +84,9 @@ NETWORKS = """
 )
 def test_how_they_are_named(text: str, spec: Spec) -> None:
     assert parse_spec(text) == spec
+    # through a grid and back: a list of the command line is one value
+    grid = Grid(name="g", networks=[entry_of(spec)], attacks=[{"name": "fgsm", "eps": 0.1}])
+    assert {cell.network for cell in grid.cells()} == {spec}
 
 
 @pytest.mark.parametrize("text", ["pgd:0.1", "a:b:c", "a:b:c=1,d", "a::b", "a:0:b=1"])
@@ -138,18 +146,36 @@ def test_faults_are_told_in_one_line(module, text: str) -> None:
     assert "\n" not in str(told.value)
 
 
-def test_changed_code_is_another_network(module) -> None:
+CHANGES = {
+    "a class's forward": ("mine:Own", "x.flatten(1)", "1.0 - x.flatten(1)"),
+    "a layer": ("mine:rectified", "nn.ReLU()", "nn.Tanh()"),
+    "a factory": ("mine:scaled", "* 0.5", "* 0.25"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_changed_code_is_another_network(module, case: str) -> None:
     """The weights are the same; a stored cell must not count for the new code."""
-    text = NETWORKS.replace("x.flatten(1)", "1 - x.flatten(1)")
-    hashes = []
-    for name, source in (("mine", NETWORKS), ("mine_two", text)):
-        module(name, source)
-        network = given_network(Spec(f"{name}:Own"), GREY, 10).network
-        # a class of the same name in a changed file
-        type(network).__module__ = "mine"
-        sys.modules["mine"] = sys.modules[name]
-        hashes.append(code_hash(network))
-    assert hashes[0] != hashes[1]
+    name, before, after = CHANGES[case]
+    text = textwrap.dedent(NETWORKS) + textwrap.dedent("""
+        def rectified():
+            return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.ReLU())
+
+        def scaled():
+            network = simple()
+            network.register_forward_pre_hook(lambda _, inputs: (inputs[0] * 0.5,))
+            return network
+    """)
+    found = []
+    for source in (text, text, text.replace(before, after)):
+        sys.modules.pop("mine", None)
+        plugins._found.cache_clear()
+        linecache.clearcache()
+        module("mine", source)
+        found.append(given_network(Spec(name), GREY, 10))
+    weights = {weights_hash(trained.network) for trained in found}
+    assert len(weights) == 1
+    assert found[0].sha256 == found[1].sha256 != found[2].sha256
 
 
 def test_torchvision_without_weights_for_grey_and_colour() -> None:
@@ -267,7 +293,7 @@ def test_a_checkpoint_imports_nothing_on_its_own_word(module, tmp_path: Path) ->
 @pytest.mark.slow
 def test_from_the_command_line(bench, module, tmp_path: Path) -> None:
     module("mine", NETWORKS)
-    name = "mine:Own:mean=0.2"
+    name = "mine:Own:mean=[0.2]"
     options = ("--dataset", "digits", "--out", "w.safetensors", "--epochs", "2")
     code, out = bench("train", "--network", name, *options)
     assert code == 0, out
@@ -276,7 +302,7 @@ def test_from_the_command_line(bench, module, tmp_path: Path) -> None:
     assert code == 0, out
     assert "not trained here, used as it is (mine:Own, weights from w.safetensors" in out
     rows = read_results(tmp_path / "r")
-    assert set(rows["network"]) == {"mine:Own[mean=0.2,weights=w.safetensors]"}
+    assert set(rows["network"]) == {"mine:Own[mean=[0.2],weights=w.safetensors]"}
     assert rows["clean_accuracy"].min() > 0.5
     code, out = bench(*run, "--weights", "w.safetensors")
     assert f"reused {len(rows)} of {len(rows)}" in out
