@@ -121,9 +121,22 @@ def schema_text() -> str:
     """The JSON schema of grid files, made from `Grid`; `grids/grid.schema.json` is this text."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Grid.model_json_schema(),
+        **_without_types_of_constants(Grid.model_json_schema()),
     }
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _without_types_of_constants(schema: Any) -> Any:
+    """The schema less the `type` beside a `const`, which only newer versions of pydantic write."""
+    if isinstance(schema, list):
+        return [_without_types_of_constants(part) for part in schema]
+    if isinstance(schema, dict):
+        return {
+            key: _without_types_of_constants(part)
+            for key, part in schema.items()
+            if not (key == "type" and "const" in schema)
+        }
+    return schema
 
 
 def _about(dataset: str, data_dir: Path | None) -> tuple[int, int]:
