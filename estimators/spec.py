@@ -79,13 +79,33 @@ def parse_spec(text: str) -> Spec:
     elif colon and "=" not in second:
         raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
     params: dict[str, Value] = {}
-    # a comma within brackets belongs to a list
-    for part in filter(None, re.split(r",(?![^\[]*\])", rest)):
+    for part in filter(None, _split(rest)):
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
         try:
-            params[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+            found = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise InputError(f"{text!r}: the value of {key} cannot be read") from error
+        if not _is_value(found):
+            raise InputError(f"{text!r}: the value of {key} must be a number, a text or a list")
+        params[key.strip()] = found
     return Spec.of(name.strip(), params)
+
+
+def _split(text: str) -> list[str]:
+    """The text at its commas; one within brackets belongs to a list."""
+    parts, depth = [""], 0
+    for piece in re.split(r"([\[\],])", text):
+        depth += (piece == "[") - (piece == "]")
+        if piece == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _is_value(value: object) -> bool:
+    """A number, a text, or a list of these: what a grid file can hold too."""
+    values = value if isinstance(value, list) else [value]
+    return all(v is None or isinstance(v, (bool, int, float, str)) for v in values)

@@ -78,6 +78,7 @@ NETWORKS = """
         ("f:g:weights=c:/w.pt,depth=2", Spec.of("f:g", weights="c:/w.pt", depth=2)),
         ("lenet:weights=a:b.pt", Spec.of("lenet", weights="a:b.pt")),
         ("f:g:mean=[0.1,0.2],std=[1,2]", Spec.of("f:g", mean=[0.1, 0.2], std=[1, 2])),
+        ("f:g:a=[1,2],b=x", Spec.of("f:g", a=[1, 2], b="x")),
         ("cnn:dropout=[0,0,0,0.5]", Spec.of("cnn", dropout=[0, 0, 0, 0.5])),
         ("lenet:extra_layers=4", Spec.of("lenet", extra_layers=4)),
     ],
@@ -87,6 +88,14 @@ def test_how_they_are_named(text: str, spec: Spec) -> None:
     # through a grid and back: a list of the command line is one value
     grid = Grid(name="g", networks=[entry_of(spec)], attacks=[{"name": "fgsm", "eps": 0.1}])
     assert {cell.network for cell in grid.cells()} == {spec}
+
+
+@pytest.mark.parametrize(
+    "value", ["{a: 1}", "[[1]]", "2020-01-01", "2020-99-99", "[" * 5000, "!!x y"]
+)
+def test_values_that_are_none(value: str) -> None:
+    with pytest.raises(InputError, match="the value of eps"):
+        parse_spec(f"pgd:eps={value}")
 
 
 @pytest.mark.parametrize("text", ["pgd:0.1", "a:b:c", "a:b:c=1,d", "a::b", "a:0:b=1"])
