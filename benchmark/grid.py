@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark.attacks import attack_kind, check_attack
 from benchmark.cell import Cell, Samples, Threat
 from estimators.errors import InputError, unknown
-from estimators.plugins import FAMILIES, is_dotted
+from estimators.plugins import FAMILIES
 from estimators.spec import Spec
 
 SHIPPED = Path(__file__).parent / "grids"
@@ -94,7 +95,12 @@ class Grid(_Strict):
 
 
 # what stands before a colon and is no code of the file's choice
-NOT_CODE: dict[str, tuple[str, ...]] = {"datasets": ("npz", "imagefolder"), "networks": FAMILIES}
+NOT_CODE: dict[str, tuple[str, ...]] = {
+    "datasets": ("npz", "imagefolder"),
+    "networks": FAMILIES,
+    "threats": FAMILIES,
+}
+_CODE = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*):(?=[A-Za-z_])")
 # a list in these is one value, a number for each channel
 VECTORS = ("mean", "std")
 
@@ -138,15 +144,19 @@ def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
 def refuse_imports(grid: Grid) -> None:
     """InputError where a grid names code outside ART and the installed plug-ins."""
     for block in grid.blocks:
-        for key in ("datasets", "networks", "attacks", "defences"):
+        for key in ("datasets", "networks", "attacks", "threats", "defences"):
             for entry in grid._of(block, key):
                 for text in _texts(entry):
-                    refuse_import(key, text)
+                    # `NAME:PARAMETER=VALUE`; no threat is code itself
+                    refuse_import(key, text.partition(":")[2] if key == "threats" else text)
 
 
 def refuse_import(key: str, text: str) -> None:
-    """InputError where one name of a grid file is code to import, as `package.module:thing`."""
-    if is_dotted(text) and text.partition(":")[0] not in NOT_CODE.get(key, ()):
+    """InputError where a text of a grid file has `package.module:thing` in it: code to import."""
+    allowed = NOT_CODE.get(key, ())
+    if key == "datasets" and text.partition(":")[0] in allowed:
+        return  # the rest is a path
+    if any(found.group(1) not in allowed for found in _CODE.finditer(text)):
         raise InputError(
             f"key {key}: {text!r} is code to import, which a grid file may not ask for (a dotted"
             " name must begin with 'art.'); add --allow-import if you trust the file, or name it"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.catalogue import catalogue
+from benchmark.grid import refuse_import
 from estimators.plugins import installed, is_dotted, plugin
 from reports.tables import read_results
 
@@ -118,6 +119,8 @@ DOTTED_GRIDS = {
     "network with parameters": "networks: [{name: 'mine_network:perceptron', width: 8}]",
     "attack": "blocks: [{attacks: [{name: 'mine_attack:Sparse', eps: 0.1}]}]",
     "defence": "defences: ['mine_defence:Posterise']",
+    "a member of a chain": "defences: ['jpeg+mine_defence:Posterise']",
+    "a list in a list": "defences: [{name: jpeg, quality: [['mine_defence:Posterise']]}]",
     "a parameter": "defences: [{name: jpeg, quality: ['mine_defence:Posterise']}]",
 }
 
@@ -145,6 +148,24 @@ def test_allow_import(bench, package, tmp_path: Path) -> None:
     code, out = bench("run", "--grid", "g.yaml", "--allow-import", "--out", "r")
     assert code == 0, out
     assert len(read_results(tmp_path / "r")) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "code"),
+    [
+        ("threats", "network=pkg.mod:net", True), ("threats", "network=torchvision:vgg11", False),
+        ("networks", "torchvision:vgg11", False), ("networks", "torchvision.models:vgg11", True),
+        ("networks", "torchvision:vgg11+os:system", True), ("attacks", "torchvision:vgg11", True),
+        ("datasets", "npz:c:data.npz", False), ("datasets", "npzz:data", True),
+        ("datasets", "imagefolder:a:b", False), ("defences", "art.defences.x.Y", False),
+    ],
+)  # fmt: skip
+def test_where_code_hides(key: str, text: str, code: bool) -> None:
+    if not code:
+        refuse_import(key, text)
+        return
+    with pytest.raises(ValueError, match="--allow-import"):
+        refuse_import(key, text)
 
 
 BAD_THINGS = {
