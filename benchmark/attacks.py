@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimators.errors import InputError, unknown
+from estimators.plugins import plugin
 from estimators.spec import Spec
 
 if TYPE_CHECKING:
@@ -153,19 +154,25 @@ ATTACKS: dict[str, AttackKind] = {
 
 
 def attack_kind(spec: Spec) -> AttackKind:
-    """The kind of an attack by short name, or of any ART evasion attack by dotted name."""
+    """The kind of an attack by short name, or of an evasion attack by dotted name or plug-in."""
     if spec.name == "cw" and spec.get("engine") == "stock":
         # ART's class with ART's defaults: ours would take hours there
         return ATTACKS["cw-art"]
     if spec.name in ATTACKS:
         return ATTACKS[spec.name]
-    if "." not in spec.name:
-        raise unknown("attack", spec.name, [*ATTACKS, "art.attacks.evasion.NAME"])
+    found = plugin("attacks", spec.name)
+    if isinstance(found, AttackKind):
+        return found
+    if found is None and "." not in spec.name:
+        others = ("art.attacks.evasion.NAME", "package.module:attack")
+        raise unknown("attack", spec.name, [*ATTACKS, *others])
     from art.attacks.attack import EvasionAttack
 
     from estimators.defences import import_from_art
 
-    cls = import_from_art(spec.name, EvasionAttack, "attack")
+    cls = import_from_art(spec.name, EvasionAttack, "attack") if found is None else found
+    if not (isinstance(cls, type) and issubclass(cls, EvasionAttack)):
+        raise InputError(f"attack {spec.name}: wanted an AttackKind or a class of EvasionAttack")
     known = inspect.signature(cls).parameters
     defaults = {k: _plain(p.default) for k, p in list(known.items())[1:] if k != "eps"}
     for param, value in (("batch_size", 125), ("verbose", False)):
@@ -236,7 +243,7 @@ def craft(
     kind = attack_kind(attacks[0])
     device = classifier.torch_device
     start = torch.from_numpy(x).to(device)
-    if not kind.uses_gradient:
+    if kind.build is _noise:
         signs = torch.from_numpy(random_signs(x.shape[1:], ids, seed)).to(device)
         for spec in attacks:
             moved = (start + _eps(spec) * signs).clamp_(0.0, 1.0)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from typing import Any
+
+from estimators.errors import InputError
+from estimators.plugins import Kind, Plugin, installed, plugin
 
 Row = tuple[str, str, str]
 
@@ -22,11 +27,16 @@ def catalogue() -> dict[str, list[Row]]:
         grid = load_grid(name)
         grids.append((name, grid.description, f"{len(grid.cells()):,} cells"))
     return {
-        "attacks": [*attacks, ("art.attacks.evasion.NAME", "any other evasion attack of ART", "")],
+        "attacks": [
+            *attacks,
+            ("art.attacks.evasion.NAME", "any other evasion attack of ART", ""),
+            ("package.module:attack", "your own, see docs/extending.md", "its own"),
+            *_plugins("attacks"),
+        ],
         "threats": [(name, about, "") for name, about in THREATS.items()],
-        "defences": DEFENCES,
-        "networks": NETWORKS,
-        "data sets": DATASETS,
+        "defences": [*DEFENCES, *_plugins("defences")],
+        "networks": [*NETWORKS, *_plugins("networks")],
+        "data sets": [*DATASETS, *_plugins("datasets")],
         "grids": grids,
     }
 
@@ -36,11 +46,21 @@ DEFENCES: list[Row] = [
     ("quantize", "8 bits alone: the control that JPEG must beat", ""),
     ("jpeg", "JPEG compression, 4:2:0, exactly as Pillow's", "quality=1 to 100"),
     ("art.defences.preprocessor.NAME", "any other preprocessor of ART", ""),
+    ("package.module:factory", "your own, see docs/extending.md", "its own"),
 ]
 NETWORKS: list[Row] = [
     ("lenet", "LeNet, any input from 12x12", "extra_layers=0 activation=relu dropout=0.25"),
     ("resnet", "the paper's ResNet for MNIST", ""),
     ("cnn", "the paper's network for CIFAR-10", "dropout=[0.1, 0.15, 0.2, 0.25]"),
+    ("torchvision:NAME", "a classifier of torchvision", "weights=DEFAULT, none or FILE"),
+    ("timm:NAME", "a network of timm (extra timm)", "weights=DEFAULT, none or FILE"),
+    (
+        "robustbench:NAME",
+        "a network of RobustBench's zoo (extra robustbench)",
+        "dataset=cifar10 threat_model=Linf",
+    ),
+    ("package.module:factory", "your own, see docs/extending.md", "its own"),
+    ("(every network)", "a file of weights; a first layer", "weights=FILE mean=0 std=1"),
 ]
 DATASETS: list[Row] = [
     ("digits", "scikit-learn's 8x8 digits at 28x28; embedded, 500 test images", ""),
@@ -49,8 +69,43 @@ DATASETS: list[Row] = [
     ("fashion_mnist", "Fashion-MNIST, 28x28 grey, 10,000 test images", ""),
     ("npz:PATH", "arrays x_train, y_train, x_test, y_test (idx_*, classes)", ""),
     ("imagefolder:PATH", "one folder a class, below train/ and test/ where these exist", ""),
+    ("package.module:function", "your own, see docs/extending.md", ""),
 ]
 
 
+# what the harness gives to a plug-in of each kind itself
+_GIVEN: dict[Kind, tuple[str, ...]] = {
+    "attacks": ("estimator", "classifier"),
+    "defences": ("channels_first", "clip_values", "verbose"),
+    "networks": ("shape", "classes"),
+    "datasets": ("split", "data_dir", "folder"),
+}
+
+
+def _plugins(kind: Kind) -> list[Row]:
+    """Installed plug-ins with their distribution; each is imported, to show its parameters."""
+    return [_described(kind, found) for found in installed(kind)]
+
+
+def _described(kind: Kind, found: Plugin) -> Row:
+    source = f"plug-in of {found.distribution}"
+    try:
+        thing: Any = plugin(kind, found.name)
+    except InputError as error:
+        return found.name, f"{source}: {error}", ""
+    about = (inspect.getdoc(thing) or "").partition("\n")[0]
+    if kind == "attacks" and hasattr(thing, "defaults"):
+        return found.name, f"{thing.about} ({source})", _params(dict(thing.defaults))
+    try:
+        known = inspect.signature(thing).parameters.values()
+    except (TypeError, ValueError):
+        return found.name, f"{about} ({source})", ""
+    own = [p for p in known if p.name not in _GIVEN[kind] and p.kind is not p.VAR_KEYWORD]
+    params = {p.name: "..." if p.default is p.empty else p.default for p in own}
+    return found.name, f"{about} ({source})", _params(params)
+
+
 def _params(params: dict[str, object]) -> str:
-    return " ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in params.items())
+    return " ".join(
+        f"{k}={v if isinstance(v, str) else json.dumps(v, default=str)}" for k, v in params.items()
+    )

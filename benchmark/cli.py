@@ -53,6 +53,7 @@ data_dir = click.option(
     envvar="BENCH_DATA_DIR",
     help="Folder of data sets: torchvision's files, or NAME.npz. [env: BENCH_DATA_DIR]",
 )
+NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 
 
@@ -65,7 +66,8 @@ def main() -> None:
 @main.command()
 @click.option("--grid", "grid_name", default="quick", show_default=True, help="Name or YAML file.")
 @click.option("--dataset", "datasets", multiple=True, help="Only, or instead, this data set.")
-@click.option("--network", "networks", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--network", "networks", multiple=True, help=NETWORK_HELP)
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights of that network: a file.")
 @click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
 @click.option("--threat", "threats", multiple=True, help="oblivious or adaptive.")
 @click.option("--samples", help="Images: a number, or all.")
@@ -76,6 +78,8 @@ def main() -> None:
 @click.option("--scheduler", metavar="ADDRESS", help="Join a Dask cluster, tcp://HOST:8786.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Results to compare with.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
+@click.option("--trust-pickle", is_flag=True, help="Run the code in a .pt file that wants to.")
+@click.option("--allow-import", is_flag=True, help="Import what the grid file names as code.")
 @data_dir
 @device
 def run(
@@ -86,6 +90,8 @@ def run(
     threats: tuple[str, ...],
     samples: str | None,
     seed: int | None,
+    weights: Path | None,
+    allow_import: bool,
     **options: Any,
 ) -> None:
     """Run a grid: tables, plots and a summary.
@@ -99,9 +105,9 @@ def run(
     from estimators.spec import parse_spec
 
     grid = narrowed(
-        load_grid(grid_name),
+        load_grid(grid_name, allow_import),
         datasets=datasets,
-        networks=[parse_spec(text) for text in networks],
+        networks=_with_weights([parse_spec(text) for text in networks], weights),
         attacks=[parse_spec(text) for text in attacks],
         threats=[_threat(text) for text in threats],
         samples=None if samples is None else _samples(samples),
@@ -114,7 +120,7 @@ def run(
 
 
 @main.command()
-@click.option("--network", required=True, help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--network", required=True, help=NETWORK_HELP)
 @click.option("--dataset", required=True)
 @click.option("--epochs", type=int, help="Passes over the data.  [default: the recipe's]")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -203,7 +209,7 @@ def paper(**options: Any) -> None:
 
 
 @main.command()
-@click.option("--network", required=True, help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--network", required=True, help=NETWORK_HELP)
 @click.option("--dataset", default="mnist", show_default=True)
 @data_dir
 def summary(network: str, dataset: str, data_dir: Path | None) -> None:
@@ -308,6 +314,27 @@ def report(directory: Path, baseline: Path | None) -> None:
     click.echo(path)
 
 
+@main.command()
+@click.option("--network", default="lenet", show_default=True, help=NETWORK_HELP)
+@click.option("--weights", type=click.Path(path_type=Path), help="Its weights: a file.")
+@click.option("--dataset", default="digits", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default="grid.yaml", show_default=True)
+@click.option("--force", is_flag=True, help="Write over an existing file.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of grid files and stop.")
+@data_dir
+def init(network: str, weights: Path | None, dataset: str, schema: bool, **options: Any) -> None:
+    """Write a commented grid file for your network and data set."""
+    from benchmark.init import schema_text, write_grid
+    from estimators.spec import parse_spec
+
+    if schema:
+        click.echo(schema_text(), nl=False)
+        return
+    (spec,) = _with_weights([parse_spec(network)], weights)
+    written = write_grid(spec, dataset, path=options.pop("out"), **options)
+    click.echo(f"wrote {written.path}; run it with: {written.command}")
+
+
 @main.command("list")
 def list_() -> None:
     """List attacks, defences, networks, data sets and grids."""
@@ -324,6 +351,18 @@ def _write(text: str, out: Path | None) -> None:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
+
+
+def _with_weights(networks: list[Any], weights: Path | None) -> list[Any]:
+    """The one network of the command line with the file that `--weights` names."""
+    from estimators.spec import Spec
+
+    if weights is None:
+        return networks
+    if len(networks) != 1:
+        raise InputError("--weights: belongs to one --network; write NAME:weights=FILE for several")
+    (network,) = networks
+    return [Spec.of(network.name, network.kwargs, weights=str(weights))]
 
 
 def _samples(text: str) -> Any:

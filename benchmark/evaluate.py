@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark.attacks import attack_kind, craft, shares_gradient, targets
+from benchmark.attacks import ATTACKS, attack_kind, craft, shares_gradient, targets
 from benchmark.cell import Cell
 from benchmark.memory import release_memory
 from benchmark.plan import Task
@@ -174,7 +174,8 @@ class _seeded:
     """
 
     def __init__(self, task: Task, images: Images) -> None:
-        stock = task.attacks[0].get("engine") == "stock" or "." in task.attacks[0].name
+        attack = task.attacks[0]
+        stock = attack.get("engine") == "stock" or attack.name not in ATTACKS
         self.wanted = stock
         self.seed = [task.seed & 0xFFFFFFFF, int(images.ids[0]) & 0xFFFFFFFF, len(images)]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from benchmark.attacks import attack_kind, check_attack
 from benchmark.cell import Cell, Samples, Threat
 from estimators.errors import InputError, unknown
+from estimators.plugins import FAMILIES
 from estimators.spec import Spec
 
 SHIPPED = Path(__file__).parent / "grids"
 
 Scalar = bool | int | float | str | None
-Entry = str | dict[str, Scalar | list[Scalar]]
+Entry = str | dict[str, Scalar | list[Scalar | list[Scalar]]]
 Count = int | Literal["all"]
 
 
@@ -46,7 +48,8 @@ class Block(_Strict):
 class Grid(_Strict):
     """A grid file. An entry is a name, or a mapping of `name` and parameters.
 
-    A parameter with a list of values stands for one entry a value.
+    A parameter with a list of values stands for one entry a value, except a network's mean and std,
+    whose lists have a value a channel.
     engine: `fast`, or `stock` for ART's own attack classes throughout.
     """
 
@@ -91,8 +94,21 @@ class Grid(_Strict):
         return check_attack(attack)
 
 
-def load_grid(name: str | Path) -> Grid:
+# what stands before a colon and is no code of the file's choice
+NOT_CODE: dict[str, tuple[str, ...]] = {
+    "datasets": ("npz", "imagefolder"),
+    "networks": FAMILIES,
+    "threats": FAMILIES,
+}
+_CODE = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*):(?=[A-Za-z_])")
+# a list in these is one value, a number for each channel
+VECTORS = ("mean", "std")
+
+
+def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
     """A shipped grid by name, or a grid file.
+
+    allow_import: a file may name code as `package.module:thing`; it runs here.
 
     Raises InputError that names the file, the key, what was found and what is allowed.
     """
@@ -116,11 +132,36 @@ def load_grid(name: str | Path) -> Grid:
     except ValidationError as error:
         raise InputError(f"grid {path}: {_told(error)}") from error
     try:
+        if not allow_import:
+            refuse_imports(grid)
         if not grid.cells():
             raise InputError("no cells: name at least one attack")
     except InputError as error:
         raise InputError(f"grid {path}: {error}") from error
     return grid
+
+
+def refuse_imports(grid: Grid) -> None:
+    """InputError where a grid names code outside ART and the installed plug-ins."""
+    for block in grid.blocks:
+        for key in ("datasets", "networks", "attacks", "threats", "defences"):
+            for entry in grid._of(block, key):
+                for text in _texts(entry):
+                    # `NAME:PARAMETER=VALUE`; no threat is code itself
+                    refuse_import(key, text.partition(":")[2] if key == "threats" else text)
+
+
+def refuse_import(key: str, text: str) -> None:
+    """InputError where a text of a grid file has `package.module:thing` in it: code to import."""
+    allowed = NOT_CODE.get(key, ())
+    if key == "datasets" and text.partition(":")[0] in allowed:
+        return  # the rest is a path
+    if any(found.group(1) not in allowed for found in _CODE.finditer(text)):
+        raise InputError(
+            f"key {key}: {text!r} is code to import, which a grid file may not ask for (a dotted"
+            " name must begin with 'art.'); add --allow-import if you trust the file, or name it"
+            " on the command line"
+        )
 
 
 def shipped_grids() -> list[str]:
@@ -151,8 +192,8 @@ def narrowed(
             block.seed = seed
     _narrow(changed, "datasets", datasets, str)
     _narrow(changed, "threats", threats, str)
-    _narrow(changed, "networks", [_entry(s) for s in networks], _entry_name)
-    _narrow(changed, "attacks", [_entry(s) for s in attacks], _entry_name)
+    _narrow(changed, "networks", [entry_of(s) for s in networks], _entry_name)
+    _narrow(changed, "attacks", [entry_of(s) for s in attacks], _entry_name)
     return changed
 
 
@@ -183,12 +224,32 @@ def _has_params(entry: Any) -> bool:
     return isinstance(entry, dict)
 
 
-def _entry(spec: Spec) -> Entry:
-    return {"name": spec.name, **spec.kwargs} if spec.params else spec.name  # type: ignore[dict-item]
+def entry_of(spec: Spec) -> Entry:
+    """A spec as a grid file has it, where a list stands for several values."""
+    params: dict[str, Any] = {
+        name: value
+        if not isinstance(value, tuple)
+        else list(value)
+        if name in VECTORS
+        else [list(value)]
+        for name, value in spec.params
+    }
+    return {"name": spec.name, **params} if params else spec.name
 
 
 def _entry_name(entry: Entry) -> str:
     return entry if isinstance(entry, str) else str(entry.get("name"))
+
+
+def _texts(entry: Any) -> Iterator[str]:
+    """The name of an entry and every text among its parameters; a file of weights is data."""
+    if isinstance(entry, str):
+        yield entry
+    elif isinstance(entry, list):
+        for value in entry:
+            yield from _texts(value)
+    elif isinstance(entry, dict):
+        yield from _texts([value for param, value in entry.items() if param != "weights"])
 
 
 def _specs(entries: list[Entry], key: str) -> list[Spec]:
@@ -201,7 +262,11 @@ def _specs(entries: list[Entry], key: str) -> list[Spec]:
         name = entry.get("name")
         if not isinstance(name, str):
             raise InputError(f"key {key}: an entry needs a `name`, found {entry!r}")
-        params = {k: v if isinstance(v, list) else [v] for k, v in entry.items() if k != "name"}
+        params: dict[str, list[Any]] = {
+            k: v if isinstance(v, list) and k not in VECTORS else [v]
+            for k, v in entry.items()
+            if k != "name"
+        }
         for values in itertools.product(*params.values()):
             found.append(Spec.of(name, dict(zip(params, values, strict=True))))
     return found

@@ -9,22 +9,26 @@ from typing import Any
 
 from benchmark.audit import output_facts
 from benchmark.cell import Cell
-from estimators.checkpoints import Trained, trained_network
-from estimators.classifier import check_fit
+from estimators.checkpoints import Trained, is_given, trained_network
 from estimators.datasets import Images, load_images
 from estimators.defences import build_defence
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks import build_network
 from estimators.spec import Spec
+from estimators.wrapping import check_fit, check_wrapped
 
 
 @dataclass
 class Material:
-    """Test images by data set, trained networks, and the reason for each missing data set."""
+    """Test images by data set, trained networks, and the reason for each missing data set.
+
+    warnings: what the checks on each network of others found (`wrapping.check_wrapped`).
+    """
 
     images: dict[str, Images] = field(default_factory=dict)
     networks: dict[tuple[str, Spec], Trained] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    warnings: dict[tuple[str, Spec], list[str]] = field(default_factory=dict)
 
     def key(self, cell: Cell) -> str:
         """The key of a cell on these images and weights."""
@@ -60,6 +64,9 @@ class Material:
                 f"{dataset}/{network}": output_facts(trained.network, self.images[dataset])
                 for (dataset, network), trained in self.networks.items()
             },
+            "wrapping": {
+                f"{dataset}/{network}": texts for (dataset, network), texts in self.warnings.items()
+            },
             "weights": {
                 f"{dataset}/{network}": {
                     "sha256": trained.sha256,
@@ -79,8 +86,11 @@ def gather(
     device: str,
     message: Callable[[str], None],
     on_epoch: Callable[[dict[str, float]], None],
+    trust_pickle: bool = False,
 ) -> Material:
     """Load data, check all that can be checked beforehand, then load or train networks.
+
+    trust_pickle: as in `weight_files.read_weights`.
 
     Raises InputError before anything is trained, where the grid asks for what cannot be.
     """
@@ -103,10 +113,23 @@ def gather(
             )
     pairs = dict.fromkeys((cell.dataset, cell.network) for cell in listed)
     present = [pair for pair in pairs if pair[0] in material.images]
+    given = {}
     for dataset, network in present:
         images = material.images[dataset]
-        build_network(network, images.shape, len(images.classes))
+        if is_given(network):
+            trained = trained_network(dataset, network, data_dir, trust_pickle=trust_pickle)
+            warnings = check_wrapped(trained.network, images, str(network))
+            material.warnings[dataset, network] = warnings
+            message(f"{network} on {dataset}: not trained here, used as it is ({_about(trained)})")
+            for text in warnings:
+                message(f"warning: network {network} on {dataset}: {text}")
+            given[dataset, network] = trained
+        else:
+            build_network(network, images.shape, len(images.classes))
     for dataset, network in present:
+        if (dataset, network) in given:
+            material.networks[dataset, network] = given[dataset, network]
+            continue
         images = material.images[dataset]
         trained = trained_network(dataset, network, data_dir, device, on_epoch=on_epoch)
         check_fit(trained.network, images.shape, len(images.classes), str(network))
@@ -114,3 +137,7 @@ def gather(
             message(f"trained {network} on {dataset}, kept at {trained.path}")
         material.networks[dataset, network] = trained
     return material
+
+
+def _about(trained: Trained) -> str:
+    return f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"

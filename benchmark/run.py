@@ -113,12 +113,14 @@ def run(
     baseline: Path | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    trust_pickle: bool = False,
 ) -> Result:
     """Run a grid into its directory; what is stored there already is not computed again.
 
     baseline: a results CSV or run directory that the page compares this run with.
     workers: compute on so many processes of this machine; scheduler: on the workers of a Dask
         cluster, by the address of its scheduler. Without either: on threads of this process.
+    trust_pickle: run what a .pt file asks for (`weight_files.read_weights`).
 
     Raises InputError before anything is written, where the grid asks for what cannot be, and
     ClusterLost when a cluster goes away.
@@ -134,7 +136,7 @@ def run(
     if threads is not None and threads < 1:
         raise InputError(f"threads: must be at least 1, found {threads}")
     cells = grid.cells()
-    material = gather(cells, data_dir, device, progress.message, progress.epoch)
+    material = gather(cells, data_dir, device, progress.message, progress.epoch, trust_pickle)
     directory = out if out is not None else RUNS / f"{grid.name}-{grid_hash(cells)}"
     keys = {cell: material.key(cell) for cell in cells}
     at_hand = [cell for cell in cells if cell.dataset not in material.missing]

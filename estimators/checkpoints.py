@@ -18,11 +18,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from estimators.datasets import load_images
+from estimators.datasets import image_shape, load_images
 from estimators.errors import InputError
-from estimators.networks import build_network
+from estimators.foreign import DEFAULT, NONE, WRAPPING, Found, code_hash, find_network, is_foreign
+from estimators.networks import NETWORKS, build_network
+from estimators.normalise import normalised
 from estimators.spec import Spec
 from estimators.training import Recipe, recipe_for, train
+from estimators.weight_files import load_into, read_weights
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "weights"
@@ -33,9 +36,10 @@ class Trained:
     """A trained network and where its weights come from.
 
     network: in evaluation mode, on the CPU.
-    metadata: data set, network, recipe, seed, hash of the training images, test accuracy.
-    sha256: hash of the weights.
-    path: the file that they were read from or written to.
+    metadata: data set, network, recipe, seed, hash of the training images, test accuracy; of a
+        network that was given, `recipe` is one line on its origin, the others are None.
+    sha256: hash of the weights; of a network that was given, of its code too.
+    path: the file that they were read from or written to, or that has the network's code.
     reused: True when they were loaded, False when they were trained just now.
     """
 
@@ -65,6 +69,8 @@ def weights_hash(network: nn.Module) -> str:
     """SHA-256 of all weights and running statistics by name."""
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
+        if not isinstance(tensor, torch.Tensor):
+            continue  # a module's "extra state" may be any object
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -82,15 +88,64 @@ def trained_network(
     data_dir: Path | None = None,
     device: str = "cpu",
     on_epoch: Callable[[dict[str, float]], None] | None = None,
+    trust_pickle: bool = False,
 ) -> Trained:
-    """The network of a data set as `bench run` uses it: shipped, or cached, or trained now.
+    """The network of a data set as `bench run` uses it: given, shipped, cached, or trained now.
 
     Its training seed is 0, whatever seed a run has: that one draws images and noise.
     """
+    if is_given(network):
+        return given_network(network, *image_shape(dataset, data_dir), trust_pickle)
     file = shipped_file(dataset, network)
     if file.is_file():
         return load_checkpoint(file)
     return obtain(dataset, network, None, 0, data_dir, device, on_epoch=on_epoch)
+
+
+def is_given(network: Spec) -> bool:
+    """Whether a network comes with its weights, or names them: it is not trained for a run."""
+    return network.get("weights") is not None or network.name not in NETWORKS
+
+
+def given_network(
+    network: Spec, shape: tuple[int, int, int], classes: int, trust_pickle: bool = False
+) -> Trained:
+    """A network as its author made it, or with the weights that its spec names.
+
+    network: `weights` is a file, `DEFAULT` for the author's own or `none` for random ones; without
+        it a factory's network is used as it is, torchvision's and its like with their own weights.
+    trust_pickle: as in `weight_files.read_weights`.
+
+    Raises InputError where the network or its weights cannot be had.
+    """
+    weights = network.get("weights", DEFAULT)
+    if not isinstance(weights, str):
+        raise InputError(f"network {network}: weights must be a file, {DEFAULT} or {NONE}")
+    from_file = weights not in (DEFAULT, NONE)
+    bare = network.without(*WRAPPING)
+    with torch.random.fork_rng(devices=[]):
+        foreign = is_foreign(bare.name)  # imports it, which may draw random numbers too
+        # a network that starts at random is the same one in every run
+        torch.manual_seed(0)
+        if foreign:
+            found = find_network(bare, shape, classes, NONE if from_file else weights)
+        else:
+            found = Found(build_network(bare, shape, classes), f"{bare}, untrained", bare.name)
+    mean, std = network.get("mean", found.mean), network.get("std", found.std)
+    wrapped = normalised(found.network, mean, std, shape[0], bare.name)
+    origin, path = found.origin, Path(found.source)
+    if from_file:
+        path = Path(weights)
+        state = read_weights(path, trust_pickle)
+        # what `bench train` wrote has the normalisation in it
+        whole = state.keys() == wrapped.state_dict().keys()
+        load_into(wrapped if whole else found.network, state, f"weights {path}")
+        origin = f"{bare}, weights from {path.name}"
+    wrapped.eval()
+    both = weights_hash(wrapped) + code_hash(wrapped, bare.name)
+    digest = hashlib.sha256(both.encode()).hexdigest()
+    metadata = {"recipe": origin, "seed": None, "test_accuracy": None}
+    return Trained(wrapped, metadata, digest, path, reused=True)
 
 
 def shipped_file(dataset: str, network: Spec) -> Path:
@@ -115,16 +170,25 @@ def obtain(
     out: the file to write; without it the checkpoint goes to the cache under its key. The history
         is written beside it as CSV.
     """
+    if network.get("weights") is not None:
+        raise InputError(f"network {network}: is trained from its first weights; leave out weights")
     images = load_images(dataset, "train", data_dir)
     recipe = recipe_for(dataset, network.name, epochs)
-    key = checkpoint_key(dataset, images.sha256, network, recipe, seed)
+    decides = network
+    if network.name not in NETWORKS:
+        start = build_network(network, images.shape, len(images.classes))
+        if not any(p.requires_grad for p in start.parameters()):
+            raise InputError(f"network {network}: has no weights that train")
+        # a factory's code may change under its name
+        decides = Spec.of(network.name, network.kwargs, code=code_hash(start, network.name))
+    key = checkpoint_key(dataset, images.sha256, decides, recipe, seed)
     path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
     for candidate in (path, shipped_file(dataset, network)):
         if candidate.is_file():
             with safe_open_checked(candidate) as file:
                 same = (file.metadata() or {}).get("key") == key
             if same:
-                return load_checkpoint(candidate)
+                return load_checkpoint(candidate, network)
     test = load_images(dataset, "test", data_dir)
     model, history = train(
         lambda: build_network(network, images.shape, len(images.classes)),
@@ -160,8 +224,11 @@ def save_checkpoint(network: nn.Module, metadata: dict[str, Any], path: Path) ->
     os.replace(file.name, path)
 
 
-def load_checkpoint(path: Path) -> Trained:
+def load_checkpoint(path: Path, network: Spec | None = None) -> Trained:
     """Read weights that this project wrote, and the network that they belong to.
+
+    network: the one that is expected. Without it the file may name this project's own networks
+        alone: no code is imported on a file's word.
 
     Raises InputError for a missing, damaged or foreign file: the weights' own hash is checked.
     """
@@ -170,18 +237,20 @@ def load_checkpoint(path: Path) -> Trained:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
         metadata = {k: v if k in _TEXTS else json.loads(v) for k, v in texts.items()}
-        name, params = metadata["network"]
+        named = Spec.of(*metadata["network"])
+        if named != network and named.name not in NETWORKS:
+            raise KeyError(f"a network {named.name!r} that was not asked for")
         channels, height, width = metadata["shape"]
         shape = (channels, height, width)
-        network = build_network(Spec.of(name, params), shape, len(metadata["classes"]))
-        network.load_state_dict(tensors)
+        model = build_network(named, shape, len(metadata["classes"]))
+        model.load_state_dict(tensors)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"checkpoint {path}: not written by `bench train` ({first})") from error
-    digest = weights_hash(network)
+    digest = weights_hash(model)
     if digest != metadata.get("weights_sha256"):
         raise InputError(f"checkpoint {path}: damaged (its hash differs); delete and train again")
-    return Trained(network.eval(), metadata, digest, path, reused=True)
+    return Trained(model.eval(), metadata, digest, path, reused=True)
 
 
 def safe_open_checked(path: Path) -> Any:

@@ -16,8 +16,6 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional
 
-from estimators.errors import InputError
-
 # Batches of this size stay in the processor's cache; the partition is part of the result (a
 # convolution may round differently in another batch), so it is a constant and not an option.
 BATCH = 125
@@ -203,20 +201,3 @@ def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
                 prefix = f"{path}." if path else ""
                 pairs.append((prefix + conv_name, prefix + norm_name))
     return pairs
-
-
-def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
-    """Refuse a network that does not take these images or does not give logits of these classes."""
-    try:
-        with torch.inference_mode():
-            out = network(torch.full((2, *shape), 0.5))
-    except (RuntimeError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise InputError(
-            f"network {name}: does not take images of shape {list(shape)} ({first})"
-        ) from error
-    if tuple(out.shape) != (2, classes):
-        raise InputError(
-            f"network {name}: gives an output of shape {list(out.shape[1:])},"
-            f" the data have {classes} classes"
-        )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import platformdirs
 
 from estimators.errors import DataUnavailable, InputError, unknown
+from estimators.plugins import plugin, told
 
 Split = Literal["train", "test"]
 FloatArray = npt.NDArray[np.float32]
@@ -69,7 +70,9 @@ class Images:
 def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images:
     """One split of a data set by name.
 
-    A file `<name>.npz` in the data directory goes before torchvision's own files and download.
+    A file `<name>.npz` in the data directory goes before torchvision's own files and download. A
+    plug-in, or `package.module:function`, is called with split and data directory; it gives Images,
+    or arrays x and y.
 
     Raises InputError for an unknown name or broken data, DataUnavailable where the data are
     neither at hand nor can be downloaded.
@@ -81,7 +84,7 @@ def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images
     if kind == "imagefolder" and path:
         return _from_folder(Path(path), split)
     if name not in DATASETS:
-        raise unknown("data set", name, [*DATASETS, "npz:PATH", "imagefolder:PATH"])
+        return _from_plugin(name, split, folder)
     archive = folder / f"{name}.npz"
     if name in TORCHVISION and archive.is_file():
         return _from_npz(archive, split, TORCHVISION[name][1])
@@ -275,6 +278,27 @@ def _from_folder(root: Path, split: Split) -> Images:
             )
     labels = np.array([label for _, label in files], dtype=np.int64)
     return _checked(np.stack(pixels), labels, np.arange(len(labels)), classes, str(where))
+
+
+def _from_plugin(name: str, split: Split, folder: Path) -> Images:
+    load = plugin("datasets", name)
+    if load is None:
+        others = ("npz:PATH", "imagefolder:PATH", "package.module:function")
+        raise unknown("data set", name, [*DATASETS, *others])
+    where = f"data set {name}"
+    try:
+        found = load(split, folder)
+    except InputError:
+        raise
+    except Exception as error:
+        # code of others may raise anything
+        raise InputError(f"{where}: its function failed ({told(error)})") from error
+    if isinstance(found, Images):
+        return _checked(found.x, found.y, found.ids, found.classes, where)
+    if not (isinstance(found, tuple) and len(found) == 2):
+        raise InputError(f"{where}: gave {type(found).__name__}, wanted Images or arrays (x, y)")
+    pixels, labels = np.asarray(found[0]), np.asarray(found[1])
+    return _checked(pixels, labels, np.arange(len(labels)), None, where)
 
 
 TORCHVISION: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -14,6 +14,7 @@ from art.defences.preprocessor.preprocessor import Preprocessor
 
 from estimators.errors import InputError, unknown
 from estimators.jpeg import JpegCompression, round_trip
+from estimators.plugins import plugin
 from estimators.spec import Spec
 
 ALLOWED_PACKAGE = "art."
@@ -65,15 +66,18 @@ def byte_coder(
 def build_defence(spec: Spec) -> Preprocessor | None:
     """The preprocessor of a spec; None for the defence `none`.
 
-    A dotted name is taken from ART alone and gets `channels_first=True` and
-    `clip_values=(0, 1)` where it has these parameters.
+    A dotted name is taken from ART alone, a plug-in or `package.module:factory` from anywhere;
+    both get `channels_first=True` and `clip_values=(0, 1)` where they have these parameters.
     """
     if spec.name in DEFENCES:
         factory, dotted = DEFENCES[spec.name], False
+    elif (found := plugin("defences", spec.name)) is not None:
+        factory, dotted = found, True
     elif "." in spec.name:
         factory, dotted = import_from_art(spec.name, Preprocessor, "defence"), True
     else:
-        raise unknown("defence", spec.name, [*DEFENCES, "art.defences.preprocessor.NAME"])
+        others = ("art.defences.preprocessor.NAME", "package.module:factory")
+        raise unknown("defence", spec.name, [*DEFENCES, *others])
     allowed = inspect.signature(factory).parameters
     for name in spec.kwargs:
         if name not in allowed:
@@ -86,6 +90,8 @@ def build_defence(spec: Spec) -> Preprocessor | None:
         defence: Preprocessor | None = factory(**params)
     except (TypeError, ValueError) as error:
         raise InputError(f"defence {spec}: {error}") from error
+    if defence is not None and not isinstance(defence, Preprocessor):
+        raise InputError(f"defence {spec}: is {type(defence).__name__}, wanted ART's Preprocessor")
     if defence is not None and not defence.apply_predict:
         # ART would leave it out of predictions without a word (its issue 2335)
         raise InputError(f"defence {spec}: apply_predict is off, so it would protect nothing")

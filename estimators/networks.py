@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,9 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError, unknown
+from estimators.foreign import NONE, WRAPPING, call_factory, find_network, is_foreign
 from estimators.low_pass import behind_low_pass
+from estimators.normalise import normalised
 from estimators.spec import Spec
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -142,22 +143,20 @@ class CNN(nn.Module):
 def build_network(spec: Spec, shape: tuple[int, int, int], classes: int) -> nn.Module:
     """The untrained network of a spec for images of a shape (C, H, W), in evaluation mode.
 
-    Every network takes `low_pass`: the width in pixels of a fixed Gaussian filter ahead of it.
+    `mean` and `std`, which every network takes, become a first layer (x - mean) / std, and
+    `low_pass` a fixed Gaussian filter of that width in pixels ahead of all; `weights` is left to
+    `checkpoints.trained_network`.
     """
-    if spec.name not in NETWORKS:
-        raise unknown("network", spec.name, NETWORKS)
-    factory = NETWORKS[spec.name]
-    allowed = list(inspect.signature(factory).parameters)[2:]
-    params: dict[str, Any] = spec.kwargs
-    sigma = params.pop("low_pass", 0)
-    for name in params:
-        if name not in allowed:
-            raise unknown(f"parameter of the network {spec.name}", name, [*allowed, "low_pass"])
-    try:
-        network = factory(shape, classes, **params)
-        return behind_low_pass(network, sigma, shape).eval()
-    except TypeError as error:
-        raise InputError(f"network {spec}: {error}") from error
+    bare = spec.without(*WRAPPING, "low_pass")
+    if bare.name in NETWORKS:
+        network = call_factory(NETWORKS[bare.name], bare, shape, classes)
+    elif is_foreign(bare.name):
+        network = find_network(bare, shape, classes, NONE).network
+    else:
+        raise unknown("network", bare.name, [*NETWORKS, *OTHERS])
+    network = normalised(network, spec.get("mean"), spec.get("std"), shape[0], bare.name)
+    sigma: Any = spec.get("low_pass", 0)
+    return behind_low_pass(network, sigma, shape).eval()
 
 
 def _initialise(network: nn.Module) -> None:
@@ -170,6 +169,8 @@ def _initialise(network: nn.Module) -> None:
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {"lenet": LeNet, "resnet": ResNet, "cnn": CNN}
+# how the others are named, for messages
+OTHERS = ("torchvision:NAME", "timm:NAME", "robustbench:NAME", "package.module:factory")
 
 
 def layer_table(network: nn.Module, shape: tuple[int, int, int]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Union
@@ -11,6 +12,7 @@ import yaml
 
 from estimators.errors import InputError
 
+_SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*")
 # Union: `|` does not take the forward reference at run time
 Value = Union[bool, int, float, str, None, tuple["Value", ...]]  # noqa: UP007
 
@@ -19,7 +21,8 @@ Value = Union[bool, int, float, str, None, tuple["Value", ...]]  # noqa: UP007
 class Spec:
     """One attack, defence or network; prints as `fgsm[eps=0.1]`.
 
-    name: a short name of a registry, or a dotted Python name.
+    name: a short name of a registry or a plug-in, a dotted name of ART's, `torchvision:NAME` and
+        its like, or `package.module:thing`.
     params: (parameter, value) pairs sorted by parameter; values as JSON knows them.
     """
 
@@ -64,15 +67,45 @@ def _plain(value: Value) -> str:
 
 
 def parse_spec(text: str) -> Spec:
-    """A spec from the command line: `pgd` or `pgd:eps=0.1,max_iter=40` (values as in YAML)."""
+    """A spec from the command line; values are read as in YAML.
+
+    `pgd`, `pgd:eps=0.1,max_iter=40`, `torchvision:resnet18`, `package.module:factory:depth=3`:
+    what follows the first colon belongs to the name unless it has an equals sign.
+    """
     name, _, rest = text.partition(":")
+    second, colon, params_text = rest.partition(":")
+    if _SECOND_PART.fullmatch(second):
+        name, rest = f"{name.strip()}:{second}", params_text
+    elif colon and "=" not in second:
+        raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
     params: dict[str, Value] = {}
-    for part in filter(None, rest.split(",")):
+    for part in filter(None, _split(rest)):
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
             raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
         try:
-            params[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+            found = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise InputError(f"{text!r}: the value of {key} cannot be read") from error
+        if not _is_value(found):
+            raise InputError(f"{text!r}: the value of {key} must be a number, a text or a list")
+        params[key.strip()] = found
     return Spec.of(name.strip(), params)
+
+
+def _split(text: str) -> list[str]:
+    """The text at its commas; one within brackets belongs to a list."""
+    parts, depth = [""], 0
+    for piece in re.split(r"([\[\],])", text):
+        depth += (piece == "[") - (piece == "]")
+        if piece == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _is_value(value: object) -> bool:
+    """A number, a text, or a list of these: what a grid file can hold too."""
+    values = value if isinstance(value, list) else [value]
+    return all(v is None or isinstance(v, (bool, int, float, str)) for v in values)

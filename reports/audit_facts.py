@@ -29,6 +29,10 @@ LOGITS_RULE = (
     "Fails where all outputs lie in [0, 1] and each image's sum to 1: cross entropy on top of a"
     " softmax flattens the gradient, and C&W's margin means something else."
 )
+WRAPPING_RULE = (
+    "Networks of others alone: warns of log-probabilities, a saturated loss, accuracy at chance or"
+    " far below what a usual normalisation gives. Worse faults stop the run before it begins."
+)
 ZERO_GRADIENT_RULE = (
     "Share of images whose loss gradient is zero in every pixel, in the worst cell: warns from"
     f" {100 * WARN_ZERO:g} %, fails from {100 * FAIL_ZERO:g} %. An attack on that loss cannot move"
@@ -119,6 +123,17 @@ def logits(evidence: Evidence) -> Iterator[Finding]:
         )
         advice = "Leave the softmax out of the network; argmax needs none."
         yield finding(scope, "fail" if probabilities else "ok", 1, detail, advice)
+
+
+def wrapping(evidence: Evidence) -> Iterator[Finding]:
+    """What was seen when the networks of others were wrapped, from the manifest's `wrapping`."""
+    told = evidence.manifest.get("wrapping", {})
+    for scope, _ in grouped(evidence.rows, SCOPE[:2]):
+        texts: Any = told.get("/".join(scope)) if isinstance(told, dict) else None
+        if not isinstance(texts, list):
+            continue  # a network of this project's own
+        detail = "; ".join(str(text) for text in texts) or "No fault was seen."
+        yield finding(scope, "warn" if texts else "ok", 1, detail, "Mend it, then run again.")
 
 
 def zero_gradient(evidence: Evidence) -> Iterator[Finding]:

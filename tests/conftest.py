@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import torch
 from click.testing import CliRunner
 
 from benchmark.cli import main
+from estimators import plugins
 from estimators.checkpoints import load_checkpoint, shipped_file
 from estimators.datasets import Images, load_images
 from estimators.spec import Spec
@@ -57,6 +61,26 @@ def bench(capsys: pytest.CaptureFixture[str]):
         return result.exit_code, result.output + capsys.readouterr().out
 
     return run
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Write a module that can be imported until the test ends."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    before = set(sys.modules)
+
+    def write(name: str, text: str) -> Path:
+        (folder / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
+        importlib.invalidate_caches()
+        return folder
+
+    yield write
+    for name in set(sys.modules) - before:
+        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    plugins._found.cache_clear()
 
 
 @pytest.fixture

@@ -50,12 +50,13 @@ class MadeUp:
     ) -> None:
         self.rows: list[dict[str, Any]] = []
         self.predictions: dict[str, pd.DataFrame] = {}
-        self.manifest: dict[str, Any] = {"data": {}, "outputs": {}, "cells": 0}
+        self.manifest: dict[str, Any] = {"data": {}, "outputs": {}, "wrapping": {}, "cells": 0}
         for dataset, networks in (datasets or {"digits": ["lenet"]}).items():
             self.manifest["data"][dataset] = {
                 "shape": [1, 28, 28], "classes": 10, "sha256": "0" * 64, "images": samples,
             }  # fmt: skip
             for network in networks:
+                self.manifest["wrapping"][f"{dataset}/{network}"] = []
                 self.manifest["outputs"][f"{dataset}/{network}"] = {
                     "images": 125, "low": -9.5, "high": 14.0, "sum_low": -8.0, "sum_high": 6.0,
                 }  # fmt: skip

@@ -10,12 +10,13 @@ from art.defences.preprocessor import JpegCompression as ArtJpeg
 from art.estimators.classification import PyTorchClassifier
 from torch import nn
 
-from estimators.classifier import Classifier, check_fit, folded
+from estimators.classifier import Classifier, folded
 from estimators.datasets import Images
 from estimators.defences import build_defence
 from estimators.errors import InputError
 from estimators.networks import build_network
 from estimators.spec import Spec
+from estimators.wrapping import check_fit
 
 SHAPE = (1, 28, 28)
 

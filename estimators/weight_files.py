@@ -1,0 +1,144 @@
+"""Weights that others made: safetensors and .pt files, read as data and never run.
+
+A .pt file is a pickle, and a pickle is a program. It is read by torch's restricted reader, which
+knows tensors and containers; whatever asks for more is refused unless the user vouches for it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from estimators.errors import InputError
+from estimators.plugins import told
+
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+# where training scripts put the weights in a dictionary of all that they keep
+_NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
+# DataParallel, torch.compile, Lightning
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+_SHOWN = 3
+
+
+def read_weights(path: Path, trust_pickle: bool = False) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file by name, on the CPU.
+
+    path: safetensors, or a .pt file that holds a state dict, a dictionary with one in it, or
+        (trusted) a whole module.
+    trust_pickle: run the pickle where it wants more than tensors; only for files whose author
+        may run code here.
+
+    Raises InputError for a file that cannot be read, is refused, or holds no weights.
+    """
+    where = f"weights {path}"
+    if not path.is_file():
+        raise InputError(f"{where}: no such file")
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{where}: wanted a file {', '.join(SUFFIXES)}")
+    if path.suffix == ".safetensors":
+        try:
+            tensors: dict[str, torch.Tensor] = load_file(path)
+            return tensors
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{where}: cannot be read ({told(error)})") from error
+    return _state_dict(_unpickled(path, where, trust_pickle), where)
+
+
+def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
+    """Put weights into a network; prefixes that wrappers add to every name are taken off.
+
+    Raises InputError that names the first few weights that are missing, left over, or of another
+    shape.
+    """
+    wanted = network.state_dict()
+    state = _without_prefix(state, wanted)
+    faults = []
+    for fault, names in (
+        ("missing", [k for k in wanted if k not in state]),
+        ("not in the network", [k for k in state if k not in wanted]),
+        (
+            "of another shape",
+            [
+                f"{k} {list(state[k].shape)}, wanted {list(v.shape)}"
+                for k, v in wanted.items()
+                if k in state and state[k].shape != v.shape
+            ],
+        ),
+    ):
+        if names:
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            faults.append(f"{fault}: {', '.join(names[:_SHOWN])}{more}")
+    if faults:
+        raise InputError(f"{where}: does not fit the network; {'; '.join(faults)}")
+    network.load_state_dict(dict(state))
+
+
+def _unpickled(path: Path, where: str, trust: bool) -> Any:
+    with warnings.catch_warnings():
+        # torch warns of old formats and of TorchScript archives; the error below says it
+        warnings.simplefilter("ignore")
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            if not trust:
+                raise InputError(_refused(error, where)) from error
+        except Exception as error:
+            # zip, pickle and torch each raise their own for a damaged file
+            raise InputError(f"{where}: cannot be read ({told(error)})") from error
+        try:
+            return torch.load(path, map_location="cpu", weights_only=False)
+        except Exception as error:
+            raise InputError(f"{where}: cannot be read ({told(error)})") from error
+
+
+def _refused(error: Exception, where: str) -> str:
+    found = re.search(r"GLOBAL (\S+)", str(error))
+    asks = f"asks for {found.group(1)}" if found else "is no plain state dict"
+    return (
+        f"{where}: refused, the pickle {asks}, and reading it could run any code; save the"
+        " network's state_dict() (best as safetensors), or add --trust-pickle if you trust its"
+        " author"
+    )
+
+
+def _state_dict(content: Any, where: str) -> dict[str, torch.Tensor]:
+    if isinstance(content, nn.Module):
+        content = content.state_dict()
+    if isinstance(content, Mapping) and not _is_state(content):
+        for key in _NESTED:
+            inner = content.get(key)
+            inner = inner.state_dict() if isinstance(inner, nn.Module) else inner
+            if isinstance(inner, Mapping) and _is_state(inner):
+                content = inner
+                break
+    if not (isinstance(content, Mapping) and _is_state(content)):
+        raise InputError(
+            f"{where}: holds no state dict (found {type(content).__name__}); save"
+            " network.state_dict()"
+        )
+    return {str(name): tensor for name, tensor in content.items()}
+
+
+def _is_state(content: Mapping[Any, Any]) -> bool:
+    return bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
+
+
+def _without_prefix(
+    state: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]
+) -> Mapping[str, torch.Tensor]:
+    """Prefixes that all names have and the network's do not, taken off one after the other."""
+    for _ in _PREFIXES:
+        for prefix in _PREFIXES:
+            ours = any(name.startswith(prefix) for name in wanted)
+            if not ours and all(name.startswith(prefix) for name in state):
+                state = {name[len(prefix) :]: tensor for name, tensor in state.items()}
+    return state
