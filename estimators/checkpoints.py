@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from estimators.adversarial import shortest, split_training
 from estimators.datasets import load_images
 from estimators.errors import InputError
 from estimators.networks import build_network
@@ -95,7 +96,8 @@ def trained_network(
 
 def shipped_file(dataset: str, network: Spec) -> Path:
     """Where shipped weights of a data set and a network are, if there are any."""
-    safe = "".join(c if c.isalnum() or c in "-_=.," else "_" for c in f"{dataset}-{network}")
+    full = f"{dataset}-{shortest(network)}"
+    safe = "".join(c if c.isalnum() or c in "-_=.," else "_" for c in full)
     return SHIPPED / f"{safe}.safetensors"
 
 
@@ -116,8 +118,9 @@ def obtain(
         is written beside it as CSV.
     """
     images = load_images(dataset, "train", data_dir)
-    recipe = recipe_for(dataset, network.name, epochs)
-    key = checkpoint_key(dataset, images.sha256, network, recipe, seed)
+    recipe = recipe_for(dataset, network, epochs)
+    architecture, _ = split_training(network)
+    key = checkpoint_key(dataset, images.sha256, architecture, recipe, seed)
     path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
     for candidate in (path, shipped_file(dataset, network)):
         if candidate.is_file():

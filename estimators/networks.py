@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from estimators.adversarial import split_training
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
 
@@ -139,7 +140,11 @@ class CNN(nn.Module):
 
 
 def build_network(spec: Spec, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The untrained network of a spec for images of a shape (C, H, W), in evaluation mode."""
+    """The untrained network of a spec for images of a shape (C, H, W), in evaluation mode.
+
+    What a spec says of training (`adversarial`) is left out.
+    """
+    spec, _ = split_training(spec)
     if spec.name not in NETWORKS:
         raise unknown("network", spec.name, NETWORKS)
     factory = NETWORKS[spec.name]
