@@ -135,7 +135,9 @@ def descend(
     The network is put into evaluation mode, its weights take no gradient here, and both are put
     back as they were.
     """
-    training, wanted = network.training, [p.requires_grad for p in network.parameters()]
+    # of each module: dropout may be off where the rest is in training mode
+    modes = [module.training for module in network.modules()]
+    wanted = [parameter.requires_grad for parameter in network.parameters()]
     network.eval().requires_grad_(False)
     low, high = (x - eps).clamp_(min=0.0), (x + eps).clamp_(max=1.0)
     at = start
@@ -144,7 +146,8 @@ def descend(
         loss = functional.cross_entropy(network(at), y, reduction="sum")
         (gradient,) = torch.autograd.grad(loss, at)
         at = torch.minimum(torch.maximum(at.detach() + step * gradient.sign_(), low), high)
-    network.train(training)
+    for module, mode in zip(network.modules(), modes, strict=True):
+        module.training = mode
     for parameter, was in zip(network.parameters(), wanted, strict=True):
         parameter.requires_grad_(was)
     return at.detach()
