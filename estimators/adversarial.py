@@ -27,7 +27,7 @@ class PgdTraining:
 
     eps: radius of the ball, in pixels of [0, 1]. max_iter: steps. eps_step: length of a step; None
     for 2.5 eps / max_iter. warmup: share of the training over which eps grows from 0, in a straight
-    line; without it a small network gives one class for all images and stays there.
+    line, since a small network may otherwise end at one class for all images (their Figure 4).
     """
 
     name: ClassVar[str] = "pgd"

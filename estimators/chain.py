@@ -13,7 +13,7 @@ from art.defences.preprocessor.preprocessor import Preprocessor
 from estimators.classifier import apply_defence
 from estimators.random_defences import content_ids
 from estimators.randomised import is_random
-from estimators.tensor_defence import DifferentiableDefence
+from estimators.tensor_defence import DifferentiableDefence, with_gradient_of
 
 
 class Chain(DifferentiableDefence):
@@ -53,7 +53,11 @@ class Chain(DifferentiableDefence):
             if chance is not None and is_random(member):
                 ids, seed, first = chance
                 seen = member.draw(x, ids, seed, first + k)
-                x = _graded(x, seen) if x.requires_grad and not seen.requires_grad else seen
+                x = (
+                    with_gradient_of(x, seen)
+                    if x.requires_grad and not seen.requires_grad
+                    else seen
+                )
             else:
                 x = passed(member, x)
         return x
@@ -66,16 +70,11 @@ def passed(member: Preprocessor, x: torch.Tensor) -> torch.Tensor:
     if not (torch.is_grad_enabled() and x.requires_grad):
         return seen
     if hasattr(member, "smooth"):
-        return _graded(member.smooth(x), seen)
+        return with_gradient_of(member.smooth(x), seen)
     if type(member).estimate_gradient is not Preprocessor.estimate_gradient:
         through: torch.Tensor = _Estimated.apply(x, seen, member)
         return through
-    return _graded(x, seen)
-
-
-def _graded(stand_in: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-    """The values of `seen`, to the last bit, with the gradient of `stand_in`."""
-    return seen + (stand_in - stand_in.detach())
+    return with_gradient_of(x, seen)
 
 
 class _Estimated(torch.autograd.Function):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from estimators.errors import InputError
 from estimators.tensor_defence import DifferentiableDefence, TensorDefence, check_images
@@ -26,11 +27,18 @@ class Smoothing(DifferentiableDefence):
         super().__init__()
         self.window_size = whole("smoothing", "window_size", window_size, 1, 63)
 
+    @torch.no_grad()
     def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
         """The medians of images float32 [N, C, H, W] in [0, 1]."""
         check_images(x)
-        with torch.no_grad():
-            return torch.cat([self._median(self._windows(p)) for p in self._parts(x)])
+        if self.window_size == 3:
+            return _median_of_nine(self._padded(x.to(torch.float32)))
+        if x.device.type == "cpu":
+            # sorting windows takes twice the time that SciPy takes
+            size = (1, 1, self.window_size, self.window_size)
+            found = ndimage.median_filter(x.to(torch.float32).numpy(), size=size, mode="reflect")
+            return torch.from_numpy(found)
+        return torch.cat([self._median(self._windows(part)) for part in self._parts(x)])
 
     def smooth(self, x: torch.Tensor) -> torch.Tensor:
         """The medians, with a gradient."""
@@ -47,19 +55,46 @@ class Smoothing(DifferentiableDefence):
         size = x[0].numel() * self.window_size**2 if len(x) else 1
         return torch.split(x.to(torch.float32), max(1, _CHUNK // size))
 
+    def _padded(self, x: torch.Tensor) -> torch.Tensor:
+        k = self.window_size
+        rows, columns = (
+            torch.from_numpy(np.pad(np.arange(size), (k // 2, k - k // 2 - 1), mode="symmetric"))
+            for size in x.shape[2:]
+        )
+        return x[:, :, rows.to(x.device)][:, :, :, columns.to(x.device)]
+
     def _windows(self, x: torch.Tensor) -> torch.Tensor:
         """[N, C, H, W, window pixels]."""
         k = self.window_size
-        before, after = k // 2, k - k // 2 - 1
-        rows, columns = (
-            torch.from_numpy(np.pad(np.arange(size), (before, after), mode="symmetric"))
-            for size in x.shape[2:]
-        )
-        padded = x[:, :, rows.to(x.device)][:, :, :, columns.to(x.device)]
-        return padded.unfold(2, k, 1).unfold(3, k, 1).flatten(4)
+        return self._padded(x).unfold(2, k, 1).unfold(3, k, 1).flatten(4)
 
     def _median(self, windows: torch.Tensor) -> torch.Tensor:
         return windows.sort(dim=-1).values[..., self.window_size**2 // 2]
+
+
+def _median_of_nine(x: torch.Tensor) -> torch.Tensor:
+    """The median of each 3 x 3 window: a column is sorted once for the three windows it is in.
+
+    Of nine values in three sorted columns it is the median of: the largest of the smallest, the
+    median of the middle ones, the smallest of the largest (Smith 1996).
+    """
+    above, middle, below = x[:, :, :-2], x[:, :, 1:-1], x[:, :, 2:]
+    low = _thirds(above.minimum(middle).minimum(below))
+    half = _thirds(_median_of_three(above, middle, below))
+    high = _thirds(above.maximum(middle).maximum(below))
+    return _median_of_three(
+        low[0].maximum(low[1]).maximum(low[2]),
+        _median_of_three(*half),
+        high[0].minimum(high[1]).minimum(high[2]),
+    )
+
+
+def _thirds(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    return x[..., :-2], x[..., 1:-1], x[..., 2:]
+
+
+def _median_of_three(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+    return a.minimum(b).maximum(a.maximum(b).minimum(c))
 
 
 class Squeezing(TensorDefence):

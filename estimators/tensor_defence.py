@@ -63,6 +63,11 @@ def check_images(x: torch.Tensor) -> None:
         raise ValueError(f"images must lie in [0, 1] without NaN, not in [{low:.6g}, {high:.6g}]")
 
 
+def with_gradient_of(stand_in: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """The values of `seen`, to the last bit, with the gradient of `stand_in`."""
+    return seen + (stand_in - stand_in.detach())
+
+
 def _tensor(x: npt.NDArray[Any]) -> torch.Tensor:
     # torch shares memory with arrays only if they are writable and have no negative strides
     return torch.from_numpy(np.require(x, dtype=np.float32, requirements=["C", "W"]))

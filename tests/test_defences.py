@@ -54,8 +54,10 @@ def images(count: int = 6, channels: int = 1, height: int = 12, width: int = 9) 
 def test_smoothing_is_arts(window: int, channels: int) -> None:
     x = images(channels=channels).numpy()
     expected, _ = SpatialSmoothing(window, channels_first=True, clip_values=(0, 1))(x)
-    found, labels = built(f"smoothing:window_size={window}")(x, "labels")
+    defence = built(f"smoothing:window_size={window}")
+    found, labels = defence(x, "labels")
     assert np.array_equal(found, expected)
+    np.testing.assert_allclose(defence.smooth(torch.from_numpy(x)), expected, atol=1e-6)
     assert found.dtype == np.float32 and labels == "labels"
 
 
@@ -252,9 +254,8 @@ def test_chain_of_draws() -> None:
     seen = chain.draw(leaf, ids, 5, 2)
     assert torch.equal(seen, chain.draw(x, ids, 5, 2))
     (found,) = torch.autograd.grad(seen.sum(), leaf)
-    # noise is the identity but where it is cut off
-    assert set(found.unique().tolist()) <= {0.0, 1.0}
-    assert 0 < found.mean() < 1
+    # two noises and a rounding: the identity
+    assert torch.equal(found, torch.ones_like(x))
 
 
 def test_chain_through_a_draw_without_derivative() -> None:
