@@ -71,7 +71,7 @@ class PgdTraining:
 
 @dataclass(frozen=True)
 class JpegTraining:
-    """ "Vaccination" (Das et al. 2017, section 3.2): the network learns from compressed images too.
+    """Vaccination (Das et al. 2017): the network learns from compressed images too.
 
     Each image of a batch is left as it is or compressed at one of the qualities, all equally
     likely; they were networks of their own in the paper, here it is one.

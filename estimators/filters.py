@@ -13,7 +13,7 @@ _CHUNK = 1 << 24  # samples of all windows together: 64 MiB
 
 
 class Smoothing(DifferentiableDefence):
-    """ART's SpatialSmoothing (Xu et al. 2018, section II.B): the median of each window.
+    """ART's SpatialSmoothing (Xu et al. 2018): the median of each window.
 
     Bit for bit the same: the border is mirrored with its edge, a window of even size reaches
     further to the left and to the top, and of an even number of values the upper median is taken.
@@ -98,7 +98,7 @@ def _median_of_three(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch
 
 
 class Squeezing(TensorDefence):
-    """ART's FeatureSqueezing (Xu et al. 2018, section II.A): each pixel at 2^bit_depth levels.
+    """ART's FeatureSqueezing (Xu et al. 2018): each pixel at 2^bit_depth levels.
 
     In float64 as ART computes it, but given back in float32.
     """

@@ -104,7 +104,7 @@ class RandomResize(RandomDefence):
 
 
 class TotalVariation(TotalVarMin):  # type: ignore[misc]  # ART is not typed
-    """ART's TotalVarMin (Guo et al. 2018, section 3.2): keeps pixels by chance, smooths the rest.
+    """ART's TotalVarMin (Guo et al. 2018): keeps pixels by chance, smooths the rest.
 
     ART takes the last axis for the channels whatever the layout, so it must be given [N, H, W, C]
     (of [N, C, H, W] it smooths each column by itself); here images come as [N, C, H, W]. The

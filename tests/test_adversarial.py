@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from estimators.checkpoints import (
     trained_network,
 )
 from estimators.classifier import Classifier
-from estimators.datasets import Images, load_images
+from estimators.datasets import Images, load_images, subset
 from estimators.errors import InputError
 from estimators.jpeg import round_trip
 from estimators.networks import build_network
@@ -258,3 +259,20 @@ def test_pgd_training_makes_robust(digits: Images, digits_lenet: nn.Module) -> N
     network, _ = train(lambda: build_network(Spec("lenet"), SHAPE, 10), images, few, recipe, 0)
     assert evaluate(network, few)[1] > 0.9
     assert robust_accuracy(network, few, 0.15) > robust_accuracy(digits_lenet, few, 0.15) + 0.3
+
+
+@pytest.mark.slow
+def test_shipped_network_is_as_robust_as_its_table_says(real_data: Path | None) -> None:
+    text = (SHIPPED / "README.md").read_text(encoding="utf-8")
+    (row,) = re.findall(
+        r"^\| mnist \| lenet\[adversarial=pgd\] \|((?: 0\.\d{3} \|){4})$", text, re.M
+    )
+    clean, *promised = (float(cell) for cell in row.strip("| ").split("|"))
+    assert clean > 0.95 and promised[-1] > 0.7
+    if real_data is None:
+        pytest.skip("needs MNIST (BENCH_DATA_DIR)")
+    images = subset(load_images("mnist", "test", real_data), 1000, 0)
+    trained = trained_network("mnist", ROBUST)
+    assert evaluate(trained.network, images)[1] == pytest.approx(clean, abs=0.002)
+    for eps, share in zip((0.1, 0.2, 0.3), promised, strict=True):
+        assert robust_accuracy(trained.network, images, eps) == pytest.approx(share, abs=0.003)
