@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -62,7 +63,7 @@ def progress() -> Iterator[Progress]:
         state["done"] += cells
         text = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
         bar.update(
-            job, advance=work, description=f"{text:<24}",
+            job, advance=work, description=escape(f"{text:<24}"),
             cells=f"{state['done']}/{state['total']} cells",
         )  # fmt: skip
         if state["done"] == state["total"]:
@@ -145,7 +146,7 @@ def show_lists() -> None:
         for name in ("name", "about", "parameters"):
             table.add_column(name, overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*(escape(cell) for cell in row))
         console.print(table)
         console.print()
 
@@ -212,7 +213,8 @@ def _summary_table(rows: pd.DataFrame) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
         where = f"{row.pop('dataset')}/{row.pop('network')}"
-        table.add_row(where, *(_cell(value) for value in row.values()))
+        # brackets are markup to rich, and parameters to us
+        table.add_row(escape(where), *(escape(_cell(value)) for value in row.values()))
     return table
 
 

@@ -239,6 +239,7 @@ def test_trained_kept_and_run(bench, monkeypatch: pytest.MonkeyPatch, tmp_path: 
         "--out", "out",
     )  # fmt: skip
     assert code == 0
+    assert "lenet[adversarial=jpeg,qualities=50]" in told  # brackets are markup to rich
     rows = (tmp_path / "out" / "results.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert rows and all('"lenet[adversarial=jpeg,qualities=50]"' in row for row in rows)
     assert all(trained.sha256[:16] in row for row in rows)

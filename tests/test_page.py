@@ -100,7 +100,8 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
         versions={"python": "3.12.1", "torch": "2.9"},
         machine={"cores": 2, "device": "cpu"},
         weights={"digits/lenet": {"sha256": "a" * 64, "seed": 0, "test_accuracy": 0.98,
-                                  "recipe": {"epochs": 3, "adversarial": {"method": "pgd", "eps": 0.3}}}},
+                                  "recipe": {"epochs": 3, "adversarial":
+                                             {"method": "pgd", "eps": 0.3}}}},
     )  # fmt: skip
     skipped = dict(made.rows[0], dataset="cifar10", cell="f" * 16, status="skipped", n=None,
                    correct=None, accuracy=None, reason="no cifar10.npz")  # fmt: skip
