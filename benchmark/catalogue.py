@@ -45,6 +45,16 @@ DEFENCES: list[Row] = [
     ("none", "the bare network", ""),
     ("quantize", "8 bits alone: the control that JPEG must beat", ""),
     ("jpeg", "JPEG compression, 4:2:0, exactly as Pillow's", "quality=1 to 100"),
+    ("smoothing", "the median of each window, as ART's SpatialSmoothing", "window_size=3"),
+    ("squeezing", "fewer grey levels, as ART's FeatureSqueezing", "bit_depth=4"),
+    (
+        "tvm",
+        "total variation, as ART's TotalVarMin; random",
+        "prob=0.3 lamb=0.5 norm=2 max_iter=10",
+    ),
+    ("gaussian", "normal noise at prediction; random", "sigma=0.1"),
+    ("resize", "shrunk and shifted by chance (Xie et al. 2018); random", "smallest=0.85"),
+    ("NAME+NAME+...", "one after the other, the first next to the image", "NAME.PARAMETER=VALUE"),
     ("art.defences.preprocessor.NAME", "any other preprocessor of ART", ""),
     ("package.module:factory", "your own, see docs/extending.md", "its own"),
 ]
@@ -52,6 +62,16 @@ NETWORKS: list[Row] = [
     ("lenet", "LeNet, any input from 12x12", "extra_layers=0 activation=relu dropout=0.25"),
     ("resnet", "the paper's ResNet for MNIST", ""),
     ("cnn", "the paper's network for CIFAR-10", "dropout=[0.1, 0.15, 0.2, 0.25]"),
+    (
+        "NAME",
+        "learned from PGD's images (Madry et al. 2018)",
+        "adversarial=pgd eps=0.3 max_iter=7",
+    ),
+    (
+        "NAME",
+        "learned from JPEG's too (Das et al. 2017)",
+        "adversarial=jpeg qualities=90+80+...+20",
+    ),
     ("torchvision:NAME", "a classifier of torchvision", "weights=DEFAULT, none or FILE"),
     ("timm:NAME", "a network of timm (extra timm)", "weights=DEFAULT, none or FILE"),
     (

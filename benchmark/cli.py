@@ -123,22 +123,29 @@ def run(
 @click.option("--network", required=True, help=NETWORK_HELP)
 @click.option("--dataset", required=True)
 @click.option("--epochs", type=int, help="Passes over the data.  [default: the recipe's]")
+@click.option("--adversarial", help="Defence in training: pgd or jpeg, or pgd:eps=VALUE,...")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="File.  [default: in the cache]")
 @data_dir
 @device
-def train(network: str, dataset: str, epochs: int | None, seed: int, **options: Any) -> None:
+def train(
+    network: str, dataset: str, epochs: int | None, adversarial: str | None, seed: int,
+    **options: Any,
+) -> None:  # fmt: skip
     """Train a network, or load it where the same training was done before."""
     from benchmark import terminal
     from benchmark.engine import chosen_device
+    from estimators.adversarial import with_training
     from estimators.checkpoints import obtain, read_history
     from estimators.spec import parse_spec
     from estimators.training import recipe_for
     from reports.plots import draw_training
 
     spec = parse_spec(network)
+    if adversarial is not None:
+        spec = with_training(spec, parse_spec(adversarial))
     options["device"] = chosen_device(options["device"])
-    total = recipe_for(dataset, spec.name, epochs).epochs
+    total = recipe_for(dataset, spec, epochs).epochs
     with terminal.epochs(total) as on_epoch:
         trained = obtain(dataset, spec, epochs, seed, on_epoch=on_epoch, **options)
     if not trained.reused:

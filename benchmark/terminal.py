@@ -65,7 +65,7 @@ def progress() -> Iterator[Progress]:
         state["done"] += cells
         text = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
         bar.update(
-            job, advance=work, description=f"{text:<24}",
+            job, advance=work, description=escape(f"{text:<24}"),
             cells=f"{state['done']}/{state['total']} cells",
         )  # fmt: skip
         if state["done"] == state["total"]:
@@ -256,7 +256,8 @@ def _summary_table(rows: pd.DataFrame) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
         where = f"{row.pop('dataset')}/{row.pop('network')}"
-        table.add_row(where, *(_cell(value) for value in row.values()))
+        # brackets are markup to rich, and parameters to us
+        table.add_row(escape(where), *(escape(_cell(value)) for value in row.values()))
     return table
 
 

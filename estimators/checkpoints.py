@@ -18,9 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from estimators.adversarial import shortest, split_training
 from estimators.datasets import image_shape, load_images
 from estimators.errors import InputError
 from estimators.foreign import DEFAULT, NONE, WRAPPING, Found, code_hash, find_network, is_foreign
+from estimators.low_pass import behind_low_pass
 from estimators.networks import NETWORKS, build_network
 from estimators.normalise import normalised
 from estimators.spec import Spec
@@ -122,7 +124,7 @@ def given_network(
     if not isinstance(weights, str):
         raise InputError(f"network {network}: weights must be a file, {DEFAULT} or {NONE}")
     from_file = weights not in (DEFAULT, NONE)
-    bare = network.without(*WRAPPING)
+    bare = network.without(*WRAPPING, "low_pass")
     with torch.random.fork_rng(devices=[]):
         foreign = is_foreign(bare.name)  # imports it, which may draw random numbers too
         # a network that starts at random is the same one in every run
@@ -132,7 +134,9 @@ def given_network(
         else:
             found = Found(build_network(bare, shape, classes), f"{bare}, untrained", bare.name)
     mean, std = network.get("mean", found.mean), network.get("std", found.std)
+    sigma: Any = network.get("low_pass", 0)
     wrapped = normalised(found.network, mean, std, shape[0], bare.name)
+    wrapped = behind_low_pass(wrapped, sigma, shape)
     origin, path = found.origin, Path(found.source)
     if from_file:
         path = Path(weights)
@@ -150,7 +154,8 @@ def given_network(
 
 def shipped_file(dataset: str, network: Spec) -> Path:
     """Where shipped weights of a data set and a network are, if there are any."""
-    safe = "".join(c if c.isalnum() or c in "-_=.," else "_" for c in f"{dataset}-{network}")
+    full = f"{dataset}-{shortest(network)}"
+    safe = "".join(c if c.isalnum() or c in "-_=.," else "_" for c in full)
     return SHIPPED / f"{safe}.safetensors"
 
 
@@ -173,14 +178,14 @@ def obtain(
     if network.get("weights") is not None:
         raise InputError(f"network {network}: is trained from its first weights; leave out weights")
     images = load_images(dataset, "train", data_dir)
-    recipe = recipe_for(dataset, network.name, epochs)
-    decides = network
+    recipe = recipe_for(dataset, network, epochs)
+    decides, _ = split_training(network)
     if network.name not in NETWORKS:
         start = build_network(network, images.shape, len(images.classes))
         if not any(p.requires_grad for p in start.parameters()):
             raise InputError(f"network {network}: has no weights that train")
         # a factory's code may change under its name
-        decides = Spec.of(network.name, network.kwargs, code=code_hash(start, network.name))
+        decides = Spec.of(decides.name, decides.kwargs, code=code_hash(start, network.name))
     key = checkpoint_key(dataset, images.sha256, decides, recipe, seed)
     path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
     for candidate in (path, shipped_file(dataset, network)):

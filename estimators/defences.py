@@ -7,36 +7,30 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
+from estimators.chain import Chain
 from estimators.errors import InputError, unknown
+from estimators.filters import Smoothing, Squeezing
 from estimators.jpeg import JpegCompression, round_trip
 from estimators.plugins import plugin
-from estimators.spec import Spec
+from estimators.random_defences import GaussianNoise, RandomResize, TotalVariation
+from estimators.spec import Spec, Value
+from estimators.tensor_defence import TensorDefence
 
 ALLOWED_PACKAGE = "art."
+JOIN = "+"
 
 
-class Quantize(Preprocessor):  # type: ignore[misc]
+class Quantize(TensorDefence):
     """Eight bits and nothing else: the control that JPEG must beat.
 
     ART's JPEG truncates x * 255 to bytes, it does not round; so does this.
     """
 
-    def __init__(self) -> None:
-        super().__init__(is_fitted=True, apply_fit=False, apply_predict=True)
-
-    def __call__(
-        self, x: npt.NDArray[np.float32], y: Any = None
-    ) -> tuple[npt.NDArray[np.float32], Any]:
-        """Images [N, C, H, W] in [0, 1] at 256 grey levels, and the labels unchanged."""
-        return self.forward_tensor(torch.from_numpy(x)).numpy(), y
-
     def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
-        """The same on a tensor, on its device."""
+        """Images [N, C, H, W] in [0, 1] at 256 grey levels."""
         return from_bytes(to_bytes(x))
 
 
@@ -68,7 +62,12 @@ def build_defence(spec: Spec) -> Preprocessor | None:
 
     A dotted name is taken from ART alone, a plug-in or `package.module:factory` from anywhere;
     both get `channels_first=True` and `clip_values=(0, 1)` where they have these parameters.
+    Names joined by `+` are a chain, the first of them next to the image; its parameters are named
+    MEMBER.PARAMETER, and of two members of one name the second is MEMBER2:
+    `smoothing+jpeg[jpeg.quality=50]`.
     """
+    if JOIN in spec.name:
+        return Chain(_members(spec))
     if spec.name in DEFENCES:
         factory, dotted = DEFENCES[spec.name], False
     elif (found := plugin("defences", spec.name)) is not None:
@@ -96,6 +95,27 @@ def build_defence(spec: Spec) -> Preprocessor | None:
         # ART would leave it out of predictions without a word (its issue 2335)
         raise InputError(f"defence {spec}: apply_predict is off, so it would protect nothing")
     return defence
+
+
+def _members(spec: Spec) -> list[Preprocessor]:
+    """The defences of a chain, in their order."""
+    params: dict[str, tuple[str, dict[str, Value]]] = {}
+    for name in spec.name.split(JOIN):
+        times = sum(of == name for of, _ in params.values()) + 1
+        params[name if times == 1 else f"{name}{times}"] = (name, {})
+    for key, value in spec.params:
+        label, _, param = key.rpartition(".")
+        if label not in params:
+            known = [f"{member}.PARAMETER" for member in params]
+            raise unknown(f"parameter of the defence {spec.name}", key, known)
+        params[label][1][param] = value
+    members = []
+    for name, own in params.values():
+        member = build_defence(Spec.of(name, own))
+        if member is None:
+            raise InputError(f"defence {spec}: `none` does nothing in a chain; leave it out")
+        members.append(member)
+    return members
 
 
 def import_from_art(name: str, base: type, kind: str) -> Callable[..., Any]:
@@ -126,4 +146,9 @@ DEFENCES: dict[str, Callable[..., Preprocessor | None]] = {
     "none": _none,
     "quantize": Quantize,
     "jpeg": _jpeg,
+    "smoothing": Smoothing,
+    "squeezing": Squeezing,
+    "tvm": TotalVariation,
+    "gaussian": GaussianNoise,
+    "resize": RandomResize,
 }

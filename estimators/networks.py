@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from estimators.adversarial import split_training
 from estimators.errors import InputError, unknown
 from estimators.foreign import NONE, WRAPPING, call_factory, find_network, is_foreign
 from estimators.low_pass import behind_low_pass
@@ -145,9 +146,10 @@ def build_network(spec: Spec, shape: tuple[int, int, int], classes: int) -> nn.M
 
     `mean` and `std`, which every network takes, become a first layer (x - mean) / std, and
     `low_pass` a fixed Gaussian filter of that width in pixels ahead of all; `weights` is left to
-    `checkpoints.trained_network`.
+    `checkpoints.trained_network`, and what the spec says of training (`adversarial`) to training.
     """
-    bare = spec.without(*WRAPPING, "low_pass")
+    architecture, _ = split_training(spec)
+    bare = architecture.without(*WRAPPING, "low_pass")
     if bare.name in NETWORKS:
         network = call_factory(NETWORKS[bare.name], bare, shape, classes)
     elif is_foreign(bare.name):

@@ -12,8 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from estimators.adversarial import PgdTraining, Training, split_training
 from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.spec import Spec
 
 EVALUATION_BATCH = 250
 
@@ -29,6 +31,7 @@ class Recipe:
     flip: mirror half of the images.
     crop: shift each image by up to this many pixels, zeros at the border.
     bfloat16: multiply in bfloat16, keep weights and sums in float32.
+    adversarial: a defence in training (estimators/adversarial.py).
     """
 
     epochs: int
@@ -38,6 +41,7 @@ class Recipe:
     flip: bool = False
     crop: int = 0
     bfloat16: bool = False
+    adversarial: Training | None = None
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -45,13 +49,22 @@ class Recipe:
 
     @property
     def as_dict(self) -> dict[str, Any]:
-        """The fields by name, for keys and metadata."""
-        return asdict(self)
+        """The fields by name, for keys and metadata.
+
+        A recipe without `adversarial` has no such entry: its checkpoints keep the keys that they
+        had before there was one.
+        """
+        fields = asdict(self)
+        del fields["adversarial"]
+        if self.adversarial is not None:
+            fields["adversarial"] = self.adversarial.as_dict
+        return fields
 
 
 RECIPES: dict[tuple[str, str], Recipe] = {
     ("digits", "lenet"): Recipe(epochs=60, batch_size=32, crop=2),
     ("mnist", "lenet"): Recipe(epochs=15),
+    ("mnist", "lenet[adversarial=pgd]"): Recipe(epochs=12, adversarial=PgdTraining()),
     ("mnist", "resnet"): Recipe(epochs=8, bfloat16=True),
     ("cifar10", "lenet"): Recipe(epochs=30, flip=True),
     ("cifar10", "cnn"): Recipe(epochs=30, flip=True, crop=4, bfloat16=True),
@@ -59,9 +72,18 @@ RECIPES: dict[tuple[str, str], Recipe] = {
 DEFAULT_RECIPE = Recipe(epochs=15)
 
 
-def recipe_for(dataset: str, network: str, epochs: int | None = None) -> Recipe:
-    """The recipe of a data set and a network by name, or the default one; `epochs` overrides."""
-    recipe = RECIPES.get((dataset, network), DEFAULT_RECIPE)
+def recipe_for(dataset: str, network: str | Spec, epochs: int | None = None) -> Recipe:
+    """The recipe of a data set and a network, or the default one; `epochs` overrides.
+
+    A network with a defence in training takes the recipe of that defence, or else of its plain
+    self, with the parameters of its own spec.
+    """
+    spec = Spec(network) if isinstance(network, str) else network
+    _, training = split_training(spec)
+    recipe = RECIPES.get((dataset, spec.name), DEFAULT_RECIPE)
+    if training is not None:
+        recipe = RECIPES.get((dataset, f"{spec.name}[adversarial={training.name}]"), recipe)
+        recipe = replace(recipe, adversarial=training)
     return recipe if epochs is None else replace(recipe, epochs=epochs)
 
 
@@ -99,8 +121,13 @@ def train(
     for epoch in range(1, recipe.epochs + 1):
         start = time.perf_counter()
         network.train()
+        if recipe.adversarial is not None and not recipe.adversarial.dropout:
+            _without_dropout(network)
         loss_sum, hits = 0.0, 0
         for batch_x, batch_y in _batches(x, y, recipe, random):
+            if recipe.adversarial is not None:
+                done = schedule.last_epoch / schedule.total_steps
+                batch_x = recipe.adversarial.batch(network, batch_x, batch_y, done, random)
             optimiser.zero_grad(set_to_none=True)
             with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
                 logits = network(batch_x)
@@ -137,6 +164,12 @@ def evaluate(network: nn.Module, images: Images, device: str = "cpu") -> tuple[f
             loss += float(functional.cross_entropy(logits, y, reduction="sum"))
             hits += int((logits.argmax(1) == y).sum())
     return loss / len(images), hits / len(images)
+
+
+def _without_dropout(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.eval()
 
 
 def _batches(

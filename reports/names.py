@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 
 DATA_NAMES = {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10"}
-NETWORK_NAMES = {"lenet": "LeNet", "resnet": "ResNet", "cnn": "CNN"}
+NETWORK_NAMES = {
+    "lenet": "LeNet",
+    "lenet[adversarial=pgd]": "LeNet trained by PGD",
+    "resnet": "ResNet",
+    "cnn": "CNN",
+}
 
 
 def place(dataset: str, network: str) -> str:

@@ -105,7 +105,7 @@ def run_details(manifest: dict[str, Any]) -> dict[str, Sequence[tuple[str, ...]]
         accuracy = about.get("test_accuracy")
         shown = f"{100 * accuracy:.2f} %" if isinstance(accuracy, (int, float)) else ""
         recipe, seed, sha256 = (about.get(key) for key in ("recipe", "seed", "sha256"))
-        steps = [f"{k.replace('_', ' ')} {v}" for k, v in _mapping(recipe).items()]
+        steps = [f"{k.replace('_', ' ')} {_step(v)}" for k, v in _mapping(recipe).items()]
         told = ", ".join(steps) or str(recipe or "")
         networks.append((name, shown, "" if seed is None else str(seed), told, _short(sha256)))
     machine = [(str(k), str(v)) for k, v in _mapping(manifest.get("machine")).items()]
@@ -114,6 +114,14 @@ def run_details(manifest: dict[str, Any]) -> dict[str, Sequence[tuple[str, ...]]
         if manifest.get(name) is not None:
             versions.append((name.replace("_", " "), str(manifest[name])))
     return {"data": data, "networks": networks, "machine": machine, "versions": versions}
+
+
+def _step(value: Any) -> str:
+    """A value of a recipe; one that has parts of its own as `pgd eps=0.3`."""
+    if not isinstance(value, dict):
+        return str(value)
+    parts = [str(v) if k == "method" else f"{k}={v}" for k, v in value.items() if v is not None]
+    return " ".join(parts)
 
 
 def gallery(directory: Path, budget: int) -> list[dict[str, Any]]:

@@ -100,7 +100,8 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
         versions={"python": "3.12.1", "torch": "2.9"},
         machine={"cores": 2, "device": "cpu"},
         weights={"digits/lenet": {"sha256": "a" * 64, "seed": 0, "test_accuracy": 0.98,
-                                  "recipe": {"epochs": 3, "batch_size": 32}}},
+                                  "recipe": {"epochs": 3, "adversarial":
+                                             {"method": "pgd", "eps": 0.3}}}},
     )  # fmt: skip
     skipped = dict(made.rows[0], dataset="cifar10", cell="f" * 16, status="skipped", n=None,
                    correct=None, accuracy=None, reason="no cifar10.npz")  # fmt: skip
@@ -222,7 +223,7 @@ def test_words(text: str) -> None:
         "no gain beyond chance is left", "Over these 6 cases", "Some fail",
         "2 images outside in 1 cell", "What may be concluded.", "fgsm on digits", "own figure",
         "attacked without knowledge of the defence, and rescued by it", "Behind JPEG 50",
-        "supported", "fourier noise", "18 more rows", "0.1235", "epochs 3, batch size 32",
+        "supported", "fourier noise", "18 more rows", "0.1235", "epochs 3, adversarial pgd eps=0.3",
         "art-bench", "1.2.3", "98.00 %",
     ):  # fmt: skip
         assert wanted in words, wanted
