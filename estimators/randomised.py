@@ -18,9 +18,7 @@ class Randomised(Protocol):
 
     random: bool
 
-    def draw(
-        self, x: torch.Tensor, ids: npt.NDArray[np.int64], seed: int, n: int
-    ) -> torch.Tensor:
+    def draw(self, x: torch.Tensor, ids: npt.NDArray[np.int64], seed: int, n: int) -> torch.Tensor:
         """Images float32 [N, C, H, W] in [0, 1] behind the n-th draw, on their device.
 
         ids: [N], which image of the data set each is: image i takes its chance from
