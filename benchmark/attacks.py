@@ -32,7 +32,10 @@ class AttackKind:
     norm: the norm that bounds it, or that it minimises.
     bounded: takes `eps`.
     shares_gradient: attacks that differ in eps alone share one gradient.
-    uses_gradient: looks at gradients; one that does not is the same for every threat.
+    in_step: at every step the whole batch passes the defence; others let images drop out, and
+        meet a randomised defence image by image, so that each image keeps its own chance.
+    uses_gradient: looks at gradients.
+    blind: looks at nothing at all, and so is the same for every threat.
     defaults: parameters and their values where a grid names none.
     about: one line for `bench list`.
     """
@@ -42,7 +45,9 @@ class AttackKind:
     about: str
     bounded: bool = True
     shares_gradient: bool = False
+    in_step: bool = False
     uses_gradient: bool = True
+    blind: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -135,6 +140,7 @@ ATTACKS: dict[str, AttackKind] = {
     ),
     "pgd": AttackKind(
         _pgd, "inf", "projected gradient descent from the image (Madry et al. 2018)",
+        in_step=True,
         defaults={"engine": "fast", "max_iter": 40, "eps_step": None, "norm": "inf"},
     ),
     "cw": AttackKind(
@@ -147,7 +153,7 @@ ATTACKS: dict[str, AttackKind] = {
     ),
     "noise": AttackKind(
         _noise, "inf", "the control: random signs of the same eps, no gradient",
-        shares_gradient=True, uses_gradient=False,
+        shares_gradient=True, uses_gradient=False, blind=True,
     ),
 }  # fmt: skip
 
@@ -236,7 +242,7 @@ def craft(
     kind = attack_kind(attacks[0])
     device = classifier.torch_device
     start = torch.from_numpy(x).to(device)
-    if not kind.uses_gradient:
+    if kind.blind:
         signs = torch.from_numpy(random_signs(x.shape[1:], ids, seed)).to(device)
         for spec in attacks:
             moved = (start + _eps(spec) * signs).clamp_(0.0, 1.0)
@@ -260,8 +266,15 @@ def craft(
         except (TypeError, ValueError) as error:
             raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
         labels = targets(spec, y, classifier.nb_classes)
-        found = np.asarray(attack.generate(x, y=labels), dtype=np.float32)
-        yield spec, torch.from_numpy(found).to(device), None
+        parts = [slice(0, len(x))]
+        if classifier.random and not (kind.in_step and spec.get("engine", "fast") == "fast"):
+            parts = [slice(n, n + 1) for n in range(len(x))]
+        found = []
+        for part in parts:
+            classifier.bind(ids[part], seed)
+            found.append(np.asarray(attack.generate(x[part], y=labels[part]), dtype=np.float32))
+        classifier.bind(ids, seed)
+        yield spec, torch.from_numpy(np.concatenate(found)).to(device), None
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:

@@ -10,8 +10,8 @@ Row = tuple[str, str, str]
 def catalogue() -> dict[str, list[Row]]:
     """Rows (name, about, parameters) of attacks, threats, defences, networks, data and grids."""
     from benchmark.attacks import ATTACKS
-    from benchmark.cell import THREATS
     from benchmark.grid import load_grid, shipped_grids
+    from benchmark.threats import PARAMETERS, THREATS
 
     attacks = [
         (name, kind.about, _params({**({"eps": "..."} if kind.bounded else {}), **kind.defaults}))
@@ -23,7 +23,10 @@ def catalogue() -> dict[str, list[Row]]:
         grids.append((name, grid.description, f"{len(grid.cells()):,} cells"))
     return {
         "attacks": [*attacks, ("art.attacks.evasion.NAME", "any other evasion attack of ART", "")],
-        "threats": [(name, about, "") for name, about in THREATS.items()],
+        "threats": [
+            (name, about, _threat_params(*PARAMETERS.get(name, ("", None))))
+            for name, about in THREATS.items()
+        ],
         "defences": DEFENCES,
         "networks": NETWORKS,
         "data sets": DATASETS,
@@ -50,6 +53,10 @@ DATASETS: list[Row] = [
     ("npz:PATH", "arrays x_train, y_train, x_test, y_test (idx_*, classes)", ""),
     ("imagefolder:PATH", "one folder a class, below train/ and test/ where these exist", ""),
 ]
+
+
+def _threat_params(name: str, default: int | None) -> str:
+    return f"{name}={default or 'NETWORK'}" if name else ""
 
 
 def _params(params: dict[str, object]) -> str:

@@ -57,7 +57,7 @@ def main() -> None:
 @click.option("--dataset", "datasets", multiple=True, help="Only, or instead, this data set.")
 @click.option("--network", "networks", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
-@click.option("--threat", "threats", multiple=True, help="oblivious or adaptive.")
+@click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
 @click.option("--samples", help="Images: a number, or all.")
 @click.option("--seed", type=int, help="Seed of the subset and of what is random in an attack.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
@@ -91,7 +91,7 @@ def run(
         datasets=datasets,
         networks=[parse_spec(text) for text in networks],
         attacks=[parse_spec(text) for text in attacks],
-        threats=[_threat(text) for text in threats],
+        threats=[parse_spec(text) for text in threats],
         samples=None if samples is None else _samples(samples),
         seed=seed,
     )
@@ -259,12 +259,3 @@ def _samples(text: str) -> Any:
     if not text.isdigit() or int(text) < 1:
         raise InputError(f"--samples: a number from 1 up, or all, wanted; found {text!r}")
     return int(text)
-
-
-def _threat(text: str) -> str:
-    from benchmark.cell import THREATS
-    from estimators.errors import unknown
-
-    if text not in THREATS:
-        raise unknown("threat", text, THREATS)
-    return text
