@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmark import builders
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
 
@@ -37,6 +38,8 @@ class AttackKind:
     uses_gradient: looks at gradients.
     blind: looks at nothing at all, and so is the same for every threat.
     defaults: parameters and their values where a grid names none.
+    optional: further parameters, recorded only where a grid names them.
+    filled: what parameters that are None become, from all parameters and eps.
     about: one line for `bench list`.
     """
 
@@ -49,6 +52,8 @@ class AttackKind:
     uses_gradient: bool = True
     blind: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    filled: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
 def _fast_gradient(norm: float) -> Builder:
@@ -58,6 +63,7 @@ def _fast_gradient(norm: float) -> Builder:
         from benchmark.fast_gradient import FastGradient
         from estimators.classifier import BATCH
 
+        params.pop("target", None)
         cls = FastGradientMethod if params.pop("engine", "fast") == "stock" else FastGradient
         return cls(classifier, norm=norm, batch_size=BATCH, **params)
 
@@ -71,6 +77,7 @@ def _pgd(classifier: Any, params: dict[str, Any]) -> Any:
     from estimators.classifier import BATCH
 
     stock = params.pop("engine", "fast") == "stock"
+    params.pop("target", None)
     params = {"batch_size": BATCH, **_pgd_params(params)}
     if stock:
         return ProjectedGradientDescent(classifier, verbose=False, **params)
@@ -85,6 +92,10 @@ def _pgd_params(params: dict[str, Any]) -> dict[str, Any]:
     if params.get("eps_step") is None:
         params["eps_step"] = min(2.5 * params["eps"] / params["max_iter"], params["eps"])
     return params
+
+
+def _pgd_step(params: dict[str, Any]) -> dict[str, Any]:
+    return {"eps_step": _pgd_params(params)["eps_step"]}
 
 
 def _carlini(classifier: Any, params: dict[str, Any]) -> Any:
@@ -112,6 +123,8 @@ def _noise(classifier: Any, params: dict[str, Any]) -> Any:
     raise InputError("attack noise: is drawn by image, not built")
 
 
+# told a class to reach: `next`, or a number (see `targets`)
+TARGETS = ("targeted", "target")
 # the defaults of ART's class; None in ours: estimated for each image
 CW_ART = {
     "confidence": 0.0,
@@ -132,16 +145,50 @@ CW = {
 ATTACKS: dict[str, AttackKind] = {
     "fgsm": AttackKind(
         _fast_gradient(math.inf), "inf", "fast gradient sign (Goodfellow et al. 2015)",
-        shares_gradient=True, defaults={"engine": "fast"},
+        shares_gradient=True, defaults={"engine": "fast"}, optional=TARGETS,
     ),
     "fgm": AttackKind(
         _fast_gradient(2), "2", "fast gradient in L2 (Goodfellow et al. 2015)",
-        shares_gradient=True, defaults={"engine": "fast"},
+        shares_gradient=True, defaults={"engine": "fast"}, optional=TARGETS,
     ),
     "pgd": AttackKind(
         _pgd, "inf", "projected gradient descent from the image (Madry et al. 2018)",
-        in_step=True,
+        in_step=True, optional=TARGETS, filled=_pgd_step,
         defaults={"engine": "fast", "max_iter": 40, "eps_step": None, "norm": "inf"},
+    ),
+    "bim": AttackKind(
+        builders.bim, "inf", "basic iterative method, steps of a grey level (Kurakin et al. 2017)",
+        in_step=True, optional=TARGETS, filled=builders.bim_steps,
+        defaults={"engine": "fast", "max_iter": None, "eps_step": None},
+    ),
+    "apgd": AttackKind(
+        builders.auto_pgd, "inf", "Auto-PGD, loss ce or dlr (Croce and Hein 2020)",
+        optional=TARGETS,
+        defaults={
+            "engine": "fast", "norm": "inf", "max_iter": 100, "loss": "ce", "nb_random_init": 1,
+        },
+    ),
+    "autoattack": AttackKind(
+        builders.auto_attack, "inf", "APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
+        defaults={
+            "engine": "fast", "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1,
+        },
+    ),
+    "deepfool": AttackKind(
+        builders.deep_fool, "2", "DeepFool in L2 (Moosavi-Dezfooli et al. 2016)", bounded=False,
+        defaults={"engine": "fast", "max_iter": 50, "overshoot": 0.02},
+    ),
+    "square": AttackKind(
+        builders.square, "inf", "black box by scores: random squares (Andriushchenko et al. 2020)",
+        uses_gradient=False, optional=TARGETS,
+        defaults={"engine": "fast", "queries": 1000, "p_init": 0.8},
+    ),
+    "hopskipjump": AttackKind(
+        builders.hop_skip_jump, "2", "black box by decisions (Chen et al. 2020)", bounded=False,
+        uses_gradient=False, optional=TARGETS,
+        defaults={
+            "engine": "fast", "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100,
+        },
     ),
     "cw": AttackKind(
         _carlini, "2", "Carlini and Wagner L2 with ART's binary search mended", bounded=False,
@@ -199,8 +246,8 @@ def check_attack(spec: Spec) -> Spec:
     kind = attack_kind(spec)
     params = spec.kwargs
     for name in params:
-        if name not in kind.defaults and not (name == "eps" and kind.bounded):
-            known = [*kind.defaults, *(["eps"] if kind.bounded else [])]
+        known = [*kind.defaults, *kind.optional, *(["eps"] if kind.bounded else [])]
+        if name not in known:
             raise unknown(f"parameter of the attack {spec.name}", name, known or ["(none)"])
     if kind.bounded:
         eps = params.get("eps")
@@ -218,8 +265,9 @@ def all_params(spec: Spec) -> str:
     """Every parameter of an attack but eps, given or by default, as JSON."""
     params = {**attack_kind(spec).defaults, **spec.kwargs}
     eps = params.pop("eps", None)
-    if spec.name == "pgd" and eps:
-        params = {**params, "eps_step": _pgd_params({**params, "eps": eps})["eps_step"]}
+    if eps:
+        params.update(attack_kind(spec).filled({**params, "eps": eps}))
+        params.pop("eps", None)
     return json.dumps(params, sort_keys=True, separators=(",", ":"), default=str)
 
 
@@ -238,6 +286,7 @@ def craft(
     import torch
 
     from benchmark.fast_gradient import perturbed
+    from benchmark.tensor_attack import TensorAttack
 
     kind = attack_kind(attacks[0])
     device = classifier.torch_device
@@ -249,9 +298,10 @@ def craft(
             yield spec, moved, np.zeros(len(x), dtype=np.bool_)
         return
     if shares_gradient(attacks[0]):
-        params = {k: v for k, v in attacks[0].kwargs.items() if k not in ("eps", "engine")}
+        left_out = ("eps", "engine", "target")
+        params = {k: v for k, v in attacks[0].kwargs.items() if k not in left_out}
         attack = kind.build(classifier, params)
-        direction, zero = attack.directions(x, y)
+        direction, zero = attack.directions(x, targets(attacks[0], y, classifier.nb_classes))
         towards = torch.from_numpy(direction).to(device)
         for spec in attacks:
             yield spec, perturbed(start, towards, _eps(spec), attack.norm), zero
@@ -272,7 +322,9 @@ def craft(
         found = []
         for part in parts:
             classifier.bind(ids[part], seed)
-            found.append(np.asarray(attack.generate(x[part], y=labels[part]), dtype=np.float32))
+            chance = {"ids": ids[part], "seed": seed} if isinstance(attack, TensorAttack) else {}
+            image = attack.generate(x[part], y=labels[part], **chance)
+            found.append(np.asarray(image, dtype=np.float32))
         classifier.bind(ids, seed)
         yield spec, torch.from_numpy(np.concatenate(found)).to(device), None
 
