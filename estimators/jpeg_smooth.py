@@ -9,10 +9,11 @@ import torch
 from estimators.jpeg_tables import MATRIX, IntArray, quantisation
 from estimators.jpeg_torch import doubled, extended
 
-# How sharply `soft_round` rises half way between two integers. Narrower leaves the slope where a
-# coefficient is about to change and nothing elsewhere, wider comes near the identity; measured in
+# How sharply `soft_round` rises half way between two integers: WIDTH + SPREAD / step. Narrower
+# leaves the slope where a coefficient is about to change and nothing elsewhere, wider comes near
+# the identity, which is right where an attack moves coefficients by many steps. Measured in
 # docs/decisions/0005-attackers-through-jpeg.md.
-WIDTH = 0.25
+WIDTH, SPREAD = 0.25, 2.0
 # orthonormal DCT-II up to libjpeg's rounding of the weights (1e-4)
 _SCALE = 8192 * math.sqrt(8)
 
@@ -56,14 +57,15 @@ def smooth_levels(levels: torch.Tensor, luma: IntArray, chroma: IntArray) -> tor
     return torch.stack([y + 1.402 * cr, green, y + 1.772 * cb], 1)
 
 
-def soft_round(q: torch.Tensor) -> torch.Tensor:
+def soft_round(q: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
     """Rounding with a slope: exact at the integers and half way between, tanh in between.
 
+    width: positive, broadcasts with q; from a staircase (0) to the identity (large).
     Shin and Song 2017 take the cubic round(q) + (q - round(q))^3, whose slope at the integers is
     zero, where most coefficients lie at low qualities.
     """
     low = q.detach().floor()
-    return low + 0.5 + torch.tanh((q - low - 0.5) / WIDTH) / (2 * math.tanh(0.5 / WIDTH))
+    return low + 0.5 + torch.tanh((q - low - 0.5) / width) / (2 * torch.tanh(0.5 / width))
 
 
 def _coded(planes: torch.Tensor, table: IntArray) -> torch.Tensor:
@@ -74,5 +76,6 @@ def _coded(planes: torch.Tensor, table: IntArray) -> torch.Tensor:
     x = blocks.transpose(2, 3) - 128
     dct = torch.tensor(MATRIX, dtype=x.dtype, device=x.device) / _SCALE
     step = torch.from_numpy(table).to(x).view(8, 8)
-    x = dct.T @ (soft_round(dct @ x @ dct.T / step) * step) @ dct + 128
+    coded = soft_round(dct @ x @ dct.T / step, WIDTH + SPREAD / step) * step
+    x = dct.T @ coded @ dct + 128
     return x.transpose(2, 3).reshape(count, 8 * rows, 8 * columns)[:, :height, :width]

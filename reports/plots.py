@@ -99,10 +99,11 @@ def accuracy_by_eps(rows: pd.DataFrame) -> Figure:
     for r, network in enumerate(networks):
         for c, threat in enumerate(threats):
             ax, panel = axes[r][c], _of(rows, network=network, threat=threat)
+            ax.set_visible(not panel.empty)
             for label, (style, chosen) in defences.items():
                 line = panel[chosen.reindex(panel.index)].sort_values("eps")
                 ax.plot(line["eps"], line["accuracy"], **style, label=label)
-            ax.set(ylim=(-0.02, 1.02), title=f"{place(_one(panel, 'dataset'), network)}: {threat}")
+            ax.set(ylim=(-0.02, 1.02), title=f"{place(_one(rows, 'dataset'), network)}: {threat}")
             if r == len(networks) - 1:
                 ax.set_xlabel(_eps_label(rows))
             if c == 0:
@@ -128,6 +129,9 @@ def heat_map(rows: pd.DataFrame) -> Figure:
         for c, threat in enumerate(threats):
             ax = axes[r][c]
             panel = _of(shown, network=network, threat=threat)
+            if panel.empty:
+                ax.set_visible(False)
+                continue
             values = panel.pivot_table("accuracy", "row", "eps", sort=True).reindex(order)
             few = values.size <= 160
             sns.heatmap(

@@ -143,3 +143,12 @@ def test_the_summary_takes_the_strongest_adaptive_attacker() -> None:
     eps = shown["eps"].iloc[0]
     (row,) = run.cells(threat="adaptive-diff", defence="jpeg", eps=eps)
     assert shown["adaptive"].iloc[0].startswith(f"{row['accuracy']:.3f}")
+
+
+def test_networks_that_met_different_attackers_are_drawn(tmp_path: Path) -> None:
+    run = MadeUp(
+        {"digits": ["lenet", "resnet"]}, {"fgsm": (0, 0.1)}, ADAPTIVE, (*JPEG, ("jpeg", 20))
+    )
+    few = run.table.query("network == 'lenet' or threat == 'oblivious'")
+    names = {path.name for path in draw_all(few, tmp_path)}
+    assert {"accuracy-digits-fgsm.png", "threats-fgsm.png"} <= names

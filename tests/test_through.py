@@ -20,7 +20,7 @@ from estimators.classifier import Classifier
 from estimators.datasets import Images
 from estimators.errors import InputError
 from estimators.jpeg import JpegCompression
-from estimators.jpeg_smooth import smooth_jpeg, smooth_levels, soft_round
+from estimators.jpeg_smooth import SPREAD, WIDTH, smooth_jpeg, smooth_levels, soft_round
 from estimators.jpeg_tables import quantisation
 from estimators.randomised import stream
 from estimators.spec import Spec
@@ -65,14 +65,19 @@ def test_gradient_of_the_stand_in_is_its_slope(shape) -> None:
 
 
 def test_soft_rounding_rounds() -> None:
-    whole = torch.arange(-3.0, 4.0)
-    assert torch.allclose(soft_round(whole), whole)
-    assert torch.allclose(soft_round(whole + 0.5), whole + 0.5)
-    assert torch.allclose(soft_round(whole + 0.3), whole, atol=0.35)
+    whole, narrow = torch.arange(-3.0, 4.0), torch.tensor(0.25)
+    assert torch.allclose(soft_round(whole, narrow), whole)
+    assert torch.allclose(soft_round(whole + 0.5, narrow), whole + 0.5)
+    assert torch.allclose(soft_round(whole + 0.3, narrow), whole, atol=0.35)
+    assert torch.allclose(soft_round(whole + 0.3, torch.tensor(50.0)), whole + 0.3, atol=1e-4)
     # a coefficient at zero keeps some slope, one half way has most
-    q = torch.tensor([0.0, 0.5], requires_grad=True)
-    (slope,) = torch.autograd.grad(soft_round(q).sum(), q)
+    slope = slope_of_rounding(torch.tensor([0.0, 0.5]), narrow)
     assert 0.05 < slope[0] < 0.5 < 1.5 < slope[1]
+
+
+def slope_of_rounding(q: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
+    leaf = q.clone().requires_grad_(True)
+    return torch.autograd.grad(soft_round(leaf, width).sum(), leaf)[0]
 
 
 @pytest.mark.parametrize("quality", [5, 50, 95])
@@ -89,25 +94,28 @@ def test_forward_is_the_codec_bit_for_bit(quality: int, backward) -> None:
 def test_closed_form_gradient_behind_the_stand_in() -> None:
     """Behind JPEG the gradient of a linear logit is its weight times the stand-in's Jacobian.
 
-    In one block of 8 x 8 whose coefficients lie at whole steps, soft rounding has one slope
-    everywhere, so the Jacobian is that slope times the identity.
+    In a block whose coefficients are all zero that is D' diag(slope of rounding) D, D being the
+    cosine transform.
     """
     case = linear_case(3)
-    grey = torch.full((3, 1, 8, 8), 128.0 / 255)  # its only coefficient is zero
+    grey = torch.full((3, 1, 8, 8), 128.5 / 255)  # truncated to 128
     through = Through(JpegCompression(quality=30), "smooth")
     classifier = Classifier(case.network, (1, 8, 8), 5, through)
-    zero = torch.zeros(1, requires_grad=True)
-    (slope,) = torch.autograd.grad(soft_round(zero).sum(), zero)
-    weight = case.network[1].weight.detach().view(5, 1, 8, 8)
+    step = torch.from_numpy(quantisation(30)[0]).float().view(8, 8)
+    slope = slope_of_rounding(torch.zeros(8, 8), WIDTH + SPREAD / step)
+    n = torch.arange(8.0)
+    cosine = torch.cos(torch.pi * n[:, None] * (2 * n + 1) / 16) / 2
+    cosine[0] /= 2**0.5
+    weight = case.network[1].weight.detach().view(5, 8, 8)
+    expected = cosine.T @ (slope * (cosine @ weight @ cosine.T)) @ cosine
+    assert (expected - weight).abs().max() > 0.3  # far from the identity
     for label in range(5):
         found = classifier.class_gradient(grey.numpy(), label=label)
-        assert np.allclose(found[:, 0], (slope * weight[label]).numpy(), atol=2e-3)
+        assert np.allclose(found[:, 0, 0], expected[label].numpy(), atol=2e-3)
     every = classifier.class_gradient(grey.numpy())
-    assert np.allclose(every[0], (slope * weight).numpy(), atol=2e-3)
-    (mine,) = {
-        float(g) for g in classifier.mean_gradient(grey[:1], lambda z: z[:, 2].sum())[0, 0, :1, 0]
-    }
-    assert mine == pytest.approx(float(slope * weight[2, 0, 0, 0]), abs=2e-3)
+    assert np.allclose(every[0, :, 0], expected.numpy(), atol=2e-3)
+    mine = classifier.mean_gradient(grey, lambda logits: logits[:, 2].sum())
+    assert torch.allclose(mine[1, 0], expected[2], atol=2e-3)
 
 
 def test_arts_loop_and_ours_take_the_same_way_back(digits: Images, digits_lenet) -> None:
