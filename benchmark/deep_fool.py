@@ -52,7 +52,8 @@ class DeepFool(TensorAttack):
         away = gradients - gradients[rows, y][:, None]
         gap = logits[rows, y][:, None] - logits
         length = away.flatten(2).norm(dim=2).clamp_min(1e-12)
-        distance = (gap.abs() / length).index_put_((rows, y), torch.tensor(math.inf))
+        own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
+        distance = (gap.abs() / length).masked_fill(own, math.inf)
         nearest = distance.argmin(1)
         # a point on the boundary itself must move, too
         size = distance[rows, nearest].clamp_min(1e-6) / length[rows, nearest]

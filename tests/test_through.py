@@ -18,6 +18,7 @@ from benchmark.projected_gradient import ProjectedGradient
 from benchmark.threats import threat, threat_text
 from estimators.classifier import Classifier
 from estimators.datasets import Images
+from estimators.defences import DEFENCES
 from estimators.errors import InputError
 from estimators.jpeg import JpegCompression
 from estimators.jpeg_smooth import SPREAD, WIDTH, smooth_jpeg, smooth_levels, soft_round
@@ -232,6 +233,39 @@ def test_mean_of_draws_is_the_gradient_of_the_mean() -> None:
     one, many = (np.abs(gradient(k) - mean).max() for k in (1, 256))
     assert many < 0.15 * np.abs(mean).max() + 1e-6
     assert one > 2 * many
+
+
+@pytest.mark.parametrize(
+    "name", ["fgsm", "pgd", "square", pytest.param("cw", marks=pytest.mark.slow)]
+)
+def test_attacks_on_a_randomised_defence_depend_on_no_chunk(
+    digits: Images, digits_lenet, monkeypatch, name: str
+) -> None:
+    monkeypatch.setitem(DEFENCES, "coin", Coin)
+    params = {
+        "fgsm": {}, "pgd": {"max_iter": 3}, "square": {"queries": 20},
+        "cw": {"eps": None, "max_iter": 5, "binary_search_steps": 2},
+    }  # fmt: skip
+    attack = {k: v for k, v in {"eps": 0.1, **params[name]}.items() if v is not None}
+    spec = Spec.of(name, attack)
+    cells = [
+        Cell("digits", Spec("lenet"), spec, known, Spec("coin"), 9, 0)
+        for known in ("oblivious", "adaptive", "adaptive-eot[k=4]")
+    ]
+    bench = Workbench({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
+
+    def norms(part: slice) -> list[np.ndarray]:
+        found = {c: o for t in plan(cells) for c, o in run_chunk(t, digits[part], bench).items()}
+        if name in ("fgsm", "pgd"):
+            steps = params[name].get("max_iter", 1)
+            assert [found[c].gradients[0] for c in cells] == [steps, steps, 4 * steps]
+        return [found[c].l2 for c in cells]
+
+    for whole, first, second in zip(
+        norms(slice(0, 9)), norms(slice(0, 4)), norms(slice(4, 9)), strict=True
+    ):
+        # another batch size rounds otherwise, and may turn the sign of a gradient near zero
+        assert np.allclose(whole, np.concatenate([first, second]), rtol=0.02)
 
 
 def a_cell(known: str, defence: Spec, network: str = "lenet", **attack: object) -> Cell:
