@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmark import builders
 from estimators.errors import InputError, unknown
 from estimators.plugins import plugin
 from estimators.spec import Spec
@@ -33,8 +34,13 @@ class AttackKind:
     norm: the norm that bounds it, or that it minimises.
     bounded: takes `eps`.
     shares_gradient: attacks that differ in eps alone share one gradient.
-    uses_gradient: looks at gradients; one that does not is the same for every threat.
+    in_step: at every step the whole batch passes the defence; others let images drop out, and
+        meet a randomised defence image by image, so that each image keeps its own chance.
+    uses_gradient: looks at gradients.
+    blind: looks at nothing at all, and so is the same for every threat.
     defaults: parameters and their values where a grid names none.
+    optional: further parameters, recorded only where a grid names them.
+    filled: what parameters that are None become, from all parameters and eps.
     about: one line for `bench list`.
     """
 
@@ -43,8 +49,12 @@ class AttackKind:
     about: str
     bounded: bool = True
     shares_gradient: bool = False
+    in_step: bool = False
     uses_gradient: bool = True
+    blind: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    filled: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
 def _fast_gradient(norm: float) -> Builder:
@@ -54,6 +64,7 @@ def _fast_gradient(norm: float) -> Builder:
         from benchmark.fast_gradient import FastGradient
         from estimators.classifier import BATCH
 
+        params.pop("target", None)
         cls = FastGradientMethod if params.pop("engine", "fast") == "stock" else FastGradient
         return cls(classifier, norm=norm, batch_size=BATCH, **params)
 
@@ -67,6 +78,7 @@ def _pgd(classifier: Any, params: dict[str, Any]) -> Any:
     from estimators.classifier import BATCH
 
     stock = params.pop("engine", "fast") == "stock"
+    params.pop("target", None)
     params = {"batch_size": BATCH, **_pgd_params(params)}
     if stock:
         return ProjectedGradientDescent(classifier, verbose=False, **params)
@@ -81,6 +93,10 @@ def _pgd_params(params: dict[str, Any]) -> dict[str, Any]:
     if params.get("eps_step") is None:
         params["eps_step"] = min(2.5 * params["eps"] / params["max_iter"], params["eps"])
     return params
+
+
+def _pgd_step(params: dict[str, Any]) -> dict[str, Any]:
+    return {"eps_step": _pgd_params(params)["eps_step"]}
 
 
 def _carlini(classifier: Any, params: dict[str, Any]) -> Any:
@@ -108,6 +124,8 @@ def _noise(classifier: Any, params: dict[str, Any]) -> Any:
     raise InputError("attack noise: is drawn by image, not built")
 
 
+# told a class to reach: `next`, or a number (see `targets`)
+TARGETS = ("targeted", "target")
 # the defaults of ART's class; None in ours: estimated for each image
 CW_ART = {
     "confidence": 0.0,
@@ -128,15 +146,50 @@ CW = {
 ATTACKS: dict[str, AttackKind] = {
     "fgsm": AttackKind(
         _fast_gradient(math.inf), "inf", "fast gradient sign (Goodfellow et al. 2015)",
-        shares_gradient=True, defaults={"engine": "fast"},
+        shares_gradient=True, defaults={"engine": "fast"}, optional=TARGETS,
     ),
     "fgm": AttackKind(
         _fast_gradient(2), "2", "fast gradient in L2 (Goodfellow et al. 2015)",
-        shares_gradient=True, defaults={"engine": "fast"},
+        shares_gradient=True, defaults={"engine": "fast"}, optional=TARGETS,
     ),
     "pgd": AttackKind(
         _pgd, "inf", "projected gradient descent from the image (Madry et al. 2018)",
+        in_step=True, optional=TARGETS, filled=_pgd_step,
         defaults={"engine": "fast", "max_iter": 40, "eps_step": None, "norm": "inf"},
+    ),
+    "bim": AttackKind(
+        builders.bim, "inf", "basic iterative method, steps of a grey level (Kurakin et al. 2017)",
+        in_step=True, optional=TARGETS, filled=builders.bim_steps,
+        defaults={"engine": "fast", "max_iter": None, "eps_step": None},
+    ),
+    "apgd": AttackKind(
+        builders.auto_pgd, "inf", "Auto-PGD, loss ce or dlr (Croce and Hein 2020)",
+        optional=TARGETS,
+        defaults={
+            "engine": "fast", "norm": "inf", "max_iter": 100, "loss": "ce", "nb_random_init": 1,
+        },
+    ),
+    "autoattack": AttackKind(
+        builders.auto_attack, "inf", "APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
+        defaults={
+            "engine": "fast", "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1,
+        },
+    ),
+    "deepfool": AttackKind(
+        builders.deep_fool, "2", "DeepFool in L2 (Moosavi-Dezfooli et al. 2016)", bounded=False,
+        defaults={"engine": "fast", "max_iter": 50, "overshoot": 0.02},
+    ),
+    "square": AttackKind(
+        builders.square, "inf", "black box by scores: random squares (Andriushchenko et al. 2020)",
+        uses_gradient=False, optional=TARGETS,
+        defaults={"engine": "fast", "queries": 1000, "p_init": 0.8},
+    ),
+    "hopskipjump": AttackKind(
+        builders.hop_skip_jump, "2", "black box by decisions (Chen et al. 2020)", bounded=False,
+        uses_gradient=False, optional=TARGETS,
+        defaults={
+            "engine": "fast", "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100,
+        },
     ),
     "cw": AttackKind(
         _carlini, "2", "Carlini and Wagner L2 with ART's binary search mended", bounded=False,
@@ -148,7 +201,7 @@ ATTACKS: dict[str, AttackKind] = {
     ),
     "noise": AttackKind(
         _noise, "inf", "the control: random signs of the same eps, no gradient",
-        shares_gradient=True, uses_gradient=False,
+        shares_gradient=True, uses_gradient=False, blind=True,
     ),
 }  # fmt: skip
 
@@ -200,8 +253,8 @@ def check_attack(spec: Spec) -> Spec:
     kind = attack_kind(spec)
     params = spec.kwargs
     for name in params:
-        if name not in kind.defaults and not (name == "eps" and kind.bounded):
-            known = [*kind.defaults, *(["eps"] if kind.bounded else [])]
+        known = [*kind.defaults, *kind.optional, *(["eps"] if kind.bounded else [])]
+        if name not in known:
             raise unknown(f"parameter of the attack {spec.name}", name, known or ["(none)"])
     if kind.bounded:
         eps = params.get("eps")
@@ -219,8 +272,9 @@ def all_params(spec: Spec) -> str:
     """Every parameter of an attack but eps, given or by default, as JSON."""
     params = {**attack_kind(spec).defaults, **spec.kwargs}
     eps = params.pop("eps", None)
-    if spec.name == "pgd" and eps:
-        params = {**params, "eps_step": _pgd_params({**params, "eps": eps})["eps_step"]}
+    if eps:
+        params.update(attack_kind(spec).filled({**params, "eps": eps}))
+        params.pop("eps", None)
     return json.dumps(params, sort_keys=True, separators=(",", ":"), default=str)
 
 
@@ -239,20 +293,22 @@ def craft(
     import torch
 
     from benchmark.fast_gradient import perturbed
+    from benchmark.tensor_attack import TensorAttack
 
     kind = attack_kind(attacks[0])
     device = classifier.torch_device
     start = torch.from_numpy(x).to(device)
-    if kind.build is _noise:
+    if kind.blind:
         signs = torch.from_numpy(random_signs(x.shape[1:], ids, seed)).to(device)
         for spec in attacks:
             moved = (start + _eps(spec) * signs).clamp_(0.0, 1.0)
             yield spec, moved, np.zeros(len(x), dtype=np.bool_)
         return
     if shares_gradient(attacks[0]):
-        params = {k: v for k, v in attacks[0].kwargs.items() if k not in ("eps", "engine")}
+        left_out = ("eps", "engine", "target")
+        params = {k: v for k, v in attacks[0].kwargs.items() if k not in left_out}
         attack = kind.build(classifier, params)
-        direction, zero = attack.directions(x, y)
+        direction, zero = attack.directions(x, targets(attacks[0], y, classifier.nb_classes))
         towards = torch.from_numpy(direction).to(device)
         for spec in attacks:
             yield spec, perturbed(start, towards, _eps(spec), attack.norm), zero
@@ -267,8 +323,17 @@ def craft(
         except (TypeError, ValueError) as error:
             raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
         labels = targets(spec, y, classifier.nb_classes)
-        found = np.asarray(attack.generate(x, y=labels), dtype=np.float32)
-        yield spec, torch.from_numpy(found).to(device), None
+        parts = [slice(0, len(x))]
+        if classifier.random and not (kind.in_step and spec.get("engine", "fast") == "fast"):
+            parts = [slice(n, n + 1) for n in range(len(x))]
+        found = []
+        for part in parts:
+            classifier.bind(ids[part], seed)
+            chance = {"ids": ids[part], "seed": seed} if isinstance(attack, TensorAttack) else {}
+            image = attack.generate(x[part], y=labels[part], **chance)
+            found.append(np.asarray(image, dtype=np.float32))
+        classifier.bind(ids, seed)
+        yield spec, torch.from_numpy(np.concatenate(found)).to(device), None
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:

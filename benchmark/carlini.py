@@ -18,7 +18,7 @@ from benchmark.arguments import (
     as_images,
     as_labels,
 )
-from estimators.classifier import BATCH, Classifier, channels_last
+from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 
 # An image is adversarial only when the wrong logit leads by this share of the largest logit. A tie
@@ -49,8 +49,7 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
 
     Unlike the paper's code: Adam's rate falls along a cosine; rate and first c are estimated for
     each image from one gradient unless they are given; images leave the batch once the search
-    brings them no closer; a tie is no success (`LEAD`). Through a defence gradients pass by BPDA
-    with the identity.
+    brings them no closer; a tie is no success (`LEAD`).
     """
 
     attack_params = [
@@ -188,15 +187,18 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
         One backward pass for all images, whatever their labels. own: bool [N, classes], True at
         the label. An image is adversarial where f <= 0; `LEAD` is part of f.
         """
-        self.estimator.gradients += len(x)
-        at = channels_last(self.estimator.defended(x)).detach().requires_grad_(True)
-        logits = self.estimator.network(at)
-        label = logits[own]
-        other = logits.masked_fill(own, -math.inf).amax(dim=1)
-        needed = self.confidence + LEAD * logits.detach().abs().amax(dim=1)
-        excess = (other - label if self.targeted else label - other) + needed
-        (gradient,) = torch.autograd.grad((weight * excess.clamp_min(0)).sum(), at)
-        return excess.detach(), gradient.contiguous()
+        excesses, gradients = [], []
+        for leaf, logits in self.estimator.passes(x):
+            label = logits[own]
+            other = logits.masked_fill(own, -math.inf).amax(dim=1)
+            needed = self.confidence + LEAD * logits.detach().abs().amax(dim=1)
+            excess = (other - label if self.targeted else label - other) + needed
+            (gradient,) = torch.autograd.grad((weight * excess.clamp_min(0)).sum(), leaf)
+            excesses.append(excess.detach())
+            gradients.append(gradient)
+        if len(excesses) == 1:
+            return excesses[0], gradients[0].contiguous()
+        return torch.stack(excesses).mean(0), torch.stack(gradients).mean(0)
 
 
 def _each(values: torch.Tensor) -> torch.Tensor:

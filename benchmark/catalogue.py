@@ -15,8 +15,8 @@ Row = tuple[str, str, str]
 def catalogue() -> dict[str, list[Row]]:
     """Rows (name, about, parameters) of attacks, threats, defences, networks, data and grids."""
     from benchmark.attacks import ATTACKS
-    from benchmark.cell import THREATS
     from benchmark.grid import load_grid, shipped_grids
+    from benchmark.threats import PARAMETERS, THREATS
 
     attacks = [
         (name, kind.about, _params({**({"eps": "..."} if kind.bounded else {}), **kind.defaults}))
@@ -33,7 +33,10 @@ def catalogue() -> dict[str, list[Row]]:
             ("package.module:attack", "your own, see docs/extending.md", "its own"),
             *_plugins("attacks"),
         ],
-        "threats": [(name, about, "") for name, about in THREATS.items()],
+        "threats": [
+            (name, about, _threat_params(*PARAMETERS.get(name, ("", None))))
+            for name, about in THREATS.items()
+        ],
         "defences": [*DEFENCES, *_plugins("defences")],
         "networks": [*NETWORKS, *_plugins("networks")],
         "data sets": [*DATASETS, *_plugins("datasets")],
@@ -91,6 +94,10 @@ DATASETS: list[Row] = [
     ("imagefolder:PATH", "one folder a class, below train/ and test/ where these exist", ""),
     ("package.module:function", "your own, see docs/extending.md", ""),
 ]
+
+
+def _threat_params(name: str, default: int | None) -> str:
+    return f"{name}={default or 'NETWORK'}" if name else ""
 
 
 # what the harness gives to a plug-in of each kind itself

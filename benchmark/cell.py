@@ -10,12 +10,7 @@ from typing import Literal
 from estimators.spec import Spec
 from reports.tables import SCHEMA
 
-Threat = Literal["oblivious", "adaptive"]
 Samples = int | Literal["all"]
-THREATS: dict[str, str] = {
-    "oblivious": "attacks the bare network, is scored behind the defence (the paper's setting)",
-    "adaptive": "attacks through the defence, backward by BPDA with the identity (ART's estimate)",
-}
 
 
 @dataclass(frozen=True)
@@ -24,7 +19,7 @@ class Cell:
 
     dataset: name of the data set.
     network, attack, defence: names with parameters; the attack's `eps` is one of them.
-    threat: what the attacker knows.
+    threat: what the attacker knows, as `threats.threat_text` writes it.
     samples: images asked for.
     seed: decides the subset and what is random in the attack.
     """
@@ -32,13 +27,16 @@ class Cell:
     dataset: str
     network: Spec
     attack: Spec
-    threat: Threat
+    threat: str
     defence: Spec
     samples: Samples
     seed: int
 
-    def key(self, data_sha256: str, weights_sha256: str) -> str:
-        """16 hex digits for this cell on these very images and weights."""
+    def key(self, data_sha256: str, weights_sha256: str, source_sha256: str = "") -> str:
+        """16 hex digits for this cell on these very images and weights.
+
+        source_sha256: the weights of the network that `transfer` crafts on.
+        """
         decides = [
             SCHEMA,
             self.dataset,
@@ -50,6 +48,7 @@ class Cell:
             self.seed,
             data_sha256,
             weights_sha256,
+            *([source_sha256] if source_sha256 else []),
         ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 

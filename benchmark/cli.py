@@ -69,7 +69,7 @@ def main() -> None:
 @click.option("--network", "networks", multiple=True, help=NETWORK_HELP)
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights of that network: a file.")
 @click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
-@click.option("--threat", "threats", multiple=True, help="oblivious or adaptive.")
+@click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
 @click.option("--samples", help="Images: a number, or all.")
 @click.option("--seed", type=int, help="Seed of the subset and of what is random in an attack.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
@@ -109,7 +109,7 @@ def run(
         datasets=datasets,
         networks=_with_weights([parse_spec(text) for text in networks], weights),
         attacks=[parse_spec(text) for text in attacks],
-        threats=[_threat(text) for text in threats],
+        threats=[parse_spec(text) for text in threats],
         samples=None if samples is None else _samples(samples),
         seed=seed,
     )
@@ -378,12 +378,3 @@ def _samples(text: str) -> Any:
     if not text.isdigit() or int(text) < 1:
         raise InputError(f"--samples: a number from 1 up, or all, wanted; found {text!r}")
     return int(text)
-
-
-def _threat(text: str) -> str:
-    from benchmark.cell import THREATS
-    from estimators.errors import unknown
-
-    if text not in THREATS:
-        raise unknown("threat", text, THREATS)
-    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,11 +14,13 @@ import torch
 from benchmark.attacks import ATTACKS, attack_kind, craft, shares_gradient, targets
 from benchmark.cell import Cell
 from benchmark.memory import release_memory
-from benchmark.plan import Task
+from benchmark.plan import Knowledge, Task
 from estimators.classifier import Classifier, Frozen
 from estimators.datasets import Images
 from estimators.defences import build_defence, byte_coder, from_bytes, to_bytes
+from estimators.randomised import is_random
 from estimators.spec import Spec
+from estimators.through import Through
 
 # float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
 ABSOLUTE_TOLERANCE = 1e-6
@@ -68,22 +70,35 @@ class Workbench:
         self._networks = networks
         self._device = device
         self._frozen: dict[tuple[str, Spec], Frozen] = {}
-        self._classifiers: dict[tuple[str, Spec, Spec], Classifier] = {}
+        self._classifiers: dict[tuple[str, Knowledge, bool], Classifier] = {}
+
+    def hold(self, dataset: str, networks: Collection[Spec]) -> None:
+        """Forget every network but these: tasks come network by network."""
+        if any(d != dataset or n not in networks for d, n in self._frozen):
+            self._classifiers.clear()
+            self._frozen.clear()
+            release_memory()
 
     def classifier(self, dataset: str, network: Spec, defence: Spec) -> Classifier:
-        """The network of a data set behind a defence."""
-        at = (dataset, network, defence)
+        """The network of a data set behind a defence, as it is scored."""
+        return self._wrapped(dataset, Knowledge(network, defence), fresh=False)
+
+    def attacker(self, dataset: str, knows: Knowledge) -> Classifier:
+        """The network of a data set as an attacker has it."""
+        return self._wrapped(dataset, knows, fresh=True)
+
+    def _wrapped(self, dataset: str, knows: Knowledge, fresh: bool) -> Classifier:
+        at = (dataset, knows, fresh)
         if at not in self._classifiers:
-            trained, shape, classes = self._networks[dataset, network]
-            if (dataset, network) not in self._frozen:
-                # tasks come network by network: what the last one held is not wanted any more
-                self._classifiers.clear()
-                self._frozen.clear()
-                release_memory()
-                self._frozen[dataset, network] = Frozen.of(trained, self._device)
+            trained, shape, classes = self._networks[dataset, knows.network]
+            if (dataset, knows.network) not in self._frozen:
+                self._frozen[dataset, knows.network] = Frozen.of(trained, self._device)
+            defence = build_defence(knows.sees)
+            if defence is not None and (knows.backward == "smooth" or is_random(defence)):
+                defence = Through(defence, knows.backward, fresh)
             self._classifiers[at] = Classifier(
-                self._frozen[dataset, network], shape, classes, build_defence(defence),
-                self._device,
+                self._frozen[dataset, knows.network], shape, classes, defence, self._device,
+                knows.draws,
             )  # fmt: skip
         return self._classifiers[at]
 
@@ -93,10 +108,13 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
 
     An attack's own word is never taken: predictions, norms and budget come from the images.
     """
-    attacker = bench.classifier(task.dataset, task.network, task.sees)
+    bench.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
+    attacker = bench.attacker(task.dataset, task.knows)
     x = torch.from_numpy(images.x).to(attacker.torch_device)
     y = torch.from_numpy(images.y).to(attacker.torch_device)
-    scorers = {d: bench.classifier(task.dataset, task.network, d) for d in task.defences}
+    scorers = {_stand(c): bench.classifier(task.dataset, *_stand(c)) for c in task.cells}
+    for classifier in (attacker, *scorers.values()):
+        classifier.bind(images.ids, task.seed)
     clean = _predictions(scorers, x)
     by_attack: dict[Spec, list[Cell]] = {}
     for cell in task.cells:
@@ -110,12 +128,14 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
             task.attacks, attacker, images.x, images.y, images.ids, task.seed
         ):
             gradients, forwards = attacker.gradients, attacker.forwards
-            if zero is None:
+            if zero is None and not attack_kind(attack).uses_gradient:
+                zero = np.zeros(len(images), dtype=np.bool_)
+            elif zero is None:
                 zero = (attacker.input_gradient(x, y) == 0).flatten(1).all(1).cpu().numpy()
             if not shared:
                 attacker.reset_counts()
             cells = by_attack[attack]
-            wanted = {cell.defence: scorers[cell.defence] for cell in cells}
+            wanted = {_stand(cell): scorers[_stand(cell)] for cell in cells}
             predicted = _predictions(wanted, adversarial)
             l2, linf, over = _measured(x, adversarial, attack)
             n = len(images)
@@ -124,15 +144,20 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
             passes = np.full(n, gradients / n), np.full(n, forwards / n)
             for cell in cells:
                 outcomes[cell] = Outcome(
-                    images.ids, images.y, target, clean[cell.defence], predicted[cell.defence],
+                    images.ids, images.y, target, clean[_stand(cell)], predicted[_stand(cell)],
                     l2, linf, over, zero, *passes,
                 )  # fmt: skip
     return outcomes
 
 
+def _stand(cell: Cell) -> tuple[Spec, Spec]:
+    """What a cell is scored on: network and defence."""
+    return cell.network, cell.defence
+
+
 def _predictions(
-    scorers: Mapping[Spec, Classifier], x: torch.Tensor
-) -> dict[Spec, npt.NDArray[np.int16]]:
+    scorers: Mapping[tuple[Spec, Spec], Classifier], x: torch.Tensor
+) -> dict[tuple[Spec, Spec], npt.NDArray[np.int16]]:
     """Predicted classes behind each defence; bytes are made once for all that want them."""
     bytes_of_x: torch.Tensor | None = None
     found = {}

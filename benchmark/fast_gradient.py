@@ -25,8 +25,9 @@ from benchmark.arguments import (
     as_labels,
     as_norm,
 )
-from estimators.classifier import BATCH, Classifier, channels_last
+from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
+from estimators.through import Through
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -121,12 +122,8 @@ def loss_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> t
     The mean and not the sum: dividing by N changes the rounding, and with it the sign of
     gradients that are nearly zero.
     """
-    if backward_is_identity(classifier):
-        classifier.gradients += len(x)
-        at = channels_last(classifier.defended(x)).detach().requires_grad_(True)
-        loss = functional.cross_entropy(classifier.network(at), y)
-        (gradient,) = torch.autograd.grad(loss, at)
-        found = gradient.contiguous()
+    if isinstance(classifier.defence, Through) or backward_is_identity(classifier):
+        found = classifier.mean_gradient(x, lambda logits: functional.cross_entropy(logits, y))
     else:
         # a preprocessor with a backward pass of its own: ART knows how to call it
         one_hot = to_categorical(y.cpu().numpy(), classifier.nb_classes)

@@ -19,7 +19,7 @@ from benchmark.attacks import attack_kind, craft
 from benchmark.cell import Cell
 from benchmark.evaluate import Workbench
 from benchmark.material import Material
-from benchmark.plan import BARE
+from benchmark.plan import BARE, knowledge
 from estimators.datasets import Images
 from estimators.spec import Spec
 from reports.evidence import behind
@@ -180,10 +180,11 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
     """Attack one image, write its pictures, and say what they show."""
     cell, images = pick.cell, part.images
     at = images[np.flatnonzero(images.ids == pick.image)[:1]]
-    sees = cell.defence if cell.threat == "adaptive" else BARE
-    attacker = part.bench.classifier(cell.dataset, cell.network, sees)
+    attacker = part.bench.attacker(cell.dataset, knowledge(cell))
     bare = part.bench.classifier(cell.dataset, cell.network, BARE)
     scorer = part.bench.classifier(cell.dataset, cell.network, cell.defence)
+    for classifier in (attacker, scorer):
+        classifier.bind(at.ids, cell.seed)
     with _seeded(cell.seed, pick.image):
         found = next(craft([cell.attack], attacker, at.x, at.y, at.ids, cell.seed))[1]
     crafted = found.cpu().numpy()

@@ -14,10 +14,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.attacks import attack_kind, check_attack
-from benchmark.cell import Cell, Samples, Threat
+from benchmark.cell import Cell, Samples
+from benchmark.threats import threat_text
 from estimators.errors import InputError, unknown
 from estimators.plugins import FAMILIES
-from estimators.spec import Spec
+from estimators.spec import Spec, parse_spec
 
 SHIPPED = Path(__file__).parent / "grids"
 
@@ -39,7 +40,7 @@ class Block(_Strict):
     datasets: list[str] | None = None
     networks: list[Entry] | None = None
     attacks: list[Entry] | None = None
-    threats: list[Threat] | None = None
+    threats: list[Entry] | None = None
     defences: list[Entry] | None = None
     samples: Count | None = None
     seed: int | None = None
@@ -59,7 +60,7 @@ class Grid(_Strict):
     datasets: list[str] = ["digits"]
     networks: list[Entry] = ["lenet"]
     attacks: list[Entry] = []
-    threats: list[Threat] = ["oblivious", "adaptive"]
+    threats: list[Entry] = ["oblivious", "adaptive"]
     defences: list[Entry] = ["none"]
     samples: Count = 100
     seed: int = 0
@@ -74,7 +75,7 @@ class Grid(_Strict):
                 self._of(block, "datasets"),
                 _specs(self._of(block, "networks"), "networks"),
                 [self._engine(a) for a in _specs(self._of(block, "attacks"), "attacks")],
-                self._of(block, "threats"),
+                _threats(self._of(block, "threats")),
                 _specs(self._of(block, "defences"), "defences"),
             )
             samples, seed = self._of(block, "samples"), self._of(block, "seed")
@@ -174,7 +175,7 @@ def narrowed(
     datasets: Sequence[str] = (),
     networks: Sequence[Spec] = (),
     attacks: Sequence[Spec] = (),
-    threats: Sequence[str] = (),
+    threats: Sequence[str | Spec] = (),
     samples: Samples | None = None,
     seed: int | None = None,
 ) -> Grid:
@@ -191,7 +192,8 @@ def narrowed(
         if seed is not None:
             block.seed = seed
     _narrow(changed, "datasets", datasets, str)
-    _narrow(changed, "threats", threats, str)
+    wanted = [parse_spec(t) if isinstance(t, str) else t for t in threats]
+    _narrow(changed, "threats", [entry_of(s) for s in wanted], _entry_name)
     _narrow(changed, "networks", [entry_of(s) for s in networks], _entry_name)
     _narrow(changed, "attacks", [entry_of(s) for s in attacks], _entry_name)
     return changed
@@ -270,6 +272,15 @@ def _specs(entries: list[Entry], key: str) -> list[Spec]:
         for values in itertools.product(*params.values()):
             found.append(Spec.of(name, dict(zip(params, values, strict=True))))
     return found
+
+
+def _threats(entries: list[Entry]) -> list[str]:
+    """Entries as the results name threats; a string may be NAME:PARAMETER=VALUE."""
+    return [
+        threat_text(spec)
+        for entry in entries
+        for spec in ([parse_spec(entry)] if isinstance(entry, str) else _specs([entry], "threats"))
+    ]
 
 
 def _told(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmark.audit import output_facts
 from benchmark.cell import Cell
+from benchmark.threats import threat
 from estimators.checkpoints import Trained, is_given, trained_network
 from estimators.datasets import Images, load_images
 from estimators.defences import build_defence
@@ -34,8 +35,9 @@ class Material:
         """The key of a cell on these images and weights."""
         if cell.dataset in self.missing:
             return cell.key("", "")
-        trained = self.networks[cell.dataset, cell.network]
-        return cell.key(self.images[cell.dataset].sha256, trained.sha256)
+        source = threat(cell.threat).source
+        shas = [self.networks[cell.dataset, n].sha256 for n in (cell.network, source) if n]
+        return cell.key(self.images[cell.dataset].sha256, *shas)
 
     def models(self) -> dict[tuple[str, Spec], tuple[Any, tuple[int, int, int], int]]:
         """Networks with the shape of their images and their number of classes."""
@@ -111,7 +113,12 @@ def gather(
                 f"samples: {cell.samples} asked for, but the test split of {cell.dataset}"
                 f" has {len(images)} images"
             )
-    pairs = dict.fromkeys((cell.dataset, cell.network) for cell in listed)
+    pairs = dict.fromkeys(
+        (cell.dataset, network)
+        for cell in listed
+        for network in (cell.network, threat(cell.threat).source)
+        if network is not None
+    )
     present = [pair for pair in pairs if pair[0] in material.images]
     given = {}
     for dataset, network in present:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmark.cell import Cell, Threat
+from benchmark.cell import Cell
 from benchmark.engine import default_threads, execute
 from benchmark.plan import Task, plan
 from benchmark.speed_rivals import (
@@ -96,7 +96,7 @@ def _alternate(
     return a, b, statistics.median(t / o for o, t in pairs), mine, other
 
 
-def _grid(bench: Bench, threat: Threat) -> Measured:
+def _grid(bench: Bench, threat: str) -> Measured:
     """FGSM at 10 eps behind 11 qualities, against the plain loop; and the floor."""
     network = Spec("own")
     cells = [

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmark.cell import Threat
 from benchmark.engine import default_threads
 from estimators.datasets import Images
 
@@ -31,7 +30,7 @@ class Bench:
         return len(self.images.classes)
 
 
-def plain_loop(bench: Bench, threat: Threat) -> list[int]:
+def plain_loop(bench: Bench, threat: str) -> list[int]:
     """The loop that a user writes: ART's own classes and defaults, a cell at a time."""
     from art.attacks.evasion import FastGradientMethod
     from art.defences.preprocessor import JpegCompression as ArtJpeg

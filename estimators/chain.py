@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
-from estimators.classifier import apply_defence
 from estimators.random_defences import content_ids
 from estimators.randomised import is_random
 from estimators.tensor_defence import DifferentiableDefence, with_gradient_of
+from estimators.through import plain_forward, stand_in
 
 
 class Chain(DifferentiableDefence):
@@ -66,11 +66,12 @@ class Chain(DifferentiableDefence):
 def passed(member: Preprocessor, x: torch.Tensor) -> torch.Tensor:
     """Images behind a defence without chance: its own values, and the best derivative it has."""
     with torch.no_grad():
-        seen = apply_defence(member, x.detach())
+        seen = plain_forward(member, x.detach())
     if not (torch.is_grad_enabled() and x.requires_grad):
         return seen
-    if hasattr(member, "smooth"):
-        return with_gradient_of(member.smooth(x), seen)
+    smooth = stand_in(member, x)
+    if smooth is not None:
+        return with_gradient_of(smooth, seen)
     if type(member).estimate_gradient is not Preprocessor.estimate_gradient:
         through: torch.Tensor = _Estimated.apply(x, seen, member)
         return through

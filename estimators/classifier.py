@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from art.defences.preprocessor.preprocessor import Preprocessor
 from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional
+
+from estimators.through import Through, plain_forward
 
 # Batches of this size stay in the processor's cache; the partition is part of the result (a
 # convolution may round differently in another batch), so it is a constant and not an option.
@@ -70,8 +73,13 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         classes: int,
         defence: Preprocessor | None = None,
         device: str = "cpu",
+        draws: int = 1,
     ) -> None:
-        """network: it is copied and frozen; one that is frozen already is used as it is."""
+        """network: it is copied and frozen; one that is frozen already is used as it is.
+
+        draws: every gradient is the mean over so many passes of a randomised defence
+        (expectation over transformation, Athalye et al. 2018); each counts as one.
+        """
         frozen = network if isinstance(network, Frozen) else Frozen.of(network, device)
         super().__init__(
             model=Plain(frozen.network),
@@ -84,6 +92,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         )
         self.network = frozen.network
         self.defence = defence
+        self.draws = draws
         self.torch_device = torch.device(device)
         self.scorer = frozen.scorer
         self.reset_counts()
@@ -95,7 +104,17 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
 
     def defended(self, x: torch.Tensor) -> torch.Tensor:
         """Images [N, C, H, W] as the network gets them: behind the defence."""
-        return apply_defence(self.defence, x)
+        return plain_forward(self.defence, x)
+
+    @property
+    def random(self) -> bool:
+        """Whether the defence draws: then `bind` must come before any image."""
+        return isinstance(self.defence, Through) and self.defence.random
+
+    def bind(self, ids: npt.NDArray[np.int64], seed: int) -> None:
+        """Tell a randomised defence which images come next (see `Through.bind`)."""
+        if isinstance(self.defence, Through):
+            self.defence.bind(ids, seed)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Logits [N, classes] of images that are behind the defence already."""
@@ -103,29 +122,49 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
             parts = [self.scorer(channels_last(part)) for part in torch.split(x, BATCH)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def input_gradient(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Gradient [N, C, H, W] of the summed cross entropy at the defended images.
+    def passes(self, x: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Forward passes with a way back, one a draw: the leaf [N, C, H, W] and the logits.
 
-        Through the defence by BPDA with the identity as its backward pass (Athalye et al. 2018):
-        the gradient is taken behind the defence and handed on as it is.
+        Without a `Through` the way back ends behind the defence: BPDA with the identity (Athalye
+        et al. 2018), the gradient is handed on as it is.
         """
-        self.gradients += len(x)
-        at = channels_last(self.defended(x)).detach().requires_grad_(True)
-        loss = functional.cross_entropy(self.network(at), y, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, at)
-        return gradient.contiguous()
+        for _ in range(self.draws):
+            self.gradients += len(x)
+            if isinstance(self.defence, Through):
+                leaf, seen = self.defence.enter(x)
+            else:
+                leaf = seen = channels_last(self.defended(x)).detach().requires_grad_(True)
+            yield leaf, self.network(seen)
+
+    def mean_gradient(
+        self, x: torch.Tensor, objective: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """Gradient [N, C, H, W] at x of a number made of the logits, mean over the draws."""
+        parts = [torch.autograd.grad(objective(logits), leaf)[0] for leaf, logits in self.passes(x)]
+        found = parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
+        return found.contiguous()
+
+    def input_gradient(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Gradient [N, C, H, W] of the summed cross entropy, as the attacker sees it."""
+        return self.mean_gradient(
+            x, lambda logits: functional.cross_entropy(logits, y, reduction="sum")
+        )
 
     def loss_gradient(self, x: Any, y: Any, training_mode: bool = False, **kwargs: Any) -> Any:
-        """ART's loss gradient, counted."""
-        self.gradients += len(x)
-        return super().loss_gradient(x, y, training_mode=training_mode, **kwargs)
+        """ART's loss gradient, counted; mean over the draws."""
+        self.gradients += len(x) * self.draws
+        once = super().loss_gradient
+        return _mean([once(x, y, training_mode=training_mode, **kwargs) for _ in range(self.draws)])
 
     def class_gradient(
         self, x: Any, label: Any = None, training_mode: bool = False, **kwargs: Any
     ) -> Any:
-        """ART's class gradient, counted."""
-        self.gradients += len(x)
-        return super().class_gradient(x, label, training_mode=training_mode, **kwargs)
+        """ART's class gradient, counted; mean over the draws."""
+        self.gradients += len(x) * self.draws
+        once = super().class_gradient
+        return _mean(
+            [once(x, label, training_mode=training_mode, **kwargs) for _ in range(self.draws)]
+        )
 
     def predict(
         self,
@@ -143,15 +182,8 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         return found
 
 
-def apply_defence(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor:
-    """Images behind a defence, without leaving the device where the defence can do that."""
-    if defence is None:
-        return x
-    if hasattr(defence, "forward_tensor"):
-        out: torch.Tensor = defence.forward_tensor(x)
-        return out
-    array, _ = defence(x.cpu().numpy())
-    return torch.from_numpy(np.asarray(array, dtype=np.float32)).to(x.device)
+def _mean(parts: list[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=np.float32)
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:

@@ -20,14 +20,14 @@ def code_images(images: torch.Tensor, luma: IntArray, chroma: IntArray) -> torch
     # Columns are extended to whole blocks before four samples become one, rows only afterwards.
     rows, columns = -(-height // 2), -(-width // 2)
     blocks = -(-columns // 8)
-    both = _extended(torch.stack([cb, cr], 1).flatten(0, 1), 2 * rows, 16 * blocks)
+    both = extended(torch.stack([cb, cr], 1).flatten(0, 1), 2 * rows, 16 * blocks)
     both = both[:, ::2] + both[:, 1::2]
     both = both[:, :, ::2] + both[:, :, 1::2]
     parity = torch.arange(16 * blocks, device=images.device) % 2
     both = _code_torch((both + 1 + parity[: 8 * blocks]) >> 2, chroma)[:, :, :columns]
 
     if columns > 2:
-        both = (_doubled(_doubled(both, 1), 2) + 8 - parity[: 2 * columns]) >> 4
+        both = (doubled(doubled(both, 1), 2) + 8 - parity[: 2 * columns]) >> 4
     else:  # libjpeg repeats the samples of very narrow images
         both = both.repeat_interleave(2, 1).repeat_interleave(2, 2)
 
@@ -46,7 +46,7 @@ def _code_torch(planes: torch.Tensor, table: IntArray) -> torch.Tensor:
     """
     count, height, width = planes.shape
     rows, columns = -(-height // 8), -(-width // 8)
-    blocks = _extended(planes, 8 * rows, 8 * columns).view(count, rows, 8, columns, 8)
+    blocks = extended(planes, 8 * rows, 8 * columns).view(count, rows, 8, columns, 8)
     x = blocks.permute(2, 4, 0, 1, 3).reshape(8, 8, -1).double() - 128  # [y, x, block]
     dct = torch.tensor(MATRIX, dtype=torch.float64, device=x.device)
     rows_forward, columns_forward = (dct * 0.5**shift for shift in SHIFTS[:2])
@@ -65,7 +65,7 @@ def _rounded(x: torch.Tensor) -> torch.Tensor:
     return x.add_(0.5).floor_()
 
 
-def _extended(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def extended(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Repeat the last row and the last column up to the given size."""
     for dimension, size in ((1, height), (2, width)):
         index = torch.arange(size, device=planes.device)
@@ -73,7 +73,7 @@ def _extended(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return planes
 
 
-def _doubled(planes: torch.Tensor, dimension: int) -> torch.Tensor:
+def doubled(planes: torch.Tensor, dimension: int) -> torch.Tensor:
     """Two samples for each one: 3 times itself plus its left, then plus its right neighbour."""
     last = planes.shape[dimension] - 1
     index = torch.arange(last + 1, device=planes.device)

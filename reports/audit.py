@@ -34,7 +34,8 @@ CHECKS: dict[str, tuple[str, str]] = {
     "monotone": ("Accuracy does not rise with eps", audit_order.MONOTONE_RULE),
     "large-eps": ("A large eps reaches about 0", audit_facts.LARGE_EPS_RULE),
     "iterative": ("Iterative is not weaker than one-step", audit_order.ITERATIVE_RULE),
-    "adaptive": ("Adaptive is not weaker than oblivious", audit_order.ADAPTIVE_RULE),
+    "adaptive": ("Who knows more does not do less", audit_order.ADAPTIVE_RULE),
+    "white-box": ("Gradients are not weaker than none", audit_order.WHITE_BOX_RULE),
     "control": ("The noise control is not stronger than the attack", audit_order.CONTROL_RULE),
     "judged": ("Each defence met an attacker who knows it", audit_facts.JUDGED_RULE),
 }  # fmt: skip
@@ -49,6 +50,7 @@ _RUN: dict[str, Callable[[Evidence], Iterator[Finding]]] = {
     "large-eps": audit_facts.large_eps,
     "iterative": audit_order.iterative,
     "adaptive": audit_order.adaptive,
+    "white-box": audit_order.white_box,
     "control": audit_order.control,
     "judged": audit_facts.judged,
 }

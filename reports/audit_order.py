@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from reports.attackers import is_transfer, rank
 from reports.evidence import Evidence, Row, behind, grouped, size
 from reports.finding import SCOPE, Finding, count, finding, percent
 from reports.reversals import LARGE, LEVEL, Case, reversals, status, worst
@@ -25,7 +26,15 @@ ITERATIVE_RULE = (
     " attack that minimises the L2 norm is held against one-step L2 attacks: these, with an eps up"
     " to its median norm, must not turn more than half of the images (binomial test)."
 )
-ADAPTIVE_RULE = "The same attack, eps and defence, by both attackers." + _HOW
+ADAPTIVE_RULE = (
+    "The same attack, eps and defence, by attackers who know less and more: oblivious, adaptive,"
+    " adaptive-diff, adaptive-eot." + _HOW
+)
+WHITE_BOX_RULE = (
+    "At equal norm, eps and defence: an iterative attack with gradients of what is scored is held"
+    " against attacks that only ask for outputs, and against itself crafted on another network."
+    + _HOW
+)
 CONTROL_RULE = (
     "At equal norm and eps; an L2 attack is held against the largest noise whose L2 norm stays"
     " within its eps." + _HOW
@@ -84,14 +93,37 @@ def adaptive(evidence: Evidence) -> Iterator[Finding]:
         and not row["targeted"]
         and row["eps"] != 0
     ]
-    blind = [row for row in rows if row["threat"] == "oblivious"]
+    rows = [row for row in rows if not is_transfer(row["threat"])]
     knowing = [row for row in rows if row["knows"]]
     columns = ("attack", *(name for name in _CELL if name != "threat"))
+    cases = [
+        case
+        for case in _matched(rows, knowing, columns)
+        if rank(case.gentle["threat"]) < rank(case.harsh["threat"])
+    ]
     yield from _findings(
-        evidence, _matched(blind, knowing, columns), knowing, ("comparison", "comparisons"),
-        lambda a, b: f"oblivious to {b['threat']} at {size(b)}",
+        evidence, cases, knowing, ("comparison", "comparisons"),
+        lambda a, b: f"{a['threat']} to {b['threat']} at {size(b)}",
         lambda row: _MISLED,
         ("No oblivious cell to hold it against.", "Add threat oblivious."),
+    )  # fmt: skip
+
+
+def white_box(evidence: Evidence) -> Iterator[Finding]:
+    """Gradients of the target must not do less than questions or another network's images."""
+    rows = [row for row in evidence.rows if row["eps"] and not row["targeted"]]
+    harsh = [row for row in rows if row["knows"] and row["kind"] == "iterative"]
+    place = [name for name in _CELL if name != "threat"]
+    asked = [row for row in rows if row["knows"] and row["kind"] == "query"]
+    moved = [row for row in rows if is_transfer(row["threat"])]
+    cases = _matched(asked, harsh, place) + _matched(moved, harsh, ["attack", *place])
+    tested = {case.harsh["number"] for case in cases}
+    yield from _findings(
+        evidence, cases, [row for row in harsh if row["number"] in tested],
+        ("comparison", "comparisons"),
+        lambda a, b: f"{a['attack']}, {a['threat']} to {b['attack']}, {b['threat']} at {size(b)}",
+        lambda row: _STOPPED,
+        ("", ""),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.attackers import knows
 from reports.predictions import Outcome, Predictions, Scored, read_predictions
 from reports.tables import TableError, read_results
 
@@ -25,7 +26,8 @@ class Evidence:
         kind: `control` (looks at nothing), `query` (forward passes alone), `one-step` (one
             gradient an image) or `iterative`.
         targeted: the attack was told a class to reach.
-        knows: the attacker attacks what is scored: no defence, or a threat `adaptive...`.
+        knows: the attacker attacks what is scored: no defence, or a threat `adaptive...`; never
+            one who crafts on another network.
         level: eps to nine digits, so that 0.1 + 0.2 is 0.3.
     predictions: per image, where the run has them.
     manifest: what the run was made of; empty where there is none.
@@ -75,7 +77,7 @@ def gather(
             number=number,
             kind=kinds[row["attack"]],
             targeted=bool(params[row["attack_params"]].get("targeted")),
-            knows=row["defence"] == "none" or row["threat"].startswith("adaptive"),
+            knows=knows(row["threat"], row["defence"]),
             level=None if row["eps"] is None else round(row["eps"], 9),
         )
     return Evidence(rows, predictions, manifest or {})

@@ -72,10 +72,18 @@ _KINDS: dict[str, Kind] = {
         "Read along a row how fast a defence gives way, and down a column which quality is best at"
         " a given attack.",
     ),
+    "transfer": Kind(
+        "transfer",
+        "Images crafted on one network, scored on another",
+        "Accuracy without a defence: rows are the networks that the images were crafted on, columns"
+        " those that saw them. On the diagonal both are the same.",
+        "A column that is dark off its diagonal can be attacked without access to the network."
+        " Where a network falls to another's images and not to its own, its gradients mislead.",
+    ),
     "other": Kind("more-plots", "More plots", "Other figures of this run.", ""),
 }  # fmt: skip
 # the order on the page; heat maps repeat what the lines say
-ORDER = ("accuracy", "threats", "clean", "success", "heatmap", "other")
+ORDER = ("accuracy", "threats", "transfer", "clean", "success", "heatmap", "other")
 
 
 def kinds(paths: list[Path], table: pd.DataFrame) -> list[tuple[Kind, list[Figure]]]:
@@ -111,6 +119,7 @@ _ALT = {
     "clean": "Line chart of clean accuracy against JPEG quality, one line a network",
     "success": "Line chart of attack success against eps, one line an attack",
     "heatmap": "Heat map of accuracy by eps and JPEG quality",
+    "transfer": "Matrix of accuracy, crafted on by scored on",
     "other": "Plot",
 }
 
@@ -150,7 +159,7 @@ def _subjects(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     pairs = table[["dataset", "attack"]].drop_duplicates().itertuples(index=False, name=None)
     for dataset, attack in pairs:
-        for kind in ("accuracy", "heatmap"):
+        for kind in ("accuracy", "heatmap", "transfer"):
             found[file_name(kind, dataset, attack)] = (dataset, attack)
         found[file_name("threats", attack)] = ("", attack)
     return found

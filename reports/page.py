@@ -12,13 +12,13 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import figure_texts, page_parts, pictures
+from reports import attackers, figure_texts, page_parts, pictures
 from reports.audit import CHECKS, read_audit
 from reports.cell_data import cell_data
 from reports.evidence import read_manifest
 from reports.files import replace_text
 from reports.finding import STATUSES
-from reports.story import cards, eps_text, overall
+from reports.story import Card, cards, eps_text, overall
 from reports.summary import headline
 from reports.tables import TableError, read_results
 from reports.worst_case import read_worst_case
@@ -69,6 +69,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "missing": page_parts.missing(table),
         "cards": found,
         "overall": overall(found),
+        "strongest": [] if worst is None else _strongest(worst, found),
         "summary": headline(table).to_dict("records"),
         "audit": None if findings is None else _audit(findings),
         "statuses": STATUSES,
@@ -86,6 +87,11 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "policy": _policy(css, js),
     }
     return _environment().get_template("page.html").render(context)
+
+
+def _strongest(worst: pd.DataFrame, found: list[Card]) -> list[dict[str, Any]]:
+    budgets = {(card.dataset, card.network, card.norm): card.eps for card in found}
+    return attackers.as_rows(attackers.strongest(worst, budgets))
 
 
 def _environment() -> Environment:

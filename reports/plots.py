@@ -12,12 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.attackers import in_order
 from reports.names import file_name, place
+from reports.threat_plots import transfer_figures
 
 DPI = 130
 # Wong's palette (Nature Methods 2011) keeps apart for every common kind of colour blindness
 WONG = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-THREATS = ("oblivious", "adaptive")
 NORM_LABEL = {"inf": "eps ($L_\\infty$, pixels in [0, 1])", "2": "eps ($L_2$, pixels in [0, 1])"}
 STYLE = {
     "axes.grid": True,
@@ -81,6 +82,7 @@ def _figures(done: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         for attack, rows in done.groupby("attack", sort=False):
             if rows["threat"].nunique() > 1 and rows["quality"].nunique() > 1:
                 yield file_name("threats", str(attack)), threats_by_quality(rows)
+    yield from transfer_figures(done)
     for norm, rows in bounded.groupby("norm", sort=False):
         if rows["eps"].nunique() > 1:
             yield file_name("success-norm", str(norm)), success_by_eps(rows)
@@ -97,10 +99,11 @@ def accuracy_by_eps(rows: pd.DataFrame) -> Figure:
     for r, network in enumerate(networks):
         for c, threat in enumerate(threats):
             ax, panel = axes[r][c], _of(rows, network=network, threat=threat)
+            ax.set_visible(not panel.empty)
             for label, (style, chosen) in defences.items():
                 line = panel[chosen.reindex(panel.index)].sort_values("eps")
                 ax.plot(line["eps"], line["accuracy"], **style, label=label)
-            ax.set(ylim=(-0.02, 1.02), title=f"{place(_one(panel, 'dataset'), network)}: {threat}")
+            ax.set(ylim=(-0.02, 1.02), title=f"{place(_one(rows, 'dataset'), network)}: {threat}")
             if r == len(networks) - 1:
                 ax.set_xlabel(_eps_label(rows))
             if c == 0:
@@ -126,6 +129,9 @@ def heat_map(rows: pd.DataFrame) -> Figure:
         for c, threat in enumerate(threats):
             ax = axes[r][c]
             panel = _of(shown, network=network, threat=threat)
+            if panel.empty:
+                ax.set_visible(False)
+                continue
             values = panel.pivot_table("accuracy", "row", "eps", sort=True).reindex(order)
             few = values.size <= 160
             sns.heatmap(
@@ -173,9 +179,10 @@ def clean_by_quality(done: pd.DataFrame) -> Figure:
 
 
 def threats_by_quality(rows: pd.DataFrame) -> Figure:
-    """Accuracy against quality for both attackers, at the eps of the run's summary."""
+    """Accuracy against quality for each attacker, at the eps of the run's summary."""
     from reports.summary import headline
 
+    threats = in_order(rows["threat"])
     chosen = headline(rows)
     wide = min(3, len(chosen))
     figure, axes = _grid(-(-len(chosen) // wide), wide, width=3.5, height=2.9, legend=0.6)
@@ -185,7 +192,7 @@ def threats_by_quality(rows: pd.DataFrame) -> Figure:
         panel = _of(rows, dataset=dataset, network=network)
         if pd.notna(point["eps"]):
             panel = panel[panel["eps"] == point["eps"]]
-        for threat, colour in zip(THREATS, WONG, strict=False):
+        for threat, colour in zip(threats, WONG, strict=False):
             line = panel[(panel["threat"] == threat) & panel["quality"].notna()]
             line = line.sort_values("quality")
             x = line["quality"].astype(float)
@@ -202,9 +209,12 @@ def threats_by_quality(rows: pd.DataFrame) -> Figure:
         )  # fmt: skip
     for ax in flat[len(chosen) :]:
         ax.set_visible(False)
-    handles = [Line2D([], [], color=c, marker="o", markersize=3) for c in WONG[:2]]
+    handles = [
+        Line2D([], [], color=c, marker="o", markersize=3)
+        for c, _ in zip(WONG, threats, strict=False)
+    ]
     handles.append(Line2D([], [], color="black", linestyle="--"))
-    labels = ["JPEG, oblivious attacker", "JPEG, adaptive attacker", "no defence"]
+    labels = [*(f"JPEG, {threat} attacker" for threat in threats), "no defence"]
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     figure.suptitle(f"What JPEG gives against either attacker: {_one(rows, 'attack')}")
     return figure
@@ -212,7 +222,7 @@ def threats_by_quality(rows: pd.DataFrame) -> Figure:
 
 def success_by_eps(rows: pd.DataFrame) -> Figure:
     """Success rate against eps on the undefended networks, one line an attack."""
-    bare = _of(rows, defence="none", threat=str(rows["threat"].iloc[0]))
+    bare = _of(rows, defence="none", threat=in_order(rows["threat"])[0])
     pairs = list(bare.groupby(["dataset", "network"], sort=False))
     wide = min(3, max(1, len(pairs)))
     figure, axes = _grid(-(-len(pairs) // wide), wide, width=3.5, height=2.9, legend=0.6)
@@ -255,7 +265,7 @@ def _grid(
 
 def _panels(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
     networks = list(dict.fromkeys(rows["network"]))
-    return networks, [t for t in THREATS if (rows["threat"] == t).any()]
+    return networks, in_order(rows["threat"])
 
 
 def _defences(rows: pd.DataFrame) -> dict[str, tuple[dict[str, Any], pd.Series[bool]]]:

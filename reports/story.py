@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.attackers import is_transfer, rank
 from reports.evidence import Row, behind, gather, grouped
 from reports.finding import percent
 from reports.metrics import wilson
@@ -38,8 +39,9 @@ class Bar:
 class Card:
     """The headline of one network and data set in one norm.
 
-    place: network and data set. budget: the eps in words. bars: clean, attacked, behind the best
-    defence for an attacker who does not know it and for one who does. sentences: the same in words.
+    place: network and data set. budget: the eps in words. eps: the same as a number. bars: clean,
+    attacked, behind the best defence for an attacker who does not know it and for one who does.
+    sentences: the same in words.
     gain, left: what the defence gives against the first and the second, as shares; None where it
     was not measured.
     """
@@ -48,6 +50,7 @@ class Card:
     network: str
     norm: str
     budget: str
+    eps: float
     bars: tuple[Bar, ...]
     sentences: tuple[str, ...]
     gain: float | None
@@ -117,8 +120,8 @@ def _searches(table: pd.DataFrame) -> dict[tuple[str, ...], list[str]]:
         if blind:
             best = max(blind, key=lambda row: (row["accuracy"], row["quality"] or 0))
             text += f" {behind(best)} undoes it for {percent(best['accuracy'])}"
-            knows = [r for r in jpeg if r["knows"] and r["quality"] == best["quality"]]
-            text += f", and for {percent(knows[0]['accuracy'])} if it knows." if knows else "."
+            knows = [r["accuracy"] for r in jpeg if r["knows"] and r["quality"] == best["quality"]]
+            text += f", and for {percent(min(knows))} if it knows." if knows else "."
         told.setdefault(tuple(place), []).append(text)
     return told
 
@@ -150,6 +153,7 @@ def _card(bare: Row, halved: bool, group: list[Row]) -> Card:
             sentences.append("No attacker who knows of it was tried, so this is an upper bound.")
     return Card(
         bare["dataset"], bare["network"], bare["norm"], budget(bare["norm"], bare["eps"]),
+        bare["eps"],
         tuple(bars), tuple(sentences), saved["gain"] if saved else None,
         knows["gain"] if knows else None,
     )  # fmt: skip
@@ -157,10 +161,8 @@ def _card(bare: Row, halved: bool, group: list[Row]) -> Card:
 
 def _one_a_level(rows: list[Row]) -> list[Row]:
     """The undefended rows by eps: any attacker will do, there is nothing to know."""
-    order = ("oblivious", "adaptive", ANY)
-    rank = {name: place for place, name in enumerate(order)}
     best: dict[float, Row] = {}
-    for row in sorted(rows, key=lambda r: rank.get(r["threat"], len(order))):
+    for row in sorted(rows, key=lambda r: (is_transfer(r["threat"]), rank(r["threat"]))):
         best.setdefault(row["eps"], row)
     return [best[eps] for eps in sorted(best)]
 
@@ -175,13 +177,13 @@ def _best(here: list[Row]) -> tuple[Row | None, Row | None, int]:
     if not first:
         return None, None, 0
     chosen = max(first, key=lambda row: (row["accuracy"], row["quality"] or 0))
-    knowing = {
+    same = {
         row["threat"]: row
         for row in rows
-        if row["threat"] != "oblivious"
-        and (row["defence"], row["quality"]) == (chosen["defence"], chosen["quality"])
+        if (row["defence"], row["quality"]) == (chosen["defence"], chosen["quality"])
     }
-    knows = knowing.get(ANY) or next(iter(knowing.values()), None)
+    knowing = [row for threat, row in same.items() if threat.startswith("adaptive")]
+    knows = (same.get(ANY) or knowing[0]) if knowing else None
     return (chosen if blind else None), knows, len(first)
 
 

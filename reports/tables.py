@@ -22,7 +22,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "attack": ("str", "attack with its parameters, eps left out", ""),
     "norm": ("str", "norm that bounds the attack, or that it minimises", "inf, 2, ..."),
     "eps": ("float", "bound of the perturbation; empty without one", "pixels in [0, 1]"),
-    "threat": ("str", "what the attacker knows: oblivious or adaptive", ""),
+    "threat": ("str", "what the attacker knows: oblivious, adaptive, ...", ""),
     "defence": ("str", "defence with its parameters, quality left out", ""),
     "quality": ("int", "JPEG quality; empty for other defences", "1 to 100"),
     "attack_params": ("str", "every parameter of the attack as JSON", ""),

@@ -32,6 +32,7 @@ COLUMNS: dict[str, str] = {
     "seed": "seed of the subset",
     "attacks": "the attacks that count",
     "strongest": "the attack that leaves the fewest of these images right at this very budget",
+    "strongest_threat": "and the threat by which it does; that of the row, where it is not any",
     "n": "images that every attack of the row saw",
     "clean_correct": "of these, right without attack behind the defence",
     "correct": "right under every attack with a budget of at most eps",
@@ -43,7 +44,9 @@ COLUMNS: dict[str, str] = {
     "gain_high": "the same, upper",
 }
 
-_TEXT = ("dataset", "network", "norm", "threat", "defence", "attacks", "strongest")
+_TEXT = (
+    "dataset", "network", "norm", "threat", "defence", "attacks", "strongest", "strongest_threat",
+)  # fmt: skip
 _PLACE = ["dataset", "network", "norm", "defence", "quality", "seed"]
 Ids = npt.NDArray[Any]
 Right = npt.NDArray[np.bool_]
@@ -76,6 +79,7 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
                     {
                         **place, "eps": level.eps, "threat": threat,
                         "attacks": " + ".join(level.attacks), "strongest": level.strongest,
+                        "strongest_threat": level.threat,
                         "n": len(level.ids), "clean_correct": int(level.clean.sum()),
                         "correct": int(level.right.sum()),
                     }
@@ -137,6 +141,7 @@ class _Level(NamedTuple):
     right: Right
     attacks: list[str]
     strongest: str
+    threat: str
 
 
 def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
@@ -153,14 +158,17 @@ def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
             stands = stands & np.all(right[now], axis=0)
             here, eps = [bounded[i]["attack"] for i in now], float(bounded[now[0]]["eps"])
             names.update(dict.fromkeys(here) if eps > 0 else {})
-            strongest = here[int(right[now].sum(axis=1).argmin())] if eps > 0 else ""
-            yield _Level(eps, ids, clean, stands, list(names), strongest)
+            best = bounded[now[int(right[now].sum(axis=1).argmin())]]
+            strongest = (best["attack"], best["threat"]) if eps > 0 else ("", "")
+            yield _Level(eps, ids, clean, stands, list(names), *strongest)
     scored = _shared(evidence, [*unbounded, *bounded]) if unbounded else None
     if scored is not None:
         ids, clean, right = scored
         every = dict.fromkeys(r["attack"] for r in (*unbounded, *bounded) if r["eps"] != 0)
         best = unbounded[int(right[: len(unbounded)].sum(axis=1).argmin())]
-        yield _Level(None, ids, clean, np.all(right, axis=0), list(every), best["attack"])
+        yield _Level(
+            None, ids, clean, np.all(right, axis=0), list(every), best["attack"], best["threat"]
+        )
 
 
 def _shared(evidence: Evidence, rows: list[Row]) -> tuple[Ids, Right, Right] | None:

@@ -50,7 +50,8 @@ def test_a_sound_run_passes_every_check(clean: tuple[Path, pd.DataFrame]) -> Non
     assert list(found.columns) == list(COLUMNS)
     assert bad(found) == set()
     # each check has at least one ok, so that none of them is idle here
-    assert set(found.loc[found["status"] == "ok", "check"]) == set(CHECKS)
+    # (white-box needs attackers that this run lacks: tests/test_attackers.py)
+    assert set(found.loc[found["status"] == "ok", "check"]) == set(CHECKS) - {"white-box"}
     assert set(found["status"]) <= set(STATUSES)
     assert (found.loc[found["status"] == "ok", "advice"] == "").all()
     assert (found.loc[found["status"] == "not tested", "advice"] != "").all()

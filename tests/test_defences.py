@@ -21,7 +21,7 @@ from benchmark.catalogue import DEFENCES as LISTED
 from benchmark.grid import Grid
 from benchmark.run import run_grid
 from estimators.chain import Chain
-from estimators.classifier import Classifier, apply_defence
+from estimators.classifier import Classifier
 from estimators.datasets import Images
 from estimators.defences import DEFENCES, Quantize, build_defence, byte_coder
 from estimators.errors import InputError
@@ -29,6 +29,7 @@ from estimators.random_defences import content_ids
 from estimators.randomised import is_random, stream
 from estimators.spec import Spec, parse_spec
 from estimators.tensor_defence import DifferentiableDefence
+from estimators.through import plain_forward
 
 RANDOM = ["gaussian", "resize", "tvm"]
 CHAINS = ["smoothing+jpeg:jpeg.quality=50", "gaussian+squeezing+gaussian"]
@@ -111,7 +112,7 @@ def test_images_stay_images(text: str) -> None:
         seen, _ = defence(x.numpy())
         assert seen.shape == x.shape and seen.dtype == np.float32
         assert seen.min() >= 0 and seen.max() <= 1
-        assert np.array_equal(seen, apply_defence(defence, x).numpy())
+        assert np.array_equal(seen, plain_forward(defence, x).numpy())
     with pytest.raises(ValueError, match="without NaN"):
         defence(np.full((1, 1, 16, 16), np.nan, dtype=np.float32))
     with pytest.raises(ValueError, match="must"):

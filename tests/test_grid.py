@@ -74,7 +74,7 @@ BAD = {
     "infinite eps": ("attacks: [{name: fgm, eps: .inf}]", "found inf"),
     "eps of cw": ("attacks: [{name: cw, eps: 1}]", "unknown parameter of the attack cw 'eps'"),
     "unknown param": ("attacks: [{name: pgd, eps: 1, steps: 3}]", "'steps'"),
-    "threat": (MINIMAL + "threats: [blind]", "Input should be 'oblivious' or 'adaptive'"),
+    "threat": (MINIMAL + "threats: [blind]", "unknown threat 'blind'"),
     "samples": (MINIMAL + "samples: some", "key samples"),
     "no attack": ("datasets: [digits]", "no cells"),
     "bad name": (MINIMAL + "name: ../../x", "key name"),

@@ -1,0 +1,73 @@
+"""AutoAttack: several attacks one after another, the worst case image by image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+
+from benchmark.arguments import as_budget, as_count, as_norm
+from benchmark.auto_pgd import AutoPGD
+from benchmark.deep_fool import DeepFool
+from benchmark.fast_gradient import shrunk
+from benchmark.square import Square
+from benchmark.tensor_attack import Streams, TensorAttack
+from estimators.classifier import Classifier
+from estimators.errors import InputError
+
+
+class AutoAttack(TensorAttack):
+    """ART's choice of attacks after Croce and Hein 2020: APGD-CE, APGD-DLR, DeepFool, Square.
+
+    Each attacks what the ones before have left standing. DeepFool minimises the L2 norm; its
+    result is pulled into the ball and counts where it is still adversarial there. Square is
+    left out in L2. ART's class is the same sequence of ART's attacks, with their faults.
+    """
+
+    def __init__(
+        self,
+        estimator: Classifier,
+        norm: float | str = math.inf,
+        eps: float = 0.3,
+        max_iter: int = 100,
+        queries: int = 1000,
+        nb_random_init: int = 1,
+    ) -> None:
+        """max_iter, nb_random_init: of both APGD; queries: of Square."""
+        super().__init__(estimator)
+        self.norm = as_norm(norm)
+        if self.norm not in (2.0, math.inf):
+            raise InputError(f'attack: AutoAttack knows the norms "inf" and 2, found {norm!r}')
+        self.eps = as_budget(eps)
+        self.max_iter = as_count(max_iter, "max_iter", 1)
+        self.queries = as_count(queries, "queries", 1)
+        self.nb_random_init = as_count(nb_random_init, "nb_random_init", 0)
+
+    def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
+        """Images that are wrong already stay as they are."""
+        found = x.clone()
+        left = (self.margin(x, y) >= 0).nonzero().flatten()
+        for part in self._parts():
+            if not len(left):
+                break
+            own = [streams[i] for i in left.tolist()]
+            image = self._into_ball(x[left], part.attack(x[left], y[left], own))
+            won = self.margin(image, y[left]) < 0
+            found[left[won]] = image[won]
+            left = left[~won]
+        return found
+
+    def _parts(self) -> Iterator[TensorAttack]:
+        for loss in ("ce", "dlr"):
+            yield AutoPGD(
+                self.estimator, self.norm, self.eps, self.max_iter, loss, self.nb_random_init
+            )
+        yield DeepFool(self.estimator)
+        if self.norm == math.inf:
+            yield Square(self.estimator, self.eps, self.queries)
+
+    def _into_ball(self, x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+        if self.norm == math.inf:
+            return (image - x).clamp_(-self.eps, self.eps).add_(x).clamp_(0, 1)
+        return (x + shrunk(image - x, self.eps)).clamp_(0, 1)

@@ -1,0 +1,131 @@
+"""From a classifier and parameters to an attack: the project's own, or ART's with `engine: stock`.
+
+Parameters have the project's names; what ART calls otherwise is translated here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from typing import Any
+
+from estimators.errors import InputError
+
+Params = dict[str, Any]
+
+
+def bim(classifier: Any, params: Params) -> Any:
+    """The basic iterative method: projected gradient descent with small steps."""
+    from art.attacks.evasion import BasicIterativeMethod
+
+    from benchmark.projected_gradient import ProjectedGradient
+    from estimators.classifier import BATCH
+
+    stock, params = _engine(params)
+    params = {**params, **bim_steps(params)}
+    if stock:
+        return BasicIterativeMethod(classifier, batch_size=BATCH, verbose=False, **params)
+    return ProjectedGradient(classifier, **params)
+
+
+def bim_steps(params: Params) -> Params:
+    """Steps of one grey level, and as many as Kurakin et al. 2017 take, where none are given."""
+    levels = 255 * params["eps"]
+    steps, size = params.get("max_iter"), params.get("eps_step")
+    return {
+        "max_iter": max(1, int(min(levels + 4, 1.25 * levels))) if steps is None else steps,
+        "eps_step": min(1 / 255, params["eps"]) if size is None else size,
+    }
+
+
+def auto_pgd(classifier: Any, params: Params) -> Any:
+    """APGD, by cross entropy or by the difference of logits ratio."""
+    from art.attacks.evasion import AutoProjectedGradientDescent
+
+    from benchmark.auto_pgd import AutoPGD
+    from estimators.classifier import BATCH
+
+    stock, params = _engine(params)
+    params["norm"] = _norm(params["norm"])
+    if not stock:
+        return AutoPGD(classifier, **params)
+    loss = {"ce": "cross_entropy", "dlr": "difference_logits_ratio"}[params.pop("loss")]
+    params["eps_step"] = 2 * params["eps"]
+    return AutoProjectedGradientDescent(
+        classifier, loss_type=loss, batch_size=BATCH, verbose=False, **params
+    )
+
+
+def deep_fool(classifier: Any, params: Params) -> Any:
+    """DeepFool in L2."""
+    from art.attacks.evasion import DeepFool as Stock
+
+    from benchmark.deep_fool import DeepFool
+    from estimators.classifier import BATCH
+
+    stock, params = _engine(params)
+    if not stock:
+        return DeepFool(classifier, **params)
+    overshoot = params.pop("overshoot")
+    return Stock(classifier, epsilon=overshoot, batch_size=BATCH, verbose=False, **params)
+
+
+def square(classifier: Any, params: Params) -> Any:
+    """Square in Linf; ART's class asks three times an iteration."""
+    from art.attacks.evasion import SquareAttack
+
+    from benchmark.square import Square
+    from estimators.classifier import BATCH
+
+    stock, params = _engine(params)
+    if not stock:
+        return Square(classifier, **params)
+    params.pop("targeted", None)
+    steps = max(1, params.pop("queries") // 3)
+    return SquareAttack(classifier, max_iter=steps, batch_size=BATCH, verbose=False, **params)
+
+
+def hop_skip_jump(classifier: Any, params: Params) -> Any:
+    """HopSkipJump; ART's class has no budget, but a number of steps."""
+    from art.attacks.evasion import HopSkipJump as Stock
+
+    from benchmark.hop_skip_jump import HopSkipJump
+    from estimators.classifier import BATCH
+
+    stock, params = _engine(params)
+    params["norm"] = _norm(params["norm"])
+    if not stock:
+        return HopSkipJump(classifier, **params)
+    # the t-th step takes init_eval sqrt(t) queries: 2/3 init_eval T^1.5 in all
+    steps = max(1, int((1.5 * params.pop("queries") / params["init_eval"]) ** (2 / 3)))
+    return Stock(classifier, max_iter=steps, batch_size=BATCH, verbose=False, **params)
+
+
+def auto_attack(classifier: Any, params: Params) -> Any:
+    """AutoAttack; ART's class chooses the parameters of its parts itself."""
+    from art.attacks.evasion import AutoAttack as Stock
+
+    from benchmark.auto_attack import AutoAttack
+    from estimators.classifier import BATCH
+
+    stock, params = _engine(params)
+    params["norm"] = _norm(params["norm"])
+    if not stock:
+        return AutoAttack(classifier, **params)
+    if importlib.util.find_spec("multiprocess") is None:
+        raise InputError(
+            "attack autoattack: ART's class needs the package multiprocess, which ART does not"
+            " declare: install it, or leave engine: stock out"
+        )
+    chosen = {name: params[name] for name in ("eps", "norm")}
+    return Stock(classifier, eps_step=2 * params["eps"], batch_size=BATCH, **chosen)
+
+
+def _engine(params: Params) -> tuple[bool, Params]:
+    """Whether ART's class is wanted, and the parameters that an attack's class takes."""
+    rest = {name: value for name, value in params.items() if name not in ("engine", "target")}
+    return params.get("engine", "fast") == "stock", rest
+
+
+def _norm(norm: Any) -> Any:
+    return math.inf if str(norm) == "inf" else int(norm)
