@@ -14,4 +14,18 @@ STUDIES: dict[str, Study] = {
         "data", "1 to 4", "sheets of samples and class distributions",
         (MNIST_LENET, CIFAR_LENET), {"images": 50},
     ),
+    "transfer-function": Study(
+        "transfer_function", "8, 9, 12", "response of the first layer to gratings, JPEG ahead",
+        FOUR,
+        {
+            "sizes": (28, 32, 56, 112, 224), "frequencies": 29, "phases": 4, "contrast": 1.0,
+            "qualities": (*range(1, 21), *range(25, 101, 5)),
+            "qualities_other_sizes": (1, 2, 3, 4, 5, 7, 10, 13, 16, 20, 30, 50, 75, 90),
+            "contrasts": (1.0, 0.5, 0.2, 0.1, 0.05), "seeds": 3, "seeds_colour": 1,
+        },
+        {
+            "sizes": (28, 32, 56), "frequencies": 17, "qualities": (1, 3, 5, 7, 10, 16, 30, 50, 90),
+            "qualities_other_sizes": (1, 5, 10, 50), "contrasts": (1.0, 0.2), "seeds": 1,
+        },
+    ),
 }  # fmt: skip

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
+from scipy.special import softmax
 
 from benchmark.attacks import check_attack, craft
 from benchmark.plan import BARE
@@ -66,6 +69,24 @@ def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
         part = torch.from_numpy(x[start : start + BATCH]).to(classifier.torch_device)
         parts.append(classifier.logits(classifier.defended(part)).cpu().numpy())
     return np.concatenate(parts)
+
+
+def seen(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Predicted classes [N] of images [N, C, H, W], and how sure: the softmax of each, in [0, 1]."""
+    values = logits(classifier, x)
+    found: IntArray = values.argmax(1)
+    return found, softmax(values.astype(np.float64), axis=1).max(1)
+
+
+def tidy(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows as a frame, its floats with six significant digits: what is meant, and small on disk.
+
+    columns: names for a table that may have no rows.
+    """
+    table = pd.DataFrame(list(rows), columns=list(columns) or None)
+    for name in table.select_dtypes("floating").columns:
+        table[name] = [float(f"{value:.6g}") for value in table[name]]
+    return table
 
 
 def attacked(
