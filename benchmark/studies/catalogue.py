@@ -14,6 +14,10 @@ STUDIES: dict[str, Study] = {
         "data", "1 to 4", "sheets of samples and class distributions",
         (MNIST_LENET, CIFAR_LENET), {"images": 50},
     ),
+    "fourier": Study(
+        "fourier", "16 to 18", "spectra of noises, images and attacked images",
+        FOUR, {"samples": 250, "eps_grey": 0.15, "eps_colour": 8 / 255}, {"samples": 60},
+    ),
     "transfer-function": Study(
         "transfer_function", "8, 9, 12", "response of the first layer to gratings, JPEG ahead",
         FOUR,

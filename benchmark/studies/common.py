@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from scipy.special import softmax
 
 from benchmark.attacks import check_attack, craft
 from benchmark.plan import BARE
@@ -71,21 +70,15 @@ def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
     return np.concatenate(parts)
 
 
-def seen(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
-    """Predicted classes [N] of images [N, C, H, W], and how sure: the softmax of each, in [0, 1]."""
-    values = logits(classifier, x)
-    found: IntArray = values.argmax(1)
-    return found, softmax(values.astype(np.float64), axis=1).max(1)
-
-
 def tidy(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
     """Rows as a frame, its floats with six significant digits: what is meant, and small on disk.
 
     columns: names for a table that may have no rows.
     """
     table = pd.DataFrame(list(rows), columns=list(columns) or None)
-    for name in table.select_dtypes("floating").columns:
-        table[name] = [float(f"{value:.6g}") for value in table[name]]
+    for name in table.columns:
+        if pd.api.types.is_float_dtype(table[name]):
+            table[name] = [float(f"{value:.6g}") for value in table[name]]
     return table
 
 

@@ -96,5 +96,8 @@ def answers(layer: nn.Conv2d, images: torch.Tensor, grey: torch.Tensor) -> npt.N
 
 def energy(images: torch.Tensor) -> npt.NDArray[np.float64]:
     """Energy [N] of each image around its own mean: what is left of a grating."""
-    flat = images.flatten(1).to(torch.float64)
-    return np.asarray((flat - flat.mean(dim=1, keepdim=True)).square().sum(dim=1).cpu().numpy())
+    found = []
+    for part in torch.split(images, max(1, PIXELS // images[0].numel())):
+        flat = part.flatten(1).to(torch.float64)
+        found.append((flat - flat.mean(dim=1, keepdim=True)).square().sum(dim=1))
+    return np.asarray(torch.cat(found).cpu().numpy())

@@ -154,7 +154,11 @@ def _frames(arrays: dict[str, Array], dataset: str, own: int) -> Iterator[Figure
             x = arrays[f"{stem}/cycles"] / own
             for measure, colour in zip(MEASURES, WONG, strict=False):
                 lines = arrays[f"{stem}/{measure}"]
-                ax.plot(x, lines[0], color="#999999", lw=1, ls=":")
+                last = measure == "response_ac"
+                ax.plot(
+                    x, lines[0], color="#999999", lw=1, ls=":", zorder=1,
+                    label="without JPEG" if last else None,
+                )  # fmt: skip
                 ax.plot(x, lines[index], color=colour, lw=1.6, label=MEASURES[measure])
             ax.set(title=network, xlabel=PIXEL_FREQUENCY, ylim=(0, top))
         axes[0].legend(loc="lower left")
