@@ -18,6 +18,15 @@ STUDIES: dict[str, Study] = {
         "fourier", "16 to 18", "spectra of noises, images and attacked images",
         FOUR, {"samples": 250, "eps_grey": 0.15, "eps_colour": 8 / 255}, {"samples": 60},
     ),
+    "saliency": Study(
+        "saliency", "20 to 25", "saliency and Grad-CAM, clean and attacked, and where noise falls",
+        FOUR,
+        {
+            "samples": 120, "cw_samples": 40, "eps_grey": 0.15, "eps_colour": 8 / 255,
+            "controls": 20, "examples": 4, "source": "8", "target": "3",
+        },
+        {"samples": 40, "cw_samples": 10},
+    ),
     "transfer-function": Study(
         "transfer_function", "8, 9, 12", "response of the first layer to gratings, JPEG ahead",
         FOUR,
