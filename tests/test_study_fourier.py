@@ -158,3 +158,12 @@ def test_figures_are_drawn(tmp_path: Path) -> None:
         "noises-digits-lenet.png", "attacked-digits-lenet.png", "radial.png", "shares.png",
         "correlation.png",
     }  # fmt: skip
+
+
+def test_noise_shows_as_energy_that_is_added(tables: dict[str, pd.DataFrame]) -> None:
+    energy = tables["energy"].pivot_table(index="id", columns="what", values="high_energy")
+    shown = tables["visibility"].pivot_table(index="id", columns="attack", values="high_energy")
+    for what, attack in (("attacked_fgsm", "fgsm"), ("attacked_random", "noise")):
+        expected = np.log10(energy[what] / energy["image"])
+        np.testing.assert_allclose(shown[attack], expected, atol=1e-4)
+    assert (shown["noise"] > 0).mean() > 0.9

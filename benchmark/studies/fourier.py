@@ -42,7 +42,9 @@ def compute(ask: Ask) -> Findings:
     `correlation`: pair, correlation of the log magnitudes; `fgsm~fgm_other` is the control: FGM's
     noise of the next image of the sample.
     `visibility`: attack, low and high: mean of log10 of the attacked image's magnitudes less that
-    of the clean one's, below and above half Nyquist; broken: right before and wrong now.
+    of the clean one's, below and above half Nyquist; high_energy: log10 of the attacked image's
+    energy above half Nyquist over the clean one's (the strongest bins decide there, and the
+    weakest ones in `high`); broken: right before and wrong now.
     A row a frequency: `radial` (dataset, network, what, frequency in cycles per pixel, mean, low10,
     median, high90 over images of log10 of the mean power in a ring, n).
     `summary`: the mean over images of each measure with its 95 % interval.
@@ -143,14 +145,18 @@ def _visibility(
     high = spectra.high_band(*images.shape[1:])
     low = ~high & (spectra.frequencies(*images.shape[1:]) > 0)
     clean = spectra.log_magnitude(found["image"])
+    before, _ = spectra.high_share(found["image"])
     right = seen["clean"] == images.y
     for what, attack in ATTACKED.items():
         change = spectra.log_magnitude(found[what]) - clean
+        energy, _ = spectra.high_share(found[what])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            more = np.log10(energy / before)
         broken = right & (seen[attack] != images.y)
         for n, image in enumerate(images.ids):
             yield {
                 "id": int(image), "attack": attack, "low": change[n, low].mean(),
-                "high": change[n, high].mean(), "broken": bool(broken[n]),
+                "high": change[n, high].mean(), "high_energy": more[n], "broken": bool(broken[n]),
             }  # fmt: skip
 
 
@@ -172,7 +178,7 @@ def _summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     of = ["dataset", "network"]
     energy = means(tables["energy"], [*of, "what"], ["high_share", "high_share_windowed"])
     pairs = means(tables["correlation"], [*of, "pair"], ["correlation"])
-    shown = means(tables["visibility"], [*of, "attack"], ["low", "high"])
+    shown = means(tables["visibility"], [*of, "attack"], ["low", "high", "high_energy"])
     return pd.concat(
         [
             part.rename(columns={key: "of"})

@@ -163,7 +163,7 @@ def _examples(
     x = attacked(classifier, images, specs[:1], ask.seed)
     fooled = np.flatnonzero(predictions(classifier, next(iter(x.values()))) != images.y)
     first = fooled if len(fooled) else np.arange(len(images))
-    chosen += [images[[n]] for n in first[: ask["examples"]]]
+    chosen += [images[first[n : n + 1]] for n in range(min(len(first), ask["examples"]))]
     for one in [c for c in chosen if c is not None][: ask["examples"]]:
         found: dict[str, npt.NDArray[Any]] = {"image": one.x[0]}
         row: Row = {"id": int(one.ids[0]), "class": one.classes[one.y[0]]}

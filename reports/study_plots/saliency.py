@@ -165,6 +165,7 @@ def _fallen(table: pd.DataFrame) -> Figure:
     groups = list(rows.groupby(["dataset", "network"], sort=False))
     figure = Figure(figsize=(2.9 * len(groups) + 2.4, 5.4), layout="constrained")
     axes = figure.subplots(2, len(groups), squeeze=False, sharey=True, sharex=True)
+    top = 1.05 * float(rows["high"].max())
     for column, ((dataset, network), part) in enumerate(groups):
         for ax, (method, called) in zip(axes[:, column], METHODS.items(), strict=True):
             for place, (measure, label) in enumerate(FALLEN.items()):
@@ -179,7 +180,7 @@ def _fallen(table: pd.DataFrame) -> Figure:
                 )  # fmt: skip
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
             ax.set_xticks(range(len(ATTACKS)), list(ATTACKS.values()))
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(0, top)
             if column == 0:
                 ax.set_ylabel(f"noise energy in the top 10 %\nof {called}")
         axes[0, column].set_title(f"{DATA_NAMES.get(str(dataset), str(dataset))}, {network}")
