@@ -148,7 +148,7 @@ def _frames(arrays: dict[str, Array], dataset: str, own: int) -> Iterator[Figure
     order = [0, *range(len(qualities) - 1, 0, -1)]
     tops = [1.15 * float(arrays[f"{s}/response"].max()) for s, _ in stems]
     for index in order:
-        figure = Figure(figsize=(3.2 * len(stems) + 0.4, 2.9), layout="constrained", dpi=90)
+        figure = Figure(figsize=(3.2 * len(stems) + 0.4, 3.1), layout="constrained", dpi=90)
         axes = figure.subplots(1, len(stems), squeeze=False)[0]
         for ax, (stem, network), top in zip(axes, stems, tops, strict=True):
             x = arrays[f"{stem}/cycles"] / own
@@ -161,7 +161,8 @@ def _frames(arrays: dict[str, Array], dataset: str, own: int) -> Iterator[Figure
                 )  # fmt: skip
                 ax.plot(x, lines[index], color=colour, lw=1.6, label=MEASURES[measure])
             ax.set(title=network, xlabel=PIXEL_FREQUENCY, ylim=(0, top))
-        axes[0].legend(loc="lower left")
+        lines, names = axes[0].get_legend_handles_labels()
+        figure.legend(lines, names, loc="outside lower center", ncols=3)
         axes[0].set_ylabel("response")
         told = f"JPEG quality {qualities[index]:3d}" if qualities[index] else "no JPEG"
         figure.suptitle(f"{_title(dataset)}, vertical gratings of {own} pixels: {told}")
@@ -176,6 +177,7 @@ def _change(table: pd.DataFrame) -> Figure:
     groups = list(rows.groupby(["dataset", "network"], sort=False))
     figure = Figure(figsize=(2.6 * len(groups) + 0.8, 2.9), layout="constrained")
     axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
+    top = 105 * float(rows[[f"change_{m}" for m in MEASURES]].max(axis=None))
     for ax, ((dataset, network), part) in zip(axes, groups, strict=True):
         for measure, colour in zip(MEASURES, WONG, strict=False):
             for seed, line in part.groupby("training_seed"):
@@ -186,10 +188,10 @@ def _change(table: pd.DataFrame) -> Figure:
                 )  # fmt: skip
         size = part["size"].iloc[0]
         ax.set(title=f"{_title(str(dataset))}, {network}, {size} px", xlabel="JPEG quality")
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, top)
     axes[0].set_ylabel("mean change over frequencies (%)")
     axes[0].legend()
-    figure.suptitle("How far JPEG ahead moves the transfer function, full contrast")
+    figure.suptitle("How far JPEG ahead moves the transfer function, vertical gratings")
     return figure
 
 
