@@ -177,7 +177,7 @@ def _change(table: pd.DataFrame) -> Figure:
     groups = list(rows.groupby(["dataset", "network"], sort=False))
     figure = Figure(figsize=(2.6 * len(groups) + 0.8, 2.9), layout="constrained")
     axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
-    top = 105 * float(rows[[f"change_{m}" for m in MEASURES]].max(axis=None))
+    top = 105 * float(rows[[f"change_{m}" for m in MEASURES]].to_numpy(dtype=float).max())
     for ax, ((dataset, network), part) in zip(axes, groups, strict=True):
         for measure, colour in zip(MEASURES, WONG, strict=False):
             for seed, line in part.groupby("training_seed"):
