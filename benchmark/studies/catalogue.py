@@ -30,6 +30,10 @@ STUDIES: dict[str, Study] = {
         {"samples": 500, "image": 0, "split": "train", **SCAN},
         {"samples": 50},
     ),
+    "fourier": Study(
+        "fourier", "16 to 18", "spectra of noises, images and attacked images",
+        FOUR, {"samples": 250, "eps_grey": 0.15, "eps_colour": 8 / 255}, {"samples": 60},
+    ),
     "jpeg": Study(
         "jpeg", "7, 10", "one image at eight qualities, the story of a rescue, rescued and broken",
         FOUR,
@@ -68,9 +72,32 @@ STUDIES: dict[str, Study] = {
         {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
         {"layers": (0, 2, 10), "epochs": 1, "seeds": 1, **QUICK_PROBE},
     ),
+    "saliency": Study(
+        "saliency", "20 to 25", "saliency and Grad-CAM, clean and attacked, and where noise falls",
+        FOUR,
+        {
+            "samples": 120, "cw_samples": 40, "eps_grey": 0.15, "eps_colour": 8 / 255,
+            "controls": 20, "examples": 4, "source": "8", "target": "3",
+        },
+        {"samples": 40, "cw_samples": 10},
+    ),
     "targeted": Study(
         "targeted", "5", "C&W from every class into every other: sheet, success, mean L2",
         (MNIST_LENET, CIFAR_LENET), {"per_class": 10}, {"per_class": 1},
     ),
     "training": Study("training", "26 to 31", "training curves and layer tables", FOUR),
+    "transfer-function": Study(
+        "transfer_function", "8, 9, 12", "response of the first layer to gratings, JPEG ahead",
+        FOUR,
+        {
+            "sizes": (28, 32, 56, 112, 224), "frequencies": 29, "phases": 4, "contrast": 1.0,
+            "qualities": (*range(1, 21), *range(25, 101, 5)),
+            "qualities_other_sizes": (1, 2, 3, 4, 5, 7, 10, 13, 16, 20, 30, 50, 75, 90),
+            "contrasts": (1.0, 0.5, 0.2, 0.1, 0.05), "seeds": 3, "seeds_colour": 1,
+        },
+        {
+            "sizes": (28, 32, 56), "frequencies": 17, "qualities": (1, 3, 5, 7, 10, 16, 30, 50, 90),
+            "qualities_other_sizes": (1, 5, 10, 50), "contrasts": (1.0, 0.2), "seeds": 1,
+        },
+    ),
 }  # fmt: skip

@@ -108,8 +108,9 @@ def tidy(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.D
     columns: names for a table that may have no rows.
     """
     table = pd.DataFrame(list(rows), columns=list(columns) or None)
-    for name in table.select_dtypes([float]).columns:
-        table[name] = [float(f"{value:.6g}") for value in table[name]]
+    for name in table.columns:
+        if pd.api.types.is_float_dtype(table[name]):
+            table[name] = [float(f"{value:.6g}") for value in table[name]]
     return table
 
 

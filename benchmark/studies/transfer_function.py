@@ -1,0 +1,162 @@
+"""How strongly the first layer answers to each frequency, bare and behind JPEG.
+
+The paper's Figures 8, 9 and 12: gratings of growing frequency go through the first layer; the L2
+norm of its output before the activation is the response. The bias and the gratings' mean grey give
+a part of that norm that is the same at every frequency and may hide the rest, so `response_ac`
+takes the answer to uniform grey away first. Both are the root of the mean square over phases, so
+that without JPEG response^2 = response_grey^2 + response_ac^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmark.studies.common import tidy
+from benchmark.studies.curves import Curve, curves_of
+from benchmark.studies.gratings import (
+    DIRECTIONS,
+    compressed,
+    cycles_up_to_nyquist,
+    energy,
+    frequency,
+    gratings,
+)
+from benchmark.studies.study import Ask, Findings
+from reports.metrics import wilson
+
+Floats = npt.NDArray[np.float64]
+Row = dict[str, Any]
+DESTROYED = 0.01  # less of its energy than this is left of a destroyed grating
+
+
+def compute(ask: Ask) -> Findings:
+    """Transfer functions of the first layers, by size, direction and quality of a JPEG ahead.
+
+    Curves are named by dataset, network, training_seed, size (pixels), direction, quality (empty
+    for no JPEG). Tables:
+
+    `response`: also cycles (an image, along an axis), frequency (cycles per pixel along the wave),
+    response, response_ac, response_grey, gain (response_ac over the norm of the gratings around
+    grey). Behind JPEG only the paper's direction, vertical, at the size of the data; the arrays
+    have the rest.
+    `flatness`: a row for each curve and measure (response, response_ac), see `flatness`.
+    `destroyed`: gratings, destroyed, share (with less than 1 % of their energy left),
+    change_response and change_response_ac (mean over the frequencies above 0 of the relative
+    change against no JPEG, without its sign).
+    `survival` (size, direction, contrast, quality, gratings, destroyed, share, low, high): the same
+    share for grey gratings of several contrasts; no network has a part in it.
+
+    Arrays: `<dataset>/<network>/<size>/<direction>/<what>` of the first training seed; what is
+    `cycles` [K], `quality` [Q] (0: no JPEG), `response` and `response_ac` [Q, K].
+    """
+    curves = [curve for dataset in ask.datasets for curve in curves_of(ask, dataset)]
+    bare = {_same(c): c for c in curves if c.quality is None}
+    coded = [c for c in curves if c.quality is not None]
+    told = [c for c in curves if c.quality is None or (c.own and c.direction == "vertical")]
+    tables = {
+        "response": tidy([row for c in told for row in _responses(c)]),
+        "flatness": tidy([row for c in curves for row in _flatness_rows(c)]),
+        "destroyed": tidy([_against(c, bare[_same(c)]) for c in coded]),
+        "survival": tidy(list(_survival(ask))),
+    }
+    for table in tables.values():
+        table["quality"] = table["quality"].astype("Int64")
+    return Findings(tables, _arrays(curves))
+
+
+def flatness(cycles: Sequence[int], response: Floats) -> dict[str, float]:
+    """How flat a curve is, over the frequencies above 0.
+
+    coefficient_of_variation: standard deviation over mean. ratio: largest over smallest.
+    high_low_ratio: mean of the upper half of the band over that of the lower half.
+    dip: modulation at high frequency, 1 - (smallest response in the upper half) / (mean of the
+    lower half); above 0 where a high frequency is answered less, below 0 where all are answered
+    more.
+    """
+    upper = np.asarray(cycles) > max(cycles) / 2
+    lower = ~upper & (np.asarray(cycles) > 0)
+    seen, high, base = response[lower | upper], response[upper], response[lower].mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "coefficient_of_variation": float(seen.std() / seen.mean()),
+            "ratio": float(seen.max() / seen.min()),
+            "high_low_ratio": float(high.mean() / base),
+            "dip": float(1 - high.min() / base),
+        }
+
+
+def _same(curve: Curve) -> tuple[Any, ...]:
+    """What a curve shares with the one without JPEG."""
+    return curve.dataset, curve.network, curve.seed, curve.size, curve.direction
+
+
+def _responses(curve: Curve) -> Iterator[Row]:
+    for k, whole, moving in zip(curve.cycles, curve.response, curve.response_ac, strict=True):
+        yield {
+            **curve.names, "cycles": k, "frequency": frequency(curve.size, k, curve.direction),
+            "response": whole, "response_ac": moving, "response_grey": curve.response_grey,
+            "gain": moving / curve.norm,
+        }  # fmt: skip
+
+
+def _flatness_rows(curve: Curve) -> Iterator[Row]:
+    for measure in ("response", "response_ac"):
+        yield {
+            **curve.names, "measure": measure,
+            **flatness(curve.cycles, getattr(curve, measure)),
+        }  # fmt: skip
+
+
+def _against(curve: Curve, bare: Curve) -> Row:
+    gone = curve.left < DESTROYED
+    return {
+        **curve.names, "gratings": gone.size, "destroyed": int(gone.sum()), "share": gone.mean(),
+        "change_response": _change(curve.response, bare.response),
+        "change_response_ac": _change(curve.response_ac, bare.response_ac),
+    }  # fmt: skip
+
+
+def _change(now: Floats, before: Floats) -> float:
+    return float(np.abs(now[1:] / before[1:] - 1).mean())
+
+
+def _survival(ask: Ask) -> Iterator[Row]:
+    """Share of grey gratings that JPEG destroys, by size, direction, contrast and quality."""
+    for size in ask["sizes"]:
+        cycles = cycles_up_to_nyquist(size, ask["frequencies"])[1:]
+        for direction in DIRECTIONS:
+            for contrast in ask["contrasts"]:
+                ask.tell(f"JPEG alone, gratings of {size} pixels, {direction}")
+                x = torch.cat(
+                    [gratings(size, k, direction, ask["phases"], contrast) for k in cycles]
+                )
+                before = energy(x)
+                for quality in ask["qualities_other_sizes"]:
+                    gone = int((energy(compressed(x, quality)) / before < DESTROYED).sum())
+                    low, high = wilson(gone, len(x))
+                    yield {
+                        "size": size, "direction": direction, "contrast": contrast,
+                        "quality": quality, "gratings": len(x), "destroyed": gone,
+                        "share": gone / len(x), "low": float(low), "high": float(high),
+                    }  # fmt: skip
+
+
+def _arrays(curves: Sequence[Curve]) -> dict[str, npt.NDArray[Any]]:
+    groups: dict[str, list[Curve]] = {}
+    for c in curves:
+        if c.seed == 0:
+            name = f"{c.dataset}/{c.network}/{c.size}/{c.direction}"
+            groups.setdefault(name, []).append(c)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, group in groups.items():
+        arrays[f"{name}/cycles"] = np.array(group[0].cycles)
+        arrays[f"{name}/quality"] = np.array([c.quality or 0 for c in group])
+        for measure in ("response", "response_ac"):
+            stacked = np.stack([getattr(c, measure) for c in group])
+            arrays[f"{name}/{measure}"] = stacked.astype(np.float32)
+    return arrays

@@ -1,0 +1,42 @@
+"""Box plots of one value an image, a panel for each data set and network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.names import DATA_NAMES
+
+
+def panels(
+    table: pd.DataFrame, width: float = 3.1, height: float = 3.6
+) -> tuple[Figure, list[tuple[Axes, Any]]]:
+    """A panel for each data set and network on one scale, each with its key and its rows."""
+    groups = list(table.groupby(["dataset", "network"], sort=False))
+    figure = Figure(figsize=(width * len(groups) + 0.5, height), layout="constrained")
+    axes = list(figure.subplots(1, len(groups), squeeze=False, sharey=True)[0])
+    for ax, ((dataset, network), _) in zip(axes, groups, strict=True):
+        ax.set_title(f"{DATA_NAMES.get(str(dataset), str(dataset))}, {network}")
+    return figure, list(zip(axes, groups, strict=True))
+
+
+def boxes(
+    ax: Axes, values: Sequence[pd.Series[Any]], names: Sequence[str], colours: Sequence[str]
+) -> None:
+    """One box a series (NaN left out): quartiles, median, whiskers to 1.5 times the box."""
+    drawn = ax.boxplot(
+        [v.dropna().to_numpy() for v in values], positions=range(len(values)), widths=0.6,
+        patch_artist=True, medianprops={"color": "black"}, boxprops={"linewidth": 0.8},
+        flierprops={"marker": ".", "markersize": 2, "markeredgecolor": "#555555"},
+    )  # fmt: skip
+    for box, colour in zip(drawn["boxes"], colours, strict=True):
+        box.set_facecolor(colour)
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    slanted = longest > 9
+    ax.set_xticks(
+        range(len(names)), names, rotation=40 if slanted else 0, ha="right" if slanted else "center"
+    )

@@ -1,0 +1,25 @@
+"""Figures one after another as an animated GIF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+FRAME = 350  # milliseconds
+
+
+def save_film(figures: Iterable[Figure], folder: Path, name: str) -> Path:
+    """Write figures of one size as a GIF that runs for ever, in 64 colours to keep it small."""
+    frames = []
+    for figure in figures:
+        drawn = BytesIO()
+        figure.savefig(drawn, format="png")
+        with Image.open(drawn) as image:
+            frames.append(image.convert("RGB").quantize(64, dither=Image.Dither.NONE))
+    path = folder / f"{name}.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
+    return path
