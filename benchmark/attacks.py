@@ -40,6 +40,7 @@ class AttackKind:
     blind: looks at nothing at all, and so is the same for every threat.
     defaults: parameters and their values where a grid names none.
     optional: further parameters, recorded only where a grid names them.
+    allowed: the values of parameters that have a few, as text.
     filled: what parameters that are None become, from all parameters and eps.
     about: one line for `bench list`.
     """
@@ -54,6 +55,7 @@ class AttackKind:
     blind: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     filled: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
 
@@ -164,13 +166,14 @@ ATTACKS: dict[str, AttackKind] = {
     ),
     "apgd": AttackKind(
         builders.auto_pgd, "inf", "Auto-PGD, loss ce or dlr (Croce and Hein 2020)",
-        optional=TARGETS,
+        optional=TARGETS, allowed={"norm": ("inf", "2"), "loss": ("ce", "dlr")},
         defaults={
             "engine": "fast", "norm": "inf", "max_iter": 100, "loss": "ce", "nb_random_init": 1,
         },
     ),
     "autoattack": AttackKind(
         builders.auto_attack, "inf", "APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
+        allowed={"norm": ("inf", "2")},
         defaults={
             "engine": "fast", "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1,
         },
@@ -186,7 +189,7 @@ ATTACKS: dict[str, AttackKind] = {
     ),
     "hopskipjump": AttackKind(
         builders.hop_skip_jump, "2", "black box by decisions (Chen et al. 2020)", bounded=False,
-        uses_gradient=False, optional=TARGETS,
+        uses_gradient=False, optional=TARGETS, allowed={"norm": ("inf", "2")},
         defaults={
             "engine": "fast", "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100,
         },
@@ -265,6 +268,14 @@ def check_attack(spec: Spec) -> Spec:
         raise InputError(
             f"attack {spec.name}: engine must be fast or stock, found {params['engine']!r}"
         )
+    for name, values in kind.allowed.items():
+        if name in params and str(params[name]) not in values:
+            raise InputError(
+                f"attack {spec.name}: {name} must be {' or '.join(values)}, found {params[name]!r}"
+            )
+    queries = params.get("queries", 1)
+    if isinstance(queries, bool) or not isinstance(queries, int) or queries < 1:
+        raise InputError(f"attack {spec.name}: queries must be a number from 1 up: {queries!r}")
     return Spec.of(spec.name, params)
 
 

@@ -17,7 +17,7 @@ from benchmark.plan import plan
 from benchmark.square import square_side
 from estimators.datasets import Images
 from estimators.errors import InputError
-from estimators.spec import Spec
+from estimators.spec import Spec, parse_spec
 
 BOUNDED: dict[str, dict[str, Any]] = {
     "bim": {"max_iter": 20, "eps_step": 0.03},
@@ -262,6 +262,20 @@ def test_parameters_are_written_out() -> None:
 def test_bad_parameters(name: str, params: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         attack(linear_case(1), name, **params)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("apgd:eps=0.1,loss=mse", "loss must be ce or dlr, found 'mse'"),
+        ("hopskipjump:norm=1", "norm must be inf or 2, found 1"),
+        ("square:eps=0.1,queries=0", "queries must be a number from 1 up"),
+        ("deepfool:engine=slow", "engine must be fast or stock"),
+    ],
+)
+def test_bad_values_are_told_before_anything_runs(text: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        check_attack(parse_spec(text))
 
 
 def test_schedules_of_the_papers() -> None:

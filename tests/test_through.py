@@ -13,6 +13,7 @@ from torch import nn
 from benchmark.cell import Cell
 from benchmark.evaluate import Workbench, run_chunk
 from benchmark.fast_gradient import FastGradient
+from benchmark.grid import Grid, narrowed
 from benchmark.plan import plan
 from benchmark.projected_gradient import ProjectedGradient
 from benchmark.threats import threat, threat_text
@@ -24,7 +25,7 @@ from estimators.jpeg import JpegCompression
 from estimators.jpeg_smooth import SPREAD, WIDTH, smooth_jpeg, smooth_levels, soft_round
 from estimators.jpeg_tables import quantisation
 from estimators.randomised import stream
-from estimators.spec import Spec
+from estimators.spec import Spec, parse_spec
 from estimators.through import Through
 
 SIZES = [(1, 28, 28), (3, 32, 32), (3, 13, 21), (1, 5, 3), (3, 4, 3)]
@@ -328,3 +329,17 @@ def test_threats_have_a_text(entry, text: str) -> None:
 def test_bad_threats(entry: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         threat_text(entry)
+
+
+def test_threats_of_a_grid_and_of_the_command_line() -> None:
+    grid = Grid(
+        name="g", attacks=[{"name": "fgsm", "eps": 0.1}],
+        threats=["adaptive-diff", {"name": "transfer", "from": ["cnn", "resnet"]}],
+    )  # fmt: skip
+    assert [cell.threat for cell in grid.cells()] == [
+        "adaptive-diff", "transfer[from=cnn]", "transfer[from=resnet]",
+    ]  # fmt: skip
+    asked = [parse_spec("adaptive-eot:k=2"), parse_spec("adaptive-diff")]
+    assert {cell.threat for cell in narrowed(grid, threats=asked).cells()} == {
+        "adaptive-diff", "adaptive-eot[k=2]",
+    }  # fmt: skip
