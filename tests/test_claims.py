@@ -123,7 +123,7 @@ def images(part: Part, side: int) -> Made:
             elif part.name in ("alike", "for being of one image"):
                 other = 0.3 if part.name != "alike" else 0.0
                 rows.append({**base, "pair": "fgsm~fgm", "correlation": value + other})
-                rows.append({**base, "pair": "fgsm~fgm_of_another", "correlation": other})
+                rows.append({**base, "pair": "fgsm~fgm_other", "correlation": other})
             elif "more high frequency" in part.name:
                 rows.append({**base, "what": "image", "high_share": 0.2})
                 for what in ("noise_fgsm", "noise_fgm"):
@@ -131,12 +131,12 @@ def images(part: Part, side: int) -> Made:
             elif "shows on MNIST" in part.name:
                 seen = 0.3 + (value if dataset == "mnist" else 0)
                 for attack in ("fgsm", "fgm"):
-                    rows.append({**base, "attack": attack, "visibility": seen})
+                    rows.append({**base, "attack": attack, "high": seen})
             elif "salient" in part.name or "mostly" in part.name:
                 other = 0.3 if "salient" in part.name else 0.0
                 for attack in ("fgm", "cw"):
                     rows.append({**base, "attack": attack, "noise_on_salient": value + other,
-                                 "noise_on_another": other})  # fmt: skip
+                                 "other_image": other, "method": "saliency"})  # fmt: skip
             else:
                 step = math.exp(value)
                 for attack, l2 in (("fgsm", step * step), ("fgm", step), ("cw", 1.0)):
@@ -172,8 +172,9 @@ def networks(part: Part, side: int) -> Made:
                             "dataset": "mnist", "network": network, "training_seed": seed,
                             "size": size, "direction": "vertical", "quality": quality,
                             "coefficient_of_variation": value, "high_low_ratio": value,
-                            "relative_change": change,
-                            "destroyed": (half if side == 0 and size == 28 else
+                            "change_response": change,
+                            "measure": "response",
+                            "share": (half if side == 0 and size == 28 else
                                           0.0 if side == 0 else float(hit)) if low else 0.0,
                         }
                     )  # fmt: skip

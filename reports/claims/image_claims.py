@@ -59,7 +59,7 @@ def own(sources: Sources, dataset: str, network: str) -> Effect:
     """The same minus the correlation with the FGM noise of another image."""
     table = sources.rows("fourier", "correlation", dataset=dataset, network=network)
     wide = _pairs(table, "pair", "correlation")
-    return mean_over_images(wide["fgsm~fgm"] - wide["fgsm~fgm_of_another"])
+    return mean_over_images(wide["fgsm~fgm"] - wide["fgsm~fgm_other"])
 
 
 def higher(sources: Sources, dataset: str, network: str, noise: str) -> Effect:
@@ -75,13 +75,13 @@ def shows(sources: Sources, grey: str, colour: str, noise: str) -> Effect:
         chosen(sources.rows("fourier", "visibility", dataset=d, network=n), attack=noise)
         for d, n in (("mnist", grey), ("cifar10", colour))
     ]
-    return between_samples(np.mean, *([side["visibility"]] for side in sides))
+    return between_samples(np.mean, *([side["high"]] for side in sides))
 
 
 def on_salient(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
     """Noise on the image's own salient pixels minus on those of another image."""
     table = _overlap(sources, dataset, network, attack)
-    return mean_over_images(table["noise_on_salient"] - table["noise_on_another"])
+    return mean_over_images(table["noise_on_salient"] - table["other_image"])
 
 
 def mostly(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
@@ -90,7 +90,9 @@ def mostly(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
 
 
 def _overlap(sources: Sources, dataset: str, network: str, attack: str) -> pd.DataFrame:
-    return sources.rows("saliency", "overlap", dataset=dataset, network=network, attack=attack)
+    return sources.rows(
+        "saliency", "overlap", dataset=dataset, network=network, attack=attack, method="saliency"
+    )
 
 
 def subtler(sources: Sources, dataset: str, network: str, coarse: str, fine: str) -> Effect:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.claims.intervals import over_seeds
 from reports.claims.rule import Claim, Effect, Part, Rule
-from reports.claims.sources import Missing, Sources
+from reports.claims.sources import Missing, Sources, chosen
 from reports.names import place
 
 SIZE = 28
@@ -53,33 +53,34 @@ def _transfer(sources: Sources, table: str, network: str, size: int = SIZE) -> p
 
 def flat(sources: Sources, network: str) -> Effect:
     """Coefficient of variation without JPEG."""
-    rows = _transfer(sources, "flatness", network)
+    rows = chosen(_transfer(sources, "flatness", network), measure="response")
     return over_seeds(_by_seed(rows[rows["quality"].isna()], "coefficient_of_variation"))
 
 
 def dip(sources: Sources) -> Effect:
     """ResNet's response at high over low frequencies behind middle qualities."""
-    rows = _between(_transfer(sources, "flatness", "resnet"), MIDDLE)
+    rows = chosen(_transfer(sources, "flatness", "resnet"), measure="response")
+    rows = _between(rows, MIDDLE)
     return over_seeds(_by_seed(rows, "high_low_ratio"))
 
 
 def hardly(sources: Sources, network: str) -> Effect:
     """Relative change of the response at usable qualities."""
     rows = _between(_transfer(sources, "destroyed", network), USABLE)
-    return over_seeds(_by_seed(rows, "relative_change"))
+    return over_seeds(_by_seed(rows, "change_response"))
 
 
 def modulation(sources: Sources) -> Effect:
     """ResNet: change at qualities 7 to 16 minus that from 20."""
     rows = _transfer(sources, "destroyed", "resnet")
-    sides = (_by_seed(_between(rows, q), "relative_change") for q in (MODULATED, USABLE))
+    sides = (_by_seed(_between(rows, q), "change_response") for q in (MODULATED, USABLE))
     low, usable = sides
     return over_seeds(low - usable)
 
 
 def _destroyed(sources: Sources, size: int) -> float:
     rows = _between(_transfer(sources, "destroyed", "lenet", size), LOW)
-    return float(rows["destroyed"].mean())
+    return float(rows["share"].mean())
 
 
 def destroyed(sources: Sources) -> Effect:
