@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from pathlib import Path
@@ -32,6 +33,19 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except (InputError, TableError) as error:
             raise _Told(" ".join(str(error).split())) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head`: click's own business
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            raise _Told(
+                f"{where}{error.strerror or error}; mend that (room, rights, names), and the same"
+                " command continues with what is stored"
+            ) from error
+        except MemoryError as error:
+            raise _Told(
+                "out of memory; what was finished is kept: the same command with fewer --threads,"
+                " or a grid with fewer --samples, needs less"
+            ) from error
         except KeyboardInterrupt:
             click.echo("\nstopped; what was finished is kept, the same command continues", err=True)
             sys.exit(130)
@@ -250,7 +264,9 @@ def _write(text: str, out: Path | None) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
+        raise InputError(
+            f"--out {out}: cannot be written ({error.strerror}); name another"
+        ) from error
 
 
 def _samples(text: str) -> Any:

@@ -174,7 +174,7 @@ def _from_torchvision(name: str, folder: Path, split: Split) -> Images:
 def _from_npz(path: Path, split: Split, classes: tuple[str, ...] | None) -> Images:
     where = f"data file {path}"
     if not path.is_file():
-        raise InputError(f"{where}: no such file")
+        raise InputError(f"{where}: no such file; name one with x_test and y_test")
     try:
         # NumPy leaves a damaged file open that it opened itself
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -249,7 +249,7 @@ def _from_folder(root: Path, split: Split) -> Images:
 
     where = root / split if (root / split).is_dir() else root
     if not where.is_dir():
-        raise InputError(f"image folder {root}: no such folder")
+        raise InputError(f"image folder {root}: no such folder; name one with a folder a class")
     classes = tuple(sorted(p.name for p in where.iterdir() if p.is_dir()))
     files = [
         (path, label)

@@ -74,5 +74,7 @@ def parse_spec(text: str) -> Spec:
         try:
             params[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise InputError(f"{text!r}: the value of {key} cannot be read") from error
+            raise InputError(
+                f"{text!r}: the value of {key} cannot be read; write it as in YAML"
+            ) from error
     return Spec.of(name.strip(), params)

@@ -21,7 +21,9 @@ def replace_text(path: Path, text: str) -> None:
         partial.write_bytes(text.encode("utf-8"))
         partial.replace(path)
     except OSError as error:
-        raise TableError(f"{path}: cannot be written ({error.strerror})") from error
+        raise TableError(
+            f"{path}: cannot be written ({error.strerror}); make room or a way"
+        ) from error
 
 
 def csv_text(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from reports.seal import check_seal
 from reports.tables import TableError
 
 FILE = "predictions.parquet"
@@ -70,30 +71,34 @@ class Predictions:
 def read_predictions(run: Path) -> Predictions | None:
     """The predictions of a run directory; None for a bare CSV or a directory without them.
 
-    Raises TableError for a file that is damaged, lacks columns or lists an image twice.
+    Raises TableError for a file that is damaged (see `reports.seal`), lacks columns or lists an
+    image twice.
     """
     path = run / FILE
     if not path.is_file():
         return None
+    check_seal(path)
     try:
         table = pd.read_parquet(path, engine="pyarrow", columns=list(_COLUMNS))
     # pyarrow's own errors are subclasses of these
     except (ValueError, KeyError, OSError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TableError(f"predictions {path}: cannot be read ({first})") from error
+        raise TableError(f"predictions {path}: cannot be read ({first}); write it anew") from error
     cell = table["cell"].astype("category").cat
     codes = cell.codes.to_numpy().astype(np.int64)
     arrays = {name: table[name].to_numpy() for name in _COLUMNS[1:]}
     for name, values in arrays.items():
         if values.dtype.kind not in "iu":
-            raise TableError(f"predictions {path}: {name} holds other than whole numbers")
+            raise TableError(
+                f"predictions {path}: {name} holds other than whole numbers; write it anew"
+            )
     place = (codes << 32) | arrays["id"].astype(np.int64)
     if np.any(place[1:] <= place[:-1]):
         order = np.argsort(place, kind="stable")
         place, codes = place[order], codes[order]
         arrays = {name: values[order] for name, values in arrays.items()}
         if np.any(place[1:] == place[:-1]):
-            raise TableError(f"predictions {path}: lists an image of a cell twice")
+            raise TableError(f"predictions {path}: lists an image of a cell twice; write it anew")
     edges = np.searchsorted(codes, np.arange(len(cell.categories) + 1))
     spans = {
         str(key): slice(int(edges[i]), int(edges[i + 1]))
