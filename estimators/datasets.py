@@ -15,6 +15,7 @@ import numpy.typing as npt
 import platformdirs
 
 from estimators.errors import DataUnavailable, InputError, unknown
+from estimators.official import check_official
 
 Split = Literal["train", "test"]
 FloatArray = npt.NDArray[np.float32]
@@ -150,6 +151,7 @@ def _digits(folder: Path, split: Split) -> Images:
 def _from_torchvision(name: str, folder: Path, split: Split) -> Images:
     import torchvision
 
+    check_official(name, folder, split)
     class_name, classes = TORCHVISION[name]
     factory = getattr(torchvision.datasets, class_name)
     train = split == "train"

@@ -29,14 +29,14 @@ def no_rights(directory: Path) -> Iterator[None]:
     """A directory that may be read and not written; root becomes nobody for the while."""
     if not hasattr(os, "geteuid"):
         pytest.skip("rights are not Unix's here")
-    outer = [p for p in directory.resolve().parents if not p.stat().st_mode & 0o005]
+    outer = [p for p in directory.resolve().parents if p.stat().st_mode & 0o055 != 0o055]
     modes = {path: path.stat().st_mode for path in (directory, *outer)}
     root = os.geteuid() == 0
     try:
         directory.chmod(0o555)
         for path in outer:
             # pytest's folders are their owner's alone: let nobody pass
-            path.chmod(modes[path] | 0o005)
+            path.chmod(modes[path] | 0o055)
         if root:
             os.seteuid(NOBODY)
         yield
