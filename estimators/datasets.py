@@ -269,7 +269,9 @@ def _from_folder(root: Path, split: Split) -> Images:
                 pixels.append(np.asarray(image.convert(mode)))
         except Exception as error:
             # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
-            raise InputError(f"image {path}: cannot be read ({type(error).__name__})") from error
+            raise InputError(
+                f"image {path}: cannot be read ({type(error).__name__}); take it away"
+            ) from error
         if pixels[-1].shape != pixels[0].shape:
             raise InputError(
                 f"image {path}: shape {list(pixels[-1].shape)} differs from the first image's"

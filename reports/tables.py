@@ -109,7 +109,9 @@ def read_results(path: Path) -> pd.DataFrame:
     """
     file = path / RESULTS if path.is_dir() else path
     if not file.is_file():
-        raise TableError(f"results {path}: no such file or run directory")
+        raise TableError(
+            f"results {path}: no such file or run directory; name a results.csv or its folder"
+        )
     if path.is_dir():
         check_seal(file)
     table = read_csv(file, "results")
@@ -128,7 +130,9 @@ def read_results(path: Path) -> pd.DataFrame:
     try:
         found = typed(table.astype(object).replace("", None))
     except (ValueError, TypeError, OverflowError) as error:
-        raise TableError(f"results {file}: {str(error).splitlines()[0][:200]}") from error
+        raise TableError(
+            f"results {file}: {str(error).splitlines()[0][:200]}; write it anew"
+        ) from error
     return check_numbers(found, file)
 
 

@@ -73,7 +73,7 @@ def grid_files(draw: st.DrawFn) -> bytes:
     if kind == 1:
         return draw(st.text(max_size=200)).encode("utf-8", "surrogatepass")
     if kind == 2:
-        return _laughs(draw(st.integers(2, 30)))
+        return laughs(draw(st.integers(2, 30)))
     if kind == 3:
         content: Any = draw(value)
     elif kind > 6:
@@ -91,7 +91,7 @@ def grid_files(draw: st.DrawFn) -> bytes:
         return b"seed: 1" + b"0" * 5000
 
 
-def _laughs(depth: int) -> bytes:
+def laughs(depth: int) -> bytes:
     """Ten references to ten references to ...: a few lines that stand for 10^depth values."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for n in range(1, depth):

@@ -66,10 +66,8 @@ def start(directory: Path) -> tuple[int, int]:
         os._exit(code)
 
 
-def phase_of(told: int) -> str:
+def phase_of(told: int, text: bytes = b"") -> str:
     """The last line that a run has written."""
-    os.set_blocking(told, True)
-    text = b""
     while part := os.read(told, 65536):
         text += part
     os.close(told)
@@ -88,39 +86,43 @@ def stored(directory: Path) -> dict[str, tuple[int, float]]:
         return {k: (r, s) for k, r, s in db.execute("SELECT key, rowid, seconds FROM cells")}
 
 
-def killed(directory: Path, delay: float) -> str | None:
-    """Start a run and kill it after some seconds; None where it had ended by then."""
+def killed(directory: Path, delay: float, after: bytes) -> str | None:
+    """Start a run and kill it some seconds after a word of it; None where it had ended by then."""
     child, told = start(directory)
+    text = b""
+    while after not in text and (part := os.read(told, 65536)):
+        text += part
     deadline = time.monotonic() + delay
     while time.monotonic() < deadline:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            assert status == 0, f"a run ended with {status} after: {phase_of(told)}"
-            phase_of(told)
-            return None
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            break
         time.sleep(0.002)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    phase = phase_of(told)
+    phase = phase_of(told, text)
     if os.WIFEXITED(status):
-        assert os.WEXITSTATUS(status) == 0, phase
+        assert os.WEXITSTATUS(status) == 0, f"a run ended with {status} after: {phase}"
         return None
     return phase
 
 
-def whole(directory: Path) -> float:
-    """A run that nobody kills; its seconds."""
+def whole(directory: Path) -> tuple[float, float]:
+    """A run that nobody kills; its seconds, and those that it computed cells."""
     begin = time.monotonic()
     child, told = start(directory)
-    phase = phase_of(told)
+    text, marks = b"", {b"computing": begin, b"drawing": begin}
+    while part := os.read(told, 65536):
+        text += part
+        marks.update({word: time.monotonic() for word in marks if word in part})
     _, status = os.waitpid(child, 0)
-    assert status == 0, f"a run ended with {status} after: {phase}"
-    return time.monotonic() - begin
+    assert status == 0, f"a run ended with {status} after: {phase_of(told, text)}"
+    os.close(told)
+    return time.monotonic() - begin, marks[b"drawing"] - marks[b"computing"]
 
 
 def main(root: Path, kills: int, seed: int) -> dict[str, Any]:
     whole(root / "warm")  # compiles and caches; the next one is timed
-    usual = whole(root / "uninterrupted")
+    usual, computing = whole(root / "uninterrupted")
     chance = random.Random(seed)
     phases: Counter[str] = Counter()
     kept, runs, recomputed = 0, [], 0
@@ -131,9 +133,11 @@ def main(root: Path, kills: int, seed: int) -> dict[str, Any]:
         for _ in range(KILLS_A_RUN):
             if sum(phases.values()) == kills:
                 break
-            # most moments in the first fifth, where cells are computed; some in all that follows
-            reach = usual * (0.2 if chance.random() < 0.7 else 1.0)
-            phase = killed(directory, chance.uniform(0.0, reach))
+            # most moments while cells are computed, where there is most to lose; others anywhere
+            if chance.random() < 0.75:
+                phase = killed(directory, chance.uniform(0.0, computing / 2), b"computing")
+            else:
+                phase = killed(directory, chance.uniform(0.0, usual), b"")
             if phase is not None:
                 phases[phase] += 1
             now = stored(directory)
