@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shutil
 import tempfile
 import time
@@ -86,12 +87,7 @@ def place() -> Iterator[Path]:
     (root / "sentinel.txt").write_text("untouched")
     (root / "outside").mkdir()
     (root / "outside" / "x.npz").write_bytes(b"untouched")
-    patch = pytest.MonkeyPatch()
-    patch.chdir(root / "work")
-    patch.setenv("BENCH_DATA_DIR", str(root / "work" / "data"))
-    patch.setenv("BENCH_CACHE_DIR", str(root / "work" / "cache"))
     yield root / "work"
-    patch.undo()
     shutil.rmtree(root)
 
 
@@ -104,8 +100,10 @@ def outside(work: Path) -> dict[str, bytes]:
 def tried(args: list[str], work: Path) -> int:
     """Run a command; assert that it ends as it must, and give the exit code."""
     before = outside(work)
+    os.chdir(work)  # given back by the suite's own fixture, after each test
+    folders = {"BENCH_DATA_DIR": str(work / "data"), "BENCH_CACHE_DIR": str(work / "cache")}
     start = time.process_time()
-    result = CliRunner().invoke(main, args, catch_exceptions=True)
+    result = CliRunner().invoke(main, args, env=folders, catch_exceptions=True)
     seconds = time.process_time() - start
     error = result.exception
     if isinstance(error, Stop):
@@ -192,7 +190,7 @@ class TestFuzz:
 def test_what_is_good_is_let_through(place: Path, nothing_is_computed: None) -> None:
     """A fuzz test that is always refused at the door would test nothing."""
     (place / "fuzz.yaml").write_text("{attacks: [{name: fgsm, eps: [0, 0.1]}, cw], samples: 5}")
-    result = CliRunner().invoke(main, ["run", "--grid", "fuzz.yaml"])
+    result = CliRunner().invoke(main, ["run", "--grid", str(place / "fuzz.yaml")])
     assert isinstance(result.exception, Stop), result.output
 
 
