@@ -211,7 +211,7 @@ def compare(
 
 @main.command()
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--only", default="", help="Only lines whose name has this in it.")
+@click.option("--only", default="", help="Lines whose name has this; or memory.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a JSON file.")
 @data_dir
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
@@ -222,6 +222,12 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
     from benchmark.manifest import machine, package_versions
     from benchmark.speed import as_json, measure
 
+    if only == "memory":
+        from benchmark.memory_use import peaks
+
+        for count, megabytes in peaks():
+            click.echo(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
+        return
     lines = []
     for line in measure(data_dir, repeat, only):
         lines.append(line)

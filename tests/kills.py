@@ -41,7 +41,7 @@ GRID = {
     ],
 }
 # a directory is given this many kills, then it may finish
-KILLS_A_RUN = 10
+KILLS_A_RUN = 6
 
 
 def start(directory: Path) -> tuple[int, int]:
@@ -135,7 +135,7 @@ def main(root: Path, kills: int, seed: int) -> dict[str, Any]:
                 break
             # most moments while cells are computed, where there is most to lose; others anywhere
             if chance.random() < 0.75:
-                phase = killed(directory, chance.uniform(0.0, computing / 2), b"computing")
+                phase = killed(directory, chance.uniform(0.0, computing / 3), b"computing")
             else:
                 phase = killed(directory, chance.uniform(0.0, usual), b"")
             if phase is not None:

@@ -26,7 +26,7 @@ def test_fifty_kills_change_no_byte(tmp_path: Path) -> None:
     found = json.loads(out.stdout.splitlines()[-1])
     assert sum(found["phases"].values()) == KILLS
     # the kills came where cells are computed, and stored cells were there to be computed twice
-    assert found["phases"].get("computing", 0) >= 5, found
+    assert found["phases"].get("computing", 0) >= 3, found
     assert found["kept"] > 100
     assert found["recomputed"] == 0
     assert len(found["runs"]) >= 5
