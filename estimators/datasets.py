@@ -185,9 +185,9 @@ def _from_npz(path: Path, split: Split, classes: tuple[str, ...] | None) -> Imag
                 raise InputError(f"{where}: lacks the array {', '.join(sorted(missing))}")
             pixels, labels = archive[f"x_{split}"], archive[f"y_{split}"]
             has_ids = f"idx_{split}" in archive.files
-            ids = archive[f"idx_{split}"] if has_ids else np.arange(len(labels))
+            ids = archive[f"idx_{split}"] if has_ids else np.arange(labels.size)
             if "classes" in archive.files:
-                classes = tuple(str(c) for c in archive["classes"])
+                classes = tuple(str(c) for c in archive["classes"].ravel())
     except InputError:
         raise
     except Exception as error:
@@ -205,6 +205,10 @@ def _checked(
 ) -> Images:
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"{where}: y must be one integer an image, found {labels.dtype}")
+    if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer) or ids.dtype == np.uint64:
+        raise InputError(f"{where}: idx must be one integer an image, found {ids.dtype}")
+    if pixels.ndim == 0 or not pixels.size:
+        raise InputError(f"{where}: x has no pixels, found {list(pixels.shape)}; name another file")
     if not len(pixels) == len(labels) == len(ids) or len(labels) == 0:
         raise InputError(
             f"{where}: x, y and idx differ in length: {len(pixels)}, {len(labels)}, {len(ids)}"
