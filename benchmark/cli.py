@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from pathlib import Path
@@ -42,6 +43,19 @@ class _Group(click.Group):
             raise _Told(" ".join(str(error).split())) from error
         except ClusterLost as error:
             raise _Lost(" ".join(str(error).split())) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head`: click's own business
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            raise _Told(
+                f"{where}{error.strerror or error}; mend that (room, rights, names), and the same"
+                " command continues with what is stored"
+            ) from error
+        except MemoryError as error:
+            raise _Told(
+                "out of memory; what was finished is kept: the same command with fewer --threads,"
+                " or a grid with fewer --samples, needs less"
+            ) from error
         except KeyboardInterrupt:
             click.echo("\nstopped; what was finished is kept, the same command continues", err=True)
             sys.exit(130)
@@ -283,7 +297,7 @@ def compare(
 
 @main.command()
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--only", default="", help="Only lines whose name has this in it.")
+@click.option("--only", default="", help="Lines whose name has this; or memory.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a JSON file.")
 @data_dir
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
@@ -294,6 +308,12 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
     from benchmark.manifest import machine, package_versions
     from benchmark.speed import as_json, measure
 
+    if only == "memory":
+        from benchmark.memory_use import peaks
+
+        for count, megabytes in peaks():
+            click.echo(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
+        return
     lines = []
     for line in measure(data_dir, repeat, only):
         lines.append(line)
@@ -357,7 +377,9 @@ def _write(text: str, out: Path | None) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror})") from error
+        raise InputError(
+            f"--out {out}: cannot be written ({error.strerror}); name another"
+        ) from error
 
 
 def _with_weights(networks: list[Any], weights: Path | None) -> list[Any]:

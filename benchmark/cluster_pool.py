@@ -59,7 +59,7 @@ class Workers:
     _ended: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     _ready: list[str] = field(default_factory=list)
     _held: OrderedDict[str, tuple[Any, int]] = field(default_factory=OrderedDict)
-    _packed: dict[tuple[str, Spec], tuple[bytes, str]] = field(default_factory=dict)
+    _packed: dict[tuple[str, tuple[Spec, ...]], tuple[bytes, str]] = field(default_factory=dict)
     _task: tuple[Task, bytes] | None = None
     _renewed: int = 0
     _looked: float = 0.0
@@ -91,7 +91,7 @@ class Workers:
 
     def submit(self, task: Task, images: Images) -> str:
         """Begin a chunk; its key is what stands for it here."""
-        network, sha256 = self._network(task.dataset, task.network)
+        network, sha256 = self._models(task)
         part = self._hold(f"images-{images.sha256}", lambda: pickle.dumps(images, protocol=5))
         if self._task is None or self._task[0] is not task:
             self._task = (task, pickle.dumps(task, protocol=5))
@@ -166,15 +166,20 @@ class Workers:
             raise self._lost(f"no worker for {PATIENCE:.0f} s")
         return found
 
-    def _network(self, dataset: str, network: Spec) -> tuple[Any, str]:
-        """A network with its weights on the cluster, and the hash of both."""
-        at = (dataset, network)
+    def _models(self, task: Task) -> tuple[Any, str]:
+        """The networks of a task with their weights on the cluster, and the hash of all.
+
+        One, but for attacks that are to transfer: those want the source and every target.
+        """
+        wanted = {task.network, *(cell.network for cell in task.cells)}
+        at = (task.dataset, tuple(sorted(wanted, key=str)))
         if at not in self._packed:
+            models = {(task.dataset, name): self.networks[task.dataset, name] for name in at[1]}
             try:
-                content = pickle.dumps((at, *self.networks[at]), protocol=5)
+                content = pickle.dumps(models, protocol=5)
             except (pickle.PicklingError, TypeError, AttributeError, RuntimeError) as error:
                 raise InputError(
-                    f"network {network}: cannot be sent to workers ({error});"
+                    f"network {', '.join(map(str, at[1]))}: cannot be sent to workers ({error});"
                     " run it without --workers and --scheduler"
                 ) from error
             # networks come one after another

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.store import Store, Stored
-from reports.tables import write_results
+from reports.predictions import FILE as PREDICTIONS_FILE
+from reports.seal import sha256_of
+from reports.tables import RESULTS, write_results
 
 # cells whose predictions are in memory at once
 GROUP = 64
@@ -34,9 +37,19 @@ def export(table: pd.DataFrame, store: Store, keys: Sequence[str], directory: Pa
 
     keys: the stored cells, in the order of the table.
     """
-    replace(directory / "results.csv", lambda path: write_results(table, path))
+    replace(directory / RESULTS, lambda path: write_results(table, path))
     replace(directory / "timings.csv", lambda path: _timings(path, store, keys))
-    replace(directory / "predictions.parquet", lambda path: _predictions(path, store, keys))
+    replace(directory / PREDICTIONS_FILE, lambda path: _predictions(path, store, keys))
+
+
+def sealed(manifest: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The manifest with the SHA-256 of table and predictions, by which readers tell them sound.
+
+    Where a run ends between these and the manifest, the hashes do not fit: the same command then
+    writes all anew.
+    """
+    files = {name: sha256_of(directory / name) for name in (RESULTS, PREDICTIONS_FILE)}
+    return {**manifest, "files": files}
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -46,10 +59,20 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make a file beside `path`, then put it in its place."""
+    """Let `write` make a file beside `path`, then put it in its place.
+
+    The bytes are on the disk before the name is: after a power cut there is the old file or the
+    new one.
+    """
     partial = path.with_name(path.name + ".part")
-    write(partial)
-    partial.replace(path)
+    try:
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _timings(path: Path, store: Store, keys: Sequence[str]) -> None:

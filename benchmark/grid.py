@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
+import reprlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +27,10 @@ SHIPPED = Path(__file__).parent / "grids"
 Scalar = bool | int | float | str | None
 Entry = str | dict[str, Scalar | list[Scalar | list[Scalar]]]
 Count = int | Literal["all"]
+# what NumPy's RandomState takes
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+# of one product; the largest shipped grid has 5,070 cells
+MOST_CELLS = 1_000_000
 
 
 class _Strict(BaseModel):
@@ -43,7 +49,7 @@ class Block(_Strict):
     threats: list[Entry] | None = None
     defences: list[Entry] | None = None
     samples: Count | None = None
-    seed: int | None = None
+    seed: Seed | None = None
 
 
 class Grid(_Strict):
@@ -63,7 +69,7 @@ class Grid(_Strict):
     threats: list[Entry] = ["oblivious", "adaptive"]
     defences: list[Entry] = ["none"]
     samples: Count = 100
-    seed: int = 0
+    seed: Seed = 0
     engine: Literal["fast", "stock"] = "fast"
     blocks: list[Block] = [Block()]
 
@@ -71,6 +77,10 @@ class Grid(_Strict):
         """Every cell of every block, each once, in the order of the file."""
         found: dict[Cell, None] = {}
         for block in self.blocks:
+            _check_size(
+                len(self._of(block, "datasets")),
+                *(self._of(block, key) for key in ("networks", "attacks", "threats", "defences")),
+            )
             product = itertools.product(
                 self._of(block, "datasets"),
                 _specs(self._of(block, "networks"), "networks"),
@@ -254,6 +264,23 @@ def _texts(entry: Any) -> Iterator[str]:
         yield from _texts([value for param, value in entry.items() if param != "weights"])
 
 
+def _check_size(others: int, *entries: list[Entry]) -> None:
+    """Raise InputError for a product of too many cells before any of it is multiplied out."""
+    size = others
+    for listed in entries:
+        size *= sum(
+            math.prod(len(v) for v in entry.values() if isinstance(v, list))
+            if isinstance(entry, dict)
+            else 1
+            for entry in listed
+        )
+    if size > MOST_CELLS:
+        raise InputError(
+            f"a product of {min(size, 10**15):,} cells or more; at most {MOST_CELLS:,} wanted:"
+            " shorten its lists"
+        )
+
+
 def _specs(entries: list[Entry], key: str) -> list[Spec]:
     """Entries as specs; lists of values are multiplied out."""
     found = []
@@ -293,4 +320,5 @@ def _told(error: ValidationError) -> str:
     if worst["type"] == "extra_forbidden":
         known = Block.model_fields if where.startswith("blocks") else Grid.model_fields
         return f"key {where}: not known; allowed: {', '.join(known)}"
-    return f"key {where}: {worst['msg']} (found {found!r})"[:400]
+    # not repr: a few lines of YAML can stand for more values than there is memory
+    return f"key {where}: {worst['msg']} (found {reprlib.repr(found)})"[:400]

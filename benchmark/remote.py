@@ -39,7 +39,7 @@ def work(
 ) -> bytes:
     """A chunk of a task on a worker.
 
-    network: the pickled name, module, image shape and classes; sha256: their hash.
+    network: pickled, by data set and name: modules, image shapes and classes; sha256: their hash.
     images: the pickled images of the chunk.
     versions: those of the client, which must be those here.
 
@@ -57,9 +57,8 @@ def work(
     if torch.get_num_threads() != 1:
         torch.set_num_threads(1)
     if getattr(_local, "at", None) != (sha256, device):
-        # one network at a time: tasks come network by network
-        name, *model = pickle.loads(network)
-        _local.bench = Workbench({name: tuple(model)}, device)
+        # one at a time: tasks come network by network
+        _local.bench = Workbench(pickle.loads(network), device)
         _local.at = (sha256, device)
     found, seconds = timed_chunk(pickle.loads(task), pickle.loads(images), _local.bench)
     return pickle.dumps((found, seconds, processor()), protocol=5)

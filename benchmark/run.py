@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,9 +26,10 @@ from benchmark.engine import (
     measured_threads,
 )
 from benchmark.evaluate import Outcome, identity, row_of
-from benchmark.export import export, write_json
+from benchmark.export import export, sealed, write_json
 from benchmark.gallery import write_gallery
 from benchmark.grid import Grid, grid_hash
+from benchmark.lock import hold, refuse_if_held
 from benchmark.manifest import manifest
 from benchmark.material import Material, gather
 from benchmark.plan import Task, plan
@@ -37,6 +39,7 @@ from estimators.errors import InputError
 from reports.audit import write_audit
 from reports.page import write_page
 from reports.plots import draw_all
+from reports.seal import MANIFEST
 from reports.tables import frame, read_results
 
 RUNS = Path("reports") / "runs"
@@ -136,12 +139,12 @@ def run(
     if threads is not None and threads < 1:
         raise InputError(f"threads: must be at least 1, found {threads}")
     cells = grid.cells()
-    material = gather(cells, data_dir, device, progress.message, progress.epoch, trust_pickle)
     directory = out if out is not None else RUNS / f"{grid.name}-{grid_hash(cells)}"
+    refuse_if_held(directory)  # so is one that another run holds
+    material = gather(cells, data_dir, device, progress.message, progress.epoch, trust_pickle)
     keys = {cell: material.key(cell) for cell in cells}
     at_hand = [cell for cell in cells if cell.dataset not in material.missing]
-    store = _open(directory)
-    try:
+    with _opened(directory, progress) as store:
         stored = store.keys(failed=not retry_failed)
         todo = [cell for cell in at_hand if keys[cell] not in stored]
         reused = len(at_hand) - len(todo)
@@ -155,17 +158,16 @@ def run(
         )
         table = frame(rows[keys[cell]] for cell in cells)
         export(table, store, [keys[cell] for cell in at_hand], directory)
-    finally:
-        store.close()
-    progress.message("drawing plots")
-    draw_all(table, directory / "plots")
-    made_of = manifest(grid, cells, material.sources(), material.missing, used.device, used.threads)
-    made_of["machine"]["workers"] = used.processors
-    write_json(directory / "manifest.json", made_of)
-    progress.message("checking for false robustness, writing the page")
-    findings = write_audit(directory)
-    write_gallery(cells, table, material, directory, device)
-    write_page(directory, baseline)
+        sources = material.sources()
+        made_of = manifest(grid, cells, sources, material.missing, used.device, used.threads)
+        made_of["machine"]["workers"] = used.processors
+        write_json(directory / MANIFEST, sealed(made_of, directory))
+        progress.message("drawing plots")
+        draw_all(table, directory / "plots")
+        progress.message("checking for false robustness, writing the page")
+        findings = write_audit(directory)
+        write_gallery(cells, table, material, directory, device)
+        write_page(directory, baseline)
     return Result(table, directory, reused, findings)
 
 
@@ -198,14 +200,27 @@ def _engine(
     return partial(execute, threads=threads or _threads(todo, material, device), device=device)
 
 
-def _open(directory: Path) -> Store:
+@contextmanager
+def _opened(directory: Path, progress: Progress) -> Iterator[Store]:
+    """The store of a run directory, which no other run may use until the end of the block."""
     try:
-        return Store(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        claim = hold(directory)
     except OSError as error:
         raise InputError(
-            f"output directory {directory}: cannot be written ({error.strerror});"
+            f"output directory {directory}: cannot be written ({error.strerror or error});"
             " name another with --out"
         ) from error
+    try:
+        store = Store(directory)
+        try:
+            for note in store.notes():
+                progress.message(note)
+            yield store
+        finally:
+            store.close()
+    finally:
+        claim.release()
 
 
 def _compute(

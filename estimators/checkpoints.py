@@ -221,12 +221,20 @@ def save_checkpoint(network: nn.Module, metadata: dict[str, Any], path: Path) ->
     """Write weights and metadata as safetensors, whole or not at all."""
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in metadata.items()}
     texts["weights_sha256"] = weights_hash(network)
+    texts["metadata_sha256"] = _texts_hash(texts)
     content = save({k: v.contiguous() for k, v in network.state_dict().items()}, metadata=texts)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+        pass
+    try:
+        with open(file.name, "wb") as opened:
+            opened.write(content)
+            os.fsync(opened.fileno())
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError:
+        os.unlink(file.name)  # a full disk is not helped by half a file
+        raise
 
 
 def load_checkpoint(path: Path, network: Spec | None = None) -> Trained:
@@ -253,7 +261,9 @@ def load_checkpoint(path: Path, network: Spec | None = None) -> Trained:
         first = str(error).splitlines()[0]
         raise InputError(f"checkpoint {path}: not written by `bench train` ({first})") from error
     digest = weights_hash(model)
-    if digest != metadata.get("weights_sha256"):
+    # the shipped weights are older than the second hash
+    told = texts.get("metadata_sha256", _texts_hash(texts))
+    if digest != metadata.get("weights_sha256") or told != _texts_hash(texts):
         raise InputError(f"checkpoint {path}: damaged (its hash differs); delete and train again")
     return Trained(model.eval(), metadata, digest, path, reused=True)
 
@@ -263,7 +273,15 @@ def safe_open_checked(path: Path) -> Any:
     try:
         return safe_open(str(path), framework="pt")
     except (OSError, SafetensorError) as error:
-        raise InputError(f"checkpoint {path}: cannot be read ({error})") from error
+        raise InputError(
+            f"checkpoint {path}: cannot be read ({error}); delete it and train again"
+        ) from error
+
+
+def _texts_hash(texts: dict[str, str]) -> str:
+    """SHA-256 of the metadata: that of the weights does not cover them."""
+    told = {name: text for name, text in texts.items() if name != "metadata_sha256"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def read_history(path: Path) -> pd.DataFrame:
@@ -271,4 +289,4 @@ def read_history(path: Path) -> pd.DataFrame:
     return pd.read_csv(path.with_suffix(".history.csv"))
 
 
-_TEXTS = ("key", "dataset", "train_sha256", "torch", "weights_sha256")
+_TEXTS = ("key", "dataset", "train_sha256", "torch", "weights_sha256", "metadata_sha256")

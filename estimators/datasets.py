@@ -15,6 +15,7 @@ import numpy.typing as npt
 import platformdirs
 
 from estimators.errors import DataUnavailable, InputError, unknown
+from estimators.official import check_official
 from estimators.plugins import plugin, told
 
 Split = Literal["train", "test"]
@@ -153,6 +154,7 @@ def _digits(folder: Path, split: Split) -> Images:
 def _from_torchvision(name: str, folder: Path, split: Split) -> Images:
     import torchvision
 
+    check_official(name, folder, split)
     class_name, classes = TORCHVISION[name]
     factory = getattr(torchvision.datasets, class_name)
     train = split == "train"
@@ -177,7 +179,7 @@ def _from_torchvision(name: str, folder: Path, split: Split) -> Images:
 def _from_npz(path: Path, split: Split, classes: tuple[str, ...] | None) -> Images:
     where = f"data file {path}"
     if not path.is_file():
-        raise InputError(f"{where}: no such file")
+        raise InputError(f"{where}: no such file; name one with x_test and y_test")
     try:
         # NumPy leaves a damaged file open that it opened itself
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -186,9 +188,9 @@ def _from_npz(path: Path, split: Split, classes: tuple[str, ...] | None) -> Imag
                 raise InputError(f"{where}: lacks the array {', '.join(sorted(missing))}")
             pixels, labels = archive[f"x_{split}"], archive[f"y_{split}"]
             has_ids = f"idx_{split}" in archive.files
-            ids = archive[f"idx_{split}"] if has_ids else np.arange(len(labels))
+            ids = archive[f"idx_{split}"] if has_ids else np.arange(labels.size)
             if "classes" in archive.files:
-                classes = tuple(str(c) for c in archive["classes"])
+                classes = tuple(str(c) for c in archive["classes"].ravel())
     except InputError:
         raise
     except Exception as error:
@@ -206,6 +208,10 @@ def _checked(
 ) -> Images:
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"{where}: y must be one integer an image, found {labels.dtype}")
+    if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer) or ids.dtype == np.uint64:
+        raise InputError(f"{where}: idx must be one integer an image, found {ids.dtype}")
+    if pixels.ndim == 0 or not pixels.size:
+        raise InputError(f"{where}: x has no pixels, found {list(pixels.shape)}; name another file")
     if not len(pixels) == len(labels) == len(ids) or len(labels) == 0:
         raise InputError(
             f"{where}: x, y and idx differ in length: {len(pixels)}, {len(labels)}, {len(ids)}"
@@ -252,7 +258,7 @@ def _from_folder(root: Path, split: Split) -> Images:
 
     where = root / split if (root / split).is_dir() else root
     if not where.is_dir():
-        raise InputError(f"image folder {root}: no such folder")
+        raise InputError(f"image folder {root}: no such folder; name one with a folder a class")
     classes = tuple(sorted(p.name for p in where.iterdir() if p.is_dir()))
     files = [
         (path, label)
@@ -270,7 +276,9 @@ def _from_folder(root: Path, split: Split) -> Images:
                 pixels.append(np.asarray(image.convert(mode)))
         except Exception as error:
             # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
-            raise InputError(f"image {path}: cannot be read ({type(error).__name__})") from error
+            raise InputError(
+                f"image {path}: cannot be read ({type(error).__name__}); take it away"
+            ) from error
         if pixels[-1].shape != pixels[0].shape:
             raise InputError(
                 f"image {path}: shape {list(pixels[-1].shape)} differs from the first image's"

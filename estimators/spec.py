@@ -86,7 +86,9 @@ def parse_spec(text: str) -> Spec:
         try:
             found = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise InputError(f"{text!r}: the value of {key} cannot be read") from error
+            raise InputError(
+                f"{text!r}: the value of {key} cannot be read; write it as in YAML"
+            ) from error
         if not _is_value(found):
             raise InputError(f"{text!r}: the value of {key} must be a number, a text or a list")
         params[key.strip()] = found

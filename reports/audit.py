@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from reports import audit_facts, audit_order
+from reports.csv_file import read_csv
 from reports.evidence import Evidence, read_evidence
 from reports.files import csv_text, replace_text
 from reports.finding import COLUMNS, STATUSES, Finding
@@ -74,7 +75,7 @@ def write_audit(directory: Path) -> pd.DataFrame:
     cannot be used or written.
     """
     if not directory.is_dir():
-        raise TableError(f"run {directory}: no such directory")
+        raise TableError(f"run {directory}: no such directory; name one that `bench run` wrote")
     evidence = read_evidence(directory)
     found = audit(evidence)
     rows = found.itertuples(index=False, name=None)
@@ -91,12 +92,13 @@ def read_audit(directory: Path) -> pd.DataFrame | None:
     path = directory / FILE
     if not path.is_file():
         return None
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:
-        raise TableError(f"audit {path}: not a CSV table ({str(error).splitlines()[0]})") from error
+    table = read_csv(path, "audit")
     missing = [name for name in COLUMNS if name not in table.columns]
     strange = set(table.get("status", ())) - set(STATUSES)
+    if not missing and not table["cases"].str.fullmatch(r"[0-9]{1,18}").all():
+        raise TableError(
+            f"audit {path}: cases that are no numbers; write it anew with bench report"
+        )
     if missing or strange:
         what = f"lacks the columns {', '.join(missing)}" if missing else f"status {min(strange)!r}"
         raise TableError(f"audit {path}: {what}; write it anew with bench report")

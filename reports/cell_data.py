@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
+from reports.csv_file import read_csv
 from reports.tables import COLUMNS, TableError
 
 # key, heading, how it is shown; `a|b` is a column made of two
@@ -47,14 +47,12 @@ def cell_data(file: Path) -> dict[str, Any]:
 
     Raises TableError for a file without the documented columns.
     """
-    with file.open(newline="", encoding="utf-8") as opened:
-        lines = list(csv.reader(opened))
-    header, rows = (lines[0], lines[1:]) if lines else ([], [])
-    if not set(COLUMNS) <= set(header) or any(len(row) != len(header) for row in rows):
+    table = read_csv(file, "results")
+    if not set(COLUMNS) <= set(table.columns):
         raise TableError(f"results {file}: columns do not fit; write it anew")
     columns: list[dict[str, Any]] = []
-    for place, name in enumerate(header):
-        values = [row[place] for row in rows]
+    for name in table.columns:
+        values = table[name].tolist()
         distinct = {value: code for code, value in enumerate(dict.fromkeys(values))}
         if len(distinct) > len(values) / 2:
             columns.append({"name": name, "values": values})
@@ -62,7 +60,7 @@ def cell_data(file: Path) -> dict[str, Any]:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
     return {
-        "rows": len(rows),
+        "rows": len(table),
         "columns": columns,
         "main": [{"key": key, "label": label, "show": show} for key, label, show in MAIN],
         "filters": [{"key": key, "label": label} for key, label in FILTERS],

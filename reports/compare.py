@@ -93,7 +93,9 @@ def compare(
         raise TableError(f"level {level}: a number between 0 and 1 wanted, such as 0.95")
     base = load(a)
     if not (base.table["status"] == "ok").any():
-        raise TableError(f"results {a}: no row has status ok, so there is nothing to compare with")
+        raise TableError(
+            f"results {a}: no row has status ok, so there is nothing to compare with; name another"
+        )
     rows = pd.concat([_compared(base, load(b), level, force) for b in others], ignore_index=True)
     unfinished = int((rows["verdict"] == "neither").sum())
     rows = rows[rows["verdict"] != "neither"].reset_index(drop=True)

@@ -29,7 +29,9 @@ def write_plot(comparison: Comparison, path: Path, limit: int = 30) -> None:
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise TableError(f"plot {path}: cannot be written ({error.strerror})") from error
+        raise TableError(
+            f"plot {path}: cannot be written ({error.strerror}); name another"
+        ) from error
 
 
 def forest(comparison: Comparison, limit: int = 30) -> Figure:
@@ -42,7 +44,7 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
 
     tested = comparison.rows[comparison.rows["difference"].notna()]
     if tested.empty:
-        raise TableError("plot: no cell is in both runs")
+        raise TableError("plot: no cell is in both runs; leave --plot out")
     rows = _chosen(tested, limit)
     places = range(len(rows))
     figure = Figure(figsize=(9, 1.5 + 0.26 * len(rows)), layout="constrained")

@@ -12,7 +12,8 @@ import pandas as pd
 
 from reports.attackers import knows
 from reports.predictions import Outcome, Predictions, Scored, read_predictions
-from reports.tables import TableError, read_results
+from reports.seal import read_manifest
+from reports.tables import read_results
 
 Row = dict[str, Any]
 
@@ -87,23 +88,6 @@ def read_evidence(directory: Path) -> Evidence:
     """The evidence of a run directory. Raises TableError for files that cannot be used."""
     table, predictions = read_results(directory), read_predictions(directory)
     return gather(table, predictions, read_manifest(directory))
-
-
-def read_manifest(directory: Path) -> dict[str, Any]:
-    """`manifest.json` of a run directory; empty where there is none.
-
-    Raises TableError for a file that is not a JSON object.
-    """
-    path = directory / "manifest.json"
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise TableError(f"manifest {path}: cannot be read ({error})") from error
-    if not isinstance(found, dict):
-        raise TableError(f"manifest {path}: a JSON object wanted")
-    return found
 
 
 def params_of(text: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ def replace_text(path: Path, text: str) -> None:
         partial.write_bytes(text.encode("utf-8"))
         partial.replace(path)
     except OSError as error:
-        raise TableError(f"{path}: cannot be written ({error.strerror})") from error
+        with suppress(OSError):
+            partial.unlink()
+        raise TableError(f"{path}: cannot be written ({error.strerror}); mend that") from error
 
 
 def csv_text(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:

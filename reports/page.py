@@ -15,9 +15,9 @@ from markupsafe import Markup
 from reports import attackers, figure_texts, page_parts, pictures
 from reports.audit import CHECKS, read_audit
 from reports.cell_data import cell_data
-from reports.evidence import read_manifest
 from reports.files import replace_text
 from reports.finding import STATUSES
+from reports.seal import read_manifest
 from reports.story import Card, cards, eps_text, overall
 from reports.summary import headline
 from reports.tables import TableError, read_results
@@ -51,7 +51,7 @@ def write_page(directory: Path, baseline: Path | None = None) -> Path:
 def render(directory: Path, baseline: Path | None = None) -> str:
     """The page of a run directory as HTML text; see `write_page`."""
     if not directory.is_dir():
-        raise TableError(f"run {directory}: no such directory")
+        raise TableError(f"run {directory}: no such directory; name one that `bench run` wrote")
     table = read_results(directory)
     manifest = read_manifest(directory)
     worst = read_worst_case(directory)

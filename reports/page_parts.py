@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from reports import pictures
+from reports.csv_file import read_csv
 from reports.finding import count
 from reports.tables import TableError
 
@@ -185,10 +186,7 @@ def plain_table(path: Path, limit: int | None = None) -> dict[str, Any] | None:
     """
     if not path.is_file():
         return None
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:
-        raise TableError(f"table {path}: cannot be read ({str(error).splitlines()[0]})") from error
+    table = read_csv(path, "table")
     rows = table.head(len(table) if limit is None else limit)
     return {
         "file": path.name,

@@ -8,8 +8,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from reports.seal import check_seal
 from reports.tables import TableError
 
 FILE = "predictions.parquet"
@@ -70,37 +72,74 @@ class Predictions:
 def read_predictions(run: Path) -> Predictions | None:
     """The predictions of a run directory; None for a bare CSV or a directory without them.
 
-    Raises TableError for a file that is damaged, lacks columns or lists an image twice.
+    Raises TableError for a file that is damaged (see `reports.seal`), lacks columns or lists an
+    image twice.
     """
     path = run / FILE
     if not path.is_file():
         return None
+    check_seal(path)
     try:
-        table = pd.read_parquet(path, engine="pyarrow", columns=list(_COLUMNS))
+        names, codes, arrays = _read(pq.ParquetFile(path))
     # pyarrow's own errors are subclasses of these
     except (ValueError, KeyError, OSError) as error:
+        if isinstance(error, TableError):
+            raise TableError(f"predictions {path}: {error}; write it anew") from error
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TableError(f"predictions {path}: cannot be read ({first})") from error
-    cell = table["cell"].astype("category").cat
-    codes = cell.codes.to_numpy().astype(np.int64)
-    arrays = {name: table[name].to_numpy() for name in _COLUMNS[1:]}
-    for name, values in arrays.items():
-        if values.dtype.kind not in "iu":
-            raise TableError(f"predictions {path}: {name} holds other than whole numbers")
-    place = (codes << 32) | arrays["id"].astype(np.int64)
-    if np.any(place[1:] <= place[:-1]):
-        order = np.argsort(place, kind="stable")
-        place, codes = place[order], codes[order]
+        raise TableError(f"predictions {path}: cannot be read ({first}); write it anew") from error
+    if np.any(codes[1:] < codes[:-1]):
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
         arrays = {name: values[order] for name, values in arrays.items()}
-        if np.any(place[1:] == place[:-1]):
-            raise TableError(f"predictions {path}: lists an image of a cell twice")
-    edges = np.searchsorted(codes, np.arange(len(cell.categories) + 1))
+    edges = np.searchsorted(codes, np.arange(len(names) + 1))
     spans = {
-        str(key): slice(int(edges[i]), int(edges[i + 1]))
-        for i, key in enumerate(cell.categories)
-        if edges[i] < edges[i + 1]
+        key: slice(int(start), int(stop))
+        for key, start, stop in zip(names, edges[:-1], edges[1:], strict=True)
     }
+    for span in spans.values():
+        ids = arrays["id"][span]
+        if np.any(ids[1:] <= ids[:-1]):
+            order = np.argsort(ids, kind="stable")
+            for values in arrays.values():
+                values[span] = values[span][order]
+            if np.any(ids[1:] == ids[:-1]):
+                raise TableError(
+                    f"predictions {path}: lists an image of a cell twice; write it anew"
+                )
     return Predictions(path, spans, arrays)
+
+
+def _read(
+    file: pq.ParquetFile,
+) -> tuple[list[str], npt.NDArray[np.int32], dict[str, npt.NDArray[Any]]]:
+    """The keys of the cells, the place of each row's key among them, and the other columns.
+
+    Some rows at a time into arrays of their final size: a run over whole data sets has 10^7 rows.
+    """
+    total, schema = file.metadata.num_rows, file.schema_arrow
+    for name in _COLUMNS[1:]:
+        if not pa.types.is_integer(schema.field(name).type):
+            raise TableError(f"{name} holds other than whole numbers")
+    codes = np.empty(total, np.int32)
+    arrays = {
+        name: np.empty(total, schema.field(name).type.to_pandas_dtype()) for name in _COLUMNS[1:]
+    }
+    places: dict[str, int] = {}
+    at = 0
+    for batch in file.iter_batches(1 << 18, columns=list(_COLUMNS)):
+        rows = slice(at, at + len(batch))
+        cell = batch.column("cell")
+        if not pa.types.is_dictionary(cell.type):
+            cell = cell.dictionary_encode()
+        known = [places.setdefault(str(key), len(places)) for key in cell.dictionary.to_pylist()]
+        for name, column in zip(_COLUMNS, batch.columns, strict=True):
+            if column.null_count:
+                raise TableError(f"{name} has rows without a value")
+        codes[rows] = np.array(known, np.int32)[cell.indices.to_numpy()]
+        for name in arrays:
+            arrays[name][rows] = batch.column(name).to_numpy()
+        at += len(batch)
+    return list(places), codes, arrays
 
 
 def pair(a: Scored, b: Scored) -> Pairs | str:

@@ -11,6 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.checked import check_numbers
+from reports.csv_file import read_csv
+from reports.errors import TableError as TableError
+from reports.seal import check_seal
+
+RESULTS = "results.csv"
 SCHEMA = 1
 
 # name: (kind, meaning, unit); README's table is written from this, a test compares the two
@@ -53,10 +59,6 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 
 _DTYPES = {"int": "Int64", "float": "float64", "str": "str"}
-
-
-class TableError(ValueError):
-    """A results file that cannot be used: one line that says what, where and what to do."""
 
 
 def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -102,30 +104,36 @@ def write_results(table: pd.DataFrame, path: Path) -> None:
 def read_results(path: Path) -> pd.DataFrame:
     """Read a `results.csv`, or that of a run directory.
 
-    Raises TableError for a missing file, foreign columns, or a schema this version cannot read.
+    That of a directory must be as the run wrote it (see `reports.seal`). Raises TableError for a
+    missing file, foreign columns, a schema this version cannot read, or numbers that cannot be.
     """
-    file = path / "results.csv" if path.is_dir() else path
+    file = path / RESULTS if path.is_dir() else path
     if not file.is_file():
-        raise TableError(f"results {path}: no such file or run directory")
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise TableError(f"results {file}: not a CSV table ({first})") from error
+        raise TableError(
+            f"results {path}: no such file or run directory; name a results.csv or its folder"
+        )
+    if path.is_dir():
+        check_seal(file)
+    table = read_csv(file, "results")
     missing = [name for name in COLUMNS if name not in table.columns]
     if "schema" in table.columns and len(table):
         versions = set(table["schema"])
         if versions != {str(SCHEMA)}:
             raise TableError(
-                f"results {file}: schema {', '.join(sorted(versions))}, this version of art-bench"
-                f" reads {SCHEMA}; use the version that wrote it, or run the grid again"
+                f"results {file}: schema {', '.join(sorted(versions))[:80]}, this version of"
+                f" art-bench reads {SCHEMA}; use the version that wrote it, or run the grid again"
             )
     if missing:
-        raise TableError(f"results {file}: lacks the columns {', '.join(missing[:5])}")
+        raise TableError(
+            f"results {file}: lacks the columns {', '.join(missing[:5])}; name a results.csv"
+        )
     try:
-        return typed(table.replace("", None))
-    except (ValueError, TypeError) as error:
-        raise TableError(f"results {file}: {str(error).splitlines()[0]}") from error
+        found = typed(table.astype(object).replace("", None))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise TableError(
+            f"results {file}: {str(error).splitlines()[0][:200]}; write it anew"
+        ) from error
+    return check_numbers(found, file)
 
 
 def _text(value: Any) -> str:

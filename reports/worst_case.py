@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from reports.csv_file import read_csv
 from reports.evidence import Evidence, Row, grouped
 from reports.files import csv_text, replace_text
 from reports.metrics import paired_difference, wilson
@@ -117,18 +118,16 @@ def read_worst_case(directory: Path) -> pd.DataFrame | None:
     path = directory / FILE
     if not path.is_file():
         return None
-    try:
-        table = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(_TEXT, str),
-            keep_default_na=False,
-            na_values={name: [""] for name in COLUMNS if name not in _TEXT},
-        )
-    except (ValueError, OSError) as error:
-        raise TableError(f"worst case {path}: not a CSV table ({error})") from error
+    table = read_csv(path, "worst case")
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
-        raise TableError(f"worst case {path}: lacks the columns {', '.join(missing[:5])}")
+        raise TableError(f"worst case {path}: lacks the columns {missing[0]}, ...; write it anew")
+    try:
+        for name in COLUMNS:
+            if name not in _TEXT:
+                table[name] = pd.to_numeric(table[name].astype(object).replace("", None))
+    except (ValueError, TypeError) as error:
+        raise TableError(f"worst case {path}: {error}; write it anew with bench report") from error
     return table[list(COLUMNS)]
 
 

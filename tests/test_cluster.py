@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pickle
 import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from benchmark import cluster, cluster_pool, remote
 from benchmark.cluster_pool import Workers
 from benchmark.drive import Failure, drive
 from benchmark.engine import execute as execute_here
+from benchmark.engine import timed_chunk
+from benchmark.evaluate import Workbench
 from benchmark.grid import Grid
 from benchmark.plan import Task, plan
 from benchmark.run import Progress, run
@@ -68,10 +72,7 @@ def linear_tasks(count: int, networks: dict[str, nn.Module]) -> tuple[list[Task]
     images = Images(case.x, case.y, np.arange(count), tuple("abcde"))
     grid = Grid(name="g", attacks=[{"name": "fgsm", "eps": 0.1}], threats=["oblivious"])
     (task,) = plan(grid.cells())
-    tasks = [
-        Task(name, task.network, task.samples, 0, task.attacks, task.sees, task.cells)
-        for name in networks
-    ]
+    tasks = [Task(name, task.samples, 0, task.attacks, task.knows, task.cells) for name in networks]
     models = {
         (name, task.network): (network or case.network, images.shape, 5)
         for name, network in networks.items()
@@ -153,6 +154,20 @@ class FakeClient:
 
 def pool_of(client: FakeClient, models: Any = None) -> Workers:
     return Workers(client, models or {}, "here", lambda text: None)
+
+
+def test_a_worker_gets_every_network_that_images_are_to_transfer_to() -> None:
+    (task,), images, models = linear_tasks(10, {"a": None})
+    target = Spec("another")
+    (cell,) = task.cells
+    task = replace(task, cells=(cell, replace(cell, network=target)))
+    models[task.dataset, target] = models[task.dataset, task.network]
+    client = FakeClient()
+    pool_of(client, models).submit(task, images)
+    content = next(args[0] for name, args, _ in client.sent if name == "held")
+    assert set(pickle.loads(content)) == {("a", task.network), ("a", target)}
+    found, _ = timed_chunk(task, images, Workbench(pickle.loads(content)))
+    assert set(found) == set(task.cells)
 
 
 def test_weights_and_images_are_sent_once() -> None:

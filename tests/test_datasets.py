@@ -134,7 +134,7 @@ def test_image_folder(tmp_path: Path) -> None:
     images = load_images(f"imagefolder:{tmp_path / 'pets'}", "test")
     assert images.x.shape == (6, 3, 16, 20)
     assert images.classes == ("cat", "dog")
-    assert images.x[1, 0, 0, 0] == np.float32(10) / 255
+    assert images.x[1, 0, 0, 0] == np.float32(10) / np.float32(255)
     Image.new("RGB", (8, 8)).save(tmp_path / "pets" / "test" / "cat" / "odd.png")
     with pytest.raises(InputError, match="must be alike"):
         load_images(f"imagefolder:{tmp_path / 'pets'}", "test")

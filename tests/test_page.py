@@ -291,7 +291,7 @@ def test_a_run_without_numbers_says_so(tmp_path: Path) -> None:
         ("audit.csv", "a\n1\n", "audit .* lacks the columns"),
         ("worst_case.csv", "a\n1\n", "worst case .* lacks the columns"),
         ("gallery/gallery.json", "{", "gallery .* cannot be read"),
-        ("claims.csv", "", "table .* cannot be read"),
+        ("claims.csv", "", "table .* not a CSV table"),
     ],
 )
 def test_broken_files_are_named(file: str, content: str, message: str, tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Numbers of a results table that can be: what every reader of one may rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.errors import TableError
+
+STATES = ("ok", "skipped", "failed")
+# ten million images are more than any data set has, and what the tests can take
+MOST_IMAGES = 10**7
+_SHARES = (
+    "clean_accuracy", "accuracy", "accuracy_low", "accuracy_high", "success_rate", "zero_gradient",
+)  # fmt: skip
+_SIZES = (
+    "eps", "l2_mean", "l2_median", "l2_max", "linf_mean", "linf_median", "linf_max", "gradients",
+    "forwards",
+)  # fmt: skip
+
+
+def check_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The table as it came, with counts that fit each other, shares in [0, 1], no infinite sizes.
+
+    Raises TableError for the first row with status ok of which that is not true, and for an
+    unknown status.
+    """
+    for status in table["status"].unique():
+        if status not in STATES:
+            raise TableError(
+                f"results {path}: status {str(status)[:40]!r}, known: {', '.join(STATES)};"
+                " write the file anew"
+            )
+    done = table[table["status"] == "ok"]
+    n, hits, clean = (done[c].astype("float64") for c in ("n", "correct", "clean_correct"))
+    faults = {
+        "correct, clean_correct and n do not fit": ~(
+            n.between(1, MOST_IMAGES) & hits.between(0, n) & clean.between(0, n)
+        )
+    }
+    for name in _SHARES:
+        faults[f"{name} is no share in [0, 1]"] = ~(done[name].isna() | done[name].between(0, 1))
+    for name in _SIZES:
+        sound = done[name].isna() | ((done[name] >= 0) & np.isfinite(done[name]))
+        faults[f"{name} is negative or infinite"] = ~sound
+    quality = done["quality"].astype("float64")
+    faults["quality is not from 1 to 100"] = ~(quality.isna() | quality.between(1, 100))
+    for told, bad in faults.items():
+        if bad.any():
+            row = done[bad].iloc[0]
+            where = f"row {int(done.index[bad][0]) + 1}, cell {row['cell'][:16]}"
+            raise TableError(f"results {path}: {told} ({where}); write the file anew")
+    return table

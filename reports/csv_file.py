@@ -1,0 +1,62 @@
+"""Reading a CSV that may come from anywhere: text alone, and refused rather than guessed at."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+
+from reports.errors import TableError
+
+# a results file has about 500 bytes a cell: room for half a million cells
+MOST_BYTES = 256 << 20
+MOST_ROWS = 1_000_000
+# the csv module's own limit, stated: pandas has none
+MOST_CHARACTERS = 131_072
+
+
+def read_csv(path: Path, kind: str) -> pd.DataFrame:
+    """A CSV in UTF-8 as a table of text; nothing in it is evaluated or converted.
+
+    kind: what an error calls the file. Raises TableError for a file that cannot be read, is
+    larger than MOST_BYTES or MOST_ROWS, is not UTF-8, has a field of more than MOST_CHARACTERS,
+    a NUL, a column twice, or a row that is longer or shorter than the header.
+    """
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise TableError(
+                f"{kind} {path}: larger than {MOST_BYTES >> 20} MB, which no run writes;"
+                " split it, or name the right file"
+            )
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.reader(file, strict=True)
+            header = next(lines, [])
+            _check_header(header, f"{kind} {path}")
+            rows = []
+            for row in lines:
+                if len(row) != len(header):
+                    # a blank line is no row, as in every CSV reader
+                    if not row:
+                        continue
+                    raise ValueError(
+                        f"line {lines.line_num}: {len(row)} fields, the header has {len(header)}"
+                    )
+                if any("\0" in field for field in row):
+                    raise ValueError(f"line {lines.line_num}: a NUL character")
+                rows.append(row)
+                if len(rows) > MOST_ROWS:
+                    raise ValueError(f"more than {MOST_ROWS:,} rows, which no run writes")
+    except TableError:
+        raise
+    except (csv.Error, ValueError, OSError) as error:
+        raise TableError(f"{kind} {path}: not a CSV table ({error}); write it anew") from error
+    return pd.DataFrame(rows, columns=header, dtype="str")
+
+
+def _check_header(header: list[str], what: str) -> None:
+    if not header:
+        raise TableError(f"{what}: not a CSV table (it is empty); write it anew")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise TableError(f"{what}: has the column {twice[0]!r} twice; leave one of them out")
