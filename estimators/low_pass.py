@@ -43,8 +43,10 @@ class LowPass(nn.Module):
         padded = functional.pad(x, (radius,) * 4, mode="reflect")
         rows = self.kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
         columns = self.kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
-        once = functional.conv2d(padded, rows, groups=channels)
-        return functional.conv2d(once, columns, groups=channels)
+        # bfloat16 has no quick grouped convolution on a CPU, and the kernel would be rounded
+        with torch.autocast(x.device.type, enabled=False):
+            once = functional.conv2d(padded.float(), rows, groups=channels)
+            return functional.conv2d(once, columns, groups=channels)
 
 
 def behind_low_pass(network: nn.Module, sigma: float, shape: tuple[int, int, int]) -> nn.Module:
