@@ -47,8 +47,8 @@ STUDIES: dict[str, Study] = {
         "low_pass", "none: the closing hypothesis", "networks behind a low-pass first layer",
         (MNIST_LENET, CIFAR_LENET, ("cifar10", CNN)),
         {
-            "sigmas": (0.0, 0.5, 1.0, 2.0), "epochs": 10, "seeds": 3,
-            "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 3, **PROBE,
+            "sigmas": (0.0, 1.0, 2.0), "epochs": 10, "seeds": 3,
+            "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 2, **PROBE,
         },
         {
             "sigmas": (0.0, 1.0), "epochs": 1, "seeds": 1,
