@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.names import DATA_NAMES
+from reports.names import place
 
 
 def panels(
@@ -20,7 +20,7 @@ def panels(
     figure = Figure(figsize=(width * len(groups) + 0.5, height), layout="constrained")
     axes = list(figure.subplots(1, len(groups), squeeze=False, sharey=True)[0])
     for ax, ((dataset, network), _) in zip(axes, groups, strict=True):
-        ax.set_title(f"{DATA_NAMES.get(str(dataset), str(dataset))}, {network}")
+        ax.set_title(place(str(dataset), str(network)))
     return figure, list(zip(axes, groups, strict=True))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.names import DATA_NAMES
+from reports.names import place
 from reports.plots import WONG
 from reports.study_plots.boxes import boxes, panels
 from reports.study_plots.drawing import (
@@ -55,7 +55,7 @@ def draw(folder: Path) -> list[Path]:
 
 
 def _subject(row: Any) -> str:
-    return f"{DATA_NAMES.get(row['dataset'], row['dataset'])}, {row['network']}"
+    return place(str(row["dataset"]), str(row["network"]))
 
 
 def _noises(arrays: dict[str, Array], row: Any) -> Figure:
@@ -135,8 +135,8 @@ def _radial(table: pd.DataFrame) -> Figure:
                 lw=0,
             )  # fmt: skip
         ax.axvline(HALF_NYQUIST, color="#777777", lw=0.8, ls=":")
-        name = DATA_NAMES.get(str(dataset), str(dataset))
-        ax.set(title=f"{name}, {network}", xlabel="frequency (cycles per pixel)")
+        name = place(str(dataset), str(network))
+        ax.set(title=name, xlabel="frequency (cycles per pixel)")
     axes[0].set_ylabel("log$_{10}$ mean power in a ring")
     axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     n = int(table["n"].max())

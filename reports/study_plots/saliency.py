@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.names import DATA_NAMES
+from reports.names import place
 from reports.plots import WONG
 from reports.study_plots.boxes import boxes, panels
 from reports.study_plots.drawing import (
@@ -58,7 +58,7 @@ def draw(folder: Path) -> list[Path]:
 
 
 def _subject(row: Any) -> str:
-    return f"{DATA_NAMES.get(row['dataset'], row['dataset'])}, {row['network']}"
+    return place(str(row["dataset"]), str(row["network"]))
 
 
 def _stem(row: Any) -> str:
@@ -168,22 +168,22 @@ def _fallen(table: pd.DataFrame) -> Figure:
     top = 1.05 * float(rows["high"].max())
     for column, ((dataset, network), part) in enumerate(groups):
         for ax, (method, called) in zip(axes[:, column], METHODS.items(), strict=True):
-            for place, (measure, label) in enumerate(FALLEN.items()):
+            for step, (measure, label) in enumerate(FALLEN.items()):
                 chosen = part[(part["method"] == method) & (part["measure"] == measure)]
                 points = chosen.set_index("attack").reindex(list(ATTACKS))
                 mean = points["mean"].to_numpy(dtype=float)
                 low, high = (points[c].to_numpy(dtype=float) for c in ("low", "high"))
                 ax.errorbar(
-                    np.arange(len(ATTACKS)) + 0.2 * (place - 1), mean,
+                    np.arange(len(ATTACKS)) + 0.2 * (step - 1), mean,
                     yerr=np.stack([mean - low, high - mean]), fmt="o", ms=4, capsize=2,
-                    color=WONG[(1, 2, 6)[place]], label=label,
+                    color=WONG[(1, 2, 6)[step]], label=label,
                 )  # fmt: skip
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
             ax.set_xticks(range(len(ATTACKS)), list(ATTACKS.values()))
             ax.set_ylim(0, top)
             if column == 0:
                 ax.set_ylabel(f"noise energy in the top 10 %\nof {called}")
-        axes[0, column].set_title(f"{DATA_NAMES.get(str(dataset), str(dataset))}, {network}")
+        axes[0, column].set_title(place(str(dataset), str(network)))
     axes[0, -1].legend(title="top 10 % of", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.suptitle("Where the noise falls: mean over images with 95 % interval; dotted: by chance")
     return figure
