@@ -67,6 +67,25 @@ def write_claims(directory: Path) -> pd.DataFrame:
     return table
 
 
+def read_claims(directory: Path) -> pd.DataFrame:
+    """A `claims.csv`; empty texts stay empty."""
+    table = pd.read_csv(directory / FILE, keep_default_na=False, na_values={})
+    for name in ("effect", "low", "high"):
+        table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
+
+
+def verdicts_as_markdown(table: pd.DataFrame) -> str:
+    """The verdict on every claim, for docs/paper.md."""
+    texts = {claim.number: claim.text for claim in CLAIMS}
+    lines = ["| | claim | attacker | verdict | |", "| --- | --- | --- | --- | --- |"]
+    for row in table[table["part"] == WHOLE].to_dict("records"):
+        number = row["claim"]
+        cells = (number, texts[number], row["attacker"], f"**{row['verdict']}**", row["measured"])
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _measured(part: Part, sources: Sources) -> tuple[Effect, Verdict, str]:
     """Effect and verdict of a part; undecided with the reason where nothing can be measured."""
     try:
