@@ -29,7 +29,7 @@ Entry = str | dict[str, Scalar | list[Scalar | list[Scalar]]]
 Count = int | Literal["all"]
 # what NumPy's RandomState takes
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-# of one product; the largest shipped grid has 5,070 cells
+# of one product; the largest shipped grid has 6,266 cells
 MOST_CELLS = 1_000_000
 
 

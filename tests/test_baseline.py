@@ -22,7 +22,7 @@ def full():
 
 def test_every_cell_of_the_grid_is_there(full) -> None:
     cells = load_grid("full").cells()
-    assert len(full) == len(cells) == 5070
+    assert len(full) == len(cells) == 6266
     assert set(full["status"]) == {"ok"}
     wanted = {(c.dataset, str(c.attack.without("eps")), c.threat, str(c.samples)) for c in cells}
     found = full[["dataset", "attack", "threat", "samples"]].itertuples(index=False, name=None)
