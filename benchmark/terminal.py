@@ -129,7 +129,8 @@ def show_study(done: Done) -> None:
 
 def show_paper(paper: Paper) -> None:
     """The verdict on each claim, what is missing, and where everything is."""
-    from reports.claims.evaluate import CLAIMS, WHOLE
+    from reports.claim_parts import WHOLE
+    from reports.claims.evaluate import CLAIMS
 
     table = Table(box=SIMPLE_HEAD, title="claims of the paper", title_justify="left")
     for name in ("claim", "attacker", "what it says", "verdict", "parts"):

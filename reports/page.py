@@ -15,6 +15,7 @@ from markupsafe import Markup
 from reports import attackers, figure_texts, page_parts, pictures
 from reports.audit import CHECKS, read_audit
 from reports.cell_data import cell_data
+from reports.claim_parts import claims
 from reports.files import replace_text
 from reports.finding import STATUSES
 from reports.seal import read_manifest
@@ -78,7 +79,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "images": {p.name: p for p in pictures.embed(shown, PLOT_BYTES)},
         "gallery": page_parts.gallery(directory, GALLERY_BYTES),
         "studies": page_parts.studies(directory, STUDY_BYTES),
-        "claims": page_parts.plain_table(directory / "claims.csv"),
+        "claims": claims(directory),
         "comparison": None if baseline is None else page_parts.comparison(baseline, directory),
         "run": page_parts.run_details(manifest),
         "cells": _for_script(cell_data(directory / "results.csv")),

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.claim_parts import WHOLE
 from reports.claims.__main__ import with_rules
-from reports.claims.evaluate import CLAIMS, WHOLE, evaluate, write_claims
+from reports.claims.evaluate import CLAIMS, evaluate, write_claims
 from reports.claims.intervals import between_samples, mean_over_images, over_seeds
 from reports.claims.rule import Effect, Part, Rule, combined
 from reports.claims.sources import Curves, Missing, Sources

@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 
 from reports import pictures
 from reports.audit import write_audit
+from reports.claim_parts import claims
 from reports.page import TEMPLATES, render, write_page
 from reports.page_parts import gallery
 from reports.story import cards, overall
@@ -138,6 +139,23 @@ def write_gallery(folder: Path, label: str = "8") -> None:
 @pytest.fixture(scope="module")
 def text(rich: Path) -> str:
     return render(rich)
+
+
+def test_claims_are_grouped_with_their_parts(tmp_path: Path) -> None:
+    (tmp_path / "claims.csv").write_text(
+        "claim,attacker,part,subject,text,measured,effect,low,high,units,rule,verdict\n"
+        "C1,oblivious,the claim,,JPEG helps,1 of 1 parts supported,,,,,all parts,supported\n"
+        "C1,oblivious,gain,LeNet,,accuracy gained,0.0312345,0.02,0.04,9 images,above 0,supported\n"
+        "C2,,the claim,,falls,0 of 1 parts supported,,,,,all parts,undecided\n"
+        "C2,,faster,ResNet,,not measured: no grid was run,,,,,above 0,undecided\n"
+    )
+    found = claims(tmp_path)
+    assert found is not None
+    first, second = found["groups"]
+    assert (first["name"], first["verdict"]) == ("C1, oblivious attacker", "supported")
+    assert first["parts"]["rows"][0][3] == "0.03123 [0.02, 0.04]"
+    assert (second["name"], second["verdict"]) == ("C2", "undecided")
+    assert second["parts"]["rows"][0][3] == ""
 
 
 def test_the_file_is_written_whole(rich: Path, text: str) -> None:

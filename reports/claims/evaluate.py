@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.claim_parts import FILE, WHOLE
 from reports.claims.grid_claims import GRID_CLAIMS
 from reports.claims.image_claims import IMAGE_CLAIMS
 from reports.claims.network_claims import NETWORK_CLAIMS
@@ -17,8 +18,6 @@ from reports.claims.sources import Missing, Sources
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted((*GRID_CLAIMS, *IMAGE_CLAIMS, *NETWORK_CLAIMS), key=lambda c: int(c.number[1:]))
 )
-FILE = "claims.csv"
-WHOLE = "the claim"
 _NOTHING = Effect(math.nan, math.nan, math.nan, "")
 
 

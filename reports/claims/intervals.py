@@ -39,7 +39,7 @@ def over_images(statistic: Callable[..., Any], *samples: npt.ArrayLike) -> Effec
             n_resamples=RESAMPLES, batch=100, method="percentile", random_state=0,
         ).confidence_interval  # fmt: skip
     # a difference of equal sums is 0 and not 1e-19
-    value = round(float(statistic(*arrays, axis=-1)), 12)
+    value = round(float(statistic(*arrays, axis=-1)), 12) + 0.0
     return Effect(value, float(found.low), float(found.high), f"{n:,} images")
 
 
