@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -293,8 +294,8 @@ def test_ctrl_c_keeps_what_was_finished(
     def stopped(task, images, work):  # type: ignore[no-untyped-def]
         calls.append(task)
         if len(calls) == 3:
-            # to this very process, as a terminal does; Python raises it in the main thread
-            os.kill(os.getpid(), signal.SIGINT)
+            # as a terminal does; to the main thread, which alone may raise it, so that it wakes
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         return honest(task, images, work)
 
     monkeypatch.setattr("benchmark.engine.run_chunk", stopped)

@@ -25,7 +25,7 @@ def test_shipped_grids_are_complete() -> None:
     cells = load_grid("full").cells()
     assert {c.dataset for c in cells} == {"digits", "mnist", "cifar10"}
     assert {c.attack.name for c in cells} == {"fgsm", "fgm", "noise", "pgd", "cw", "apgd"}
-    assert {c.threat for c in cells} == {"oblivious", "adaptive"}
+    assert {c.threat for c in cells} == {"oblivious", "adaptive", "adaptive-diff"}
     for dataset, network in (
         ("digits", "lenet"), ("mnist", "lenet"), ("mnist", "resnet"),
         ("cifar10", "lenet"), ("cifar10", "cnn"),

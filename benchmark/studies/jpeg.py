@@ -165,7 +165,7 @@ def _summary(rows: pd.DataFrame) -> list[Row]:
     right = rows[rows["bare_clean"] == 1]
     # of the undefended network, the same for every defence
     control = right[right["defence"] == CONTROL.name]
-    quality = right["quality"].fillna(0)
+    quality = pd.to_numeric(right["quality"]).fillna(0)
     for level in quality.drop_duplicates():
         part = right[quality == level]
         n, saved_by = len(part), {}
