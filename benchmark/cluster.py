@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -88,7 +89,8 @@ def execute(
     Raises ClusterLost when the cluster goes away, InputError for one that cannot be used.
     """
     with _quiet(), _client(workers, scheduler, device) as client:
-        pool = Workers(client, networks, scheduler or "local cluster", message)
+        revive = None if workers is None else partial(client.cluster.scale, workers)
+        pool = Workers(client, networks, scheduler or "local cluster", message, revive)
         pool.choose_device(device if scheduler else chosen_device(device))
         drive(tasks, images_of, pool, on_chunk, on_task)
         return Used(pool.device, pool.slots, pool.processors)

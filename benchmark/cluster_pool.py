@@ -28,6 +28,7 @@ from estimators.spec import Spec
 ANSWER = 30.0  # until a scheduler that answered before is given up
 PATIENCE = 600.0  # without any worker
 LOOK = 5.0  # between two looks at the workers
+REVIVAL = 20.0  # without a worker of our own before new ones are started
 # bytes of weights and images that the cluster is asked to hold
 HELD = 512 << 20
 
@@ -46,12 +47,17 @@ class _Chunk:
 
 @dataclass
 class Workers:
-    """A pool whose chunks are Dask tasks; weights and images are values named by their hash."""
+    """A pool whose chunks are Dask tasks; weights and images are values named by their hash.
+
+    revive: starts workers anew where they are ours. What looks after a worker gives up for good
+        when that dies while it starts.
+    """
 
     client: Any
     networks: Mapping[tuple[str, Spec], Any]
     where: str
     message: Callable[[str], None]
+    revive: Callable[[], object] | None = None
     device: str = "cpu"
     slots: int = 1
     processors: dict[str, int] = field(default_factory=dict)
@@ -164,6 +170,8 @@ class Workers:
             self._deserted = now
         elif now - self._deserted > PATIENCE:
             raise self._lost(f"no worker for {PATIENCE:.0f} s")
+        elif now - self._deserted > REVIVAL and self.revive is not None:
+            self.revive()
         return found
 
     def _models(self, task: Task) -> tuple[Any, str]:

@@ -199,6 +199,20 @@ def test_weights_that_were_blamed_for_a_death_are_sent_anew() -> None:
     assert not before & after
 
 
+def test_workers_of_our_own_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_pool, "REVIVAL", -1.0)
+    started = []
+    pool = pool_of(FakeClient(workers=0, threads=0))
+    pool.revive = lambda: started.append(1)
+    pool._look()
+    assert not started
+    pool._look()
+    assert started == [1]
+    pool.client = FakeClient()
+    pool._look()
+    assert started == [1]
+
+
 def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks, images, models = linear_tasks(250, {"a": None})
     monkeypatch.setattr(cluster_pool, "HELD", 40_000)
