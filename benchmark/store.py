@@ -55,10 +55,14 @@ class Store:
         self._note = ""
         with self._told():
             self._db = _opened(self.path)
-            # pages that contradict each other: SQLite itself looks only at those that it needs
-            (found,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
-            if found != "ok":
-                self._rescue()
+            try:
+                # pages that contradict each other: SQLite itself looks only at those it needs
+                (found,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+                if found != "ok":
+                    self._rescue()
+            except BaseException:
+                self._db.close()
+                raise
 
     def close(self) -> None:
         """Close the file; what was put stays."""
@@ -180,12 +184,16 @@ class Store:
 
 def _opened(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=FULL")
-    db.execute(
-        "CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, row TEXT NOT NULL,"
-        " seconds REAL NOT NULL, predictions BLOB, checksum TEXT NOT NULL)"
-    )
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute(
+            "CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, row TEXT NOT NULL,"
+            " seconds REAL NOT NULL, predictions BLOB, checksum TEXT NOT NULL)"
+        )
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

@@ -19,6 +19,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def stored(directory: Path) -> dict[str, tuple[int, float]]:
     path = directory / "store.sqlite"
     if not path.is_file():
         return {}
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db:
         tables = db.execute("SELECT name FROM sqlite_master").fetchall()
         if ("cells",) not in tables:
             return {}

@@ -397,7 +397,11 @@ def test_a_task_that_raises_or_kills_is_a_failure_and_the_others_are_not(
 
 
 def command(*options: str) -> subprocess.Popen[str]:
-    code = "from benchmark.cli import main; main(prog_name='bench')"
+    # the signal is ignored where the suite itself runs in a shell's background
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from benchmark.cli import main; main(prog_name='bench')"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code, "run", "--grid", "grid.yaml", "--out", "r", *options],
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -290,6 +290,8 @@ def test_ctrl_c_keeps_what_was_finished(
 ) -> None:
     honest = evaluate.run_chunk
     calls = []
+    # a suite that a shell runs in its background starts with this signal ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def stopped(task, images, work):  # type: ignore[no-untyped-def]
         calls.append(task)
@@ -301,6 +303,7 @@ def test_ctrl_c_keeps_what_was_finished(
     monkeypatch.setattr("benchmark.engine.run_chunk", stopped)
     args = ("run", "--grid", grid, "--out", "r", "--threads", "1")
     code, out = bench(*args)
+    signal.signal(signal.SIGINT, before)
     assert code == 130, out
     assert "the same command continues" in out
     store = Store(tmp_path / "r")
