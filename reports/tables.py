@@ -77,7 +77,11 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
         elif kind == "float":
             out[name] = _floats(column)
         else:
-            out[name] = pd.Series(pd.to_numeric(column), dtype=_DTYPES[kind])
+            numbers = pd.to_numeric(column)
+            # beyond this a float is no exact count, and beyond 64 bits becomes another number
+            if (numbers.dropna().abs() > 2**53).any():
+                raise ValueError(f"column {name}: a number beyond 2^53")
+            out[name] = pd.Series(numbers, dtype=_DTYPES[kind])
     return pd.DataFrame(out)
 
 
