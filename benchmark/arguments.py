@@ -64,6 +64,14 @@ def as_norm(norm: float | str) -> float:
     return order
 
 
+def as_two_or_inf(norm: float | str, attack: str) -> float:
+    """The order of a norm in which an attack steps; raises InputError unless it is "inf" or 2."""
+    order = as_norm(norm)
+    if order not in (2.0, math.inf):
+        raise InputError(f'attack: {attack} knows the norms "inf" and 2, found {norm!r}')
+    return order
+
+
 def as_budget(eps: float, name: str = "eps") -> float:
     """A budget as a Python float; raises InputError unless it is finite and not negative.
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import torch
 
-from benchmark.arguments import as_budget, as_count, as_norm
+from benchmark.arguments import as_budget, as_count, as_two_or_inf
 from benchmark.auto_pgd import AutoPGD
 from benchmark.deep_fool import DeepFool
 from benchmark.fast_gradient import shrunk
 from benchmark.square import Square
 from benchmark.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
-from estimators.errors import InputError
 
 
 class AutoAttack(TensorAttack):
@@ -36,9 +35,7 @@ class AutoAttack(TensorAttack):
     ) -> None:
         """max_iter, nb_random_init: of both APGD; queries: of Square."""
         super().__init__(estimator)
-        self.norm = as_norm(norm)
-        if self.norm not in (2.0, math.inf):
-            raise InputError(f'attack: AutoAttack knows the norms "inf" and 2, found {norm!r}')
+        self.norm = as_two_or_inf(norm, "AutoAttack")
         self.eps = as_budget(eps)
         self.max_iter = as_count(max_iter, "max_iter", 1)
         self.queries = as_count(queries, "queries", 1)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch.nn import functional
 
-from benchmark.arguments import as_budget, as_count, as_norm
+from benchmark.arguments import as_budget, as_count, as_two_or_inf
 from benchmark.fast_gradient import shrunk
 from benchmark.tensor_attack import Streams, TensorAttack, uniform
 from estimators.classifier import Classifier
@@ -43,9 +43,7 @@ class AutoPGD(TensorAttack):
         gradients of each run. Raises InputError for parameters out of range.
         """
         super().__init__(estimator, targeted)
-        self.norm = as_norm(norm)
-        if self.norm not in (2.0, math.inf):
-            raise InputError(f'attack: APGD knows the norms "inf" and 2, found {norm!r}')
+        self.norm = as_two_or_inf(norm, "APGD")
         if loss not in LOSSES:
             raise InputError(f"attack: loss must be ce or dlr, found {loss!r}")
         self.loss = loss

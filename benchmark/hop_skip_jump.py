@@ -7,10 +7,9 @@ import math
 import numpy as np
 import torch
 
-from benchmark.arguments import as_count, as_norm
+from benchmark.arguments import as_count, as_two_or_inf
 from benchmark.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
-from estimators.errors import InputError
 
 
 class HopSkipJump(TensorAttack):
@@ -38,9 +37,7 @@ class HopSkipJump(TensorAttack):
         many. init_size: random images that are tried as a start.
         """
         super().__init__(estimator, targeted)
-        self.norm = as_norm(norm)
-        if self.norm not in (2.0, math.inf):
-            raise InputError(f'attack: HopSkipJump knows the norms "inf" and 2, found {norm!r}')
+        self.norm = as_two_or_inf(norm, "HopSkipJump")
         self.queries = as_count(queries, "queries", 1)
         self.init_eval = as_count(init_eval, "init_eval", 1)
         self.init_size = as_count(init_size, "init_size", 1)

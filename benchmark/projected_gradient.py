@@ -17,7 +17,7 @@ from benchmark.arguments import (
     as_flag,
     as_images,
     as_labels,
-    as_norm,
+    as_two_or_inf,
 )
 from benchmark.fast_gradient import loss_gradient
 from estimators.classifier import BATCH, Classifier
@@ -49,9 +49,7 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
         max_iter: steps of each run. num_random_init: runs from random points of the ball; 0 for
         one run from the image itself. Raises InputError for parameters out of range.
         """
-        order = as_norm(norm)
-        if order not in (2.0, math.inf):
-            raise InputError(f'attack: PGD knows the norms "inf" and 2, found {norm!r}')
+        order = as_two_or_inf(norm, "PGD")
         if not as_budget(eps_step, "eps_step") > 0:
             raise InputError("attack: eps_step must be positive")
         super().__init__(

@@ -40,8 +40,17 @@ def gratings(
     down, across = DIRECTIONS[direction]
     position = np.arange(size)
     turns = cycles * (down * position[:, None] + across * position[None, :]) / size
-    shift = (np.arange(phases) + 0.5) / phases
-    wave = np.sin(2 * np.pi * (turns[None] + shift[:, None, None]))
+    return waves(turns, (np.arange(phases) + 0.5) / phases, contrast)
+
+
+def waves(
+    turns: npt.NDArray[np.float64], shifts: npt.NDArray[np.float64], contrast: float = 1.0
+) -> torch.Tensor:
+    """1/2 + contrast/2 sin(2 pi (turns + shift)), float32 [shifts, 1, H, W].
+
+    turns: [H, W], cycles up to each pixel. shifts: [shifts], phases in cycles.
+    """
+    wave = np.sin(2 * np.pi * (turns[None] + shifts[:, None, None]))
     return torch.from_numpy((GREY + contrast / 2 * wave).astype(np.float32))[:, None]
 
 
@@ -56,15 +65,20 @@ def cycles_up_to_nyquist(size: int, at_most: int) -> list[int]:
     return [int(c) for c in np.unique(np.round(spread))]
 
 
-def first_convolution(network: nn.Module, device: str = "cpu") -> nn.Conv2d:
-    """A copy of the network's first layer, by order of definition; what follows it is left out.
+def first_layer(network: nn.Module) -> nn.Conv2d:
+    """The network's first convolution, by order of definition.
 
-    Raises InputError for a network without a convolution.
+    Raises InputError for a network without one.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            return copy.deepcopy(module).to(device).requires_grad_(False)
+            return module
     raise InputError("transfer function: the network has no convolution")
+
+
+def first_convolution(network: nn.Module, device: str = "cpu") -> nn.Conv2d:
+    """A copy of the network's first layer; what follows it is left out."""
+    return copy.deepcopy(first_layer(network)).to(device).requires_grad_(False)
 
 
 def compressed(images: torch.Tensor, quality: int) -> torch.Tensor:

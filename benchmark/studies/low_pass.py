@@ -7,13 +7,13 @@ attacker knows the whole network, filter included.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from benchmark.studies.gratings import GREY, first_layer, waves
 from benchmark.studies.study import Ask, Findings
 from benchmark.studies.sweep import Probe, Tables, Training, swept, whole_numbers
 from estimators.errors import InputError
@@ -81,8 +81,8 @@ def first_layer_response(
     against plain grey, over the norm of the grating's own change against it. Both are root mean
     squares over directions and phases.
     """
-    waves, flat = _gratings(shape, frequencies), torch.full((1, *shape), 0.5)
-    seen = _first_outputs(network, torch.cat([flat, waves]))
+    waved, flat = _gratings(shape, frequencies), torch.full((1, *shape), GREY)
+    seen = _first_outputs(network, torch.cat([flat, waved]))
     base, out = seen[:1], seen[1:]
     groups = (len(frequencies), -1)
 
@@ -90,7 +90,7 @@ def first_layer_response(
         return (values**2).sum((1, 2, 3)).reshape(groups).mean(1)
 
     response = mean_square(out).sqrt()
-    gain = (mean_square(out - base) / mean_square(waves - flat)).sqrt()
+    gain = (mean_square(out - base) / mean_square(waved - flat)).sqrt()
     return response.numpy(), gain.numpy()
 
 
@@ -98,20 +98,13 @@ def _gratings(shape: tuple[int, int, int], frequencies: np.ndarray[Any, Any]) ->
     """Gratings [F * 2 * PHASES, C, H, W]."""
     channels, height, width = shape
     rows, columns = np.mgrid[:height, :width]
-    waves = [
-        0.5 + 0.5 * np.sin(2 * math.pi * (f * along + k / PHASES))
-        for f in frequencies
-        for along in (rows, columns)
-        for k in range(PHASES)
-    ]
-    stack = torch.from_numpy(np.stack(waves).astype(np.float32))
-    return stack[:, None].expand(-1, channels, -1, -1)
+    shifts = np.arange(PHASES) / PHASES
+    stack = torch.cat([waves(f * along, shifts) for f in frequencies for along in (rows, columns)])
+    return stack.expand(-1, channels, -1, -1)
 
 
 def _first_outputs(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
-    if first is None:
-        raise InputError("low-pass: the network has no convolution to look at")
+    first = first_layer(network)
     kept: list[torch.Tensor] = []
     hook = first.register_forward_hook(lambda _m, _i, out: kept.append(out))
     try:
