@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.names import place
+from reports.study_plots.drawing import boxes
 
 
 def panels(
@@ -24,17 +25,12 @@ def panels(
     return figure, list(zip(axes, groups, strict=True))
 
 
-def boxes(
+def named_boxes(
     ax: Axes, values: Sequence[pd.Series[Any]], names: Sequence[str], colours: Sequence[str]
 ) -> None:
-    """One box a series (NaN left out): quartiles, median, whiskers to 1.5 times the box."""
-    drawn = ax.boxplot(
-        [v.dropna().to_numpy() for v in values], positions=range(len(values)), widths=0.6,
-        patch_artist=True, medianprops={"color": "black"}, boxprops={"linewidth": 0.8},
-        flierprops={"marker": ".", "markersize": 2, "markeredgecolor": "#555555"},
-    )  # fmt: skip
-    for box, colour in zip(drawn["boxes"], colours, strict=True):
-        box.set_facecolor(colour)
+    """One box a series (NaN left out), its name below it."""
+    series = [v.dropna().to_numpy() for v in values]
+    boxes(ax, series, range(len(values)), 0.6, colours)
     longest = max(len(line) for name in names for line in name.split("\n"))
     slanted = longest > 9
     ax.set_xticks(

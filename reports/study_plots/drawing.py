@@ -85,20 +85,33 @@ def scale_of(figure: Figure, shown: Any, *axes: Axes) -> None:
     bar.outline.set_visible(False)
 
 
-def boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> None:
-    """Quartiles of `y`, whiskers from 5 % to 95 %, a colour a `hue`; the legend stands aside."""
+def boxes(
+    ax: Axes, values: Sequence[Any], positions: Sequence[float], width: float,
+    colours: Sequence[str],
+) -> list[Any]:  # fmt: skip
+    """A box a series of numbers, as matplotlib's patches: quartiles, median, whiskers 5 to 95 %.
+
+    (seaborn's boxplot warns under matplotlib 3.11.)
+    """
+    drawn = ax.boxplot(
+        values, positions=positions, widths=width, whis=(5, 95), showfliers=False,
+        patch_artist=True, medianprops={"color": "black"}, manage_ticks=False,
+    )  # fmt: skip
+    found: list[Any] = drawn["boxes"]
+    for box, colour in zip(found, colours, strict=True):
+        box.set(facecolor=colour, linewidth=0.6)
+    return found
+
+
+def grouped_boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> None:
+    """A box of `y` for each `x` and `hue`, a colour a `hue`; the legend stands aside."""
     groups, hues = list(rows[x].drop_duplicates()), list(rows[hue].drop_duplicates())
     width = 0.8 / max(len(hues), 1)
     for n, (name, colour) in enumerate(zip(hues, WONG, strict=False)):
         values = [rows.loc[(rows[x] == g) & (rows[hue] == name), y].dropna() for g in groups]
-        drawn = ax.boxplot(
-            values, positions=[g + (n - (len(hues) - 1) / 2) * width for g in range(len(groups))],
-            widths=0.9 * width, whis=(5, 95), showfliers=False, patch_artist=True,
-            medianprops={"color": "black"}, manage_ticks=False,
-        )  # fmt: skip
-        for box in drawn["boxes"]:
-            box.set(facecolor=colour, linewidth=0.6)
-        drawn["boxes"][0].set_label(str(name))
+        places = [g + (n - (len(hues) - 1) / 2) * width for g in range(len(groups))]
+        drawn = boxes(ax, values, places, 0.9 * width, [colour] * len(groups))
+        drawn[0].set_label(str(name))
     ax.set_xticks(range(len(groups)), groups)
     ax.grid(False, axis="x")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)

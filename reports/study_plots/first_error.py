@@ -15,8 +15,8 @@ from reports.study_plots.drawing import (
     ATTACK_NAMES,
     Array,
     arrays_of,
-    boxes,
     by_subject,
+    grouped_boxes,
     save,
     scale_of,
     show_image,
@@ -127,7 +127,7 @@ def _lengths(broken: pd.DataFrame) -> Figure:
     )
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     ax = figure.subplots()
-    boxes(ax, rows, "subject", "l2", "name")
+    grouped_boxes(ax, rows, "subject", "l2", "name")
     ax.set(
         yscale="log", xlabel="", ylabel="$L_2$ of the step (pixels in [0, 1])",
         title="Length of the step at first error (box: quartiles, whiskers: 5 % to 95 %)",

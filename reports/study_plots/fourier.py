@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from reports.names import place
 from reports.plots import WONG
-from reports.study_plots.boxes import boxes, panels
+from reports.study_plots.boxes import named_boxes, panels
 from reports.study_plots.drawing import (
     Array,
     arrays_of,
@@ -150,7 +150,7 @@ def _shares(table: pd.DataFrame, examples: pd.DataFrame) -> Figure:
     white = examples.set_index(["dataset", "network"])["white_share"]
     for ax, (key, rows) in axes:
         values = [rows.loc[rows["what"] == what, "high_share"] for what in order]
-        boxes(ax, values, [NAMES[w] for w in order], [COLOURS[w] for w in order])
+        named_boxes(ax, values, [NAMES[w] for w in order], [COLOURS[w] for w in order])
         ax.axhline(white[key], color="#777777", ls=":", lw=1)
         ax.set_ylim(0, 1)
     axes[0][0].set_ylabel("share of energy above half Nyquist")
@@ -162,7 +162,7 @@ def _correlations(table: pd.DataFrame) -> Figure:
     figure, axes = panels(table)
     for ax, (_, rows) in axes:
         values = [rows.loc[rows["pair"] == pair, "correlation"] for pair in PAIRS]
-        boxes(ax, values, list(PAIRS.values()), WONG[: len(PAIRS)])
+        named_boxes(ax, values, list(PAIRS.values()), WONG[: len(PAIRS)])
     axes[0][0].set_ylabel("correlation of log magnitudes")
     figure.suptitle("The spectrum of FGSM's noise against that of ..., one value an image")
     return figure

@@ -14,8 +14,8 @@ from reports.study_plots.drawing import (
     ATTACK_NAMES,
     Array,
     arrays_of,
-    boxes,
     by_subject,
+    grouped_boxes,
     save,
     scale_of,
     show_image,
@@ -91,7 +91,7 @@ def _sizes(norms: pd.DataFrame) -> Figure:
     for n, (ax, (measure, label)) in enumerate(
         zip(figure.subplots(2, 2).flat, LABELS.items(), strict=True)
     ):
-        boxes(ax, rows, "subject", measure, "name")
+        grouped_boxes(ax, rows, "subject", measure, "name")
         if n != 1:
             ax.get_legend().remove()
         ax.set(xlabel="", ylabel=label)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from reports.names import place
 from reports.plots import WONG
-from reports.study_plots.boxes import boxes, panels
+from reports.study_plots.boxes import named_boxes, panels
 from reports.study_plots.drawing import (
     Array,
     arrays_of,
@@ -149,7 +149,7 @@ def _moved(table: pd.DataFrame, measure: str, label: str) -> Figure:
                 values.append(rows.loc[chosen, measure])
                 names.append(f"{called}, {short}")
                 colours.append(WONG[1] if method == "saliency" else WONG[5])
-        boxes(ax, values, names, colours)
+        named_boxes(ax, values, names, colours)
         if measure == "overlap":
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
         ax.set_ylim(min(0, float(table[measure].min())) - 0.05, 1.05)
