@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "errors.md"
 PACKAGES = ("benchmark", "estimators", "reports")
 # an exception, or the function that makes one, and the exit code that the command line gives it
 CODES = {
@@ -42,7 +40,7 @@ class Message(NamedTuple):
     code: str
 
 
-def messages(root: Path = ROOT) -> list[Message]:
+def messages(root: Path) -> list[Message]:
     """Every message of the packages, by file, in the order of the source."""
     trees = {
         path.relative_to(root).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
@@ -108,7 +106,7 @@ def _short(node: ast.expr) -> str:
     return text if len(text) <= 40 else "..."
 
 
-def page(root: Path = ROOT) -> str:
+def page(root: Path) -> str:
     """The page as Markdown, one table a file."""
     parts = [HEAD]
     file = ""
@@ -122,5 +120,7 @@ def page(root: Path = ROOT) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
-    print(PAGE)
+    checkout = Path(__file__).parent.parent
+    target = checkout / "docs" / "errors.md"
+    target.write_text(page(checkout), encoding="utf-8")
+    print(target)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from reports.claims.evaluate import as_markdown, read_claims, verdicts_as_markdown
 
-ROOT = Path(__file__).parent.parent.parent
-BASELINE = ROOT / "reports" / "baselines" / "paper"
 OPENING = "<!-- {}: written by `python -m reports.claims`, compared by a test -->\n"
 CLOSING = "<!-- /{} -->\n"
 
@@ -24,12 +23,18 @@ def with_rules(page: str) -> str:
     return _between(page, "rules", as_markdown())
 
 
-def with_verdicts(page: str) -> str:
-    """docs/paper.md with the verdicts of the committed run."""
-    return _between(page, "verdicts", verdicts_as_markdown(read_claims(BASELINE)) + "\n")
+def with_verdicts(page: str, run: Path) -> str:
+    """docs/paper.md with the verdicts of a run directory."""
+    return _between(page, "verdicts", verdicts_as_markdown(read_claims(run)) + "\n")
+
+
+def write_docs(root: Path) -> None:
+    """Write both pages of a checkout from its code and its committed run."""
+    run = root / "reports" / "baselines" / "paper"
+    for name, filled in (("claims.md", with_rules), ("paper.md", partial(with_verdicts, run=run))):
+        path = root / "docs" / name
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    for name, filled in (("claims.md", with_rules), ("paper.md", with_verdicts)):
-        path = ROOT / "docs" / name
-        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    write_docs(Path(__file__).parent.parent.parent)
