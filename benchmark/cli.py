@@ -153,7 +153,7 @@ def train(
     from estimators.checkpoints import obtain, read_history
     from estimators.spec import parse_spec
     from estimators.training import recipe_for
-    from reports.plots import draw_training
+    from reports.training_plot import draw_training
 
     spec = parse_spec(network)
     if adversarial is not None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from reports.look import WONG, styled
 from reports.names import DATA_NAMES
-from reports.plots import WONG
-from reports.study_plots.drawing import arrays_of, save, sheet, styled, table_of
+from reports.study_plots.drawing import arrays_of, save, sheet, table_of
 
 COLUMNS = 10
 

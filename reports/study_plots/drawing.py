@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.plots import DPI, STYLE, WONG
+from reports.look import DPI, WONG
 
 Array = npt.NDArray[Any]
 ATTACK_NAMES = {"fgsm": "FGSM", "fgm": "FGM", "cw": "C&W"}
 # columns that stay texts though they may look like numbers
 TEXTS = ("class", "predicted", "becomes", "source", "target", "norm")
-
-
-@contextmanager
-def styled() -> Iterator[None]:
-    """The style of every figure of the project."""
-    with sns.axes_style("whitegrid", rc=STYLE), sns.plotting_context("paper", rc=STYLE):
-        yield
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:

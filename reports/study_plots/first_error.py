@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.look import NORM_LABEL, WONG, styled
 from reports.names import file_name, place
-from reports.plots import NORM_LABEL, WONG
 from reports.study_plots.drawing import (
     ATTACK_NAMES,
     Array,
@@ -21,7 +21,6 @@ from reports.study_plots.drawing import (
     scale_of,
     show_image,
     show_noise,
-    styled,
     table_of,
 )
 

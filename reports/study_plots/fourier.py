@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.look import WONG, styled
 from reports.names import place
-from reports.plots import WONG
 from reports.study_plots.boxes import named_boxes, panels
 from reports.study_plots.drawing import (
     Array,
@@ -19,7 +19,6 @@ from reports.study_plots.drawing import (
     save,
     show_image,
     show_noise,
-    styled,
     table_of,
 )
 

@@ -8,15 +8,14 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.look import WONG, styled
 from reports.names import DATA_NAMES, file_name, place
-from reports.plots import WONG
 from reports.study_plots.drawing import (
     Array,
     arrays_of,
     by_subject,
     save,
     show_image,
-    styled,
     table_of,
 )
 

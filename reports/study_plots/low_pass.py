@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.look import WONG, styled
 from reports.names import file_name, place
-from reports.plots import WONG
-from reports.study_plots.drawing import save, styled, table_of
+from reports.study_plots.drawing import save, table_of
 from reports.study_plots.sweep import (
     ATTACK_NAMES,
     band,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.look import styled
 from reports.names import file_name, place
 from reports.study_plots.drawing import (
     ATTACK_NAMES,
@@ -20,7 +21,6 @@ from reports.study_plots.drawing import (
     scale_of,
     show_image,
     show_noise,
-    styled,
     table_of,
 )
 

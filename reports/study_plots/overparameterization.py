@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.look import styled
 from reports.names import DATA_NAMES, file_name
-from reports.study_plots.drawing import save, styled, table_of
+from reports.study_plots.drawing import save, table_of
 from reports.study_plots.sweep import draw_sweep
 from reports.study_plots.table_image import table_figure
 

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.look import NORM_LABEL, WONG, styled
 from reports.names import file_name, place
-from reports.plots import NORM_LABEL, WONG
-from reports.study_plots.drawing import save, styled, table_of
+from reports.study_plots.drawing import save, table_of
 
 ATTACK_NAMES = {
     "fgsm": "FGSM",

@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from reports.look import styled
 from reports.names import file_name, place
 from reports.study_plots.drawing import (
     Array,
@@ -16,7 +17,6 @@ from reports.study_plots.drawing import (
     by_subject,
     save,
     show_image,
-    styled,
     table_of,
 )
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.look import styled
 from reports.names import file_name, place
-from reports.plots import draw_training
-from reports.study_plots.drawing import save, styled, table_of
+from reports.study_plots.drawing import save, table_of
 from reports.study_plots.sweep import subjects
 from reports.study_plots.table_image import table_figure
+from reports.training_plot import draw_training
 
 
 def draw(folder: Path) -> list[Path]:

@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.look import WONG, styled
 from reports.names import DATA_NAMES
-from reports.plots import WONG
-from reports.study_plots.drawing import Array, arrays_of, save, styled, table_of
+from reports.study_plots.drawing import Array, arrays_of, save, table_of
 from reports.study_plots.film import save_film
 
 DIRECTIONS = ("vertical", "horizontal", "diagonal")
