@@ -55,9 +55,9 @@ def brief(table: pd.DataFrame) -> str:
 
 def named(dataset: str, network: str) -> str:
     """A network and its data set as headings name them."""
-    from reports.names import DATA_NAMES, NETWORK_NAMES
+    from reports.names import data_name, network_name
 
-    return f"{NETWORK_NAMES.get(network, network)} on {DATA_NAMES.get(dataset, dataset)}"
+    return f"{network_name(network)} on {data_name(dataset)}"
 
 
 def facts(table: pd.DataFrame, manifest: dict[str, Any]) -> list[tuple[str, str]]:

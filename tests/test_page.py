@@ -239,7 +239,7 @@ def test_words(text: str) -> None:
         "An attacker who may change each pixel by up to 0.1 of its range leaves",
         "as long as the attacker does not know of it", "An attacker who knows of it leaves",
         "no gain beyond chance is left", "Over these 6 cases", "Some fail",
-        "2 images outside in 1 cell", "What may be concluded.", "fgsm on digits", "own figure",
+        "2 images outside in 1 cell", "What may be concluded.", "FGSM on digits", "own figure",
         "attacked without knowledge of the defence, and rescued by it", "Behind JPEG 50",
         "supported", "fourier noise", "18 more rows", "0.1235", "epochs 3, adversarial pgd eps=0.3",
         "art-bench", "1.2.3", "98.00 %",

@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from reports.look import DPI, WONG
 
 Array = npt.NDArray[Any]
-ATTACK_NAMES = {"fgsm": "FGSM", "fgm": "FGM", "cw": "C&W"}
 # columns that stay texts though they may look like numbers
 TEXTS = ("class", "predicted", "becomes", "source", "target", "norm")
 
@@ -95,7 +94,7 @@ def boxes(
 
 
 def grouped_boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> None:
-    """A box of `y` for each `x` and `hue`, a colour a `hue`; the legend stands aside."""
+    """A box of `y` for each `x` and `hue`, a colour a `hue`, labelled for a legend."""
     groups, hues = list(rows[x].drop_duplicates()), list(rows[hue].drop_duplicates())
     width = 0.8 / max(len(hues), 1)
     for n, (name, colour) in enumerate(zip(hues, WONG, strict=False)):
@@ -105,7 +104,6 @@ def grouped_boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> Non
         drawn[0].set_label(str(name))
     ax.set_xticks(range(len(groups)), groups)
     ax.grid(False, axis="x")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 def bare(ax: Axes, title: str = "") -> None:

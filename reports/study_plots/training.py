@@ -23,7 +23,7 @@ def draw(folder: Path) -> list[Path]:
             wide = rows.pivot_table("value", "epoch", ["split", "measure"])
             wide.columns = pd.Index(["_".join(name) for name in wide.columns.to_flat_index()])
             path = folder / f"{file_name('curves', dataset, network)}.png"
-            draw_training(wide.reset_index(), f"{place(dataset, network)}", path)
+            draw_training(wide.reset_index(), f"{place(dataset, network)}: training", path)
             written.append(path)
         for (dataset, network), rows in subjects(layers):
             sizes = rows["output_shape"].str.replace("x", " x ")
@@ -34,7 +34,7 @@ def draw(folder: Path) -> list[Path]:
             total = int(rows["parameters"].sum())
             figure = table_figure(
                 ["layer", "output shape", "parameters"], [*texts, ["all", "", f"{total:,}"]],
-                (1.9, 1.4, 1.2), (2,), place(dataset, network), bold=(len(texts),),
+                (1.9, 1.4, 1.2), (2,), f"{place(dataset, network)}: layers", bold=(len(texts),),
                 note="Channels first. Parameters as Keras counts them, running statistics of a"
                 " batch norm included.",
             )  # fmt: skip
