@@ -183,7 +183,10 @@ def study(
     name: str, dataset: str | None, network: str | None, samples: str | None,
     settings: tuple[str, ...], out: Path | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Run one of the paper's analyses: tidy tables and figures in a folder."""
+    """Run one of the paper's analyses: tidy tables and figures in a folder.
+
+    `bench list` has the names, and the parameters that --set takes.
+    """
     from benchmark import terminal
     from benchmark.engine import chosen_device
     from benchmark.run import RUNS
@@ -364,7 +367,7 @@ def init(network: str, weights: Path | None, dataset: str, schema: bool, **optio
 
 @main.command("list")
 def list_() -> None:
-    """List attacks, defences, networks, data sets and grids."""
+    """List attacks, threats, defences, networks, data sets, grids and studies."""
     from benchmark import terminal
 
     terminal.show_lists()

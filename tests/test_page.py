@@ -244,8 +244,8 @@ def test_words(text: str) -> None:
         "no gain beyond chance is left", "Over these 6 cases", "Some fail",
         "2 images outside in 1 cell", "What may be concluded.", "FGSM on digits", "own figure",
         "attacked without knowledge of the defence, and rescued by it", "Behind JPEG 50",
-        "supported", "noises mnist lenet", "18 more rows", "0.1235", "epochs 3, adversarial pgd eps=0.3",
-        "art-bench", "1.2.3", "98.00 %",
+        "supported", "noises mnist lenet", "18 more rows", "0.1235",
+        "epochs 3, adversarial pgd eps=0.3", "art-bench", "1.2.3", "98.00 %",
     ):  # fmt: skip
         assert wanted in words, wanted
     # the checks that fail stand first
