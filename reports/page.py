@@ -26,9 +26,10 @@ from reports.worst_case import read_worst_case
 
 FILE = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
-# the page stays under 10 MB: what pictures may take of it, as text in base64
+# the page stays under 10 MB: what pictures may take of it, as text in base64; studies may have what
+# the plots leave
 PLOT_BYTES = 4_500_000
-STUDY_BYTES = 2_000_000
+STUDY_BYTES = 2_500_000
 GALLERY_BYTES = 1_000_000
 
 
@@ -60,6 +61,8 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     plots = sorted((directory / "plots").glob("*.png"))
     kinds = figure_texts.kinds(plots, table)
     shown = [figure.path for _, figures in kinds for figure in figures]
+    images = pictures.embed(shown, PLOT_BYTES)
+    left = PLOT_BYTES - sum(len(picture.uri) for picture in images)
     css, js = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     found = [] if worst is None else cards(worst, table)
     context: dict[str, Any] = {
@@ -76,9 +79,9 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "statuses": STATUSES,
         "kinds": kinds,
         "chance": figure_texts.chance(table),
-        "images": {p.name: p for p in pictures.embed(shown, PLOT_BYTES)},
+        "images": {picture.name: picture for picture in images},
         "gallery": page_parts.gallery(directory, GALLERY_BYTES),
-        "studies": page_parts.studies(directory, STUDY_BYTES),
+        "studies": page_parts.studies(directory, STUDY_BYTES + left),
         "claims": claims(directory),
         "comparison": None if baseline is None else page_parts.comparison(baseline, directory),
         "run": page_parts.run_details(manifest),

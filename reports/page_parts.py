@@ -161,13 +161,16 @@ def studies(directory: Path, budget: int) -> list[dict[str, Any]]:
     Files that lie there without a folder count as studies of their own.
     """
     folder = directory / "studies"
-    still = sorted(folder.rglob("*.png"))
-    found = {p: picture for p, picture in zip(still, pictures.embed(still, budget), strict=True)}
-    left = budget - sum(len(picture.uri) for picture in found.values())
+    found = {}
+    left = budget
+    # first what cannot be made smaller, as long as that leaves most for the rest
     for path in sorted(folder.rglob("*.gif")):
         moving = pictures.as_is(path)
-        left -= len(moving.uri)
-        found[path] = moving if left >= 0 else moving._replace(uri="")
+        fits = left - len(moving.uri) >= budget / 2
+        left -= len(moving.uri) if fits else 0
+        found[path] = moving if fits else moving._replace(uri="")
+    still = sorted(folder.rglob("*.png"))
+    found.update(zip(still, pictures.embed(still, left), strict=True))
     parts: dict[str, dict[str, Any]] = {}
     for path in sorted([*found, *folder.rglob("*.csv")]):
         place = path.relative_to(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,11 @@ def arrays_of(folder: Path) -> dict[str, Array]:
     """The arrays that the study left, by name."""
     with np.load(folder / "arrays.npz", allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
+
+
+def below(arrays: Mapping[str, Array], start: str) -> dict[str, Array]:
+    """The arrays whose names begin so, by the rest of their names."""
+    return {n.removeprefix(start): array for n, array in arrays.items() if n.startswith(start)}
 
 
 def by_subject(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

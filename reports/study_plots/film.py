@@ -13,13 +13,13 @@ FRAME = 350  # milliseconds
 
 
 def save_film(figures: Iterable[Figure], folder: Path, name: str) -> Path:
-    """Write figures of one size as a GIF that runs for ever, in 64 colours to keep it small."""
+    """Write figures of one size as a GIF that runs for ever, in 32 colours to keep it small."""
     frames = []
     for figure in figures:
         drawn = BytesIO()
         figure.savefig(drawn, format="png")
         with Image.open(drawn) as image:
-            frames.append(image.convert("RGB").quantize(64, dither=Image.Dither.NONE))
+            frames.append(image.convert("RGB").quantize(32, dither=Image.Dither.NONE))
     path = folder / f"{name}.gif"
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
     return path

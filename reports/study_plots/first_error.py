@@ -14,6 +14,7 @@ from reports.names import ATTACK_NAMES, file_name, place
 from reports.study_plots.drawing import (
     Array,
     arrays_of,
+    below,
     by_subject,
     grouped_boxes,
     save,
@@ -31,11 +32,7 @@ def draw(folder: Path) -> list[Path]:
     written = []
     with styled():
         for dataset, network, rows in by_subject(panels):
-            mine = {
-                name.removeprefix(f"{dataset}.{network}."): image
-                for name, image in arrays.items()
-                if name.startswith(f"{dataset}.{network}.")
-            }
+            mine = below(arrays, f"{dataset}.{network}.")
             figure = _panels(rows, mine, dataset, network)
             written.append(save(figure, folder, file_name("panels", dataset, network)))
         survival, summary = table_of(folder, "survival"), table_of(folder, "summary")
@@ -58,7 +55,7 @@ def _panels(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
         show_image(
             line[0], clean,
             f"{row['split']}[{row['id']}]: {row['class']}\n"
-            f"read as {row['predicted']} ({row['confidence']:.0%})",
+            f"read as {row['predicted']} ({100 * row['confidence']:.0f} %)",
         )  # fmt: skip
         if row["smallest_eps"] == 0:
             texts = (f"{name}: no noise needed", "wrong without an attack")
@@ -68,7 +65,7 @@ def _panels(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
             texts = (
                 f"{name}, eps {row['smallest_eps']:.3g}\n"
                 f"$L_2$ {row['l2']:.3g}, $L_\\infty$ {row['linf']:.3g}",
-                f"read as {row['becomes']} ({row['becomes_confidence']:.0%})",
+                f"read as {row['becomes']} ({100 * row['becomes_confidence']:.0f} %)",
             )
         shown = show_noise(line[1], moved - clean, limit or 1.0, texts[0])
         scale_of(figure, shown, line[1])
@@ -98,7 +95,8 @@ def _survival(survival: pd.DataFrame, summary: pd.DataFrame) -> Figure:
             ]
             label = (
                 f"{place(line['dataset'], line['network'])}: median {line['median']:.3g}"
-                f" [{line['median_low']:.3g}, {line['median_high']:.3g}]"
+                f" [{line['median_low']:.3g}, {line['median_high']:.3g}],"
+                f" {line['censored']} of {line['n']} censored"
             )
             eps, share = ([first, *curve[name]] for name, first in (("eps", start), ("share", 1)))
             ax.step(eps, share, where="post", color=colour, label=label)
@@ -113,7 +111,7 @@ def _survival(survival: pd.DataFrame, summary: pd.DataFrame) -> Figure:
             ylabel="share of images still right", title=ATTACK_NAMES[attack],
         )  # fmt: skip
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
-    figure.suptitle("Images that hold out (right without attack; 95 % bands, Kaplan-Meier)")
+    figure.suptitle("Images that hold out (right without attack; Kaplan-Meier with 95 % bands)")
     return figure
 
 

@@ -72,7 +72,7 @@ def _story(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, networ
         "compressed": f"FGSM, then JPEG of quality {first['quality']}",
     }
     for ax, (_, row) in zip(figure.subplots(1, 3), rows.iterrows(), strict=True):
-        said = f"read as {row['predicted']} ({row['confidence']:.1%})"
+        said = f"read as {row['predicted']} ({100 * row['confidence']:.1f} %)"
         image = arrays[f"{dataset}.{network}.{row['step']}"]
         show_image(ax, image, f"{titles[row['step']]}\n{said}")
     figure.suptitle(f"{place(dataset, network)}: a {first['class']} lost and rescued")

@@ -12,14 +12,13 @@ from matplotlib.lines import Line2D
 
 from reports.look import WONG, styled
 from reports.names import attack_name, file_name, place
-from reports.study_plots.drawing import save, table_of
+from reports.study_plots.drawing import by_subject, save, table_of
 from reports.study_plots.sweep import (
     band,
     by_setting,
     draw_sweep,
     graded,
     of_subject,
-    subjects,
 )
 
 AXIS = "filter width $\\sigma$ (pixels)"
@@ -31,7 +30,7 @@ def draw(folder: Path) -> list[Path]:
     written = draw_sweep(folder, "low_pass", "clean", AXIS, _label)
     transfer, smallest = table_of(folder, "transfer"), table_of(folder, "smallest")
     with styled():
-        for (dataset, network), rows in subjects(transfer):
+        for dataset, network, rows in by_subject(transfer):
             where = place(dataset, network)
             figure = _response(rows, where)
             written.append(save(figure, folder, file_name("transfer", dataset, network)))

@@ -14,6 +14,7 @@ from reports.names import ATTACK_NAMES, file_name, place
 from reports.study_plots.drawing import (
     Array,
     arrays_of,
+    below,
     by_subject,
     grouped_boxes,
     save,
@@ -37,8 +38,7 @@ def draw(folder: Path) -> list[Path]:
     written = []
     with styled():
         for dataset, network, rows in by_subject(panels):
-            start = f"{dataset}.{network}."
-            mine = {name: arrays[start + name] for name in rows["attack"]}
+            mine = below(arrays, f"{dataset}.{network}.")
             figure = _noises(rows, mine, dataset, network)
             written.append(save(figure, folder, file_name("noise", dataset, network)))
         written.append(save(_sizes(table_of(folder, "norms")), folder, "norms"))
@@ -59,7 +59,7 @@ def _noises(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
         show_image(
             line[0], arrays["clean"],
             f"test[{row['id']}]: {row['source']}\n"
-            f"read as {clean['predicted']} ({clean['confidence']:.1%})",
+            f"read as {clean['predicted']} ({100 * clean['confidence']:.1f} %)",
         )  # fmt: skip
         sized = f"$L_2$ {row['l2']:.3g}, $L_\\infty$ {row['linf']:.3g}"
         shared = show_noise(line[1], change[attack], max(limits.values()), f"{name}\n{sized}")
@@ -68,7 +68,7 @@ def _noises(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
         scale_of(figure, own, line[2])
         show_image(
             line[3], arrays[attack],
-            f"{name}\nread as {row['predicted']} ({row['confidence']:.1%})",
+            f"{name}\nread as {row['predicted']} ({100 * row['confidence']:.1f} %)",
         )  # fmt: skip
     colour = " (noise: mean of channels)" if arrays["clean"].shape[0] > 1 else ""
     instead = "" if clean["as_asked"] else ", the nearest to the pair asked for"

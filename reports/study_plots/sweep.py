@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from reports.look import MARKERS, NORM_LABEL, WIDEST, WONG, styled
 from reports.names import attack_name, file_name, place
 from reports.panels import few_ticks
-from reports.study_plots.drawing import bare, save, table_of
+from reports.study_plots.drawing import bare, by_subject, save, table_of
 
 # panels of the accuracy figure: the attack of one gradient, its norm, whether PGD stands beside
 PANELS = (("fgsm", "inf", True), ("fgsm-margin", "inf", False), ("fgm", "2", True))
@@ -36,7 +36,7 @@ def draw_sweep(folder: Path, by: str, gap: str, axis: str, label: Label) -> list
     clean = table_of(folder, gap)
     written = []
     with styled():
-        for (dataset, network), rows in subjects(accuracy):
+        for dataset, network, rows in by_subject(accuracy):
             name = file_name(dataset, network)
             where = place(dataset, network)
             figure = accuracy_curves(rows, by, axis, label, where)
@@ -45,12 +45,6 @@ def draw_sweep(folder: Path, by: str, gap: str, axis: str, label: Label) -> list
             figure = overview(of(clean), of(area), by, axis, where)
             written.append(save(figure, folder, f"{gap}-{name}"))
     return written
-
-
-def subjects(table: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    """Data set and network with their rows, in the order of the table."""
-    for (dataset, network), rows in table.groupby(["dataset", "network"], sort=False):
-        yield (f"{dataset!s}", f"{network!s}"), rows
 
 
 def of_subject(dataset: str, network: str) -> Callable[[pd.DataFrame], pd.DataFrame]:

@@ -8,8 +8,7 @@ import pandas as pd
 
 from reports.look import styled
 from reports.names import file_name, place
-from reports.study_plots.drawing import save, table_of
-from reports.study_plots.sweep import subjects
+from reports.study_plots.drawing import by_subject, save, table_of
 from reports.study_plots.table_image import table_figure
 from reports.training_plot import draw_training
 
@@ -19,13 +18,13 @@ def draw(folder: Path) -> list[Path]:
     history, layers = table_of(folder, "history"), table_of(folder, "layers")
     written = []
     with styled():
-        for (dataset, network), rows in subjects(history):
+        for dataset, network, rows in by_subject(history):
             wide = rows.pivot_table("value", "epoch", ["split", "measure"])
             wide.columns = pd.Index(["_".join(name) for name in wide.columns.to_flat_index()])
             path = folder / f"{file_name('curves', dataset, network)}.png"
             draw_training(wide.reset_index(), f"{place(dataset, network)}: training", path)
             written.append(path)
-        for (dataset, network), rows in subjects(layers):
+        for dataset, network, rows in by_subject(layers):
             sizes = rows["output_shape"].str.replace("x", " x ")
             texts = [
                 [f"{layer}", f"{size}", f"{count:,}"]

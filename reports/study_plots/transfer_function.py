@@ -48,7 +48,7 @@ def _curves(table: pd.DataFrame, dataset: str) -> Figure:
             for direction, colour in zip(DIRECTIONS, WONG, strict=False):
                 line = rows[rows["direction"] == direction]
                 band(ax, line, "frequency", measure, colour, direction)
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(0, 1.06 * ax.dataLim.y1)
             ax.set_ylabel(label if column == 0 else "")
         axes[0, column].axhline(
             rows["response_grey"].mean(), color="#777777", ls=":", lw=1.2, label="uniform grey"
@@ -78,7 +78,7 @@ def _sizes(table: pd.DataFrame, dataset: str) -> Figure:
                 line["frequency"], line["gain"], color=colour, lw=1.2, label=f"{size} pixels",
                 marker=MARKERS[n], markersize=4, markevery=(n % 3, 3),
             )  # fmt: skip
-        ax.set(title=network_name(network), ylim=(0, None))
+        ax.set(title=network_name(network), ylim=(0, 1.06 * ax.dataLim.y1))
     outer_labels(axes, PIXEL_FREQUENCY, "gain (less the answer to grey)")
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))

@@ -93,7 +93,7 @@ def _frames(
         float(np.abs(_change(arrays[f"{stem}/{m}"])).max()) for stem in stems for m in MEASURES
     )
     for index in [0, *range(len(qualities) - 1, 0, -1)]:
-        figure = Figure(figsize=(3.9 * len(stems), 4.4), layout="constrained", dpi=100)
+        figure = Figure(figsize=(3.9 * len(stems), 4.4), layout="constrained", dpi=85)
         axes = figure.subplots(2, len(stems), squeeze=False, height_ratios=(3, 2))
         for column, (stem, network) in enumerate(zip(stems, networks, strict=True)):
             above, below = axes[:, column]
