@@ -20,8 +20,8 @@ from benchmark.drive import Failure
 from benchmark.evaluate import Outcome
 from benchmark.plan import Task
 from benchmark.remote import ClusterLost, UnfitWorker
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec
 
 # seconds

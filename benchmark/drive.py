@@ -11,7 +11,7 @@ from benchmark.cell import Cell
 from benchmark.evaluate import Outcome
 from benchmark.plan import Task
 from estimators.classifier import BATCH
-from estimators.datasets import Images
+from estimators.images import Images
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from benchmark.cell import Cell
 from benchmark.evaluate import Workbench
 from benchmark.material import Material
 from benchmark.plan import BARE, knowledge
-from estimators.datasets import Images
+from estimators.images import Images
 from estimators.spec import Spec
 from reports.evidence import behind
 from reports.predictions import Predictions, read_predictions

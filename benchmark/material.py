@@ -11,9 +11,10 @@ from benchmark.audit import output_facts
 from benchmark.cell import Cell
 from benchmark.threats import threat
 from estimators.checkpoints import Trained, is_given, trained_network
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
 from estimators.defences import build_defence
 from estimators.errors import DataUnavailable, InputError
+from estimators.images import Images
 from estimators.networks import build_network
 from estimators.spec import Spec
 from estimators.wrapping import check_fit, check_wrapped

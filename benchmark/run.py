@@ -34,8 +34,8 @@ from benchmark.manifest import manifest
 from benchmark.material import Material, gather
 from benchmark.plan import Task, plan
 from benchmark.store import Store, Stored
-from estimators.datasets import Images, subset
 from estimators.errors import InputError
+from estimators.images import Images, subset
 from reports.audit import write_audit
 from reports.page import write_page
 from reports.plots import draw_all
@@ -287,7 +287,7 @@ def _iterations(task: Task) -> int:
 
 def _forward_seconds(network: Any, images: Images) -> float:
     """Seconds of a forward pass of 25 images: how networks compare, for the time left."""
-    x = torch.from_numpy(images.x[:25])
+    x = torch.from_numpy(images[:25].x)
     with torch.inference_mode():
         network(x)
         start = time.perf_counter()

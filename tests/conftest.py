@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from benchmark.cli import main
 from estimators import plugins
 from estimators.checkpoints import load_checkpoint, shipped_file
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
+from estimators.images import Images
 from estimators.spec import Spec
 
 # taken before the tests get folders of their own

@@ -11,9 +11,9 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 
 from estimators.classifier import Classifier, folded
-from estimators.datasets import Images
 from estimators.defences import build_defence
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.networks import build_network
 from estimators.spec import Spec
 from estimators.wrapping import check_fit

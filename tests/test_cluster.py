@@ -32,7 +32,7 @@ from benchmark.grid import Grid
 from benchmark.plan import Task, plan
 from benchmark.run import Progress, run
 from benchmark.store import Store
-from estimators.datasets import Images
+from estimators.images import Images
 from estimators.spec import Spec
 
 ROOT = Path(__file__).parent.parent

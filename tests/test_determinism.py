@@ -14,7 +14,7 @@ from benchmark.grid import Grid
 from benchmark.plan import plan
 from benchmark.run import run
 from estimators import classifier as classifier_module
-from estimators.datasets import Images, subset
+from estimators.images import Images, subset
 from estimators.spec import Spec
 
 ATTACKS = {

@@ -130,13 +130,8 @@ def test_a_full_disk_keeps_what_is_stored(
         assert (tmp_path / "r" / name).read_bytes() == finished[name]
 
 
-def test_directories_without_rights(
-    bench, grid: str, tmp_path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_directories_without_rights(bench, grid: str, tmp_path: Path, copy: Path) -> None:
     before = tree(copy)
-    # an installed scikit-learn need not be readable for everybody
-    digits = load_images("digits", "test")
-    monkeypatch.setattr("benchmark.material.load_images", lambda *where: digits)
     with no_rights(copy):
         assert "cannot be written" in one_line(*bench("run", "--grid", grid, "--out", str(copy)))
         assert "cannot be written" in one_line(*bench("report", str(copy)))

@@ -15,8 +15,8 @@ from benchmark.cell import Cell
 from benchmark.evaluate import Workbench, row_of, run_chunk
 from benchmark.plan import plan
 from benchmark.square import square_side
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec, parse_spec
 
 BOUNDED: dict[str, dict[str, Any]] = {

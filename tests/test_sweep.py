@@ -23,8 +23,8 @@ from benchmark.studies.sweep import (
     whole_numbers,
     worker_count,
 )
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec
 
 TINY = Probe(samples=40, iterated_samples=10, gap_images=60, points=7, pgd_steps=2)

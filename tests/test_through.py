@@ -18,9 +18,9 @@ from benchmark.plan import plan
 from benchmark.projected_gradient import ProjectedGradient
 from benchmark.threats import threat, threat_text
 from estimators.classifier import Classifier
-from estimators.datasets import Images
 from estimators.defences import DEFENCES
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.jpeg import JpegCompression
 from estimators.jpeg_smooth import SPREAD, WIDTH, smooth_jpeg, smooth_levels, soft_round
 from estimators.jpeg_tables import quantisation

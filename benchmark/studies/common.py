@@ -18,9 +18,10 @@ from benchmark.plan import BARE
 from benchmark.studies.study import Ask
 from estimators.checkpoints import trained_network
 from estimators.classifier import BATCH, Classifier, Frozen
-from estimators.datasets import Images, load_images, subset
+from estimators.datasets import load_images
 from estimators.defences import build_defence
 from estimators.errors import InputError, unknown
+from estimators.images import Images, subset
 from estimators.spec import Spec
 
 FloatArray = npt.NDArray[np.float32]
