@@ -114,7 +114,8 @@ def run(
     and take the place of its own where it does not. The same command again continues.
     """
     from benchmark import terminal
-    from benchmark.grid import load_grid, narrowed
+    from benchmark.grid import load_grid
+    from benchmark.narrow import narrowed
     from benchmark.run import run as run_it
     from estimators.spec import parse_spec
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.catalogue import catalogue
-from benchmark.grid import refuse_import
+from benchmark.grid_code import refuse_import
 from estimators.plugins import installed, is_dotted, plugin
 from reports.tables import read_results
 

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from benchmark.grid import Grid, entry_of
+from benchmark.entries import entry_of
+from benchmark.grid import Grid
 from estimators import plugins
 from estimators.checkpoints import (
     given_network,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.grid import Grid, grid_hash, load_grid, narrowed, shipped_grids
+from benchmark.grid import Grid, grid_hash, load_grid, shipped_grids
+from benchmark.narrow import narrowed
 from benchmark.plan import BARE, plan
 from estimators.errors import InputError
 from estimators.spec import Spec, parse_spec

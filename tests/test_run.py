@@ -14,7 +14,8 @@ from benchmark import attacks as attacks_module
 from benchmark import evaluate, load_grid, run_grid
 from benchmark.attacks import random_signs
 from benchmark.engine import default_threads, measured_threads
-from benchmark.grid import Grid, narrowed
+from benchmark.grid import Grid
+from benchmark.narrow import narrowed
 from benchmark.run import run
 from reports.tables import COLUMNS, read_results
 

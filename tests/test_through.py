@@ -13,7 +13,8 @@ from torch import nn
 from benchmark.cell import Cell
 from benchmark.evaluate import Workbench, run_chunk
 from benchmark.fast_gradient import FastGradient
-from benchmark.grid import Grid, narrowed
+from benchmark.grid import Grid
+from benchmark.narrow import narrowed
 from benchmark.plan import plan
 from benchmark.projected_gradient import ProjectedGradient
 from benchmark.threats import threat, threat_text

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from benchmark.engine import chosen_device
-from benchmark.grid import load_grid, narrowed
+from benchmark.grid import load_grid
+from benchmark.narrow import narrowed
 from benchmark.run import RUNS, Progress, Result, run
 from benchmark.studies.catalogue import STUDIES
 from benchmark.studies.run import run_study
