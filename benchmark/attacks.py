@@ -42,6 +42,7 @@ class AttackKind:
     optional: further parameters, recorded only where a grid names them.
     allowed: the values of parameters that have a few, as text.
     filled: what parameters that are None become, from all parameters and eps.
+    stock_targets: ART's class takes targets, too.
     about: one line for `bench list`.
     """
 
@@ -57,6 +58,7 @@ class AttackKind:
     optional: tuple[str, ...] = ()
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     filled: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    stock_targets: bool = True
 
 
 def _fast_gradient(norm: float) -> Builder:
@@ -173,7 +175,7 @@ ATTACKS: dict[str, AttackKind] = {
     ),
     "autoattack": AttackKind(
         builders.auto_attack, "inf", "APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
-        allowed={"norm": ("inf", "2")},
+        optional=TARGETS, allowed={"norm": ("inf", "2")}, stock_targets=False,
         defaults={
             "engine": "fast", "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1,
         },
@@ -184,7 +186,7 @@ ATTACKS: dict[str, AttackKind] = {
     ),
     "square": AttackKind(
         builders.square, "inf", "black box by scores: random squares (Andriushchenko et al. 2020)",
-        uses_gradient=False, optional=TARGETS,
+        uses_gradient=False, optional=TARGETS, stock_targets=False,
         defaults={"engine": "fast", "queries": 1000, "p_init": 0.8},
     ),
     "hopskipjump": AttackKind(
@@ -276,7 +278,21 @@ def check_attack(spec: Spec) -> Spec:
     queries = params.get("queries", 1)
     if isinstance(queries, bool) or not isinstance(queries, int) or queries < 1:
         raise InputError(f"attack {spec.name}: queries must be a number from 1 up: {queries!r}")
+    _check_targets(spec, kind)
     return Spec.of(spec.name, params)
+
+
+def _check_targets(spec: Spec, kind: AttackKind) -> None:
+    """InputError for targets that would be left out of account."""
+    targeted = spec.get("targeted", False)
+    if not isinstance(targeted, bool):
+        raise InputError(f"attack {spec.name}: targeted must be true or false, found {targeted!r}")
+    if not targeted and spec.get("target", "next") != "next":
+        raise InputError(f"attack {spec.name}: a target needs targeted=true beside it")
+    if targeted and not kind.stock_targets and spec.get("engine") == "stock":
+        raise InputError(
+            f"attack {spec.name}: ART's class takes no targets; leave out engine or targeted"
+        )
 
 
 def all_params(spec: Spec) -> str:

@@ -23,7 +23,8 @@ class AutoPGD(TensorAttack):
 
     ART's class returns its last point, even where an earlier one was adversarial; cannot compute
     the DLR loss for fewer than three classes; compares losses the wrong way round in the first
-    step of a targeted attack; and asks a copy of the classifier, which counts nothing. Here an
+    step of a targeted attack; has the untargeted ratio for targets, too, which is constant where
+    the target comes third; and asks a copy of the classifier, which counts nothing. Here an
     adversarial point is kept once it is met, and the image leaves.
     """
 
@@ -37,7 +38,7 @@ class AutoPGD(TensorAttack):
         nb_random_init: int = 1,
         targeted: bool = False,
     ) -> None:
-        """loss: `ce` (cross entropy) or `dlr` (difference of logits ratio, equation 6).
+        """loss: `ce` (cross entropy) or `dlr` (difference of logits ratio, equations 6 and 7).
 
         nb_random_init: runs from random points; 0 for one run from the image itself. max_iter:
         gradients of each run. Raises InputError for parameters out of range.
@@ -135,11 +136,12 @@ class AutoPGD(TensorAttack):
             loss = functional.cross_entropy(logits, y, reduction="none")
             return -loss if self.targeted else loss
         lead = self.lead(logits, y)
-        if logits.shape[1] < 3:
-            # the ratio needs a third logit; with two it would be constant
+        top = logits.topk(min(4, logits.shape[1]), dim=1).values
+        if top.shape[1] < (4 if self.targeted else 3):
+            # with fewer logits the ratio may be constant: what is below the line is what is above
             return -lead
-        top = logits.topk(3, dim=1).values
-        return -lead / (top[:, 0] - top[:, 2] + 1e-12)
+        below = (top[:, 2] + top[:, 3]) / 2 if self.targeted else top[:, 2]
+        return -lead / (top[:, 0] - below + 1e-12)
 
     def _direction(self, gradient: torch.Tensor) -> torch.Tensor:
         if self.norm == math.inf:

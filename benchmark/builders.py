@@ -12,6 +12,8 @@ from typing import Any
 from estimators.errors import InputError
 
 Params = dict[str, Any]
+# ART's names of the losses of APGD
+LOSSES = {"ce": "cross_entropy", "dlr": "difference_logits_ratio"}
 
 
 def bim(classifier: Any, params: Params) -> Any:
@@ -49,7 +51,7 @@ def auto_pgd(classifier: Any, params: Params) -> Any:
     params["norm"] = _norm(params["norm"])
     if not stock:
         return AutoPGD(classifier, **params)
-    loss = {"ce": "cross_entropy", "dlr": "difference_logits_ratio"}[params.pop("loss")]
+    loss = LOSSES[params.pop("loss")]
     params["eps_step"] = 2 * params["eps"]
     return AutoProjectedGradientDescent(
         classifier, loss_type=loss, batch_size=BATCH, verbose=False, **params
@@ -80,7 +82,7 @@ def square(classifier: Any, params: Params) -> Any:
     stock, params = _engine(params)
     if not stock:
         return Square(classifier, **params)
-    params.pop("targeted", None)
+    params.pop("targeted", None)  # false: `check_attack` refuses the other
     steps = max(1, params.pop("queries") // 3)
     return SquareAttack(classifier, max_iter=steps, batch_size=BATCH, verbose=False, **params)
 
@@ -102,8 +104,9 @@ def hop_skip_jump(classifier: Any, params: Params) -> Any:
 
 
 def auto_attack(classifier: Any, params: Params) -> Any:
-    """AutoAttack; ART's class chooses the parameters of its parts itself."""
+    """AutoAttack; ART's class gets the parts that it would make itself, with our parameters."""
     from art.attacks.evasion import AutoAttack as Stock
+    from art.attacks.evasion import DeepFool, SquareAttack
 
     from benchmark.auto_attack import AutoAttack
     from estimators.classifier import BATCH
@@ -117,8 +120,16 @@ def auto_attack(classifier: Any, params: Params) -> Any:
             "attack autoattack: ART's class needs the package multiprocess, which ART does not"
             " declare: install it, or leave engine: stock out"
         )
-    chosen = {name: params[name] for name in ("eps", "norm")}
-    return Stock(classifier, eps_step=2 * params["eps"], batch_size=BATCH, **chosen)
+    params.pop("targeted", None)  # false: `check_attack` refuses the other
+    steps = max(1, params.pop("queries") // 3)
+    bounds = {name: params[name] for name in ("eps", "norm")}
+    common = {"batch_size": BATCH, "verbose": False}
+    parts = [
+        *(auto_pgd(classifier, {**params, "engine": "stock", "loss": loss}) for loss in LOSSES),
+        DeepFool(classifier, max_iter=100, epsilon=1e-3, **common),
+        SquareAttack(classifier, max_iter=steps, **bounds, **common),
+    ]
+    return Stock(classifier, attacks=parts, eps_step=2 * params["eps"], batch_size=BATCH, **bounds)
 
 
 def _engine(params: Params) -> tuple[bool, Params]:

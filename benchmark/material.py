@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmark.attacks import targets
 from benchmark.audit import output_facts
 from benchmark.cell import Cell
 from benchmark.threats import threat
@@ -113,6 +114,8 @@ def gather(
                 f"samples: {cell.samples} asked for, but the test split of {cell.dataset}"
                 f" has {len(images)} images"
             )
+        if images is not None:
+            targets(cell.attack, images.y[:1], len(images.classes))
     pairs = dict.fromkeys(
         (cell.dataset, network)
         for cell in listed
