@@ -9,8 +9,8 @@ import torch
 
 from benchmark.arguments import as_budget, as_count, as_two_or_inf
 from benchmark.auto_pgd import AutoPGD
+from benchmark.ball import into_ball
 from benchmark.deep_fool import DeepFool
-from benchmark.fast_gradient import shrunk
 from benchmark.square import Square
 from benchmark.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
@@ -55,7 +55,8 @@ class AutoAttack(TensorAttack):
             if not len(left):
                 break
             own = [streams[i] for i in left.tolist()]
-            image = self._into_ball(x[left], part.attack(x[left], y[left], own))
+            image = part.attack(x[left], y[left], own)
+            image = into_ball(x[left], image, self.eps, self.norm)
             won = self.margin(image, y[left]) < 0
             found[left[won]] = image[won]
             left = left[~won]
@@ -71,8 +72,3 @@ class AutoAttack(TensorAttack):
             yield DeepFool(self.estimator)
         if self.norm == math.inf:
             yield Square(self.estimator, self.eps, self.queries, targeted=self.targeted)
-
-    def _into_ball(self, x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        if self.norm == math.inf:
-            return (image - x).clamp_(-self.eps, self.eps).add_(x).clamp_(0, 1)
-        return (x + shrunk(image - x, self.eps)).clamp_(0, 1)

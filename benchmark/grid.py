@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.attacks import attack_kind, check_attack
+from benchmark.attack_lookup import attack_kind, check_attack
 from benchmark.cell import Cell, Samples
 from benchmark.threats import threat_text
 from estimators.errors import InputError, unknown

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.attacks import targets
 from benchmark.audit import output_facts
 from benchmark.cell import Cell
+from benchmark.crafting import targets
 from benchmark.threats import threat
 from estimators.checkpoints import Trained, is_given, trained_network
 from estimators.datasets import Images, load_images

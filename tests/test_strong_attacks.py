@@ -12,9 +12,11 @@ import pytest
 from art.attacks.evasion import AutoAttack as StockAutoAttack
 from closed_form import LinearCase, linear_case
 
-from benchmark.attacks import ATTACKS, all_params, check_attack, craft
+from benchmark.attack_lookup import all_params, check_attack
+from benchmark.attacks import ATTACKS
 from benchmark.auto_pgd import checkpoints
 from benchmark.cell import Cell
+from benchmark.crafting import craft
 from benchmark.evaluate import Workbench, row_of, run_chunk
 from benchmark.plan import plan
 from benchmark.square import square_side
