@@ -6,7 +6,6 @@ import copy
 import difflib
 import hashlib
 import inspect
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import nn
 from estimators.errors import InputError, unknown
 from estimators.normalise import GreyToColour
 from estimators.plugins import FAMILIES, plugin, told
+from estimators.source_code import modules_sha256
 from estimators.spec import Spec, Value
 
 # parameters of every network that the harness reads itself; the network never sees them
@@ -95,6 +95,7 @@ def call_factory(
 def code_hash(network: nn.Module, name: str) -> str:
     """SHA-256 of a network's layers and of every module that has code of it, ours and torch's not.
 
+    Modules that are not installed bring those that they import (`source_code.modules_sha256`).
     Beside the weights' hash it tells a network from its changed code, whose weights are the same.
 
     name: the network's name in its spec; the module of its factory counts too.
@@ -106,11 +107,7 @@ def code_hash(network: nn.Module, name: str) -> str:
     for module in sorted(modules):
         if module.partition(".")[0] in ("torch", "estimators", ""):
             continue
-        digest.update(f"{module}\n".encode())
-        try:
-            digest.update(inspect.getsource(sys.modules[module]).encode())
-        except (OSError, TypeError, KeyError):
-            continue  # without a source file the name is all there is
+        digest.update(f"{module} {modules_sha256([module])}\n".encode())
     return digest.hexdigest()
 
 
