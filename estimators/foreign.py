@@ -204,11 +204,7 @@ def _robustbench(name: str, spec: Spec, channels: int, classes: int, pretrained:
     file = folder / str(params["dataset"]) / str(params["threat_model"]) / f"{name}.pt"
     put = f"put its checkpoint at {file}"
     with pickles_as_data():
-        network = _downloaded(
-            spec,
-            lambda: load_model(name, model_dir=folder, **params),
-            f"put its checkpoint at {file}",
-        )
+        network = _downloaded(spec, lambda: load_model(name, model_dir=folder, **params), put)
     return Found(_coloured(network, channels), _origin(spec, True), "robustbench")
 
 
