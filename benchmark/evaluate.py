@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark.attacks import ATTACKS, attack_kind, craft, shares_gradient, targets
+from benchmark.attack_lookup import all_params, attack_kind, shares_gradient
+from benchmark.attacks import ATTACKS
 from benchmark.cell import Cell
+from benchmark.crafting import craft, targets
 from benchmark.memory import release_memory
 from benchmark.plan import Knowledge, Task
 from estimators.classifier import Classifier, Frozen
@@ -263,7 +265,6 @@ def row_of(cell: Cell, outcome: Outcome) -> dict[str, Any]:
 
 def identity(cell: Cell) -> dict[str, Any]:
     """The columns of a row that say which cell it is."""
-    from benchmark.attacks import all_params
     from reports.tables import SCHEMA
 
     quality = cell.defence.get("quality")

@@ -15,8 +15,9 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from benchmark.attacks import attack_kind, craft
+from benchmark.attack_lookup import attack_kind
 from benchmark.cell import Cell
+from benchmark.crafting import craft
 from benchmark.evaluate import Workbench
 from benchmark.material import Material
 from benchmark.plan import BARE, knowledge

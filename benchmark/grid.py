@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.attacks import attack_kind, check_attack
+from benchmark.attack_lookup import attack_kind, check_attack
 from benchmark.cell import Cell
 from benchmark.entries import Entry, check_size, specs, threats
 from benchmark.grid_code import refuse_imports

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from faults import little_room, no_rights
 
-from benchmark import attacks as attacks_module
-from benchmark import evaluate
+from benchmark import crafting, evaluate
 from benchmark.store import Store
 from estimators.checkpoints import load_checkpoint, save_checkpoint, shipped_file
 from estimators.datasets import load_images
@@ -262,7 +261,7 @@ def test_one_bad_cell_does_not_end_a_run(
     finished: dict[str, bytes],
 ) -> None:  # fmt: skip
     raised, reason = BAD_CELLS[case]
-    honest = attacks_module.craft
+    honest = crafting.craft
 
     def craft(attacks, *rest):  # type: ignore[no-untyped-def]
         if attacks[0].name == "fgm":

@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 import torchvision
 
-from benchmark import attacks as attacks_module
-from benchmark import evaluate, load_grid, run_grid
-from benchmark.attacks import random_signs
+from benchmark import crafting, evaluate, load_grid, run_grid
+from benchmark.crafting import random_signs
 from benchmark.engine import default_threads, measured_threads
 from benchmark.grid import Grid
 from benchmark.narrow import narrowed
@@ -165,7 +164,7 @@ def test_continues_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_one_bad_cell_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = attacks_module.craft
+    honest = crafting.craft
 
     def craft(attacks, *rest):  # type: ignore[no-untyped-def]
         if attacks[0].name == "fgm":

@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from benchmark.attacks import check_attack, craft
+from benchmark.attack_lookup import check_attack
+from benchmark.crafting import craft
 from benchmark.plan import BARE
 from benchmark.studies.study import Ask
 from estimators.checkpoints import trained_network
