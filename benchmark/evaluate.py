@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from benchmark.attack_lookup import all_params, attack_kind, shares_gradient
 from benchmark.attacks import ATTACKS
 from benchmark.cell import Cell
+from benchmark.chance import seeded
 from benchmark.crafting import craft, targets
 from benchmark.memory import release_memory
 from benchmark.plan import Knowledge, Task
@@ -27,8 +28,6 @@ from estimators.through import Through
 # float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
 ABSOLUTE_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-5
-
-_global_random = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
         by_attack.setdefault(cell.attack, []).append(cell)
 
     outcomes: dict[Cell, Outcome] = {}
-    with _seeded(task, images):
+    with _chance(task, images):
         attacker.reset_counts()
         shared = shares_gradient(task.attacks[0])
         for attack, adversarial, zero in craft(
@@ -204,27 +203,15 @@ def attack_norm(attack: Spec) -> str:
     return str(attack.get("norm", attack_kind(attack).norm))
 
 
-class _seeded:
-    """ART draws from NumPy's global stream: seeded by task and images, one thread at a time.
+def _chance(task: Task, images: Images) -> AbstractContextManager[None]:
+    """ART's classes draw from global streams: seeded by task and images, one thread at a time.
 
     The attacks of this project draw nothing from there and do not wait.
     """
-
-    def __init__(self, task: Task, images: Images) -> None:
-        attack = task.attacks[0]
-        stock = attack.get("engine") == "stock" or attack.name not in ATTACKS
-        self.wanted = stock
-        self.seed = [task.seed & 0xFFFFFFFF, int(images.ids[0]) & 0xFFFFFFFF, len(images)]
-
-    def __enter__(self) -> None:
-        if self.wanted:
-            _global_random.acquire()
-            np.random.seed(self.seed)
-            torch.manual_seed(sum(self.seed))
-
-    def __exit__(self, *_: object) -> None:
-        if self.wanted:
-            _global_random.release()
+    attack = task.attacks[0]
+    if attack.name in ATTACKS and attack.get("engine") != "stock":
+        return nullcontext()
+    return seeded([task.seed, int(images.ids[0]), len(images)])
 
 
 def row_of(cell: Cell, outcome: Outcome) -> dict[str, Any]:
