@@ -56,6 +56,11 @@ def _of_class(cls: Any, spec: Spec) -> AttackKind:
     return AttackKind(build, str(norm), "by dotted name", bounded="eps" in known, defaults=defaults)
 
 
+def attack_norm(attack: Spec) -> str:
+    """The norm of an attack: its own parameter where it has one, else that of its kind."""
+    return str(attack.get("norm", attack_kind(attack).norm))
+
+
 def shares_gradient(spec: Spec) -> bool:
     """Whether this attack at several eps is computed from one gradient; ART's own class is not."""
     return attack_kind(spec).shares_gradient and spec.get("engine", "fast") == "fast"

@@ -17,8 +17,8 @@ from typing import Any
 from benchmark import remote
 from benchmark.cell import Cell
 from benchmark.drive import Failure
-from benchmark.evaluate import Outcome
 from benchmark.foreign_code import foreign_code
+from benchmark.outcome import Outcome
 from benchmark.plan import Task
 from benchmark.remote import ClusterLost, UnfitWorker
 from estimators.errors import InputError

@@ -14,8 +14,9 @@ from torch import nn
 
 from benchmark.cell import Cell
 from benchmark.drive import Failure, OnChunk, OnTask, Used, drive
-from benchmark.evaluate import Outcome, Workbench, run_chunk
+from benchmark.evaluate import Workbench, run_chunk
 from benchmark.memory import keep_memory, release_memory
+from benchmark.outcome import Outcome
 from benchmark.plan import Task
 from estimators.classifier import BATCH, channels_last
 from estimators.errors import InputError

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark.attack_lookup import all_params, attack_kind, shares_gradient
+from benchmark.attack_lookup import attack_kind, attack_norm, shares_gradient
 from benchmark.attacks import ATTACKS
 from benchmark.cell import Cell
 from benchmark.chance import seeded
 from benchmark.crafting import craft, targets
 from benchmark.memory import release_memory
+from benchmark.outcome import Outcome
 from benchmark.plan import Knowledge, Task
 from estimators.classifier import Classifier, Frozen
 from estimators.defences import build_defence, byte_coder, from_bytes, to_bytes
@@ -28,37 +28,6 @@ from estimators.through import Through
 # float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
 ABSOLUTE_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One cell on some images; every array has one entry an image.
-
-    ids: official indices. label: true classes. target: what the attack was told.
-    clean, adversarial: predictions behind the defence, without and under attack.
-    l2, linf: norms of the perturbation, in pixels of [0, 1].
-    over: outside the budget or outside [0, 1].
-    zero: the loss gradient that the attacker saw is zero in every pixel.
-    gradients, forwards: passes that the attack took for this image (by itself, nothing shared).
-    """
-
-    ids: npt.NDArray[np.int64]
-    label: npt.NDArray[np.int64]
-    target: npt.NDArray[np.int64]
-    clean: npt.NDArray[np.int16]
-    adversarial: npt.NDArray[np.int16]
-    l2: npt.NDArray[np.float32]
-    linf: npt.NDArray[np.float32]
-    over: npt.NDArray[np.bool_]
-    zero: npt.NDArray[np.bool_]
-    gradients: npt.NDArray[np.float64]
-    forwards: npt.NDArray[np.float64]
-
-    @classmethod
-    def joined(cls, parts: Iterable[Outcome]) -> Outcome:
-        """The chunks of one cell as one outcome, in the order given."""
-        listed = list(parts)
-        return cls(*(np.concatenate([getattr(p, f.name) for p in listed]) for f in fields(cls)))
 
 
 class Workbench:
@@ -198,11 +167,6 @@ def _kept(values: torch.Tensor) -> npt.NDArray[Any]:
     return values.cpu().numpy().copy()
 
 
-def attack_norm(attack: Spec) -> str:
-    """The norm of an attack: its own parameter where it has one, else that of its kind."""
-    return str(attack.get("norm", attack_kind(attack).norm))
-
-
 def _chance(task: Task, images: Images) -> AbstractContextManager[None]:
     """ART's classes draw from global streams: seeded by task and images, one thread at a time.
 
@@ -212,60 +176,3 @@ def _chance(task: Task, images: Images) -> AbstractContextManager[None]:
     if attack.name in ATTACKS and attack.get("engine") != "stock":
         return nullcontext()
     return seeded([task.seed, int(images.ids[0]), len(images)])
-
-
-def row_of(cell: Cell, outcome: Outcome) -> dict[str, Any]:
-    """The numbers of one row; norms and success are taken over the images that were right."""
-    from reports.metrics import wilson
-
-    right = outcome.clean == outcome.label
-    still = outcome.adversarial == outcome.label
-    n, hits = len(outcome.label), int(still.sum())
-    low, high = wilson(hits, n)
-    if cell.attack.get("targeted", False):
-        attackable = right & (outcome.target != outcome.label)
-        won = outcome.adversarial == outcome.target
-    else:
-        attackable, won = right, ~still
-    row: dict[str, Any] = {
-        "n": n,
-        "clean_correct": int(right.sum()),
-        "clean_accuracy": int(right.sum()) / n,
-        "correct": hits,
-        "accuracy": hits / n,
-        "accuracy_low": float(low),
-        "accuracy_high": float(high),
-        "success_rate": float(won[attackable].mean()) if attackable.any() else None,
-        "zero_gradient": (
-            float(outcome.zero.mean()) if attack_kind(cell.attack).uses_gradient else None
-        ),
-        "over_budget": int(outcome.over.sum()),
-        "gradients": float(outcome.gradients.mean()),
-        "forwards": float(outcome.forwards.mean()),
-    }
-    for norm in ("l2", "linf"):
-        sizes = getattr(outcome, norm)[right].astype(np.float64)
-        for name, of in (("mean", np.mean), ("median", np.median), ("max", np.max)):
-            row[f"{norm}_{name}"] = float(of(sizes)) if len(sizes) else None
-    return row
-
-
-def identity(cell: Cell) -> dict[str, Any]:
-    """The columns of a row that say which cell it is."""
-    from reports.tables import SCHEMA
-
-    quality = cell.defence.get("quality")
-    return {
-        "schema": SCHEMA,
-        "dataset": cell.dataset,
-        "network": str(cell.network),
-        "attack": str(cell.attack.without("eps")),
-        "norm": attack_norm(cell.attack),
-        "eps": cell.eps,
-        "threat": cell.threat,
-        "defence": str(cell.defence.without("quality")),
-        "quality": quality,
-        "attack_params": all_params(cell.attack),
-        "samples": str(cell.samples),
-        "seed": cell.seed,
-    }

@@ -31,7 +31,8 @@ from benchmark.evaluate import Workbench
 from benchmark.foreign_code import named_code
 from benchmark.grid import Grid
 from benchmark.plan import Task, plan
-from benchmark.run import Progress, run
+from benchmark.progress import Progress
+from benchmark.run import run
 from benchmark.store import Store
 from estimators.images import Images
 from estimators.spec import Spec

@@ -12,8 +12,8 @@ import pytest
 from benchmark.attacks import ATTACKS
 from benchmark.cell import Cell
 from benchmark.engine import execute
-from benchmark.evaluate import Outcome
 from benchmark.grid import Grid
+from benchmark.outcome import Outcome
 from benchmark.plan import plan
 from benchmark.run import run
 from estimators import classifier as classifier_module

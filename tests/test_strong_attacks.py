@@ -17,8 +17,9 @@ from benchmark.attacks import ATTACKS
 from benchmark.auto_pgd import checkpoints
 from benchmark.cell import Cell
 from benchmark.crafting import craft
-from benchmark.evaluate import Workbench, row_of, run_chunk
+from benchmark.evaluate import Workbench, run_chunk
 from benchmark.plan import plan
+from benchmark.rows import row_of
 from benchmark.square import square_side
 from estimators.errors import InputError
 from estimators.images import Images
