@@ -186,6 +186,7 @@ def narrowed(
     networks: Sequence[Spec] = (),
     attacks: Sequence[Spec] = (),
     threats: Sequence[str | Spec] = (),
+    defences: Sequence[Spec] = (),
     samples: Samples | None = None,
     seed: int | None = None,
 ) -> Grid:
@@ -206,6 +207,7 @@ def narrowed(
     _narrow(changed, "threats", [entry_of(s) for s in wanted], _entry_name)
     _narrow(changed, "networks", [entry_of(s) for s in networks], _entry_name)
     _narrow(changed, "attacks", [entry_of(s) for s in attacks], _entry_name)
+    _narrow(changed, "defences", [entry_of(s) for s in defences], _entry_name)
     return changed
 
 
