@@ -22,7 +22,7 @@ class AttackKind:
     uses_gradient: looks at gradients.
     blind: looks at nothing at all, and so is the same for every threat.
     defaults: parameters and their values where a grid names none.
-    optional: further parameters, recorded only where a grid names them.
+    optional: further parameters, likewise, but recorded only where a grid names them.
     allowed: the values of parameters that have a few, as text.
     filled: what parameters that are None become, from all parameters and eps.
     stock_targets: ART's class takes targets, too.
@@ -38,7 +38,12 @@ class AttackKind:
     uses_gradient: bool = True
     blind: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    optional: tuple[str, ...] = ()
+    optional: Mapping[str, Any] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     filled: Callable[[dict[str, Any]], dict[str, Any]] = dict
     stock_targets: bool = True
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """All parameters but eps, with what they are where a grid names none."""
+        return {**self.defaults, **self.optional}

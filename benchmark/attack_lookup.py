@@ -71,7 +71,7 @@ def check_attack(spec: Spec) -> Spec:
     kind = attack_kind(spec)
     params = spec.kwargs
     for name in params:
-        known = [*kind.defaults, *kind.optional, *(["eps"] if kind.bounded else [])]
+        known = [*kind.params, *(["eps"] if kind.bounded else [])]
         if name not in known:
             raise unknown(f"parameter of the attack {spec.name}", name, known or ["(none)"])
     if kind.bounded:

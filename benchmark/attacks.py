@@ -8,12 +8,11 @@ from benchmark import builders
 from benchmark.attack_kind import AttackKind
 
 # told a class to reach: `next`, or a number (see `targets`)
-TARGETS = ("targeted", "target")
+TARGETS = {"targeted": False, "target": "next"}
 # the defaults of ART's class; None in ours: estimated for each image
 CW_ART = {
     "confidence": 0.0,
-    "targeted": False,
-    "target": "next",
+    **TARGETS,
     "learning_rate": 0.01,
     "binary_search_steps": 10,
     "max_iter": 10,

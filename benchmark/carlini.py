@@ -18,14 +18,10 @@ from benchmark.arguments import (
 )
 from benchmark.ball import each
 from benchmark.batches import batches, joined
-from benchmark.tensor_attack import lead
+from benchmark.tensor_attack import LEAD, lead
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 
-# An image is adversarial only when the wrong logit leads by this share of the largest logit. A tie
-# on the boundary does not count: another batch size or a folded batch norm rounds logits
-# differently, by about 1e-6 of the largest, and would flip the verdict.
-LEAD = 1e-4
 # x = 1/2 + tanh(w) / (2 SQUEEZE): the paper's footnote 8 (scale by 1/2 + epsilon), taken far
 # enough that the slope at black and white pixels does not vanish. With ART's 0.999999 a step of
 # 0.01 needs hundreds of iterations to lift a black pixel.

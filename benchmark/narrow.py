@@ -17,6 +17,7 @@ def narrowed(
     networks: Sequence[Spec] = (),
     attacks: Sequence[Spec] = (),
     threats: Sequence[str | Spec] = (),
+    defences: Sequence[Spec] = (),
     samples: Samples | None = None,
     seed: int | None = None,
 ) -> Grid:
@@ -37,6 +38,7 @@ def narrowed(
     _narrow(changed, "threats", [entry_of(s) for s in wanted], entry_name)
     _narrow(changed, "networks", [entry_of(s) for s in networks], entry_name)
     _narrow(changed, "attacks", [entry_of(s) for s in attacks], entry_name)
+    _narrow(changed, "defences", [entry_of(s) for s in defences], entry_name)
     return changed
 
 

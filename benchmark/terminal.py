@@ -253,7 +253,7 @@ def _summary_table(rows: pd.DataFrame) -> Table:
         box=SIMPLE_HEAD,
     )
     for name in ("network", "attack"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, overflow="fold")  # where there is no room, numbers stay whole
     for name in ("eps", "clean", "bare", "JPEG,\noblivious", "JPEG,\nadaptive"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):

@@ -29,6 +29,8 @@ _NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights
 # DataParallel, torch.compile, Lightning
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 _SHOWN = 3
+# how files of torch.save begin: a zip archive, before torch 1.6 a pickle of protocol 2 or more
+_SAVED = (b"PK", b"\x80")
 # torch looks for this variable at every load
 _RESTRICT = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
@@ -110,6 +112,11 @@ def _unpickled(path: Path, where: str, trust: bool) -> Any:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
+            with path.open("rb") as file:
+                if not file.read(2).startswith(_SAVED):
+                    raise InputError(
+                        f"{where}: cannot be read, torch.save wrote no such file; is it whole?"
+                    ) from error
             if not trust:
                 raise InputError(_refused(error, where)) from error
         except Exception as error:

@@ -338,6 +338,7 @@ def test_parameters_reach_their_member() -> None:
         ("smoothing+jpg", "did you mean 'jpeg'"),
         ("smoothing+none", "does nothing in a chain"),
         ("smoothing+", "unknown defence ''"),
+        ("smoothing+jpeg", "defence jpeg: needs the parameter quality"),
         ("smoothing+jpeg:quality=50", "unknown parameter of the defence smoothing"),
         ("smoothing+jpeg:jpeg2.quality=50", r"jpeg\.PARAMETER"),
         ("smoothing+jpeg:jpeg.level=50", "'level'"),

@@ -120,6 +120,16 @@ def test_narrowing() -> None:
     }
 
 
+def test_narrowing_by_defence() -> None:
+    quick = load_grid("quick")
+    kept = narrowed(quick, defences=[Spec("jpeg")]).cells()
+    assert {c.defence.name for c in kept} == {"jpeg"}
+    assert len({c.defence for c in kept}) > 1  # the grid's own qualities
+    chain = parse_spec("smoothing+jpeg:jpeg.quality=50")
+    cells = narrowed(quick, defences=[Spec("none"), chain]).cells()
+    assert {c.defence for c in cells} == {Spec("none"), chain}
+
+
 def test_strangers_take_the_place_of_the_grids_own() -> None:
     quick = load_grid("quick")
     cells = narrowed(quick, datasets=["mnist"], attacks=[parse_spec("pgd:eps=0.3")]).cells()

@@ -16,6 +16,7 @@ from benchmark.engine import default_threads, measured_threads
 from benchmark.grid import Grid
 from benchmark.narrow import narrowed
 from benchmark.run import run
+from estimators.errors import InputError
 from reports.tables import COLUMNS, read_results
 
 DEFENCES = ["none", "quantize", {"name": "jpeg", "quality": [50, 10]}]
@@ -161,6 +162,13 @@ def test_continues_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     again = run(grid, out=tmp_path / "cut")
     assert again.reused == len(again.table)
+
+
+def test_a_target_that_the_data_lack_is_told_before_anything_runs(tmp_path: Path) -> None:
+    attacks = [{"name": "fgsm", "eps": 0.1, "targeted": True, "target": 10}]
+    with pytest.raises(InputError, match="target must be `next` or a class below 10"):
+        run(Grid(name="g", attacks=attacks), out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
 
 
 def test_one_bad_cell_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

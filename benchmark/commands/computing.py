@@ -21,6 +21,7 @@ EXIT_FAILED = 4
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights of that network: a file.")
 @click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
 @click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
+@click.option("--defence", "defences", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--samples", help="Images: a number, or all.")
 @click.option("--seed", type=int, help="Seed of the subset and of what is random in an attack.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
@@ -39,6 +40,7 @@ def run(
     networks: tuple[str, ...],
     attacks: tuple[str, ...],
     threats: tuple[str, ...],
+    defences: tuple[str, ...],
     samples: str | None,
     seed: int | None,
     weights: Path | None,
@@ -47,8 +49,8 @@ def run(
 ) -> None:
     """Run a grid: tables, plots and a summary.
 
-    Options that name data sets, networks, attacks or threats narrow the grid where it has them,
-    and take the place of its own where it does not. The same command again continues.
+    Options that name data sets, networks, attacks, threats or defences narrow the grid where it has
+    them, and take the place of its own where it does not. The same command again continues.
     """
     from benchmark import terminal
     from benchmark.grid import load_grid
@@ -62,6 +64,7 @@ def run(
         networks=with_weights([parse_spec(text) for text in networks], weights),
         attacks=[parse_spec(text) for text in attacks],
         threats=[parse_spec(text) for text in threats],
+        defences=[parse_spec(text) for text in defences],
         samples=None if samples is None else samples_of(samples),
         seed=seed,
     )
