@@ -1,9 +1,10 @@
-"""Everything that a grid can name, with one line each."""
+"""Everything that has a name: what a grid can hold, grids and studies, with one line each."""
 
 from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from benchmark.attack_kind import AttackKind
@@ -14,9 +15,10 @@ Row = tuple[str, str, str]
 
 
 def catalogue() -> dict[str, list[Row]]:
-    """Rows (name, about, parameters) of attacks, threats, defences, networks, data and grids."""
+    """Rows (name, about, parameters) of all that a grid can name, of grids and of studies."""
     from benchmark.attacks import ATTACKS
     from benchmark.grid import load_grid, shipped_grids
+    from benchmark.studies.catalogue import STUDIES
     from benchmark.threats import PARAMETERS, THREATS
 
     attacks = [
@@ -42,6 +44,10 @@ def catalogue() -> dict[str, list[Row]]:
         "networks": [*NETWORKS, *_plugins("networks")],
         "data sets": [*DATASETS, *_plugins("datasets")],
         "grids": grids,
+        "studies": [
+            (name, f"{study.about} ({_figures(study.figures)})", _settings(study.params))
+            for name, study in STUDIES.items()
+        ],
     }
 
 
@@ -95,6 +101,18 @@ DATASETS: list[Row] = [
     ("imagefolder:PATH", "one folder a class, below train/ and test/ where these exist", ""),
     ("package.module:function", "your own, see docs/extending.md", ""),
 ]
+
+
+def _figures(numbers: str) -> str:
+    """What a study repeats of the paper, in words."""
+    if not numbers[0].isdigit():
+        return numbers.removeprefix("none: ")
+    return f"Figure {numbers}" if numbers.isalnum() else f"Figures {numbers}"
+
+
+def _settings(params: Mapping[str, Any]) -> str:
+    """The parameters that a study takes, without their values: those are long."""
+    return " ".join(params)
 
 
 def _threat_params(name: str, default: int | None) -> str:

@@ -188,7 +188,8 @@ def show_lists() -> None:
 
     for kind, rows in catalogue().items():
         table = Table(title=kind, title_justify="left", show_edge=False, title_style="bold")
-        for name in ("name", "about", "parameters"):
+        table.add_column("name", no_wrap=True)
+        for name in ("about", "size" if kind == "grids" else "parameters"):
             table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*map(escape, row))

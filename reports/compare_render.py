@@ -77,7 +77,7 @@ def texts(comparison: Comparison, limit: int | None = None, merged: bool = False
     missing = rows["verdict"].str.startswith("only in")
     after = ["method"] if tests.nunique() > 1 else []
     after += ["remark"] if not merged and (rows.loc[missing, "remark"] != "").any() else []
-    after += ["warning"] if (rows["warning"] != "").any() else []
+    after += ["warning"] if not merged and (rows["warning"] != "").any() else []
     named = ["cell"] if merged else cell
     correction = "" if comparison.correction == "none" else f" ({comparison.correction})"
     numbers = ["A %", "B %", "B - A", f"{100 * comparison.level:g} % interval", f"p{correction}"]
@@ -98,9 +98,10 @@ def texts(comparison: Comparison, limit: int | None = None, merged: bool = False
 
 
 def _label(row: Mapping[Any, Any], columns: list[str]) -> str:
-    """A cell in words, with the reason where a side is missing."""
+    """A cell in words, with the reason where a side is missing, and its warning below it."""
     missing = row["verdict"].startswith("only in") and row["remark"]
-    return describe(row, columns) + (f" ({row['remark']})" if missing else "")
+    warned = f"\nwarning: {row['warning']}" if row["warning"] else ""
+    return describe(row, columns) + (f" ({row['remark']})" if missing else "") + warned
 
 
 def as_table(comparison: Comparison, limit: int | None = 40) -> Table:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from reports.finding import percent
+from reports.significance import at_most
 
 
 class Kind(NamedTuple):
@@ -35,8 +35,8 @@ _KINDS: dict[str, Kind] = {
         "Accuracy against the size of the attack",
         "How many images stay right as the attacker may change them more. One line a defence;"
         " black is no defence, dashed grey is rounding to 8 bits alone, colours are JPEG from high"
-        " quality (light) to low (dark). Left: the attacker does not know of the defence. Right: it"
-        " does.",
+        " quality (light) to low (dark). First column: the attacker does not know of the defence."
+        " Further right: it does.",
         "A coloured line above the dashed grey one is what JPEG itself gives. A gap that is there"
         " on the left and closed on the right is no robustness: it only holds against someone who"
         " does not know. Where lines start lower at eps 0, the defence costs clean accuracy.",
@@ -44,10 +44,10 @@ _KINDS: dict[str, Kind] = {
     "threats": Kind(
         "both-attackers",
         "The same attack, with and without knowledge of the defence",
-        "Accuracy against JPEG quality for both attackers, at the eps where the undefended network"
-        " has lost half of its accuracy.",
-        "The distance between the two lines is what was due to the attacker's ignorance. The lower"
-        " line is the one to quote for a defence that is public.",
+        "Accuracy against JPEG quality, one line an attacker, at the eps where the undefended"
+        " network has lost half of its accuracy.",
+        "The distance between the oblivious attacker's line and the others is what was due to its"
+        " ignorance. The lowest line is the one to quote for a defence that is public.",
     ),
     "clean": Kind(
         "clean-by-quality",
@@ -59,16 +59,16 @@ _KINDS: dict[str, Kind] = {
     "success": Kind(
         "attack-success",
         "How often the attacks succeed",
-        "Share of the images that were right and are turned, on undefended networks. The dashed"
-        " line is the control: noise of the same size that looks at nothing.",
+        "Share of the images that were right and are turned, on undefended networks. The dotted"
+        " line is the control: random signs of the same size, which look at nothing.",
         "An attack must lie above the control, and an iterative one not below a one-step one; where"
         " it does not, the attack is at fault and not the network robust.",
     ),
     "heatmap": Kind(
         "heat-maps",
         "Every eps by every quality",
-        "The same numbers as the lines, one square a cell: light is right, dark is wrong. Rows are"
-        " defences, columns are eps.",
+        "The same numbers as the lines, in percent, one square a cell: light is right, dark is"
+        " wrong. Rows are defences, columns are eps.",
         "Read along a row how fast a defence gives way, and down a column which quality is best at"
         " a given attack.",
     ),
@@ -91,7 +91,7 @@ def kinds(paths: list[Path], table: pd.DataFrame) -> list[tuple[Kind, list[Figur
 
     `table` is the run's results: it gives each plot its numbers.
     """
-    from reports.names import place
+    from reports.names import attack_name, data_name, place
     from reports.summary import headline
 
     points = headline(table).to_dict("records")
@@ -107,7 +107,8 @@ def kinds(paths: list[Path], table: pd.DataFrame) -> list[tuple[Kind, list[Figur
             if attack and point["attack"] == attack and dataset in ("", point["dataset"]):
                 where = place(str(point["dataset"]), str(point["network"]))
                 seen.append(f"{where}: {_numbers(point, name)}")
-        title = f"{attack} on {dataset}" if dataset and attack else attack or _plain(path.stem)
+        named = attack_name(attack) or _plain(path.stem)
+        title = f"{named} on {data_name(dataset)}" if dataset and attack else named
         alt = f"{_ALT[name]}: {title}. {'; '.join(seen)}".rstrip(". ") + "."
         found[name].append(Figure(path, title, alt, "; ".join(seen)))
     return [(_KINDS[name], found[name]) for name in ORDER if found[name]]
@@ -141,7 +142,7 @@ def chance(table: pd.DataFrame) -> str:
     least, most = int(sizes.min()), int(sizes.max())
 
     def points(n: int) -> str:
-        return f"{100 * 1.96 * math.sqrt(0.25 / n):.1f}"
+        return f"{at_most(n):.1f}"
 
     told = (
         f"Each point stands for {most:,} images and may be off by up to ±{points(most)} points by"

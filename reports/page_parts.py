@@ -55,9 +55,9 @@ def brief(table: pd.DataFrame) -> str:
 
 def named(dataset: str, network: str) -> str:
     """A network and its data set as headings name them."""
-    from reports.names import DATA_NAMES, NETWORK_NAMES
+    from reports.names import data_name, network_name
 
-    return f"{NETWORK_NAMES.get(network, network)} on {DATA_NAMES.get(dataset, dataset)}"
+    return f"{network_name(network)} on {data_name(dataset)}"
 
 
 def facts(table: pd.DataFrame, manifest: dict[str, Any]) -> list[tuple[str, str]]:
@@ -156,7 +156,10 @@ def gallery(directory: Path, budget: int) -> list[dict[str, Any]]:
 
 
 def studies(directory: Path, budget: int) -> list[dict[str, Any]]:
-    """Figures and tables under `studies/`, by name, figures within `budget` bytes."""
+    """The studies under `studies/` by name: figures, within `budget` bytes, and tables of each.
+
+    Files that lie there without a folder count as studies of their own.
+    """
     folder = directory / "studies"
     still = sorted(folder.rglob("*.png"))
     found = {p: picture for p, picture in zip(still, pictures.embed(still, budget), strict=True)}
@@ -167,15 +170,16 @@ def studies(directory: Path, budget: int) -> list[dict[str, Any]]:
         found[path] = moving if left >= 0 else moving._replace(uri="")
     parts: dict[str, dict[str, Any]] = {}
     for path in sorted([*found, *folder.rglob("*.csv")]):
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        place = path.relative_to(folder)
+        name = place.with_suffix("").parts[0]
         part = parts.setdefault(
-            name,
-            {"name": re.sub("[-_]", " ", name), "pictures": [], "table": None},
+            name, {"id": f"study-{len(parts) + 1}", "name": name, "figures": [], "tables": []}
         )
         if path in found:
-            part["pictures"].append(found[path])
+            told = re.sub("[-_]", " ", path.stem)
+            part["figures"].append({"file": place.as_posix(), "told": told, "picture": found[path]})
         else:
-            part["table"] = plain_table(path, ROWS_OF_A_STUDY)
+            part["tables"].append(plain_table(path, ROWS_OF_A_STUDY))
     return list(parts.values())
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from reports.metrics import Floats
+from reports.metrics import Floats, wilson
 
 Correction = Literal["bh", "holm", "none"]
 
@@ -105,3 +105,9 @@ def adjust(p: npt.ArrayLike, correction: Correction = "bh") -> Floats:
     adjusted[order] = np.minimum(steps, 1)
     out[tested] = adjusted
     return out
+
+
+def at_most(images: int) -> float:
+    """How far an accuracy may lie off by chance, in points: Wilson's 95 % limits at one half."""
+    low, high = wilson(images / 2, images)
+    return 50 * float(high - low)

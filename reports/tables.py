@@ -19,7 +19,7 @@ from reports.seal import check_seal
 RESULTS = "results.csv"
 SCHEMA = 1
 
-# name: (kind, meaning, unit); README's table is written from this, a test compares the two
+# name: (kind, meaning, unit); docs/files.md's table is written from this, a test compares the two
 COLUMNS: dict[str, tuple[str, str, str]] = {
     "schema": ("int", "version of these columns", ""),
     "cell": ("str", "hash of all that identifies the row", "16 hex digits"),
@@ -147,7 +147,7 @@ def _text(value: Any) -> str:
 
 
 def columns_as_markdown() -> str:
-    """README's table of the columns."""
+    """The table of the columns in docs/files.md."""
     rows = [f"| `{name}` | {about} | {unit} |" for name, (_, about, unit) in COLUMNS.items()]
     return "\n".join(["| column | meaning | unit |", "| --- | --- | --- |", *rows])
 

@@ -21,7 +21,7 @@ FILE = "worst_case.csv"
 # an attacker who knows the defence may always do what one who does not know would do
 ANY = "any"
 
-# name: meaning; README's or the page's table is written from this
+# name: meaning; the table in docs/files.md has the same, a test compares the two
 COLUMNS: dict[str, str] = {
     "dataset": "data set",
     "network": "network with its parameters",

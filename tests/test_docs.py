@@ -12,13 +12,16 @@ from click.testing import CliRunner
 from benchmark.cli import main
 from benchmark.grid import Grid
 from reports.tables import columns_as_markdown
+from reports.worst_case import COLUMNS as WORST_CASE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_readme_has_the_columns() -> None:
-    assert columns_as_markdown() in README
+def test_the_columns_are_written_down() -> None:
+    page = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    assert columns_as_markdown() in page
+    assert "\n".join(f"| `{name}` | {about} |" for name, about in WORST_CASE.items()) in page
 
 
 def test_readme_names_every_command() -> None:

@@ -22,7 +22,7 @@ from reports import pictures
 from reports.audit import write_audit
 from reports.claim_parts import claims
 from reports.page import TEMPLATES, render, write_page
-from reports.page_parts import gallery
+from reports.page_parts import gallery, studies
 from reports.story import cards, overall
 from reports.tables import COLUMNS, TableError, frame, read_results, write_results
 from reports.worst_case import read_worst_case
@@ -113,8 +113,11 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("accuracy-digits-fgsm", "heatmap-digits-fgsm", "threats-fgsm", "own-figure",
                  "clean-accuracy-quality", "success-norm-inf"):  # fmt: skip
         plot(folder / "plots" / f"{name}.png")
-    plot(folder / "studies" / "fourier-noise.png")
-    (folder / "studies" / "fourier-noise.csv").write_text("band,share\n" + "low,0.123456789\n" * 30)
+    fourier = folder / "studies" / "fourier"
+    plot(fourier / "noises-mnist-lenet.png")
+    (fourier / "shares.csv").write_text("band,share\n" + "low,0.123456789\n" * 30)
+    (fourier / "energy.csv").write_text("what,energy\nnoise,0.5\n")
+    (folder / "studies" / "alone.csv").write_text("a\n1\n")
     (folder / "claims.csv").write_text("claim,effect,verdict\nC1,+0.31,supported\nC2,0,undecided\n")
     write_gallery(folder)
     return folder
@@ -239,10 +242,10 @@ def test_words(text: str) -> None:
         "An attacker who may change each pixel by up to 0.1 of its range leaves",
         "as long as the attacker does not know of it", "An attacker who knows of it leaves",
         "no gain beyond chance is left", "Over these 6 cases", "Some fail",
-        "2 images outside in 1 cell", "What may be concluded.", "fgsm on digits", "own figure",
+        "2 images outside in 1 cell", "What may be concluded.", "FGSM on digits", "own figure",
         "attacked without knowledge of the defence, and rescued by it", "Behind JPEG 50",
-        "supported", "fourier noise", "18 more rows", "0.1235", "epochs 3, adversarial pgd eps=0.3",
-        "art-bench", "1.2.3", "98.00 %",
+        "supported", "noises mnist lenet", "18 more rows", "0.1235",
+        "epochs 3, adversarial pgd eps=0.3", "art-bench", "1.2.3", "98.00 %",
     ):  # fmt: skip
         assert wanted in words, wanted
     # the checks that fail stand first
@@ -252,6 +255,15 @@ def test_words(text: str) -> None:
 
 def test_the_same_directory_gives_the_same_page(rich: Path, text: str) -> None:
     assert render(rich) == text
+
+
+def test_a_study_is_one_part_of_the_page(rich: Path) -> None:
+    first, second = studies(rich, 10**6)
+    assert (first["name"], second["name"]) == ("alone", "fourier")
+    assert [table["file"] for table in second["tables"]] == ["energy.csv", "shares.csv"]
+    assert [figure["told"] for figure in second["figures"]] == ["noises mnist lenet"]
+    assert second["tables"][1]["left_out"] == 18
+    assert [figure["picture"].uri for figure in studies(rich, 0)[1]["figures"]] == [""]
 
 
 def test_names_cannot_inject(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("accuracy-digits-fgsm", "heatmap-digits-fgsm"):
         plot(folder / "plots" / f"{name}.png")
     write_gallery(folder)
+    long = "a claim whose text is far longer than a line of the page, so that it has to break " * 3
+    parts = [("C1", "", part, "LeNet", long, "x", "", "", "", "", "above 0", "undecided")
+             for part in ("the claim", "a part")]  # fmt: skip
+    columns = "claim,attacker,part,subject,text,measured,effect,low,high,units,rule,verdict"
+    (folder / "claims.csv").write_text("\n".join([columns, *map(",".join, (
+        tuple(f'"{cell}"' for cell in row) for row in parts))]) + "\n")  # fmt: skip
+    plot(folder / "studies" / "fourier" / "noises.png")
     return write_page(folder)
 
 

@@ -347,5 +347,5 @@ def test_train_and_list(bench, tmp_path: Path) -> None:
     assert "trained before" in out
     code, out = bench("list")
     assert code == 0
-    for name in ("fgsm", "cw-art", "jpeg", "cifar10", "quick", "adaptive"):
+    for name in ("fgsm", "cw-art", "jpeg", "cifar10", "quick", "adaptive", "first-error"):
         assert name in out

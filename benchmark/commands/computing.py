@@ -94,7 +94,7 @@ def train(
     from estimators.checkpoints import obtain, read_history
     from estimators.spec import parse_spec
     from estimators.training import recipe_for
-    from reports.plots import draw_training
+    from reports.training_plot import draw_training
 
     spec = parse_spec(network)
     if adversarial is not None:
@@ -124,7 +124,10 @@ def study(
     name: str, dataset: str | None, network: str | None, samples: str | None,
     settings: tuple[str, ...], out: Path | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Run one of the paper's analyses: tidy tables and figures in a folder."""
+    """Run one of the paper's analyses: tidy tables and figures in a folder.
+
+    `bench list` has the names, and the parameters that --set takes.
+    """
     from benchmark import terminal
     from benchmark.engine import chosen_device
     from benchmark.run import RUNS

@@ -79,7 +79,7 @@ def init(network: str, weights: Path | None, dataset: str, schema: bool, **optio
 
 @click.command("list")
 def list_() -> None:
-    """List attacks, defences, networks, data sets and grids."""
+    """List attacks, threats, defences, networks, data sets, grids and studies."""
     from benchmark import terminal
 
     terminal.show_lists()

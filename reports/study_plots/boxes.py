@@ -10,16 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.names import place
+from reports.panels import flat_grid
 from reports.study_plots.drawing import boxes
 
 
 def panels(
-    table: pd.DataFrame, width: float = 3.1, height: float = 3.6
+    table: pd.DataFrame, width: float = 4.4, height: float = 3.1, legend: float = 0.0
 ) -> tuple[Figure, list[tuple[Axes, Any]]]:
     """A panel for each data set and network on one scale, each with its key and its rows."""
     groups = list(table.groupby(["dataset", "network"], sort=False))
-    figure = Figure(figsize=(width * len(groups) + 0.5, height), layout="constrained")
-    axes = list(figure.subplots(1, len(groups), squeeze=False, sharey=True)[0])
+    figure, axes = flat_grid(len(groups), width, height, legend, sharey=True)
     for ax, ((dataset, network), _) in zip(axes, groups, strict=True):
         ax.set_title(place(str(dataset), str(network)))
     return figure, list(zip(axes, groups, strict=True))
@@ -32,7 +32,9 @@ def named_boxes(
     series = [v.dropna().to_numpy() for v in values]
     boxes(ax, series, range(len(values)), 0.6, colours)
     longest = max(len(line) for name in names for line in name.split("\n"))
-    slanted = longest > 9
+    # more letters than this do not fit side by side below a panel
+    slanted = longest * len(names) > 55
     ax.set_xticks(
         range(len(names)), names, rotation=40 if slanted else 0, ha="right" if slanted else "center"
     )
+    ax.grid(False, axis="x")

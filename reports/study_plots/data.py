@@ -7,9 +7,9 @@ from pathlib import Path
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from reports.names import DATA_NAMES
-from reports.plots import WONG
-from reports.study_plots.drawing import arrays_of, save, sheet, styled, table_of
+from reports.look import WONG, styled
+from reports.names import data_name
+from reports.study_plots.drawing import arrays_of, save, sheet, table_of
 
 COLUMNS = 10
 
@@ -22,7 +22,7 @@ def draw(folder: Path) -> list[Path]:
     with styled():
         for key, rows in samples.groupby(["dataset", "split", "choice"], sort=False):
             dataset, split, choice = map(str, key)
-            name = DATA_NAMES.get(dataset, dataset)
+            name = data_name(dataset)
             which = "{} images drawn at random" if choice == "random" else "the first {} images"
             title = f"{name}, {split} split: {which.format(len(rows))}"
             images = arrays[f"{dataset}.{split}.{choice}"]
@@ -37,7 +37,7 @@ def draw(folder: Path) -> list[Path]:
             )
             counts = rows.groupby("split", sort=False)["images"].sum().to_dict()
             told = ", ".join(f"{n:,} {split}" for split, n in counts.items())
-            name = DATA_NAMES.get(dataset, dataset)
+            name = data_name(dataset)
             ax.set(xlabel="class", ylabel="share of the split", title=f"{name}: {told} images")
             ax.tick_params(axis="x", rotation=30 if rows["class"].str.len().max() > 3 else 0)
             ax.legend(title="", loc="upper left", bbox_to_anchor=(1.0, 1.0))

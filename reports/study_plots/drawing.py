@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.plots import DPI, STYLE, WONG
+from reports.look import DPI, WONG
 
 Array = npt.NDArray[Any]
-ATTACK_NAMES = {"fgsm": "FGSM", "fgm": "FGM", "cw": "C&W"}
 # columns that stay texts though they may look like numbers
 TEXTS = ("class", "predicted", "becomes", "source", "target", "norm")
-
-
-@contextmanager
-def styled() -> Iterator[None]:
-    """The style of every figure of the project."""
-    with sns.axes_style("whitegrid", rc=STYLE), sns.plotting_context("paper", rc=STYLE):
-        yield
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
@@ -104,7 +94,7 @@ def boxes(
 
 
 def grouped_boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> None:
-    """A box of `y` for each `x` and `hue`, a colour a `hue`; the legend stands aside."""
+    """A box of `y` for each `x` and `hue`, a colour a `hue`, labelled for a legend."""
     groups, hues = list(rows[x].drop_duplicates()), list(rows[hue].drop_duplicates())
     width = 0.8 / max(len(hues), 1)
     for n, (name, colour) in enumerate(zip(hues, WONG, strict=False)):
@@ -114,7 +104,6 @@ def grouped_boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> Non
         drawn[0].set_label(str(name))
     ax.set_xticks(range(len(groups)), groups)
     ax.grid(False, axis="x")
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 def bare(ax: Axes, title: str = "") -> None:

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.names import file_name, place
-from reports.plots import NORM_LABEL, WONG
+from reports.look import NORM_LABEL, WONG, styled
+from reports.names import ATTACK_NAMES, file_name, place
 from reports.study_plots.drawing import (
-    ATTACK_NAMES,
     Array,
     arrays_of,
     by_subject,
@@ -21,7 +20,6 @@ from reports.study_plots.drawing import (
     scale_of,
     show_image,
     show_noise,
-    styled,
     table_of,
 )
 
@@ -128,6 +126,7 @@ def _lengths(broken: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     ax = figure.subplots()
     grouped_boxes(ax, rows, "subject", "l2", "name")
+    ax.legend(loc="upper right")
     ax.set(
         yscale="log", xlabel="", ylabel="$L_2$ of the step (pixels in [0, 1])",
         title="Length of the step at first error (box: quartiles, whiskers: 5 % to 95 %)",

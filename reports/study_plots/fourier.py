@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.look import WONG, styled
 from reports.names import place
-from reports.plots import WONG
+from reports.panels import outer_labels
 from reports.study_plots.boxes import named_boxes, panels
 from reports.study_plots.drawing import (
     Array,
@@ -19,20 +20,19 @@ from reports.study_plots.drawing import (
     save,
     show_image,
     show_noise,
-    styled,
     table_of,
 )
 
 NAMES = {
     "image": "image", "attacked_fgsm": "image + FGSM", "attacked_fgm": "image + FGM",
-    "attacked_random": "image + random", "noise_fgsm": "FGSM noise", "noise_fgm": "FGM noise",
-    "noise_random": "random noise",
+    "attacked_random": "image + random signs", "noise_fgsm": "FGSM noise",
+    "noise_fgm": "FGM noise", "noise_random": "random signs",
 }  # fmt: skip
 NOISES = ("noise_fgsm", "noise_fgm", "noise_random")
 SHOWN = ("image", "attacked_fgsm", "attacked_fgm", "attacked_random")
 PAIRS = {
-    "fgsm~fgm": "FGM", "fgsm~fgm_other": "FGM of\nanother", "fgsm~image": "image",
-    "fgsm~random": "random\nnoise",
+    "fgsm~fgm": "FGM noise", "fgsm~fgm_other": "FGM noise of\nanother image",
+    "fgsm~image": "the image", "fgsm~random": "random signs",
 }  # fmt: skip
 COLOURS = dict(zip(NAMES, ("#777777", *WONG[:6]), strict=True))
 LOG_MAGNITUDE = "log$_{10}$ magnitude"
@@ -123,10 +123,8 @@ def _spectra(figure: Figure, axes: Any, spectra: list[Array]) -> None:
 
 
 def _radial(table: pd.DataFrame) -> Figure:
-    groups = list(table.groupby(["dataset", "network"], sort=False))
-    figure = Figure(figsize=(3.0 * len(groups) + 1.5, 3.4), layout="constrained")
-    axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
-    for ax, ((dataset, network), rows) in zip(axes, groups, strict=True):
+    figure, axes = panels(table, height=2.7, legend=0.25)
+    for ax, (_, rows) in axes:
         for what in ("image", "attacked_fgsm", *NOISES):
             line = rows[rows["what"] == what]
             ax.plot(line["frequency"], line["median"], color=COLOURS[what], label=NAMES[what])
@@ -135,10 +133,11 @@ def _radial(table: pd.DataFrame) -> Figure:
                 lw=0,
             )  # fmt: skip
         ax.axvline(HALF_NYQUIST, color="#777777", lw=0.8, ls=":")
-        name = place(str(dataset), str(network))
-        ax.set(title=name, xlabel="frequency (cycles per pixel)")
-    axes[0].set_ylabel("log$_{10}$ mean power in a ring")
-    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        ax.set_xlim(0, None)
+    every = [ax for ax, _ in axes]
+    outer_labels(every, "frequency (cycles per pixel)", "log$_{10}$ mean power in a ring")
+    handles, names = every[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=5)
     n = int(table["n"].max())
     figure.suptitle(f"Radial spectra: median and middle 80 % of {n} images; dotted: half Nyquist")
     return figure
@@ -150,11 +149,12 @@ def _shares(table: pd.DataFrame, examples: pd.DataFrame) -> Figure:
     white = examples.set_index(["dataset", "network"])["white_share"]
     for ax, (key, rows) in axes:
         values = [rows.loc[rows["what"] == what, "high_share"] for what in order]
-        named_boxes(ax, values, [NAMES[w] for w in order], [COLOURS[w] for w in order])
+        names = [NAMES[what].replace(" ", "\n", 1) for what in order]
+        named_boxes(ax, values, names, [COLOURS[what] for what in order])
         ax.axhline(white[key], color="#777777", ls=":", lw=1)
         ax.set_ylim(0, 1)
-    axes[0][0].set_ylabel("share of energy above half Nyquist")
-    figure.suptitle("Energy above half Nyquist, one value an image; dotted: white noise")
+    outer_labels([ax for ax, _ in axes], "", "share of energy above half Nyquist")
+    figure.suptitle(f"Energy above half Nyquist ({_told(table)}); dotted: white noise")
     return figure
 
 
@@ -163,6 +163,13 @@ def _correlations(table: pd.DataFrame) -> Figure:
     for ax, (_, rows) in axes:
         values = [rows.loc[rows["pair"] == pair, "correlation"] for pair in PAIRS]
         named_boxes(ax, values, list(PAIRS.values()), WONG[: len(PAIRS)])
-    axes[0][0].set_ylabel("correlation of log magnitudes")
-    figure.suptitle("The spectrum of FGSM's noise against that of ..., one value an image")
+        ax.axhline(0, color="#777777", lw=0.8)
+    outer_labels([ax for ax, _ in axes], "", "correlation of log magnitudes")
+    figure.suptitle(f"The spectrum of FGSM's noise, correlated with that of ...\n({_told(table)})")
     return figure
+
+
+def _told(table: pd.DataFrame) -> str:
+    """What a box stands for."""
+    images = table.groupby(["dataset", "network"])["id"].nunique().max()
+    return f"{images} images; box: quartiles, whiskers: 5 % to 95 %"

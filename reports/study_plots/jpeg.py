@@ -8,22 +8,22 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.names import DATA_NAMES, file_name, place
-from reports.plots import WONG
+from reports.look import WONG, styled
+from reports.names import data_name, file_name, place
+from reports.panels import flat_grid, outer_labels
 from reports.study_plots.drawing import (
     Array,
     arrays_of,
     by_subject,
     save,
     show_image,
-    styled,
     table_of,
 )
 
 LINES = (
-    ("rescued", "oblivious", "rescued, attacker does not know", WONG[0], "-"),
-    ("rescued", "adaptive", "rescued, attacker knows (BPDA)", WONG[2], "-"),
-    ("broken", "oblivious", "broken without an attack", WONG[1], "--"),
+    ("rescued", "oblivious", "rescued, attacker does not know", WONG[0], "o-"),
+    ("rescued", "adaptive", "rescued, attacker knows (BPDA)", WONG[2], "^-"),
+    ("broken", "oblivious", "broken without an attack", WONG[1], "s--"),
 )
 
 
@@ -57,7 +57,7 @@ def _qualities(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str) ->
         show_image(next(axes), arrays[f"{dataset}.{row['quality']}"], text)
     for ax in axes:
         ax.set_visible(False)
-    name = DATA_NAMES.get(dataset, dataset)
+    name = data_name(dataset)
     figure.suptitle(f"{name}, {first['split']}[{first['id']}] ({first['class']}) as JPEG")
     return figure
 
@@ -82,17 +82,12 @@ def _story(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, networ
 def _rescued(rescued: pd.DataFrame) -> Figure:
     """Shares of the images that are right without attack or defence, a panel a network and eps."""
     panels = list(rescued.groupby(["dataset", "network", "eps"], sort=False))
-    columns = min(len(panels), 2)
-    lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(4.8 * columns, 3.1 * lines + 0.9), layout="constrained")
-    axes = figure.subplots(lines, columns, squeeze=False).flat
-    top = float(rescued[["rescued_high", "broken_high"]].to_numpy().max()) * 1.05
-    for ax, ((dataset, network, eps), rows) in zip(axes, panels, strict=False):
+    figure, axes = flat_grid(len(panels), width=4.8, height=2.9, legend=0.75)
+    for ax, ((dataset, network, eps), rows) in zip(axes, panels, strict=True):
         for measure, threat, label, colour, style in LINES:
             part = rows[(rows["threat"] == threat) & (rows["defence"] == "jpeg")]
             part = part.sort_values("quality")
-            ax.plot(part["quality"], part[measure], style, color=colour, label=label, marker="o",
-                    markersize=3)  # fmt: skip
+            ax.plot(part["quality"], part[measure], style, color=colour, label=label, markersize=4)
             ax.fill_between(
                 part["quality"], part[f"{measure}_low"], part[f"{measure}_high"],
                 color=colour, alpha=0.18, linewidth=0,
@@ -104,16 +99,13 @@ def _rescued(rescued: pd.DataFrame) -> Figure:
         )  # fmt: skip
         n = int(rows["n"].iloc[0])
         wrong = rows["attacked_wrong"].iloc[0] / n
-        ax.axhline(wrong, color="#999999", linewidth=0.8, label="wrong under attack, no defence")
+        ax.axhline(wrong, color="#777777", linewidth=1.2, label="wrong under attack, no defence")
         ax.set(
-            xlim=(0, 100), ylim=(0, min(1.0, max(top, 1e-3))), xlabel="JPEG quality",
-            ylabel="share of images right when clean",
+            xlim=(0, 100), ylim=(-0.02, 1.02),
             title=f"{place(str(dataset), str(network))}, FGSM eps {eps:g} (n = {n})",
         )  # fmt: skip
-    first = next(iter(figure.axes))
-    for ax in list(axes):
-        ax.set_visible(False)
-    handles, labels = first.get_legend_handles_labels()
+    outer_labels(axes, "JPEG quality", "share of images right when clean")
+    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle("What JPEG rescues from FGSM and what it breaks (95 % bands)")
     return figure

@@ -10,11 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.names import file_name, place
-from reports.plots import WONG
-from reports.study_plots.drawing import save, styled, table_of
+from reports.look import WONG, styled
+from reports.names import attack_name, file_name, place
+from reports.study_plots.drawing import save, table_of
 from reports.study_plots.sweep import (
-    ATTACK_NAMES,
     band,
     by_setting,
     draw_sweep,
@@ -57,7 +56,7 @@ def _response(rows: pd.DataFrame, where: str) -> Figure:
             start = rows[rows["low_pass"] == sigma].groupby("frequency")["gain"].mean().iloc[0]
             alone = start * np.exp(-2 * (np.pi * sigma * at) ** 2)
             ax.plot(at, alone, color=colour, linestyle=":", linewidth=1)
-    ax.set(xlabel="frequency (cycles a pixel)", ylabel="gain", xlim=(0, 0.5), ylim=(0, None))
+    ax.set(xlabel="frequency (cycles per pixel)", ylabel="gain", xlim=(0, 0.5), ylim=(0, None))
     ax.set_title(f"{where}: what the first convolution answers to gratings")
     handles = [Line2D([], [], color=c, label=_label(s)) for s, c in colours.items()]
     handles.append(Line2D([], [], color="#555555", linestyle=":", label="filter alone, scaled"))
@@ -74,7 +73,7 @@ def _distances(rows: pd.DataFrame, where: str) -> Figure:
     ):
         shown = rows[rows["attack"] == attack].replace(np.inf, np.nan)
         by_setting(ax, shown, "low_pass", "median", colour, "")
-        ax.set(title=f"{ATTACK_NAMES[attack]}, {norm}", xlabel=AXIS, ylim=(0, None))
+        ax.set(title=f"{attack_name(attack)}, {norm}", xlabel=AXIS, ylim=(0, None))
     axes[0].set_ylabel("median smallest eps")
     figure.suptitle(f"{where}: smallest eps of the images that are right without attack")
     return figure

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.names import file_name, place
+from reports.look import styled
+from reports.names import ATTACK_NAMES, file_name, place
 from reports.study_plots.drawing import (
-    ATTACK_NAMES,
     Array,
     arrays_of,
     by_subject,
@@ -20,14 +20,13 @@ from reports.study_plots.drawing import (
     scale_of,
     show_image,
     show_noise,
-    styled,
     table_of,
 )
 
 LABELS = {
     "l2": "$L_2$ norm",
     "linf": "$L_\\infty$ norm",
-    "l0_share": "share of pixels changed by more than 1/255",
+    "l0_share": "share of pixels changed\nby more than 1/255",
     "mean_abs": "mean absolute change",
 }
 
@@ -88,15 +87,14 @@ def _sizes(norms: pd.DataFrame) -> Figure:
         name=rows["attack"].map(ATTACK_NAMES),
     )
     figure = Figure(figsize=(9.6, 6.2), layout="constrained")
-    for n, (ax, (measure, label)) in enumerate(
-        zip(figure.subplots(2, 2).flat, LABELS.items(), strict=True)
-    ):
+    axes = figure.subplots(2, 2).flat
+    for ax, (measure, label) in zip(axes, LABELS.items(), strict=True):
         grouped_boxes(ax, rows, "subject", measure, "name")
-        if n != 1:
-            ax.get_legend().remove()
         ax.set(xlabel="", ylabel=label)
         if measure != "l0_share":
             ax.set(yscale="log")
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     count = rows.drop_duplicates(["dataset", "network", "id"]).shape[0]
     figure.suptitle(
         f"Each attack at its smallest: {count} images that all three break"

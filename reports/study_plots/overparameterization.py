@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.names import DATA_NAMES, file_name
-from reports.study_plots.drawing import save, styled, table_of
+from reports.look import styled
+from reports.names import data_name, file_name
+from reports.study_plots.drawing import save, table_of
 from reports.study_plots.sweep import draw_sweep
 from reports.study_plots.table_image import table_figure
 
@@ -39,7 +40,7 @@ def table_1(rows: pd.DataFrame, dataset: str) -> Figure:
             rows["extra_layers"], rows["parameters"], printed, strict=True
         )
     ]
-    name = DATA_NAMES.get(dataset, dataset)
+    name = data_name(dataset)
     return table_figure(
         ["additional layers", "parameters", "printed in the report"], texts, (1.6, 1.3, 1.9),
         (0, 1, 2), f"Table 1: LeNet on {name} with additional layers", " ".join(notes), differs,

@@ -9,24 +9,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from reports.names import place
-from reports.plots import WONG
-from reports.study_plots.boxes import named_boxes, panels
+from reports.look import WIDEST, WONG, styled
+from reports.names import attack_name, place
+from reports.panels import outer_labels
+from reports.study_plots.boxes import panels
 from reports.study_plots.drawing import (
     Array,
     arrays_of,
     bare,
+    grouped_boxes,
     picture,
     save,
     show_image,
     show_noise,
-    styled,
     table_of,
 )
 
-ATTACKS = {"fgsm": "FGSM", "fgm": "FGM", "cw": "C&W"}
-CONTROLLED = {"noise": "random", **ATTACKS}
+ATTACKS = {name: attack_name(name) for name in ("fgsm", "fgm", "cw")}
+CONTROLLED = {"noise": "random\nsigns", **ATTACKS}
 METHODS = {"saliency": "saliency", "gradcam": "Grad-CAM"}
 FALLEN = {
     "noise_on_salient": "this image's map", "same_class": "another image of the class",
@@ -114,7 +116,10 @@ def _by_image(arrays: dict[str, Array], rows: list[Any]) -> Figure:
         show_image(line[2], image + noise, f"read as {row['fgsm']}")
         _maps([line[3], line[5]], arrays, stem, "clean", image, names, ", clean")
         _maps([line[4], line[6]], arrays, stem, "fgsm", image + noise, names, ", attacked")
-    figure.suptitle(f"{_subject(rows[0])}: maps for the true class, clean and under FGSM")
+    figure.suptitle(
+        f"{_subject(rows[0])}: maps for the true class, clean and under FGSM\n"
+        f"noise from -{limit:.2g} to {limit:.2g}; both maps of a kind of one image on one scale"
+    )
     return figure
 
 
@@ -140,22 +145,26 @@ def _overlay(ax: Axes, image: Array, cam: Array, top: float) -> None:
 
 
 def _moved(table: pd.DataFrame, measure: str, label: str) -> Figure:
-    figure, axes = panels(table, width=3.4)
+    figure, axes = panels(table, legend=0.25)
+    shown = table.assign(
+        name=table["attack"].map(CONTROLLED), map=table["method"].map(METHODS)
+    ).dropna(subset=["name", "map"])
     for ax, (_, rows) in axes:
-        values, names, colours = [], [], []
-        for method, short in METHODS.items():
-            for attack, called in CONTROLLED.items():
-                chosen = (rows["method"] == method) & (rows["attack"] == attack)
-                values.append(rows.loc[chosen, measure])
-                names.append(f"{called}, {short}")
-                colours.append(WONG[1] if method == "saliency" else WONG[5])
-        named_boxes(ax, values, names, colours)
+        every = shown.loc[rows.index.intersection(shown.index)]
+        order = [name for name in CONTROLLED.values() if name in set(every["name"])]
+        every = every.sort_values("name", key=lambda names: names.map(order.index), kind="stable")
+        grouped_boxes(ax, every, "name", measure, "map")
         if measure == "overlap":
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
         ax.set_ylim(min(0, float(table[measure].min())) - 0.05, 1.05)
-    axes[0][0].set_ylabel(label)
+    outer_labels([ax for ax, _ in axes], "", label)
+    handles, names = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     more = "; dotted: by chance" if measure == "overlap" else ""
-    figure.suptitle(f"Maps of the true class, clean against attacked, one value an image{more}")
+    figure.suptitle(
+        "Maps of the true class, clean against attacked\n"
+        f"(box: quartiles, whiskers: 5 % to 95 % of the images{more})"
+    )
     return figure
 
 
@@ -163,7 +172,7 @@ def _fallen(table: pd.DataFrame) -> Figure:
     """Means with intervals: the noise's energy in the image's own top 10 % and in the controls'."""
     rows = table[table["measure"].isin(list(FALLEN))]
     groups = list(rows.groupby(["dataset", "network"], sort=False))
-    figure = Figure(figsize=(2.9 * len(groups) + 2.4, 5.4), layout="constrained")
+    figure = Figure(figsize=(WIDEST, 5.2), layout="constrained")
     axes = figure.subplots(2, len(groups), squeeze=False, sharey=True, sharex=True)
     top = 1.05 * float(rows["high"].max())
     for column, ((dataset, network), part) in enumerate(groups):
@@ -175,7 +184,7 @@ def _fallen(table: pd.DataFrame) -> Figure:
                 low, high = (points[c].to_numpy(dtype=float) for c in ("low", "high"))
                 ax.errorbar(
                     np.arange(len(ATTACKS)) + 0.2 * (step - 1), mean,
-                    yerr=np.stack([mean - low, high - mean]), fmt="o", ms=4, capsize=2,
+                    yerr=np.stack([mean - low, high - mean]), fmt="os^"[step], ms=4, capsize=2,
                     color=WONG[(1, 2, 6)[step]], label=label,
                 )  # fmt: skip
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
@@ -184,6 +193,8 @@ def _fallen(table: pd.DataFrame) -> Figure:
             if column == 0:
                 ax.set_ylabel(f"noise energy in the top 10 %\nof {called}")
         axes[0, column].set_title(place(str(dataset), str(network)))
-    axes[0, -1].legend(title="top 10 % of", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    handles, names = [Line2D([], [], linestyle="none"), *handles], ["top 10 % of:", *names]
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     figure.suptitle("Where the noise falls: mean over images with 95 % interval; dotted: by chance")
     return figure

@@ -6,25 +6,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-import seaborn as sns
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.names import file_name, place
-from reports.plots import NORM_LABEL, WONG
-from reports.study_plots.drawing import save, styled, table_of
+from reports.look import MARKERS, NORM_LABEL, WIDEST, WONG, styled
+from reports.names import attack_name, file_name, place
+from reports.panels import few_ticks
+from reports.study_plots.drawing import bare, save, table_of
 
-ATTACK_NAMES = {
-    "fgsm": "FGSM",
-    "fgsm-margin": "FGSM on the margin",
-    "fgm": "FGM",
-    "pgd": "PGD",
-}
 # panels of the accuracy figure: the attack of one gradient, its norm, whether PGD stands beside
 PANELS = (("fgsm", "inf", True), ("fgsm-margin", "inf", False), ("fgm", "2", True))
 SATURATION = {"probability of the label is 1": "saturated", "gradient is zero": "zero_gradient"}
+# colour and marker of the lines of a panel
+LOOKS = tuple(zip(WONG, MARKERS, strict=True))
 Label = Callable[[Any], str]
 
 
@@ -66,90 +64,114 @@ def of_subject(dataset: str, network: str) -> Callable[[pd.DataFrame], pd.DataFr
 
 def accuracy_curves(rows: pd.DataFrame, by: str, axis: str, label: Label, where: str) -> Figure:
     """Accuracy against eps, one colour a setting: the paper's Figure 19 for three attacks."""
-    figure = Figure(figsize=(11.2, 3.9), layout="constrained")
+    figure = Figure(figsize=(WIDEST, 3.7), layout="constrained")
     axes = figure.subplots(1, len(PANELS), sharey=True)
     colours = graded(rows[by])
     for ax, (attack, norm, beside) in zip(axes, PANELS, strict=True):
         shown = rows[(rows["norm"] == norm)]
-        for value, colour in colours.items():
+        # beside each other: diamonds of one eps would hide each other
+        apart = 0.012 * shown["eps"].max()
+        for n, (value, colour) in enumerate(colours.items()):
             one = shown[shown[by] == value]
             band(ax, one[one["attack"] == attack], "eps", "accuracy", colour)
             if beside:
-                dots(ax, one[one["attack"] == "pgd"], "eps", "accuracy", colour)
-        title = ATTACK_NAMES[attack]
-        ax.set(title=f"{title} (lines), PGD (diamonds)" if beside else f"{title} (control)")
+                shift = apart * (n - (len(colours) - 1) / 2)
+                dots(ax, one[one["attack"] == "pgd"], "eps", "accuracy", colour, shift)
+        title = attack_name(attack)
+        ax.set(title=f"{title} (lines)\nPGD (diamonds)" if beside else f"{title}\n(control)")
         ax.set(xlabel=NORM_LABEL[norm], ylim=(-0.02, 1.02), xlim=(0, None))
         ax.margins(x=0.02)
+        few_ticks(ax, 4)
     axes[0].set_ylabel("accuracy under attack")
     handles = [Line2D([], [], color=c, label=label(value)) for value, c in colours.items()]
-    figure.legend(handles=handles, title=axis, loc="outside right upper", alignment="left")
-    figure.suptitle(f"{where}: {_told(rows)}")
+    # the title of the legend stands in one line with its entries
+    handles.insert(0, Line2D([], [], linestyle="none", label=f"{axis}:"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.suptitle(f"{where}: accuracy against eps by {axis}, {_told(rows)}")
     return figure
 
 
 def overview(clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where: str) -> Figure:
-    """Without attack: accuracy and loss of training and test. Under attack: area under curves.
+    """Without attack: accuracy and loss of training and test, and their gap. Under attack: areas.
 
     Beside them what may pass for robustness: images on which cross entropy is saturated.
     """
-    figure = Figure(figsize=(13.4, 3.6), layout="constrained")
-    left, middle, masked, right = figure.subplots(1, 4)
+    figure = Figure(figsize=(WIDEST, 5.6), layout="constrained")
+    axes = figure.subplots(2, 3)
+    (left, middle, gap), (masked, right, aside) = axes
     for ax, measure in ((left, "accuracy"), (middle, "loss")):
         columns = {"training images": f"train_{measure}", "test images": f"test_{measure}"}
-        for colour, (name, column) in zip(WONG, columns.items(), strict=False):
-            by_setting(ax, clean, by, column, colour, name)
-        ax.set(title=f"{measure} without attack", xlabel=axis)
+        for (colour, marker), (name, column) in zip(LOOKS, columns.items(), strict=False):
+            by_setting(ax, clean, by, column, colour, name, marker)
+        ax.set(title=f"{measure} without attack")
         ax.legend()
     middle.set_ylim(bottom=0)
-    for colour, (name, column) in zip(WONG[2:], SATURATION.items(), strict=False):
-        by_setting(masked, clean, by, column, colour, name)
-    masked.set(title="share of the attacked images", xlabel=axis, ylim=(-0.02, 1.02))
+    apart = clean.assign(gap=clean["train_accuracy"] - clean["test_accuracy"])
+    by_setting(gap, apart, by, "gap", WONG[6], "")
+    gap.axhline(0, color="#777777", linewidth=0.8)
+    gap.set(title="training minus test accuracy")
+    for (colour, marker), (name, column) in zip(LOOKS[2:], SATURATION.items(), strict=False):
+        by_setting(masked, clean, by, column, colour, name, marker)
+    masked.set(title="share of the attacked images", ylim=(-0.02, 1.02))
     masked.legend()
-    for colour, ((attack, norm), rows) in zip(
-        WONG, area.groupby(["attack", "norm"], sort=False), strict=False
+    for (colour, marker), ((attack, norm), rows) in zip(
+        LOOKS, area.groupby(["attack", "norm"], sort=False), strict=False
     ):
         norm_name = "$L_2$" if norm == "2" else "$L_\\infty$"
         # curves through other eps have other areas: attacks are not compared by them
         top = f"{rows['eps_max'].iloc[0]:.2g}"
-        name = f"{ATTACK_NAMES[f'{attack!s}']}, {norm_name} to {top}"
-        by_setting(right, rows, by, "area", colour, name)
-    right.set(title="area under accuracy", xlabel=axis, ylim=(0, None))
-    figure.legend(
-        *right.get_legend_handles_labels(), title="attack", loc="outside right upper",
+        name = f"{attack_name(f'{attack!s}')}, {norm_name} to {top}"
+        by_setting(right, rows, by, "area", colour, name, marker)
+    right.set(title="area under accuracy", ylim=(0, None))
+    bare(aside)
+    aside.legend(
+        *right.get_legend_handles_labels(), title="area under accuracy", loc="center left",
         alignment="left",
     )  # fmt: skip
-    figure.suptitle(f"{where}: {_told(clean)}")
+    for ax in (gap, masked, right):
+        ax.set_xlabel(axis)
+    figure.suptitle(f"{where}, by {axis}: {_told(clean, 'each')}")
     return figure
 
 
-def by_setting(ax: Axes, rows: pd.DataFrame, by: str, column: str, colour: str, name: str) -> None:
-    """Mean over seeds as a line, each seed as a dot, the settings at equal distances."""
+def by_setting(
+    ax: Axes, rows: pd.DataFrame, by: str, column: str, colour: str, name: str, marker: str = "o"
+) -> None:
+    """Mean over seeds as a line, each seed as a mark, the settings at equal distances."""
     values = sorted(rows[by].unique())
     place_of = {value: n for n, value in enumerate(values)}
     mean = rows.groupby(by)[column].mean()
-    ax.plot(range(len(values)), mean.to_numpy(), color=colour, label=name)
+    at = range(len(values))
+    ax.plot(at, mean.to_numpy(), color=colour, marker=marker, markersize=4, label=name)
     ax.plot(
-        rows[by].map(place_of), rows[column], linestyle="none", marker="o", markersize=3,
-        color=colour, alpha=0.7,
+        rows[by].map(place_of), rows[column], linestyle="none", marker=marker, markersize=4,
+        color=colour, alpha=0.35, markeredgewidth=0,
     )  # fmt: skip
     ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
 
 
-def band(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any) -> None:
+def band(
+    ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, name: str | None = None
+) -> None:
     """Mean over seeds as a line, from the lowest to the highest seed as a band."""
     seen = rows.groupby(x)[y].agg(["mean", "min", "max"])
     at = seen.index.to_numpy(dtype=float)
-    ax.plot(at, seen["mean"].to_numpy(), color=colour, linewidth=1.4)
+    ax.plot(at, seen["mean"].to_numpy(), color=colour, linewidth=1.4, label=name)
     ax.fill_between(
         at, seen["min"].to_numpy(), seen["max"].to_numpy(), color=colour, alpha=0.18, linewidth=0
     )
 
 
-def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any) -> None:
-    """Mean over seeds as diamonds."""
-    mean = rows[rows[x] > 0].groupby(x)[y].mean()
+def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, shift: float) -> None:
+    """Mean over seeds as diamonds, from the lowest to the highest seed as a bar.
+
+    shift: how far they are moved along x.
+    """
+    seen = rows[rows[x] > 0].groupby(x)[y].agg(["mean", "min", "max"])
+    at, mean = seen.index.to_numpy(dtype=float) + shift, seen["mean"].to_numpy()
+    ax.vlines(at, seen["min"], seen["max"], colors=[colour], linewidth=1, zorder=4)
     ax.plot(
-        mean.index.to_numpy(dtype=float), mean.to_numpy(), color=colour, linestyle="none",
+        at, mean, color=colour, linestyle="none",
         marker="D", markersize=4, markeredgecolor="white", markeredgewidth=0.5, zorder=5,
         clip_on=False,
     )  # fmt: skip
@@ -158,13 +180,14 @@ def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any) -> None:
 def graded(values: pd.Series[Any]) -> dict[Any, Any]:
     """A colour for each value, growing from bright to dark with it."""
     distinct = sorted(values.unique())
-    palette = sns.color_palette("viridis_r", len(distinct) + 1)[1:]
-    return dict(zip(distinct, palette, strict=True))
+    # the brightest fifth of the map would be lost on white
+    shades = colormaps["viridis"](np.linspace(0.8, 0.0, len(distinct)))
+    return dict(zip(distinct, map(tuple, shades), strict=True))
 
 
-def _told(rows: pd.DataFrame) -> str:
-    """How many networks a line stands for."""
+def _told(rows: pd.DataFrame, spread: str = "range") -> str:
+    """How many networks a line stands for, and what shows how they differ."""
     seeds = rows["seed"].nunique()
     if seeds == 1:
         return "one training seed"
-    return f"mean and range of {seeds} training seeds"
+    return f"mean and {spread} of {seeds} training seeds"

@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from reports.look import WIDEST, styled
 from reports.names import file_name, place
 from reports.study_plots.drawing import (
     Array,
@@ -16,7 +17,6 @@ from reports.study_plots.drawing import (
     by_subject,
     save,
     show_image,
-    styled,
     table_of,
 )
 
@@ -57,8 +57,8 @@ def _sheet(images: Array, said: pd.DataFrame, classes: list[str], name: str) -> 
                     spine.set_visible(True)
                     spine.set(color="#D55E00" if i != j else "#0072B2", linewidth=2)
             if j == 0:
-                ax.set_ylabel(source, fontsize=8)
-    figure.supylabel("source class", fontsize=9)
+                ax.set_ylabel(source, fontsize=9, rotation=0, ha="right", va="center", labelpad=4)
+    figure.supylabel("source class", fontsize=10)
     reds = ", red frame: no success" if failed else ""
     figure.suptitle(f"{name}: C&W into each target class (columns)\nblue frame: clean image{reds}")
     return figure
@@ -67,9 +67,10 @@ def _sheet(images: Array, said: pd.DataFrame, classes: list[str], name: str) -> 
 def _maps(rows: pd.DataFrame, classes: list[str], name: str) -> Figure:
     """Success and mean L2 of each pair."""
     long = max(map(len, classes)) > 3
-    figure = Figure(figsize=(13.0, 5.6), layout="constrained")
+    figure = Figure(figsize=(WIDEST, 4.6), layout="constrained")
+    rows = rows.assign(percent=100 * rows["success"])
     columns = (
-        ("success", "share of attacks that succeed", "viridis", ".0%", (0, 1)),
+        ("percent", "attacks that succeed (%)", "viridis", ".0f", (0, 100)),
         ("l2_mean", "mean $L_2$ of the successes", "mako_r", ".2f", (0, None)),
     )
     for ax, (column, label, colours, form, (low, high)) in zip(
@@ -79,11 +80,12 @@ def _maps(rows: pd.DataFrame, classes: list[str], name: str) -> Figure:
         sns.heatmap(
             wide.reindex(index=classes, columns=classes), ax=ax, annot=True, fmt=form,
             cmap=colours, vmin=low, vmax=high, annot_kws={"fontsize": 7}, square=True,
-            cbar_kws={"shrink": 0.8},
+            cbar_kws={"shrink": 0.7},
         )  # fmt: skip
         ax.grid(False)
         ax.set(xlabel="target class", ylabel="source class", title=label)
-        ax.tick_params(axis="x", rotation=45 if long else 0)
+        if long:
+            ax.set_xticklabels(classes, rotation=45, ha="right", rotation_mode="anchor")
         ax.tick_params(axis="y", rotation=0)
     figure.suptitle(f"{name}: targeted C&W, images a pair: {int(rows['images'].max())}")
     return figure

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.look import styled
 from reports.names import file_name, place
-from reports.plots import draw_training
-from reports.study_plots.drawing import save, styled, table_of
+from reports.study_plots.drawing import save, table_of
 from reports.study_plots.sweep import subjects
 from reports.study_plots.table_image import table_figure
+from reports.training_plot import draw_training
 
 
 def draw(folder: Path) -> list[Path]:
@@ -22,7 +23,7 @@ def draw(folder: Path) -> list[Path]:
             wide = rows.pivot_table("value", "epoch", ["split", "measure"])
             wide.columns = pd.Index(["_".join(name) for name in wide.columns.to_flat_index()])
             path = folder / f"{file_name('curves', dataset, network)}.png"
-            draw_training(wide.reset_index(), f"{place(dataset, network)}", path)
+            draw_training(wide.reset_index(), f"{place(dataset, network)}: training", path)
             written.append(path)
         for (dataset, network), rows in subjects(layers):
             sizes = rows["output_shape"].str.replace("x", " x ")
@@ -33,7 +34,7 @@ def draw(folder: Path) -> list[Path]:
             total = int(rows["parameters"].sum())
             figure = table_figure(
                 ["layer", "output shape", "parameters"], [*texts, ["all", "", f"{total:,}"]],
-                (1.9, 1.4, 1.2), (2,), place(dataset, network), bold=(len(texts),),
+                (1.9, 1.4, 1.2), (2,), f"{place(dataset, network)}: layers", bold=(len(texts),),
                 note="Channels first. Parameters as Keras counts them, running statistics of a"
                 " batch norm included.",
             )  # fmt: skip

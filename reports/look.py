@@ -1,0 +1,53 @@
+"""How every figure of the project looks: palette, style, labels of axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import seaborn as sns
+from matplotlib import style
+
+DPI = 130
+# pages show figures at some 850 pixels: none is wider than this many inches, so that its texts
+# can be read there
+WIDEST = 9.6
+# Wong's palette (Nature Methods 2011) keeps apart for every common kind of colour blindness
+WONG = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "os^Dv<>"
+NORM_LABEL = {"inf": "eps ($L_\\infty$, pixels in [0, 1])", "2": "eps ($L_2$, pixels in [0, 1])"}
+STYLE: dict[str, Any] = {
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "axes.edgecolor": "#777777",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.title_fontsize": 9.5,
+    "legend.frameon": False,
+    "figure.titlesize": 12,
+}
+
+
+def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """A colour and a marker for each name, dashed from the eighth name on."""
+    return {
+        name: {
+            "color": WONG[n % len(WONG)], "marker": MARKERS[n % len(MARKERS)], "markersize": 4,
+            "linestyle": "-" if n < len(WONG) else "--",
+        }
+        for n, name in enumerate(names)
+    }  # fmt: skip
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The style of every figure of the project."""
+    # seaborn's contexts drop the keys that are not theirs, so that the style is set once more
+    with sns.axes_style("whitegrid"), sns.plotting_context("paper"), style.context(STYLE):
+        yield
