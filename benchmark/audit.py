@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from estimators.classifier import BATCH
-from estimators.datasets import Images
+from estimators.images import Images
 
 
 def output_facts(network: nn.Module, images: Images) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def output_facts(network: nn.Module, images: Images) -> dict[str, Any]:
     smallest and largest sum over the classes of one image. From these the audit tells logits from
     probabilities (all in [0, 1], every sum 1).
     """
-    x = torch.from_numpy(images.x[:BATCH])
+    x = torch.from_numpy(images[:BATCH].x)
     with torch.inference_mode():
         out = network(x).double()
     sums = out.sum(dim=1)

@@ -9,8 +9,8 @@ import torch
 
 from benchmark.arguments import as_budget, as_count, as_two_or_inf
 from benchmark.auto_pgd import AutoPGD
+from benchmark.ball import into_ball
 from benchmark.deep_fool import DeepFool
-from benchmark.fast_gradient import shrunk
 from benchmark.square import Square
 from benchmark.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
@@ -22,6 +22,11 @@ class AutoAttack(TensorAttack):
     Each attacks what the ones before have left standing. DeepFool minimises the L2 norm; its
     result is pulled into the ball and counts where it is still adversarial there. Square is
     left out in L2. ART's class is the same sequence of ART's attacks, with their faults.
+
+    Targeted, success is the target itself, and DeepFool is left out: it goes to whichever
+    boundary is nearest. The ratio is that of the paper's equation 7, with the strongest other
+    class in the place of the true one. ART's `targeted` means something else: any wrong class,
+    looked for by way of each class in turn.
     """
 
     def __init__(
@@ -32,9 +37,10 @@ class AutoAttack(TensorAttack):
         max_iter: int = 100,
         queries: int = 1000,
         nb_random_init: int = 1,
+        targeted: bool = False,
     ) -> None:
         """max_iter, nb_random_init: of both APGD; queries: of Square."""
-        super().__init__(estimator)
+        super().__init__(estimator, targeted)
         self.norm = as_two_or_inf(norm, "AutoAttack")
         self.eps = as_budget(eps)
         self.max_iter = as_count(max_iter, "max_iter", 1)
@@ -42,14 +48,15 @@ class AutoAttack(TensorAttack):
         self.nb_random_init = as_count(nb_random_init, "nb_random_init", 0)
 
     def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
-        """Images that are wrong already stay as they are."""
+        """Images that are wrong already (or the target, if targeted) stay as they are."""
         found = x.clone()
         left = (self.margin(x, y) >= 0).nonzero().flatten()
         for part in self._parts():
             if not len(left):
                 break
             own = [streams[i] for i in left.tolist()]
-            image = self._into_ball(x[left], part.attack(x[left], y[left], own))
+            image = part.attack(x[left], y[left], own)
+            image = into_ball(x[left], image, self.eps, self.norm)
             won = self.margin(image, y[left]) < 0
             found[left[won]] = image[won]
             left = left[~won]
@@ -58,13 +65,10 @@ class AutoAttack(TensorAttack):
     def _parts(self) -> Iterator[TensorAttack]:
         for loss in ("ce", "dlr"):
             yield AutoPGD(
-                self.estimator, self.norm, self.eps, self.max_iter, loss, self.nb_random_init
-            )
-        yield DeepFool(self.estimator)
+                self.estimator, self.norm, self.eps, self.max_iter, loss, self.nb_random_init,
+                self.targeted,
+            )  # fmt: skip
+        if not self.targeted:
+            yield DeepFool(self.estimator)
         if self.norm == math.inf:
-            yield Square(self.estimator, self.eps, self.queries)
-
-    def _into_ball(self, x: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        if self.norm == math.inf:
-            return (image - x).clamp_(-self.eps, self.eps).add_(x).clamp_(0, 1)
-        return (x + shrunk(image - x, self.eps)).clamp_(0, 1)
+            yield Square(self.estimator, self.eps, self.queries, targeted=self.targeted)

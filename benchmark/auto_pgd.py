@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from benchmark.arguments import as_budget, as_count, as_two_or_inf
-from benchmark.fast_gradient import shrunk
+from benchmark.ball import each, into_ball, lengths
 from benchmark.tensor_attack import Streams, TensorAttack, uniform
 from estimators.classifier import Classifier
 from estimators.errors import InputError
@@ -23,7 +23,8 @@ class AutoPGD(TensorAttack):
 
     ART's class returns its last point, even where an earlier one was adversarial; cannot compute
     the DLR loss for fewer than three classes; compares losses the wrong way round in the first
-    step of a targeted attack; and asks a copy of the classifier, which counts nothing. Here an
+    step of a targeted attack; has the untargeted ratio for targets, too, which is constant where
+    the target comes third; and asks a copy of the classifier, which counts nothing. Here an
     adversarial point is kept once it is met, and the image leaves.
     """
 
@@ -37,7 +38,7 @@ class AutoPGD(TensorAttack):
         nb_random_init: int = 1,
         targeted: bool = False,
     ) -> None:
-        """loss: `ce` (cross entropy) or `dlr` (difference of logits ratio, equation 6).
+        """loss: `ce` (cross entropy) or `dlr` (difference of logits ratio, equations 6 and 7).
 
         nb_random_init: runs from random points; 0 for one run from the image itself. max_iter:
         gradients of each run. Raises InputError for parameters out of range.
@@ -62,7 +63,7 @@ class AutoPGD(TensorAttack):
             start = centre
             if self.nb_random_init:
                 noise = uniform([streams[i] for i in left.tolist()], x.shape[1:], x.device)
-                start = self._into_ball(centre, centre + self._scaled(noise))
+                start = self._within(centre, centre + self._scaled(noise))
             image, hit = self._run(centre, y[left], start)
             found[left] = image
             left = left[~hit]
@@ -93,22 +94,22 @@ class AutoPGD(TensorAttack):
             if not len(alive) or k == self.max_iter:
                 break
             centre = x[alive]
-            ahead = self._into_ball(centre, here + _each(step) * self._direction(gradient))
+            ahead = self._within(centre, here + each(step) * self._direction(gradient))
             if k > 1:
                 inertia = (1 - MOMENTUM) * (here - before)
-                ahead = self._into_ball(centre, here + MOMENTUM * (ahead - here) + inertia)
+                ahead = self._within(centre, here + MOMENTUM * (ahead - here) + inertia)
             before, here, was = here, ahead, loss
             loss, gradient, hit = self._look(here, y[alive])
             gained += loss > was
             better = loss > most
             most = torch.where(better, loss, most)
-            best = torch.where(_each(better), here, best)
-            steepest = torch.where(_each(better), gradient, steepest)
+            best = torch.where(each(better), here, best)
+            steepest = torch.where(each(better), gradient, steepest)
             if k in checks:
                 # conditions 1 and 2 of section 3.2.1
                 halve = (gained < GAIN * (k - last)) | (~kept & (most_then >= most))
                 step = torch.where(halve, step / 2, step)
-                back = _each(halve & ~hit)
+                back = each(halve & ~hit)
                 here, before = torch.where(back, best, here), torch.where(back, best, before)
                 gradient = torch.where(back, steepest, gradient)
                 loss = torch.where(back.flatten(), most, loss)
@@ -135,25 +136,23 @@ class AutoPGD(TensorAttack):
             loss = functional.cross_entropy(logits, y, reduction="none")
             return -loss if self.targeted else loss
         lead = self.lead(logits, y)
-        if logits.shape[1] < 3:
-            # the ratio needs a third logit; with two it would be constant
+        top = logits.topk(min(4, logits.shape[1]), dim=1).values
+        if top.shape[1] < (4 if self.targeted else 3):
+            # with fewer logits the ratio may be constant: what is below the line is what is above
             return -lead
-        top = logits.topk(3, dim=1).values
-        return -lead / (top[:, 0] - top[:, 2] + 1e-12)
+        below = (top[:, 2] + top[:, 3]) / 2 if self.targeted else top[:, 2]
+        return -lead / (top[:, 0] - below + 1e-12)
 
     def _direction(self, gradient: torch.Tensor) -> torch.Tensor:
         if self.norm == math.inf:
             return gradient.sign()
-        return gradient / (_norms(gradient) + 1e-12)
+        return gradient / (lengths(gradient) + 1e-12)
 
-    def _into_ball(self, x: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
-        """Into the ball around x, then into [0, 1], which leads out of neither."""
-        if self.norm == math.inf:
-            return (moved - x).clamp(-self.eps, self.eps).add_(x).clamp_(0, 1)
-        return (x + shrunk(moved - x, self.eps)).clamp_(0, 1)
+    def _within(self, x: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+        return into_ball(x, moved, self.eps, self.norm)
 
     def _scaled(self, noise: torch.Tensor) -> torch.Tensor:
-        return self.eps * (noise if self.norm == math.inf else noise / (_norms(noise) + 1e-12))
+        return self.eps * (noise if self.norm == math.inf else noise / (lengths(noise) + 1e-12))
 
 
 def checkpoints(max_iter: int) -> set[int]:
@@ -162,12 +161,3 @@ def checkpoints(max_iter: int) -> set[int]:
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
     return {math.ceil(round(share * max_iter, 9)) for share in shares[1:]}
-
-
-def _each(values: torch.Tensor) -> torch.Tensor:
-    return values.view(-1, 1, 1, 1)
-
-
-def _norms(images: torch.Tensor) -> torch.Tensor:
-    norms: torch.Tensor = torch.linalg.vector_norm(images.flatten(1), dim=1)
-    return norms.view(-1, 1, 1, 1)

@@ -7,25 +7,49 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from collections.abc import Callable
 from typing import Any
 
 from estimators.errors import InputError
 
 Params = dict[str, Any]
+# ART's names of the losses of APGD
+LOSSES = {"ce": "cross_entropy", "dlr": "difference_logits_ratio"}
+
+
+def fast_gradient(norm: float) -> Callable[[Any, Params], Any]:
+    """The fast gradient method in one norm."""
+
+    def build(classifier: Any, params: Params) -> Any:
+        from art.attacks.evasion import FastGradientMethod
+
+        from benchmark.fast_gradient import FastGradient
+        from estimators.classifier import BATCH
+
+        stock, params = _engine(params)
+        cls = FastGradientMethod if stock else FastGradient
+        return cls(classifier, norm=norm, batch_size=BATCH, **params)
+
+    return build
+
+
+def pgd(classifier: Any, params: Params) -> Any:
+    """Projected gradient descent."""
+    params = {**params, **pgd_step(params), "norm": _norm(params.get("norm", "inf"))}
+    return _projected(classifier, params, "ProjectedGradientDescent")
+
+
+def pgd_step(params: Params) -> Params:
+    """The step is 2.5 eps / iterations where a grid names none (Madry et al. 2018)."""
+    step = params.get("eps_step")
+    if step is None:
+        step = min(2.5 * params["eps"] / params["max_iter"], params["eps"])
+    return {"eps_step": step}
 
 
 def bim(classifier: Any, params: Params) -> Any:
     """The basic iterative method: projected gradient descent with small steps."""
-    from art.attacks.evasion import BasicIterativeMethod
-
-    from benchmark.projected_gradient import ProjectedGradient
-    from estimators.classifier import BATCH
-
-    stock, params = _engine(params)
-    params = {**params, **bim_steps(params)}
-    if stock:
-        return BasicIterativeMethod(classifier, batch_size=BATCH, verbose=False, **params)
-    return ProjectedGradient(classifier, **params)
+    return _projected(classifier, {**params, **bim_steps(params)}, "BasicIterativeMethod")
 
 
 def bim_steps(params: Params) -> Params:
@@ -49,7 +73,7 @@ def auto_pgd(classifier: Any, params: Params) -> Any:
     params["norm"] = _norm(params["norm"])
     if not stock:
         return AutoPGD(classifier, **params)
-    loss = {"ce": "cross_entropy", "dlr": "difference_logits_ratio"}[params.pop("loss")]
+    loss = LOSSES[params.pop("loss")]
     params["eps_step"] = 2 * params["eps"]
     return AutoProjectedGradientDescent(
         classifier, loss_type=loss, batch_size=BATCH, verbose=False, **params
@@ -80,7 +104,7 @@ def square(classifier: Any, params: Params) -> Any:
     stock, params = _engine(params)
     if not stock:
         return Square(classifier, **params)
-    params.pop("targeted", None)
+    params.pop("targeted", None)  # false: `check_attack` refuses the other
     steps = max(1, params.pop("queries") // 3)
     return SquareAttack(classifier, max_iter=steps, batch_size=BATCH, verbose=False, **params)
 
@@ -102,8 +126,9 @@ def hop_skip_jump(classifier: Any, params: Params) -> Any:
 
 
 def auto_attack(classifier: Any, params: Params) -> Any:
-    """AutoAttack; ART's class chooses the parameters of its parts itself."""
+    """AutoAttack; ART's class gets the parts that it would make itself, with our parameters."""
     from art.attacks.evasion import AutoAttack as Stock
+    from art.attacks.evasion import DeepFool, SquareAttack
 
     from benchmark.auto_attack import AutoAttack
     from estimators.classifier import BATCH
@@ -117,8 +142,54 @@ def auto_attack(classifier: Any, params: Params) -> Any:
             "attack autoattack: ART's class needs the package multiprocess, which ART does not"
             " declare: install it, or leave engine: stock out"
         )
-    chosen = {name: params[name] for name in ("eps", "norm")}
-    return Stock(classifier, eps_step=2 * params["eps"], batch_size=BATCH, **chosen)
+    params.pop("targeted", None)  # false: `check_attack` refuses the other
+    steps = max(1, params.pop("queries") // 3)
+    bounds = {name: params[name] for name in ("eps", "norm")}
+    common = {"batch_size": BATCH, "verbose": False}
+    parts = [
+        *(auto_pgd(classifier, {**params, "engine": "stock", "loss": loss}) for loss in LOSSES),
+        DeepFool(classifier, max_iter=100, epsilon=1e-3, **common),
+        SquareAttack(classifier, max_iter=steps, **bounds, **common),
+    ]
+    return Stock(classifier, attacks=parts, eps_step=2 * params["eps"], batch_size=BATCH, **bounds)
+
+
+def carlini(classifier: Any, params: Params) -> Any:
+    """Carlini and Wagner's attack, ours; ART's is an attack of its own (`cw-art`)."""
+    from benchmark.carlini import CarliniL2
+    from estimators.classifier import BATCH
+
+    return CarliniL2(classifier, batch_size=BATCH, **_engine(params)[1])
+
+
+def carlini_art(classifier: Any, params: Params) -> Any:
+    """ART's Carlini and Wagner attack."""
+    from art.attacks.evasion import CarliniL2Method
+
+    from benchmark.carlini_exact import CarliniL2Exact
+    from estimators.classifier import BATCH
+
+    stock, params = _engine(params)
+    cls = CarliniL2Method if stock else CarliniL2Exact
+    return cls(classifier, batch_size=BATCH, verbose=False, **params)
+
+
+def noise(classifier: Any, params: Params) -> Any:
+    """The control looks at no classifier (`crafting.random_signs`)."""
+    raise InputError("attack noise: is drawn by image, not built")
+
+
+def _projected(classifier: Any, params: Params, stock_name: str) -> Any:
+    from art.attacks import evasion
+
+    from benchmark.projected_gradient import ProjectedGradient
+    from estimators.classifier import BATCH
+
+    stock, params = _engine(params)
+    if stock:
+        cls = getattr(evasion, stock_name)
+        return cls(classifier, batch_size=BATCH, verbose=False, **params)
+    return ProjectedGradient(classifier, batch_size=BATCH, **params)
 
 
 def _engine(params: Params) -> tuple[bool, Params]:

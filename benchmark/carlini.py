@@ -15,16 +15,13 @@ from benchmark.arguments import (
     as_classifier,
     as_count,
     as_flag,
-    as_images,
-    as_labels,
 )
+from benchmark.ball import each
+from benchmark.batches import batches, joined
+from benchmark.tensor_attack import LEAD, lead
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 
-# An image is adversarial only when the wrong logit leads by this share of the largest logit. A tie
-# on the boundary does not count: another batch size or a folded batch norm rounds logits
-# differently, by about 1e-6 of the largest, and would flip the verdict.
-LEAD = 1e-4
 # x = 1/2 + tanh(w) / (2 SQUEEZE): the paper's footnote 8 (scale by 1/2 + epsilon), taken far
 # enough that the slope at black and white pixels does not vanish. With ART's 0.999999 a step of
 # 0.01 needs hundreds of iterations to lift a black pixel.
@@ -93,19 +90,9 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
         y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
         An image that is adversarial already, or for which none was found, comes back as it is.
         """
-        images = as_images(x)
-        labels = as_labels(y, len(images), self.estimator.nb_classes)
-        device = self.estimator.torch_device
-        parts = [
-            self._attack(part, truth)
-            for part, truth in zip(
-                torch.from_numpy(images).to(device).split(self.batch_size),
-                torch.from_numpy(labels).to(device).split(self.batch_size),
-                strict=True,
-            )
-        ]
-        found: FloatArray = torch.cat(parts).cpu().numpy()
-        return found
+        return joined(
+            [self._attack(*part) for part in batches(self.estimator, x, y, self.batch_size)]
+        )
 
     def _attack(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """The binary search over c (section VI.A), for all images of a batch at once."""
@@ -168,7 +155,7 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
             distance = change.flatten(1).norm(dim=1)
             closer = (excess <= 0) & (distance < nearest)
             nearest = torch.where(closer, distance, nearest)
-            best = torch.where(_each(closer), image, best)
+            best = torch.where(each(closer), image, best)
 
             slope = t.square_().neg_().add_(1).div_(2 * SQUEEZE)
             gradient = gradient.add_(change, alpha=2).mul_(slope)
@@ -176,7 +163,7 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
             square.mul_(SQUARES).addcmul_(gradient, gradient, value=1 - SQUARES)
             scale = (square / (1 - SQUARES ** (i + 1))).sqrt_().add_(TINY)
             pace = 0.5 * (1 + math.cos(math.pi * i / self.max_iter)) / (1 - MOMENTUM ** (i + 1))
-            w.addcdiv_(mean * _each(rate), scale, value=-pace).clamp_(-limit, limit)
+            w.addcdiv_(mean * each(rate), scale, value=-pace).clamp_(-limit, limit)
         return best, nearest
 
     def _excess_gradient(
@@ -189,21 +176,14 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
         """
         excesses, gradients = [], []
         for leaf, logits in self.estimator.passes(x):
-            label = logits[own]
-            other = logits.masked_fill(own, -math.inf).amax(dim=1)
             needed = self.confidence + LEAD * logits.detach().abs().amax(dim=1)
-            excess = (other - label if self.targeted else label - other) + needed
+            excess = lead(logits, own, self.targeted) + needed
             (gradient,) = torch.autograd.grad((weight * excess.clamp_min(0)).sum(), leaf)
             excesses.append(excess.detach())
             gradients.append(gradient)
         if len(excesses) == 1:
             return excesses[0], gradients[0].contiguous()
         return torch.stack(excesses).mean(0), torch.stack(gradients).mean(0)
-
-
-def _each(values: torch.Tensor) -> torch.Tensor:
-    """One value an image [N], shaped to go with images [N, C, H, W]."""
-    return values.view(-1, 1, 1, 1)
 
 
 def _positive(value: float | None, name: str) -> float | None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from benchmark.attack_kind import AttackKind
 from estimators.errors import InputError
 from estimators.plugins import Kind, Plugin, installed, plugin
 
@@ -21,7 +22,7 @@ def catalogue() -> dict[str, list[Row]]:
     from benchmark.threats import PARAMETERS, THREATS
 
     attacks = [
-        (name, kind.about, _params({**({"eps": "..."} if kind.bounded else {}), **kind.defaults}))
+        (name, kind.about, _params({**({"eps": "..."} if kind.bounded else {}), **kind.params}))
         for name, kind in ATTACKS.items()
     ]
     grids = []
@@ -139,8 +140,8 @@ def _described(kind: Kind, found: Plugin) -> Row:
     except InputError as error:
         return found.name, f"{source}: {error}", ""
     about = (inspect.getdoc(thing) or "").partition("\n")[0]
-    if kind == "attacks" and hasattr(thing, "defaults"):
-        return found.name, f"{thing.about} ({source})", _params(dict(thing.defaults))
+    if isinstance(thing, AttackKind):
+        return found.name, f"{thing.about} ({source})", _params(thing.params)
     try:
         known = inspect.signature(thing).parameters.values()
     except (TypeError, ValueError):

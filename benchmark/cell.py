@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,10 +33,17 @@ class Cell:
     samples: Samples
     seed: int
 
-    def key(self, data_sha256: str, weights_sha256: str, source_sha256: str = "") -> str:
+    def key(
+        self,
+        data_sha256: str,
+        weights_sha256: str,
+        source_sha256: str = "",
+        code: Mapping[str, str] | None = None,
+    ) -> str:
         """16 hex digits for this cell on these very images and weights.
 
         source_sha256: the weights of the network that `transfer` crafts on.
+        code: hashes of the code of others that it runs (`foreign_code.foreign_code`).
         """
         decides = [
             SCHEMA,
@@ -49,6 +57,7 @@ class Cell:
             data_sha256,
             weights_sha256,
             *([source_sha256] if source_sha256 else []),
+            *([dict(sorted(code.items()))] if code else []),
         ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 

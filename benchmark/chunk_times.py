@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.plan import Task, plan
-from estimators.datasets import Images
+from estimators.images import Images
 from reports.files import csv_text, replace_text
 
 FILE = Path("reports") / "baselines" / "chunk_times.csv"
@@ -61,7 +61,7 @@ def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Ch
     from benchmark.material import gather
     from benchmark.memory import keep_memory
     from estimators.classifier import BATCH
-    from estimators.datasets import subset
+    from estimators.images import subset
 
     tasks = list(tasks)
     cells = [cell for task in tasks for cell in task.cells]

@@ -16,8 +16,8 @@ from benchmark.cluster_pool import ANSWER, CANCELLED, TIMEOUT, Workers
 from benchmark.drive import OnChunk, OnTask, Used, drive
 from benchmark.engine import chosen_device
 from benchmark.plan import Task
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec
 
 # seconds until a scheduler that does not answer is given up

@@ -17,11 +17,12 @@ from typing import Any
 from benchmark import remote
 from benchmark.cell import Cell
 from benchmark.drive import Failure
-from benchmark.evaluate import Outcome
+from benchmark.foreign_code import foreign_code
+from benchmark.outcome import Outcome
 from benchmark.plan import Task
 from benchmark.remote import ClusterLost, UnfitWorker
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec
 
 # seconds
@@ -66,7 +67,7 @@ class Workers:
     _ready: list[str] = field(default_factory=list)
     _held: OrderedDict[str, tuple[Any, int]] = field(default_factory=OrderedDict)
     _packed: dict[tuple[str, tuple[Spec, ...]], tuple[bytes, str]] = field(default_factory=dict)
-    _task: tuple[Task, bytes] | None = None
+    _task: tuple[Task, bytes, dict[str, str]] | None = None
     _renewed: int = 0
     _looked: float = 0.0
     _deserted: float | None = None
@@ -100,11 +101,12 @@ class Workers:
         network, sha256 = self._models(task)
         part = self._hold(f"images-{images.sha256}", lambda: pickle.dumps(images, protocol=5))
         if self._task is None or self._task[0] is not task:
-            self._task = (task, pickle.dumps(task, protocol=5))
+            code = {k: v for cell in task.cells for k, v in foreign_code(cell).items()}
+            self._task = (task, pickle.dumps(task, protocol=5), code)
         with self._watched():
             future = self.client.submit(
                 remote.work, network, sha256, part, self._task[1], self.device,
-                remote.relevant_versions(),
+                remote.relevant_versions(), self._task[2],
                 pure=False, resources={"GPU": 1} if self.device != "cpu" else None,
             )  # fmt: skip
         key = str(future.key)

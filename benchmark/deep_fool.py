@@ -7,7 +7,8 @@ import math
 import torch
 
 from benchmark.arguments import as_budget, as_count
-from benchmark.tensor_attack import Streams, TensorAttack
+from benchmark.ball import each
+from benchmark.tensor_attack import LEAD, Streams, TensorAttack
 from estimators.classifier import Classifier
 
 # halvings of the way back to the image: the distance is found to a thousandth
@@ -39,7 +40,7 @@ class DeepFool(TensorAttack):
                 break
             step = self._to_boundary(here, y[left]) * (1 + self.overshoot)
             here = (here + step).clamp_(0, 1)
-            done = self.margin(here, y[left]) < 0
+            done = self._clear(here, y[left])
             if done.any():
                 found[left[done]] = self._nearer(x[left[done]], here[done], y[left[done]])
             left, here = left[~done], here[~done]
@@ -57,7 +58,7 @@ class DeepFool(TensorAttack):
         nearest = distance.argmin(1)
         # a point on the boundary itself must move, too
         size = distance[rows, nearest].clamp_min(1e-6) / length[rows, nearest]
-        step: torch.Tensor = size.view(-1, 1, 1, 1) * away[rows, nearest]
+        step: torch.Tensor = each(size) * away[rows, nearest]
         return step
 
     def _jacobian(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,10 +75,17 @@ class DeepFool(TensorAttack):
             gradients.append(torch.stack(one, 1))
         return torch.stack(values).mean(0), torch.stack(gradients).mean(0)
 
+    def _clear(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Which images are adversarial by more than rounding [N]."""
+        self.estimator.forwards += len(x)
+        logits = self.estimator.logits(self.estimator.defended(x))
+        clear: torch.Tensor = self.lead(logits, y) < -LEAD * logits.abs().amax(1)
+        return clear
+
     def _nearer(self, x: torch.Tensor, found: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         low, high = torch.zeros_like(x[:, :1, :1, :1]), torch.ones_like(x[:, :1, :1, :1])
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            wrong = (self.margin(x + middle * (found - x), y) < 0).view(-1, 1, 1, 1)
+            wrong = each(self._clear(x + middle * (found - x), y))
             low, high = torch.where(wrong, low, middle), torch.where(wrong, middle, high)
         return torch.where(high < 1, x + high * (found - x), found).clamp_(0, 1)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from benchmark.cell import Cell
-from benchmark.evaluate import Outcome
+from benchmark.outcome import Outcome
 from benchmark.plan import Task
 from estimators.classifier import BATCH
-from estimators.datasets import Images
+from estimators.images import Images
 
 
 @dataclass(frozen=True)

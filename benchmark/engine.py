@@ -14,12 +14,13 @@ from torch import nn
 
 from benchmark.cell import Cell
 from benchmark.drive import Failure, OnChunk, OnTask, Used, drive
-from benchmark.evaluate import Outcome, Workbench, run_chunk
+from benchmark.evaluate import Workbench, run_chunk
 from benchmark.memory import keep_memory, release_memory
+from benchmark.outcome import Outcome
 from benchmark.plan import Task
 from estimators.classifier import BATCH, channels_last
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec
 
 
@@ -34,7 +35,7 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
         return 1
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    chunk = channels_last(torch.from_numpy(images.x[:BATCH]))
+    chunk = channels_last(torch.from_numpy(images[:BATCH].x))
     candidates = sorted({*(1 << n for n in range(most.bit_length())), most})
 
     def job(_: int) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark.attacks import ATTACKS, attack_kind, craft, shares_gradient, targets
+from benchmark.attack_lookup import attack_kind, attack_norm, shares_gradient
+from benchmark.attacks import ATTACKS
 from benchmark.cell import Cell
+from benchmark.chance import seeded
+from benchmark.crafting import craft, targets
 from benchmark.memory import release_memory
+from benchmark.outcome import Outcome
 from benchmark.plan import Knowledge, Task
 from estimators.classifier import Classifier, Frozen
-from estimators.datasets import Images
 from estimators.defences import build_defence, byte_coder, from_bytes, to_bytes
+from estimators.images import Images
 from estimators.randomised import is_random
 from estimators.spec import Spec
 from estimators.through import Through
@@ -25,39 +28,6 @@ from estimators.through import Through
 # float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
 ABSOLUTE_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-5
-
-_global_random = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One cell on some images; every array has one entry an image.
-
-    ids: official indices. label: true classes. target: what the attack was told.
-    clean, adversarial: predictions behind the defence, without and under attack.
-    l2, linf: norms of the perturbation, in pixels of [0, 1].
-    over: outside the budget or outside [0, 1].
-    zero: the loss gradient that the attacker saw is zero in every pixel.
-    gradients, forwards: passes that the attack took for this image (by itself, nothing shared).
-    """
-
-    ids: npt.NDArray[np.int64]
-    label: npt.NDArray[np.int64]
-    target: npt.NDArray[np.int64]
-    clean: npt.NDArray[np.int16]
-    adversarial: npt.NDArray[np.int16]
-    l2: npt.NDArray[np.float32]
-    linf: npt.NDArray[np.float32]
-    over: npt.NDArray[np.bool_]
-    zero: npt.NDArray[np.bool_]
-    gradients: npt.NDArray[np.float64]
-    forwards: npt.NDArray[np.float64]
-
-    @classmethod
-    def joined(cls, parts: Iterable[Outcome]) -> Outcome:
-        """The chunks of one cell as one outcome, in the order given."""
-        listed = list(parts)
-        return cls(*(np.concatenate([getattr(p, f.name) for p in listed]) for f in fields(cls)))
 
 
 class Workbench:
@@ -110,7 +80,8 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
     """
     bench.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
     attacker = bench.attacker(task.dataset, task.knows)
-    x = torch.from_numpy(images.x).to(attacker.torch_device)
+    pixels = images.x
+    x = torch.from_numpy(pixels).to(attacker.torch_device)
     y = torch.from_numpy(images.y).to(attacker.torch_device)
     scorers = {_stand(c): bench.classifier(task.dataset, *_stand(c)) for c in task.cells}
     for classifier in (attacker, *scorers.values()):
@@ -121,17 +92,17 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
         by_attack.setdefault(cell.attack, []).append(cell)
 
     outcomes: dict[Cell, Outcome] = {}
-    with _seeded(task, images):
+    with _chance(task, images):
         attacker.reset_counts()
         shared = shares_gradient(task.attacks[0])
         for attack, adversarial, zero in craft(
-            task.attacks, attacker, images.x, images.y, images.ids, task.seed
+            task.attacks, attacker, pixels, images.y, images.ids, task.seed
         ):
             gradients, forwards = attacker.gradients, attacker.forwards
             if zero is None and not attack_kind(attack).uses_gradient:
                 zero = np.zeros(len(images), dtype=np.bool_)
             elif zero is None:
-                zero = (attacker.input_gradient(x, y) == 0).flatten(1).all(1).cpu().numpy()
+                zero = _kept((attacker.input_gradient(x, y) == 0).flatten(1).all(1))
             if not shared:
                 attacker.reset_counts()
             cells = by_attack[attack]
@@ -168,7 +139,7 @@ def _predictions(
         else:
             bytes_of_x = to_bytes(x) if bytes_of_x is None else bytes_of_x
             seen = from_bytes(coder(bytes_of_x))
-        found[spec] = classifier.logits(seen).argmax(1).to(torch.int16).cpu().numpy()
+        found[spec] = _kept(classifier.logits(seen).argmax(1).to(torch.int16))
     return found
 
 
@@ -184,90 +155,24 @@ def _measured(
     if isinstance(eps, float) and norm in ("inf", "2"):
         size = linf if norm == "inf" else l2
         over |= ~(size <= eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE)
-    return l2.cpu().numpy(), linf.cpu().numpy(), over.cpu().numpy()
+    return _kept(l2), _kept(linf), _kept(over)
 
 
-def attack_norm(attack: Spec) -> str:
-    """The norm of an attack: its own parameter where it has one, else that of its kind."""
-    return str(attack.get("norm", attack_kind(attack).norm))
+def _kept(values: torch.Tensor) -> npt.NDArray[Any]:
+    """A tensor that outlives its chunk, as an array of NumPy's own memory.
+
+    Small tensors that stay, left where torch made them between large ones that go, keep the
+    memory of those from being used again: a run grew by 7 kB an image.
+    """
+    return values.cpu().numpy().copy()
 
 
-class _seeded:
-    """ART draws from NumPy's global stream: seeded by task and images, one thread at a time.
+def _chance(task: Task, images: Images) -> AbstractContextManager[None]:
+    """ART's classes draw from global streams: seeded by task and images, one thread at a time.
 
     The attacks of this project draw nothing from there and do not wait.
     """
-
-    def __init__(self, task: Task, images: Images) -> None:
-        attack = task.attacks[0]
-        stock = attack.get("engine") == "stock" or attack.name not in ATTACKS
-        self.wanted = stock
-        self.seed = [task.seed & 0xFFFFFFFF, int(images.ids[0]) & 0xFFFFFFFF, len(images)]
-
-    def __enter__(self) -> None:
-        if self.wanted:
-            _global_random.acquire()
-            np.random.seed(self.seed)
-            torch.manual_seed(sum(self.seed))
-
-    def __exit__(self, *_: object) -> None:
-        if self.wanted:
-            _global_random.release()
-
-
-def row_of(cell: Cell, outcome: Outcome) -> dict[str, Any]:
-    """The numbers of one row; norms and success are taken over the images that were right."""
-    from reports.metrics import wilson
-
-    right = outcome.clean == outcome.label
-    still = outcome.adversarial == outcome.label
-    n, hits = len(outcome.label), int(still.sum())
-    low, high = wilson(hits, n)
-    if cell.attack.get("targeted", False):
-        attackable = right & (outcome.target != outcome.label)
-        won = outcome.adversarial == outcome.target
-    else:
-        attackable, won = right, ~still
-    row: dict[str, Any] = {
-        "n": n,
-        "clean_correct": int(right.sum()),
-        "clean_accuracy": int(right.sum()) / n,
-        "correct": hits,
-        "accuracy": hits / n,
-        "accuracy_low": float(low),
-        "accuracy_high": float(high),
-        "success_rate": float(won[attackable].mean()) if attackable.any() else None,
-        "zero_gradient": (
-            float(outcome.zero.mean()) if attack_kind(cell.attack).uses_gradient else None
-        ),
-        "over_budget": int(outcome.over.sum()),
-        "gradients": float(outcome.gradients.mean()),
-        "forwards": float(outcome.forwards.mean()),
-    }
-    for norm in ("l2", "linf"):
-        sizes = getattr(outcome, norm)[right].astype(np.float64)
-        for name, of in (("mean", np.mean), ("median", np.median), ("max", np.max)):
-            row[f"{norm}_{name}"] = float(of(sizes)) if len(sizes) else None
-    return row
-
-
-def identity(cell: Cell) -> dict[str, Any]:
-    """The columns of a row that say which cell it is."""
-    from benchmark.attacks import all_params
-    from reports.tables import SCHEMA
-
-    quality = cell.defence.get("quality")
-    return {
-        "schema": SCHEMA,
-        "dataset": cell.dataset,
-        "network": str(cell.network),
-        "attack": str(cell.attack.without("eps")),
-        "norm": attack_norm(cell.attack),
-        "eps": cell.eps,
-        "threat": cell.threat,
-        "defence": str(cell.defence.without("quality")),
-        "quality": quality,
-        "attack_params": all_params(cell.attack),
-        "samples": str(cell.samples),
-        "seed": cell.seed,
-    }
+    attack = task.attacks[0]
+    if attack.name in ATTACKS and attack.get("engine") != "stock":
+        return nullcontext()
+    return seeded([task.seed, int(images.ids[0]), len(images)])

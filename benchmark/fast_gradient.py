@@ -25,6 +25,7 @@ from benchmark.arguments import (
     as_labels,
     as_norm,
 )
+from benchmark.ball import shrunk
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 from estimators.through import Through
@@ -163,12 +164,6 @@ def perturbed(
     else:
         step.clamp_(-eps, eps)
     return step.add_(x)
-
-
-def shrunk(step: torch.Tensor, eps: float | torch.Tensor) -> torch.Tensor:
-    """Each image's step [N, C, H, W] scaled back into the L2 ball of radius eps, on its device."""
-    norm = torch.linalg.vector_norm(step.flatten(1), dim=1).view(-1, 1, 1, 1)
-    return step * torch.where(norm > eps, eps / norm, torch.ones_like(norm))
 
 
 def smallest_eps(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +14,14 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from benchmark.attacks import attack_kind, craft
+from benchmark.attack_lookup import attack_kind
 from benchmark.cell import Cell
+from benchmark.chance import seeded
+from benchmark.crafting import craft
 from benchmark.evaluate import Workbench
 from benchmark.material import Material
 from benchmark.plan import BARE, knowledge
-from estimators.datasets import Images
+from estimators.images import Images
 from estimators.spec import Spec
 from reports.evidence import behind
 from reports.predictions import Predictions, read_predictions
@@ -185,7 +186,7 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
     scorer = part.bench.classifier(cell.dataset, cell.network, cell.defence)
     for classifier in (attacker, scorer):
         classifier.bind(at.ids, cell.seed)
-    with _seeded(cell.seed, pick.image):
+    with seeded([cell.seed, pick.image]):
         found = next(craft([cell.attack], attacker, at.x, at.y, at.ids, cell.seed))[1]
     crafted = found.cpu().numpy()
     change = crafted - at.x
@@ -214,19 +215,6 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
         "label": images.classes[label], "l2": float(f"{np.linalg.norm(change):.6g}"),
         "linf": float(f"{largest:.6g}"), "noise_scale": float(f"{scale:.6g}"), "pictures": shown,
     }  # fmt: skip
-
-
-@contextmanager
-def _seeded(seed: int, image: int) -> Iterator[None]:
-    """ART draws from NumPy's and torch's global streams: seeded here, and given back."""
-    state = np.random.get_state()
-    with torch.random.fork_rng(devices=[]):
-        np.random.seed([seed & 0xFFFFFFFF, image & 0xFFFFFFFF])
-        torch.manual_seed(seed + image)
-        try:
-            yield
-        finally:
-            np.random.set_state(state)
 
 
 def _predicted(logits: torch.Tensor | None, label: int, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from typing import Any
 
 import yaml
 
-from benchmark.grid import SHIPPED, Grid, entry_of, refuse_import
+from benchmark.entries import entry_of
+from benchmark.grid import SHIPPED, Grid
+from benchmark.grid_code import refuse_import
 from estimators.errors import DataUnavailable, InputError, unknown
 from estimators.spec import Spec
 

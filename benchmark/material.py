@@ -9,11 +9,14 @@ from typing import Any
 
 from benchmark.audit import output_facts
 from benchmark.cell import Cell
+from benchmark.crafting import targets
+from benchmark.foreign_code import foreign_code
 from benchmark.threats import threat
 from estimators.checkpoints import Trained, is_given, trained_network
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
 from estimators.defences import build_defence
 from estimators.errors import DataUnavailable, InputError
+from estimators.images import Images
 from estimators.networks import build_network
 from estimators.spec import Spec
 from estimators.wrapping import check_fit, check_wrapped
@@ -23,6 +26,7 @@ from estimators.wrapping import check_fit, check_wrapped
 class Material:
     """Test images by data set, trained networks, and the reason for each missing data set.
 
+    code: hashes of the code of others, from all cells (`foreign_code.foreign_code`).
     warnings: what the checks on each network of others found (`wrapping.check_wrapped`).
     """
 
@@ -30,14 +34,19 @@ class Material:
     networks: dict[tuple[str, Spec], Trained] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     warnings: dict[tuple[str, Spec], list[str]] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
 
     def key(self, cell: Cell) -> str:
-        """The key of a cell on these images and weights."""
+        """The key of a cell on these images and weights, with this code."""
         if cell.dataset in self.missing:
             return cell.key("", "")
         source = threat(cell.threat).source
-        shas = [self.networks[cell.dataset, n].sha256 for n in (cell.network, source) if n]
-        return cell.key(self.images[cell.dataset].sha256, *shas)
+        return cell.key(
+            self.images[cell.dataset].sha256,
+            self.networks[cell.dataset, cell.network].sha256,
+            self.networks[cell.dataset, source].sha256 if source else "",
+            foreign_code(cell),
+        )
 
     def models(self) -> dict[tuple[str, Spec], tuple[Any, tuple[int, int, int], int]]:
         """Networks with the shape of their images and their number of classes."""
@@ -62,6 +71,7 @@ class Material:
                 }
                 for name, images in self.images.items()
             },
+            "code": dict(sorted(self.code.items())),
             "outputs": {
                 f"{dataset}/{network}": output_facts(trained.network, self.images[dataset])
                 for (dataset, network), trained in self.networks.items()
@@ -113,6 +123,9 @@ def gather(
                 f"samples: {cell.samples} asked for, but the test split of {cell.dataset}"
                 f" has {len(images)} images"
             )
+        material.code.update(foreign_code(cell))
+        if images is not None:
+            targets(cell.attack, images.y[:1], len(images.classes))
     pairs = dict.fromkeys(
         (cell.dataset, network)
         for cell in listed

@@ -34,11 +34,11 @@ def _peak(count: int) -> float:
     from benchmark.cell import Cell
     from benchmark.engine import execute
     from benchmark.plan import plan
-    from estimators.datasets import Images, subset
+    from estimators.images import Images, subset
     from estimators.networks import build_network
     from estimators.spec import Spec
 
-    x = np.random.default_rng(0).random((count, 1, 28, 28), np.float32)
+    x = np.random.default_rng(0).integers(0, 256, (count, 1, 28, 28), np.uint8)
     images = Images(x, np.arange(count) % 10, np.arange(count))
     chosen = subset(images, "all", 0)
     lenet = Spec("lenet")

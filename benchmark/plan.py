@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from benchmark.attacks import attack_kind, shares_gradient
+from benchmark.attack_lookup import attack_kind, shares_gradient
 from benchmark.cell import Cell, Samples
 from benchmark.threats import threat
 from estimators.randomised import is_random

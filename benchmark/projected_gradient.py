@@ -15,10 +15,9 @@ from benchmark.arguments import (
     as_classifier,
     as_count,
     as_flag,
-    as_images,
-    as_labels,
     as_two_or_inf,
 )
+from benchmark.batches import batches, joined
 from benchmark.fast_gradient import loss_gradient
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
@@ -75,20 +74,10 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
         rng: where random starts are drawn from; needed if there are any. From the second run on,
         only images that still stand are attacked again.
         """
-        images = as_images(x)
-        labels = as_labels(y, len(images), self.estimator.nb_classes)
+        parts = batches(self.estimator, x, y, self.batch_size)
         if self.num_random_init and rng is None:
             raise InputError("attack: random starts need a generator (rng)")
-        device = self.estimator.torch_device
-        parts = [
-            self._batch(centre, truth, rng)
-            for centre, truth in zip(
-                torch.from_numpy(images).to(device).split(self.batch_size),
-                torch.from_numpy(labels).to(device).split(self.batch_size),
-                strict=True,
-            )
-        ]
-        return torch.cat(parts).cpu().numpy()
+        return joined([self._batch(*part, rng) for part in parts])
 
     def _batch(
         self, x: torch.Tensor, y: torch.Tensor, rng: np.random.Generator | None

@@ -35,18 +35,26 @@ def held(content: bytes) -> bytes:
 
 
 def work(
-    network: bytes, sha256: str, images: bytes, task: bytes, device: str, versions: dict[str, str]
+    network: bytes,
+    sha256: str,
+    images: bytes,
+    task: bytes,
+    device: str,
+    versions: dict[str, str],
+    code: dict[str, str],
 ) -> bytes:
     """A chunk of a task on a worker.
 
     network: pickled, by data set and name: modules, image shapes and classes; sha256: their hash.
     images: the pickled images of the chunk.
-    versions: those of the client, which must be those here.
+    versions, code: those of the client, which must be those here; code is what
+        `foreign_code.foreign_code` gives for the task's cells.
 
     Gives, pickled: the outcomes by cell or a Failure, the seconds, the processor.
     Raises UnfitWorker before anything is computed.
     """
     _check(device, versions)
+    _check_code(code)
     import torch
 
     from benchmark.engine import timed_chunk
@@ -89,6 +97,20 @@ def _check(device: str, versions: dict[str, str]) -> None:
                 f"a worker advertises a GPU and finds no CUDA device on {platform.system()};"
                 " start it where there is one, or run with --device cpu"
             )
+
+
+def _check_code(code: dict[str, str]) -> None:
+    if not code:
+        return
+    from benchmark.foreign_code import named_code
+
+    here = named_code(code)
+    differ = [name for name in code if here[name] != code[name]]
+    if differ:
+        raise UnfitWorker(
+            f"a worker has other code of {', '.join(differ)}: its numbers may differ;"
+            " install the same code on workers and here"
+        )
 
 
 @cache

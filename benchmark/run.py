@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import torch
 
 from benchmark import cluster
 from benchmark.cell import Cell
 from benchmark.cluster import check_options
-from benchmark.drive import Failure, Parts, Used
+from benchmark.compute import compute
+from benchmark.drive import Used
 from benchmark.engine import (
     check_device,
     chosen_device,
@@ -25,16 +23,15 @@ from benchmark.engine import (
     execute,
     measured_threads,
 )
-from benchmark.evaluate import Outcome, identity, row_of
 from benchmark.export import export, sealed, write_json
 from benchmark.gallery import write_gallery
 from benchmark.grid import Grid, grid_hash
 from benchmark.lock import hold, refuse_if_held
 from benchmark.manifest import manifest
 from benchmark.material import Material, gather
-from benchmark.plan import Task, plan
-from benchmark.store import Store, Stored
-from estimators.datasets import Images, subset
+from benchmark.progress import Progress
+from benchmark.rows import skipped
+from benchmark.store import Store
 from estimators.errors import InputError
 from reports.audit import write_audit
 from reports.page import write_page
@@ -43,16 +40,6 @@ from reports.seal import MANIFEST
 from reports.tables import frame, read_results
 
 RUNS = Path("reports") / "runs"
-
-
-@dataclass
-class Progress:
-    """What a run tells while it runs; each hook may be replaced, by default nothing is shown."""
-
-    message: Callable[[str], None] = lambda text: None
-    started: Callable[[int, int, float], None] = lambda cells, reused, work: None
-    advanced: Callable[[Task, float, int], None] = lambda task, work, cells: None
-    epoch: Callable[[dict[str, float]], None] = lambda row: None
 
 
 @dataclass(frozen=True)
@@ -149,10 +136,10 @@ def run(
         todo = [cell for cell in at_hand if keys[cell] not in stored]
         reused = len(at_hand) - len(todo)
         engine = _engine(todo, material, asked, device, threads, workers, scheduler, progress)
-        used = _compute(todo, keys, material, store, directory, engine, reused, progress)
+        used = compute(todo, keys, material, store, directory, engine, reused, progress)
         rows = store.rows()
         rows.update(
-            (keys[cell], _skipped(cell, keys[cell], material.missing[cell.dataset]))
+            (keys[cell], skipped(cell, keys[cell], material.missing[cell.dataset]))
             for cell in cells
             if cell.dataset in material.missing
         )
@@ -221,107 +208,3 @@ def _opened(directory: Path, progress: Progress) -> Iterator[Store]:
             store.close()
     finally:
         claim.release()
-
-
-def _compute(
-    todo: list[Cell],
-    keys: dict[Cell, str],
-    material: Material,
-    store: Store,
-    directory: Path,
-    engine: Callable[..., Used],
-    reused: int,
-    progress: Progress,
-) -> Used:
-    tasks = plan(todo)
-    subsets: dict[tuple[Any, ...], Images] = {}
-
-    def images_of(task: Task) -> Images:
-        at = (task.dataset, task.samples, task.seed)
-        if at not in subsets:
-            subsets[at] = subset(material.images[task.dataset], task.samples, task.seed)
-        return subsets[at]
-
-    forward = {
-        at: _forward_seconds(trained.network, material.images[at[0]])
-        for at, trained in material.networks.items()
-    }
-
-    def work(task: Task) -> float:
-        """Rough cost in forward passes, for the time left: 3 a gradient, 1 a cell."""
-        size = len(images_of(task))
-        crafting = 3 * _iterations(task)
-        cost = forward[task.dataset, task.network]
-        return size * (crafting + len(task.cells)) * cost
-
-    costs = {id(task): work(task) for task in tasks}
-    progress.started(len(todo), reused, sum(costs.values()))
-
-    def on_chunk(task: Task, chunks: int) -> None:
-        progress.advanced(task, costs[id(task)] / chunks, 0)
-
-    def on_task(task: Task, found: Parts | Failure, seconds: float) -> None:
-        share = seconds / len(task.cells)
-        if isinstance(found, Failure):
-            with (directory / "failures.log").open("a", encoding="utf-8") as log:
-                log.write(f"{task.cells[0]}\n{found.trace}\n")
-            rows = (_failed(c, keys[c], material, found.message, share) for c in task.cells)
-            progress.message(f"failed: {task.cells[0]}: {found.message}")
-        else:
-            # a cell at a time: joined, all cells of a large sample would not fit
-            rows = (
-                _ok(c, keys[c], material, Outcome.joined(part[c] for part in found), share)
-                for c in task.cells
-            )
-        store.put(rows)
-        progress.advanced(task, 0.0, len(task.cells))
-
-    return engine(tasks, images_of, material.models(), on_chunk, on_task)
-
-
-def _iterations(task: Task) -> int:
-    kwargs = task.attacks[0].kwargs
-    steps = int(str(kwargs.get("max_iter", 40 if task.attacks[0].name == "pgd" else 1)))
-    return 500 if task.attacks[0].name.startswith("cw") else steps
-
-
-def _forward_seconds(network: Any, images: Images) -> float:
-    """Seconds of a forward pass of 25 images: how networks compare, for the time left."""
-    x = torch.from_numpy(images.x[:25])
-    with torch.inference_mode():
-        network(x)
-        start = time.perf_counter()
-        network(x)
-    return time.perf_counter() - start
-
-
-def _base(cell: Cell, key: str, material: Material) -> dict[str, Any]:
-    trained = material.networks[cell.dataset, cell.network]
-    return {
-        **identity(cell),
-        "cell": key,
-        "data_sha256": material.images[cell.dataset].sha256[:16],
-        "weights_sha256": trained.sha256[:16],
-    }
-
-
-def _ok(cell: Cell, key: str, material: Material, outcome: Outcome, seconds: float) -> Stored:
-    row = {**_base(cell, key, material), "status": "ok", "reason": "", **row_of(cell, outcome)}
-    predictions = pd.DataFrame(
-        {
-            "id": outcome.ids,
-            "label": outcome.label,
-            "clean": outcome.clean,
-            "adversarial": outcome.adversarial,
-        }
-    )
-    return Stored(key, row, seconds, predictions)
-
-
-def _failed(cell: Cell, key: str, material: Material, message: str, seconds: float) -> Stored:
-    row = {**_base(cell, key, material), "status": "failed", "reason": message}
-    return Stored(key, row, seconds, None)
-
-
-def _skipped(cell: Cell, key: str, reason: str) -> dict[str, Any]:
-    return {**identity(cell), "cell": key, "status": "skipped", "reason": reason}

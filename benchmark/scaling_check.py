@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.grid import Grid, load_grid, narrowed
+from benchmark.grid import Grid, load_grid
+from benchmark.narrow import narrowed
 from benchmark.plan import Task, plan
-from benchmark.run import Progress, run
+from benchmark.progress import Progress
+from benchmark.run import run
 from benchmark.simulate import Costs, Work, simulate
 
 

@@ -33,8 +33,8 @@ class Costs:
     bandwidth: to a worker.
     """
 
-    start: float = 4.6
-    client: float = 0.018
+    start: float = 4.8
+    client: float = 0.010
     answer: float = 0.005
     bandwidth: float = 100e6
 

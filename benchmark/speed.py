@@ -27,7 +27,8 @@ from benchmark.speed_rivals import (
 )
 from estimators.checkpoints import load_checkpoint, shipped_file
 from estimators.classifier import BATCH, Classifier, channels_last, folded
-from estimators.datasets import Images, load_images, subset
+from estimators.datasets import load_images
+from estimators.images import Images, subset
 from estimators.jpeg import JpegCompression
 from estimators.spec import Spec
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from benchmark.engine import default_threads
-from estimators.datasets import Images
+from estimators.images import Images
 
 EPS = tuple(round(0.03 * n, 2) for n in range(10))
 QUALITIES = (95, 90, 80, 70, 60, 50, 40, 30, 20, 10, 5)

@@ -13,18 +13,16 @@ from art.attacks.attack import EvasionAttack
 from art.estimators.classification.classifier import ClassifierMixin
 from art.estimators.estimator import BaseEstimator
 
-from benchmark.arguments import (
-    FloatArray,
-    IntArray,
-    Labels,
-    as_classifier,
-    as_flag,
-    as_images,
-    as_labels,
-)
+from benchmark.arguments import FloatArray, IntArray, Labels, as_classifier, as_flag
+from benchmark.batches import batches, joined
 from estimators.classifier import BATCH, Classifier
 
 Streams = Sequence[np.random.Generator]
+# An attack that comes as near as it can counts an image as adversarial only when the wrong logit
+# leads by this share of the largest logit. A tie on the boundary does not count: another batch size
+# or a folded batch norm rounds logits differently, by about 1e-6 of the largest, and would flip the
+# verdict.
+LEAD = 1e-4
 
 
 class TensorAttack(EvasionAttack):  # type: ignore[misc]
@@ -53,21 +51,12 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
         ids, seed, part: decide what is random for each image; ids are 0 to N - 1 by default.
         """
-        images = as_images(x)
-        labels = as_labels(y, len(images), self.estimator.nb_classes)
-        names = np.arange(len(images)) if ids is None else ids
-        device = self.estimator.torch_device
+        names = np.arange(len(x)) if ids is None else ids
+        streams = [image_stream(seed, int(i), part) for i in names]
         found = []
-        for at in range(0, len(images), BATCH):
-            chunk = slice(at, at + BATCH)
-            found.append(
-                self.attack(
-                    torch.from_numpy(images[chunk]).to(device),
-                    torch.from_numpy(labels[chunk]).to(device),
-                    [image_stream(seed, int(i), part) for i in names[chunk]],
-                )
-            )
-        return torch.cat(found).cpu().numpy()
+        for at, (images, labels) in enumerate(batches(self.estimator, x, y, BATCH)):
+            found.append(self.attack(images, labels, streams[at * BATCH : (at + 1) * BATCH]))
+        return joined(found)
 
     @abstractmethod
     def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
@@ -81,8 +70,17 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
     def lead(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """The margin [N] of logits [N, classes]: z_y less the largest other, or its negative."""
         own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
-        label, other = logits[own], logits.masked_fill(own, -math.inf).amax(1)
-        return other - label if self.targeted else label - other
+        return lead(logits, own, self.targeted)
+
+
+def lead(logits: torch.Tensor, own: torch.Tensor, targeted: bool) -> torch.Tensor:
+    """What keeps images from success [N]: the label's logit less the largest other.
+
+    logits: [N, classes]. own: bool [N, classes], True at the label, or at the target if targeted;
+        then it is the largest other logit less the target's.
+    """
+    label, other = logits[own], logits.masked_fill(own, -math.inf).amax(1)
+    return other - label if targeted else label - other
 
 
 def image_stream(seed: int, image: int, part: int) -> np.random.Generator:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmark.plan import Task
-    from benchmark.run import Progress, Result
+    from benchmark.progress import Progress
+    from benchmark.run import Result
     from benchmark.speed import Measured
     from benchmark.studies.paper import Paper
     from benchmark.studies.run import Done
@@ -39,7 +40,7 @@ def progress() -> Iterator[Progress]:
 
     It appears with the first work, so that an error before that is one line and nothing else.
     """
-    from benchmark.run import Progress
+    from benchmark.progress import Progress
 
     columns = (
         TextColumn("{task.description}"),
@@ -253,7 +254,7 @@ def _summary_table(rows: pd.DataFrame) -> Table:
         box=SIMPLE_HEAD,
     )
     for name in ("network", "attack"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, overflow="fold")  # where there is no room, numbers stay whole
     for name in ("eps", "clean", "bare", "JPEG,\noblivious", "JPEG,\nadaptive"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):

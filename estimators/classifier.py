@@ -153,6 +153,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     def loss_gradient(self, x: Any, y: Any, training_mode: bool = False, **kwargs: Any) -> Any:
         """ART's loss gradient, counted; mean over the draws."""
         self.gradients += len(x) * self.draws
+        x = self._inside(x)
         once = super().loss_gradient
         return _mean([once(x, y, training_mode=training_mode, **kwargs) for _ in range(self.draws)])
 
@@ -161,6 +162,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     ) -> Any:
         """ART's class gradient, counted; mean over the draws."""
         self.gradients += len(x) * self.draws
+        x = self._inside(x)
         once = super().class_gradient
         return _mean(
             [once(x, label, training_mode=training_mode, **kwargs) for _ in range(self.draws)]
@@ -175,11 +177,19 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     ) -> npt.NDArray[np.float32]:
         """ART's predictions (logits [N, classes]), counted; float32 whatever the input."""
         self.forwards += len(x)
-        x = np.asarray(x, dtype=np.float32)
+        x = self._inside(np.asarray(x, dtype=np.float32))
         found: npt.NDArray[np.float32] = super().predict(
             x, batch_size=batch_size, training_mode=training_mode
         )
         return found
+
+    def _inside(self, x: Any) -> Any:
+        """Images in [0, 1], where a defence is to code them.
+
+        Some of ART's attacks (ElasticNet, NewtonFool, UniversalPerturbation) ask on their way for
+        points outside, which are no images; their gradient is taken at the nearest one.
+        """
+        return x if self.defence is None else np.clip(x, 0, 1)
 
 
 def _mean(parts: list[Any]) -> Any:

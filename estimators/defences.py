@@ -21,6 +21,7 @@ from estimators.tensor_defence import TensorDefence
 
 ALLOWED_PACKAGE = "art."
 JOIN = "+"
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Quantize(TensorDefence):
@@ -85,6 +86,13 @@ def build_defence(spec: Spec) -> Preprocessor | None:
     if dotted:
         wanted = {"channels_first": True, "clip_values": (0.0, 1.0), "verbose": False}
         params = {**{k: v for k, v in wanted.items() if k in allowed}, **params}
+    missing = [
+        name
+        for name, param in allowed.items()
+        if param.default is param.empty and param.kind in _NAMED and name not in params
+    ]
+    if missing:
+        raise InputError(f"defence {spec}: needs the parameter {', '.join(missing)}")
     try:
         defence: Preprocessor | None = factory(**params)
     except (TypeError, ValueError) as error:

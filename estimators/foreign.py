@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import difflib
 import hashlib
+import importlib
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ from torch import nn
 from estimators.errors import InputError, unknown
 from estimators.normalise import GreyToColour
 from estimators.plugins import FAMILIES, plugin, told
+from estimators.source_code import modules_sha256
 from estimators.spec import Spec, Value
+from estimators.weight_files import pickles_as_data
 
 # parameters of every network that the harness reads itself; the network never sees them
 WRAPPING = ("weights", "mean", "std")
@@ -95,6 +100,7 @@ def call_factory(
 def code_hash(network: nn.Module, name: str) -> str:
     """SHA-256 of a network's layers and of every module that has code of it, ours and torch's not.
 
+    Modules that are not installed bring those that they import (`source_code.modules_sha256`).
     Beside the weights' hash it tells a network from its changed code, whose weights are the same.
 
     name: the network's name in its spec; the module of its factory counts too.
@@ -106,11 +112,7 @@ def code_hash(network: nn.Module, name: str) -> str:
     for module in sorted(modules):
         if module.partition(".")[0] in ("torch", "estimators", ""):
             continue
-        digest.update(f"{module}\n".encode())
-        try:
-            digest.update(inspect.getsource(sys.modules[module]).encode())
-        except (OSError, TypeError, KeyError):
-            continue  # without a source file the name is all there is
+        digest.update(f"{module} {modules_sha256([module])}\n".encode())
     return digest.hexdigest()
 
 
@@ -162,7 +164,7 @@ def _timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) 
     try:
         import timm
     except ImportError as error:
-        raise _extra_missing(spec, "timm") from error
+        raise _extra_missing(spec, "timm", error) from error
     if not timm.is_model(name):
         raise _unknown_of("timm", name, timm.list_models())
     mean: Value = None
@@ -183,9 +185,12 @@ def _robustbench(name: str, spec: Spec, channels: int, classes: int, pretrained:
     Its networks take images in [0, 1] and hold their own normalisation.
     """
     try:
-        from robustbench.utils import load_model
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it imports what is deprecated
+            _name_autoattack()
+            from robustbench.utils import load_model
     except ImportError as error:
-        raise _extra_missing(spec, "robustbench") from error
+        raise _extra_missing(spec, "robustbench", error) from error
     from estimators.checkpoints import default_cache
 
     if not pretrained:
@@ -196,7 +201,10 @@ def _robustbench(name: str, spec: Spec, channels: int, classes: int, pretrained:
         if param not in known:
             raise unknown(f"parameter of the network {spec.name}", param, known)
     folder = default_cache() / "robustbench"
-    network = _downloaded(spec, lambda: load_model(name, model_dir=folder, **params))
+    file = folder / str(params["dataset"]) / str(params["threat_model"]) / f"{name}.pt"
+    put = f"put its checkpoint at {file}"
+    with pickles_as_data():
+        network = _downloaded(spec, lambda: load_model(name, model_dir=folder, **params), put)
     return Found(_coloured(network, channels), _origin(spec, True), "robustbench")
 
 
@@ -215,17 +223,23 @@ def _made(spec: Spec, make: Callable[[], Any]) -> nn.Module:
     return network
 
 
-def _downloaded(spec: Spec, make: Callable[[], Any]) -> nn.Module:
+def _downloaded(spec: Spec, make: Callable[[], Any], way_out: str = "") -> nn.Module:
+    family, _, name = spec.name.partition(":")
+    way_out = way_out or (
+        "name a file with --weights, or train it first: bench train"
+        f" --network {spec.name} --dataset NAME --out FILE.safetensors"
+    )
     try:
         network: nn.Module = make()
     except TypeError as error:
         raise InputError(f"network {spec}: {told(error)}") from error
     except Exception as error:
+        if isinstance(error, KeyError) and error.args == (name,):
+            raise _unknown_of(family, name, ()) from error
         # mirrors fail in many ways, and each package has its own
         raise InputError(
             f"network {spec.name}: its weights are not at hand and could not be had"
-            f" ({told(error)}); name a file with --weights, or train it first: bench train"
-            f" --network {spec.name} --dataset NAME --out FILE.safetensors"
+            f" ({told(error)}); {way_out}"
         ) from error
     return network
 
@@ -239,11 +253,20 @@ def _origin(spec: Spec, pretrained: bool) -> str:
     return f"{spec.name}, {'its own weights' if pretrained else 'untrained'}"
 
 
-def _extra_missing(spec: Spec, extra: str) -> InputError:
-    return InputError(
-        f"network {spec.name}: needs the package {extra}, which is not installed here;"
-        f" pip install 'art-bench[{extra}]'"
-    )
+def _extra_missing(spec: Spec, extra: str, error: ImportError) -> InputError:
+    install = f"pip install 'art-bench[{extra}]'"
+    if (error.name or extra).partition(".")[0] == extra:
+        why = f"needs the package {extra}, which is not installed here; {install}"
+    else:
+        why = f"{extra} is installed but cannot be imported ({told(error)}); {install}"
+    return InputError(f"network {spec.name}: {why}")
+
+
+def _name_autoattack() -> None:
+    """RobustBench 1.1.1 imports `autoattack`; its requirements install that as `pyautoattack`."""
+    if "autoattack" in sys.modules or find_spec("autoattack") or not find_spec("pyautoattack"):
+        return
+    sys.modules["autoattack"] = importlib.import_module("pyautoattack")
 
 
 def _unknown_of(family: str, name: str, known: Iterable[str]) -> InputError:

@@ -56,6 +56,13 @@ def plugin(kind: Kind, name: str) -> Any | None:
         return None
 
 
+def module_of(kind: Kind, name: str) -> str:
+    """The module that a name leads to, as its text says; empty where there is no such name."""
+    if is_dotted(name):
+        return name.partition(":")[0]
+    return next((point.module for point in _points(kind) if point.name == name), "")
+
+
 def installed(kind: Kind) -> list[Plugin]:
     """The plug-ins of a kind that installed packages announce, by name; none is loaded."""
     return sorted(

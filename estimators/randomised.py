@@ -37,6 +37,6 @@ def is_random(defence: object) -> TypeGuard[Randomised]:
 def stream(seed: int, image: int, n: int) -> np.random.Generator:
     """The random numbers of the n-th draw for one image, and of nothing else.
 
-    The highest word of Philox's counter is n + 1: `benchmark.attacks.random_signs` has word 0.
+    The highest word of Philox's counter is n + 1: `benchmark.crafting.random_signs` has word 0.
     """
     return np.random.Generator(np.random.Philox(key=[seed, int(image)], counter=[0, 0, 0, n + 1]))

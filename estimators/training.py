@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn import functional
 
 from estimators.adversarial import PgdTraining, Training, split_training
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec
 
 EVALUATION_BATCH = 250

@@ -6,10 +6,12 @@ knows tensors and containers; whatever asks for more is refused unless the user 
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,10 @@ _NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights
 # DataParallel, torch.compile, Lightning
 _PREFIXES = ("module.", "_orig_mod.", "model.")
 _SHOWN = 3
+# how files of torch.save begin: a zip archive, before torch 1.6 a pickle of protocol 2 or more
+_SAVED = (b"PK", b"\x80")
+# torch looks for this variable at every load
+_RESTRICT = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 def read_weights(path: Path, trust_pickle: bool = False) -> dict[str, torch.Tensor]:
@@ -51,6 +57,23 @@ def read_weights(path: Path, trust_pickle: bool = False) -> dict[str, torch.Tens
         except (SafetensorError, OSError) as error:
             raise InputError(f"{where}: cannot be read ({told(error)})") from error
     return _state_dict(_unpickled(path, where, trust_pickle), where)
+
+
+@contextmanager
+def pickles_as_data() -> Iterator[None]:
+    """Code of others that calls `torch.load` gets the restricted reader, whatever torch's default.
+
+    (That is to run pickles before torch 2.6.)
+    """
+    before = os.environ.get(_RESTRICT)
+    os.environ[_RESTRICT] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_RESTRICT]
+        else:
+            os.environ[_RESTRICT] = before
 
 
 def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
@@ -89,6 +112,11 @@ def _unpickled(path: Path, where: str, trust: bool) -> Any:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
+            with path.open("rb") as file:
+                if not file.read(2).startswith(_SAVED):
+                    raise InputError(
+                        f"{where}: cannot be read, torch.save wrote no such file; is it whole?"
+                    ) from error
             if not trust:
                 raise InputError(_refused(error, where)) from error
         except Exception as error:

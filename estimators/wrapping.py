@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from estimators.datasets import Images, stratified_order
 from estimators.errors import InputError
+from estimators.images import Images, stratified_order
 from estimators.normalise import Normalise, normalised
 from estimators.plugins import told
 

@@ -1,4 +1,4 @@
-"""Numbers of a results table that can be: what every reader of one may rely on."""
+"""Numbers and texts of a results table that can be: what every reader of one may rely on."""
 
 from __future__ import annotations
 
@@ -19,6 +19,25 @@ _SIZES = (
     "eps", "l2_mean", "l2_median", "l2_max", "linf_mean", "linf_median", "linf_max", "gradients",
     "forwards",
 )  # fmt: skip
+
+# a spreadsheet evaluates a field that begins with one of these
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def check_texts(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The table as it came, of which no text begins as a formula: what is read is exported again.
+
+    Raises TableError for the first field that does.
+    """
+    for name in table.columns[table.dtypes.map(lambda kind: kind.kind == "O")]:
+        bad = table[name].str.startswith(_FORMULA)
+        if bad.any():
+            found = str(table[name][bad].iloc[0])[:20]
+            raise TableError(
+                f"results {path}: {name} begins as a formula, {found!r}"
+                f" (row {int(table.index[bad][0]) + 1}); no run writes that, take it out"
+            )
+    return table
 
 
 def check_numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:

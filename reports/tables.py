@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.checked import check_numbers
+from reports.checked import check_numbers, check_texts
 from reports.csv_file import read_csv
 from reports.errors import TableError as TableError
 from reports.seal import check_seal
@@ -137,7 +137,7 @@ def read_results(path: Path) -> pd.DataFrame:
         raise TableError(
             f"results {file}: {str(error).splitlines()[0][:200]}; write it anew"
         ) from error
-    return check_numbers(found, file)
+    return check_numbers(check_texts(found, file), file)
 
 
 def _text(value: Any) -> str:

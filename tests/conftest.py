@@ -16,7 +16,9 @@ from click.testing import CliRunner
 from benchmark.cli import main
 from estimators import plugins
 from estimators.checkpoints import load_checkpoint, shipped_file
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
+from estimators.images import Images
+from estimators.source_code import code_sha256
 from estimators.spec import Spec
 
 # taken before the tests get folders of their own
@@ -81,6 +83,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
     plugins._found.cache_clear()
+    code_sha256.cache_clear()
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ import art.attacks.evasion
 import numba  # noqa: F401
 
 from benchmark.grid import Grid
-from benchmark.run import Progress, run
+from benchmark.progress import Progress
+from benchmark.run import run
 from estimators import jpeg_compiled  # noqa: F401
 
 GRID = {

@@ -31,8 +31,9 @@ from estimators.checkpoints import (
     trained_network,
 )
 from estimators.classifier import Classifier
-from estimators.datasets import Images, load_images, subset
+from estimators.datasets import load_images
 from estimators.errors import InputError
+from estimators.images import Images, subset
 from estimators.jpeg import round_trip
 from estimators.networks import build_network
 from estimators.spec import Spec, parse_spec

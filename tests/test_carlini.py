@@ -15,9 +15,9 @@ from torch import nn
 from benchmark.carlini import LEAD, CarliniL2
 from benchmark.carlini_exact import CarliniL2Exact
 from estimators.classifier import Classifier
-from estimators.datasets import Images
 from estimators.defences import build_defence
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.networks import build_network
 from estimators.spec import Spec
 

@@ -11,9 +11,9 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 
 from estimators.classifier import Classifier, folded
-from estimators.datasets import Images
 from estimators.defences import build_defence
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.networks import build_network
 from estimators.spec import Spec
 from estimators.wrapping import check_fit
@@ -45,6 +45,28 @@ def test_equal_to_arts_classifier(digits: Images, digits_lenet: nn.Module, quali
     assert np.allclose(ours.input_gradient(t(x), t(y)).numpy() / 60, expected, atol=1e-7)
     logits = ours.logits(ours.defended(t(x))).numpy()
     assert np.allclose(logits, theirs.predict(x), atol=1e-4)
+
+
+def test_points_outside_are_asked_at_the_nearest_image(
+    digits: Images, digits_lenet: nn.Module
+) -> None:
+    """ElasticNet and others of ART's look there on their way; JPEG can code images alone."""
+    x, one_hot = digits.x[:5], np.eye(10, dtype=np.float32)[digits.y[:5]]
+    beyond = (1.2 * x - 0.1).astype(np.float32)
+    behind = Classifier(digits_lenet, SHAPE, 10, build_defence(Spec.of("jpeg", quality=50)))
+    nearest = np.clip(beyond, 0, 1)
+    assert beyond.min() < 0 and beyond.max() > 1
+    for ask in (
+        behind.predict, lambda x: behind.loss_gradient(x, one_hot),
+        lambda x: behind.class_gradient(x, 3),
+    ):  # fmt: skip
+        assert np.array_equal(ask(beyond), ask(nearest))
+    # without a defence a network takes any numbers, as ART's own classifier lets it
+    bare = Classifier(digits_lenet, SHAPE, 10)
+    assert not np.array_equal(bare.predict(beyond), bare.predict(nearest))
+    # what is no number stays refused
+    with pytest.raises(ValueError, match="without NaN"):
+        behind.predict(np.full_like(x, np.nan))
 
 
 def test_passes_are_counted(digits: Images, digits_lenet: nn.Module) -> None:

@@ -28,11 +28,13 @@ from benchmark.drive import Failure, drive
 from benchmark.engine import execute as execute_here
 from benchmark.engine import timed_chunk
 from benchmark.evaluate import Workbench
+from benchmark.foreign_code import named_code
 from benchmark.grid import Grid
 from benchmark.plan import Task, plan
-from benchmark.run import Progress, run
+from benchmark.progress import Progress
+from benchmark.run import run
 from benchmark.store import Store
-from estimators.datasets import Images
+from estimators.images import Images
 from estimators.spec import Spec
 
 ROOT = Path(__file__).parent.parent
@@ -276,7 +278,17 @@ def test_a_worker_with_other_versions_is_refused() -> None:
     mine = remote.relevant_versions()
     assert {"torch", "art-bench"} <= set(mine)
     with pytest.raises(remote.UnfitWorker, match=r"torch .* instead of 0\.1"):
-        remote.work(b"", "", b"", b"", "cpu", {**mine, "torch": "0.1"})
+        remote.work(b"", "", b"", b"", "cpu", {**mine, "torch": "0.1"}, {})
+
+
+def test_a_worker_with_another_plug_in_is_refused(module) -> None:
+    module("mine", "class Attack: pass")
+    mine, name = remote.relevant_versions(), "attacks/mine:Attack"
+    with pytest.raises(remote.UnfitWorker, match="other code of attacks/mine:Attack"):
+        remote.work(b"", "", b"", b"", "cpu", mine, {name: "another"})
+    with pytest.raises(EOFError):
+        # past the check there is nothing to compute here
+        remote.work(b"", "", b"", b"", "cpu", mine, named_code([name]))
 
 
 def test_a_network_that_cannot_be_pickled() -> None:

@@ -9,16 +9,9 @@ import pytest
 import torchvision
 from PIL import Image
 
-from estimators.datasets import (
-    DATASETS,
-    SHAPES,
-    Images,
-    image_shape,
-    load_images,
-    stratified_order,
-    subset,
-)
+from estimators.datasets import DATASETS, SHAPES, image_shape, load_images
 from estimators.errors import DataUnavailable, InputError
+from estimators.images import Images, stratified_order, subset
 
 
 def test_digits_are_fixed(digits: Images) -> None:

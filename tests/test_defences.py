@@ -22,9 +22,9 @@ from benchmark.grid import Grid
 from benchmark.run import run_grid
 from estimators.chain import Chain
 from estimators.classifier import Classifier
-from estimators.datasets import Images
 from estimators.defences import DEFENCES, Quantize, build_defence, byte_coder
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.random_defences import content_ids
 from estimators.randomised import is_random, stream
 from estimators.spec import Spec, parse_spec
@@ -338,6 +338,7 @@ def test_parameters_reach_their_member() -> None:
         ("smoothing+jpg", "did you mean 'jpeg'"),
         ("smoothing+none", "does nothing in a chain"),
         ("smoothing+", "unknown defence ''"),
+        ("smoothing+jpeg", "defence jpeg: needs the parameter quality"),
         ("smoothing+jpeg:quality=50", "unknown parameter of the defence smoothing"),
         ("smoothing+jpeg:jpeg2.quality=50", r"jpeg\.PARAMETER"),
         ("smoothing+jpeg:jpeg.level=50", "'level'"),

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 from faults import little_room, no_rights
 
-from benchmark import attacks as attacks_module
-from benchmark import evaluate
+from benchmark import crafting, evaluate
 from benchmark.store import Store
 from estimators.checkpoints import load_checkpoint, save_checkpoint, shipped_file
 from estimators.datasets import load_images
@@ -130,13 +129,8 @@ def test_a_full_disk_keeps_what_is_stored(
         assert (tmp_path / "r" / name).read_bytes() == finished[name]
 
 
-def test_directories_without_rights(
-    bench, grid: str, tmp_path: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_directories_without_rights(bench, grid: str, tmp_path: Path, copy: Path) -> None:
     before = tree(copy)
-    # an installed scikit-learn need not be readable for everybody
-    digits = load_images("digits", "test")
-    monkeypatch.setattr("benchmark.material.load_images", lambda *where: digits)
     with no_rights(copy):
         assert "cannot be written" in one_line(*bench("run", "--grid", grid, "--out", str(copy)))
         assert "cannot be written" in one_line(*bench("report", str(copy)))
@@ -267,7 +261,7 @@ def test_one_bad_cell_does_not_end_a_run(
     finished: dict[str, bytes],
 ) -> None:  # fmt: skip
     raised, reason = BAD_CELLS[case]
-    honest = attacks_module.craft
+    honest = crafting.craft
 
     def craft(attacks, *rest):  # type: ignore[no-untyped-def]
         if attacks[0].name == "fgm":

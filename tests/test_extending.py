@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.catalogue import catalogue
-from benchmark.grid import refuse_import
+from benchmark.grid_code import refuse_import
 from estimators.plugins import installed, is_dotted, plugin
 from reports.tables import read_results
 
@@ -86,6 +86,9 @@ def test_bench_list_names_plug_ins_and_their_package(bench, distribution) -> Non
         f"A few grey levels in the place of 256. {of}", "levels=8",
     )  # fmt: skip
     assert shown["data sets"]["stripes"][1] == ""
+    for attack in ("fgsm", "autoattack", "cw"):
+        assert "targeted=false target=next" in shown["attacks"][attack][1]
+    assert "targeted" not in shown["attacks"]["deepfool"][1]
     code, out = bench("list")
     assert code == 0
     assert "posterise" in out

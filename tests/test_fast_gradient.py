@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from benchmark.fast_gradient import FastGradient, loss_gradient, perturbed, shrunk, smallest_eps
+from benchmark.ball import shrunk
+from benchmark.fast_gradient import FastGradient, loss_gradient, perturbed, smallest_eps
 from estimators.classifier import BATCH, Classifier
-from estimators.datasets import Images
 from estimators.defences import build_defence
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.networks import build_network
 from estimators.spec import Spec
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import linecache
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from benchmark.grid import Grid, entry_of
+from benchmark.entries import entry_of
+from benchmark.grid import Grid
 from estimators import plugins
 from estimators.checkpoints import (
     given_network,
@@ -25,7 +28,7 @@ from estimators.checkpoints import (
     weights_hash,
 )
 from estimators.errors import InputError
-from estimators.foreign import _FINDERS
+from estimators.foreign import _FINDERS, _name_autoattack
 from estimators.networks import build_network
 from estimators.normalise import GreyToColour, Normalise
 from estimators.plugins import FAMILIES
@@ -235,26 +238,86 @@ def test_extras_that_are_not_there(monkeypatch: pytest.MonkeyPatch, extra: str) 
         given_network(Spec(f"{extra}:anything"), COLOUR, 10)
 
 
-def test_robustbench_by_its_documented_interface(module, tmp_path: Path) -> None:
-    """A stand-in with the signature of RobustBench's load_model; the zoo itself is not run."""
+def test_extras_that_do_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed, but something that it imports is not there: another line than not installed."""
+    for name in [n for n in sys.modules if n.partition(".")[0] == "robustbench"]:
+        monkeypatch.delitem(sys.modules, name)
+    package = Path("robustbench")
+    package.mkdir()
+    (package / "__init__.py").write_text("import mine_absent")
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    with pytest.raises(InputError, match=r"installed but cannot be imported .*'mine_absent'"):
+        given_network(Spec("robustbench:anything"), COLOUR, 10)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_timm_itself(tmp_path: Path, suffix: str) -> None:
+    timm = pytest.importorskip("timm", reason="the extra timm is not installed")
+    made = timm.create_model("resnet10t", num_classes=7)
+    path = tmp_path / f"w.{suffix}"
+    if suffix == "pth":
+        state = {f"module.{name}": tensor for name, tensor in made.state_dict().items()}
+        torch.save({"state_dict": state}, path)
+    else:
+        save_file(made.state_dict(), path)
+    x = torch.rand(2, *COLOUR)
+    given = given_network(Spec.of("timm:resnet10t", weights=str(path)), COLOUR, 7)
+    assert torch.equal(given.network(x), made.eval()(x))
+    assert given_network(Spec.of("timm:resnet10t", weights="none"), GREY, 5) is not None
+    with pytest.raises(InputError, match=r"no network of this name; near: .*resnet18"):
+        given_network(Spec("timm:resnet180"), COLOUR, 7)
+
+
+def test_robustbench_itself(tmp_path: Path) -> None:
+    """A checkpoint of random weights where RobustBench looks before it downloads."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _name_autoattack()
+            importlib.import_module("robustbench.utils")
+    except ImportError as error:
+        pytest.skip(f"the extra robustbench is not installed ({error})")
+    with pytest.raises(InputError, match="has no network of this name"):
+        given_network(Spec("robustbench:Nobody2020"), COLOUR, 10)
+    from robustbench.model_zoo.cifar10 import Wong2020FastNet
+
+    made = Wong2020FastNet()
+    folder = tmp_path / "cache" / "weights" / "robustbench" / "cifar10" / "Linf"
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(made.state_dict(), folder / "Wong2020Fast.pt")
+    given = given_network(Spec("robustbench:Wong2020Fast"), COLOUR, 10)
+    x = torch.rand(2, *COLOUR)
+    assert torch.equal(given.network(x), made.eval()(x))
+    torch.save(Path, folder / "Wong2020Fast.pt")  # a pickle that wants more than tensors
+    with pytest.raises(InputError, match="UnpicklingError"):
+        given_network(Spec("robustbench:Wong2020Fast"), COLOUR, 10)
+
+
+def test_robustbench_by_its_documented_interface(
+    module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in with the signature of RobustBench's load_model, where the zoo is not installed."""
     (module("mine_empty", "") / "robustbench").mkdir()
     (module("mine_empty", "") / "robustbench" / "__init__.py").write_text("")
     (module("mine_empty", "") / "robustbench" / "utils.py").write_text(
         "from torch import nn\n"
         "def load_model(model_name, model_dir='.', dataset='cifar10', threat_model='Linf'):\n"
+        "    if model_name == 'Offline': raise OSError('no route')\n"
         "    if model_name != 'Known': raise KeyError(model_name)\n"
         "    open(model_dir / f'{dataset}-{threat_model}', 'w').close()\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))\n"
     )
     for name in [n for n in sys.modules if n.partition(".")[0] == "robustbench"]:
-        pytest.skip(f"{name} is loaded already")
+        monkeypatch.delitem(sys.modules, name)
     folder = tmp_path / "cache" / "weights" / "robustbench"
     folder.mkdir(parents=True)
     trained = given_network(Spec.of("robustbench:Known", threat_model="L2"), COLOUR, 10)
     assert trained.network(torch.rand(2, *COLOUR)).shape == (2, 10)
     assert [p.name for p in folder.iterdir()] == ["cifar10-L2"]
-    with pytest.raises(InputError, match="could not be had"):
+    with pytest.raises(InputError, match="robustbench has no network of this name"):
         given_network(Spec("robustbench:Unknown"), COLOUR, 10)
+    with pytest.raises(InputError, match=r"OSError.*put its checkpoint at .*/Linf/Offline.pt"):
+        given_network(Spec("robustbench:Offline"), COLOUR, 10)
     with pytest.raises(InputError, match="unknown parameter"):
         given_network(Spec.of("robustbench:Known", norm="L2"), COLOUR, 10)
     with pytest.raises(InputError, match="trained networks alone"):

@@ -17,7 +17,7 @@ from benchmark.gallery import write_gallery
 from benchmark.grid import Grid
 from benchmark.material import Material, gather
 from benchmark.run import run
-from estimators.datasets import Images
+from estimators.images import Images
 from reports.page_parts import gallery
 from reports.tables import read_results
 

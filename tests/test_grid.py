@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.grid import Grid, grid_hash, load_grid, narrowed, shipped_grids
+from benchmark.grid import Grid, grid_hash, load_grid, shipped_grids
+from benchmark.narrow import narrowed
 from benchmark.plan import BARE, plan
 from estimators.errors import InputError
 from estimators.spec import Spec, parse_spec
@@ -117,6 +118,16 @@ def test_narrowing() -> None:
     assert {(c.attack.name, c.threat, c.samples, c.seed) for c in only} == {
         ("cw", "adaptive", 20, 4)
     }
+
+
+def test_narrowing_by_defence() -> None:
+    quick = load_grid("quick")
+    kept = narrowed(quick, defences=[Spec("jpeg")]).cells()
+    assert {c.defence.name for c in kept} == {"jpeg"}
+    assert len({c.defence for c in kept}) > 1  # the grid's own qualities
+    chain = parse_spec("smoothing+jpeg:jpeg.quality=50")
+    cells = narrowed(quick, defences=[Spec("none"), chain]).cells()
+    assert {c.defence for c in cells} == {Spec("none"), chain}
 
 
 def test_strangers_take_the_place_of_the_grids_own() -> None:

@@ -17,9 +17,9 @@ from torch import nn
 from benchmark.fast_gradient import FastGradient
 from benchmark.projected_gradient import ProjectedGradient
 from estimators.classifier import Classifier
-from estimators.datasets import Images
 from estimators.defences import build_defence
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.networks import build_network
 from estimators.spec import Spec
 

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 import torchvision
 
-from benchmark import attacks as attacks_module
-from benchmark import evaluate, load_grid, run_grid
-from benchmark.attacks import random_signs
+from benchmark import crafting, evaluate, load_grid, run_grid
+from benchmark.crafting import random_signs
 from benchmark.engine import default_threads, measured_threads
-from benchmark.grid import Grid, narrowed
+from benchmark.grid import Grid
+from benchmark.narrow import narrowed
 from benchmark.run import run
+from estimators.errors import InputError
 from reports.tables import COLUMNS, read_results
 
 DEFENCES = ["none", "quantize", {"name": "jpeg", "quality": [50, 10]}]
@@ -163,8 +164,15 @@ def test_continues_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert again.reused == len(again.table)
 
 
+def test_a_target_that_the_data_lack_is_told_before_anything_runs(tmp_path: Path) -> None:
+    attacks = [{"name": "fgsm", "eps": 0.1, "targeted": True, "target": 10}]
+    with pytest.raises(InputError, match="target must be `next` or a class below 10"):
+        run(Grid(name="g", attacks=attacks), out=tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
 def test_one_bad_cell_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = attacks_module.craft
+    honest = crafting.craft
 
     def craft(attacks, *rest):  # type: ignore[no-untyped-def]
         if attacks[0].name == "fgm":

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from art.attacks.evasion import AutoAttack as StockAutoAttack
 from closed_form import LinearCase, linear_case
 
-from benchmark.attacks import ATTACKS, all_params, check_attack, craft
+from benchmark.attack_lookup import all_params, check_attack
+from benchmark.attacks import ATTACKS
 from benchmark.auto_pgd import checkpoints
 from benchmark.cell import Cell
-from benchmark.evaluate import Workbench, row_of, run_chunk
+from benchmark.crafting import craft
+from benchmark.evaluate import Workbench, run_chunk
 from benchmark.plan import plan
+from benchmark.rows import row_of
 from benchmark.square import square_side
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec, parse_spec
 
 BOUNDED: dict[str, dict[str, Any]] = {
@@ -24,6 +30,13 @@ BOUNDED: dict[str, dict[str, Any]] = {
     "apgd-ce": {"loss": "ce"},
     "apgd-dlr": {"loss": "dlr"},
     "square": {"queries": 1500},
+    "autoattack": {"queries": 50},
+}
+# targeted: more than the nearest class, so that other classes can be in the way
+TARGETED: dict[str, dict[str, Any]] = {
+    "apgd-ce": {"loss": "ce", "max_iter": 200},
+    "apgd-dlr": {"loss": "dlr"},
+    "square": {"queries": 800},
     "autoattack": {"queries": 50},
 }
 RANDOM = {
@@ -72,12 +85,98 @@ def test_success_begins_at_the_exact_l2_distance(name: str) -> None:
             assert wrong(case, found, y)[0] == (share > 1)
 
 
+@pytest.mark.parametrize("name", TARGETED)
+@pytest.mark.parametrize("classes", [3, 5])
+def test_targeted_success_begins_at_the_exact_distance_of_the_target(
+    name: str, classes: int
+) -> None:
+    """No image reaches a class below its distance, and nearly all do a little above it.
+
+    At the distance of class t it ties with the label; in these cases no third class is higher.
+    """
+    case = linear_case(3, classes=classes)
+    order = case.classifier.predict(case.x).argsort(1)[:, ::-1]
+    reached = []
+    for rank in range(1, classes):
+        for i, target in enumerate(order[:, rank]):
+            x, y = case.x[i : i + 1], np.array([target])
+            for share in (0.99, 1.05):
+                eps = float(share * case.linf[i, target])
+                found = attack(case, name, eps=eps, targeted=True, **TARGETED[name]).generate(x, y)
+                assert np.abs(found - x).max() <= eps + 1e-6
+                won = not wrong(case, found, y)[0]
+                assert not (won and share < 1)
+                reached += [won] if share > 1 else []
+    # cross entropy pushes every other class down, not the one that is in the way
+    assert np.mean(reached) >= (0.75 if name == "apgd-ce" else 1)
+
+
+def test_targeted_autoattack_in_l2() -> None:
+    case = linear_case(4, classes=2)
+    for i, distance in enumerate(case.l2.min(1)):
+        x, target = case.x[i : i + 1], 1 - case.y[i : i + 1]
+        for share in (0.99, 1.01):
+            eps = float(share * distance)
+            found = attack(case, "autoattack", eps=eps, norm=2, targeted=True).generate(x, target)
+            assert np.linalg.norm(found - x) <= eps * (1 + 1e-5)
+            assert wrong(case, found, target)[0] == (share < 1)
+
+
+def test_targeted_autoattack_leaves_images_of_the_target_alone() -> None:
+    case = linear_case(6)
+    found = attack(case, "autoattack", eps=0.1, targeted=True).generate(case.x, case.y)
+    assert np.array_equal(found, case.x)
+    assert case.classifier.gradients == 0
+
+
+def test_trap_arts_targeted_autoattack_wants_labels_and_takes_targets_for_wrong_images(
+    monkeypatch,
+) -> None:
+    """Its `targeted` adds runs against each class; y stays the true label, whatever its name."""
+    monkeypatch.setitem(sys.modules, "multiprocess", ModuleType("multiprocess"))
+    case = linear_case(4)
+    target = (case.y + 1) % 5
+    apgd = attack(case, "apgd", eps=0.3, engine="stock", max_iter=20)
+    stock = StockAutoAttack(case.classifier, eps=0.3, eps_step=0.6, attacks=[apgd], targeted=True)
+    assert np.array_equal(stock.generate(case.x.copy(), target), case.x)
+    ours = attack(case, "autoattack", eps=0.3, targeted=True).generate(case.x, target)
+    assert not wrong(case, ours, target).any()
+
+
+def test_trap_arts_dlr_is_constant_where_the_target_comes_third() -> None:
+    case = linear_case(6, classes=3)
+    order = case.classifier.predict(case.x).argsort(1)
+    stock = attack(case, "apgd", eps=0.1, loss="dlr", targeted=True, engine="stock")
+
+    def steepest(target: np.ndarray) -> float:
+        return float(np.abs(stock.estimator.loss_gradient(case.x, np.eye(3)[target])).max())
+
+    assert steepest(order[:, 0]) < 1e-5 < 0.01 < steepest(order[:, 1])
+    # test_targeted_success_begins_at_the_exact_distance_of_the_target has ours on all of these
+
+
+def test_stock_autoattack_has_our_parameters(monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    stock = attack(
+        linear_case(1), "autoattack", eps=0.1, engine="stock", max_iter=7, queries=60,
+        nb_random_init=2,
+    )  # fmt: skip
+    ce, dlr, _, square = stock.attacks
+    assert [(a.max_iter, a.nb_random_init) for a in (ce, dlr)] == [(7, 2), (7, 2)]
+    assert (ce.loss_type, dlr.loss_type) == ("cross_entropy", "difference_logits_ratio")
+    assert (square.max_iter, square.eps) == (20, 0.1)
+
+
 def test_deepfool_finds_the_exact_distance_and_arts_overshoots() -> None:
     case = linear_case(40)
     exact = case.l2.min(1)
     ours = attack(case, "deepfool").generate(case.x, y=case.y)
     assert wrong(case, ours, case.y).all()
-    assert (sizes(case, ours) / exact).max() < 1.001
+    assert (sizes(case, ours) / exact).max() < 1.002
+    # not on the boundary itself, where another batch may round the other way
+    logits = case.classifier.predict(ours)
+    ahead = logits.max(1) - logits[np.arange(40), case.y]
+    assert (ahead > 0.9e-4 * np.abs(logits).max(1)).all()
     stock = attack(case, "deepfool", engine="stock", overshoot=0.02, max_iter=10)
     # a small number added to the norm keeps each step short of the boundary: all steps are taken,
     # and the overshoot at the end is what brings success
@@ -180,11 +279,14 @@ def test_chance_belongs_to_the_image(name: str) -> None:
     assert not np.allclose(whole, crafted(slice(0, 9), seed=4), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["fgsm", "fgm", "pgd", "bim", "apgd", "square", "hopskipjump"])
+SIGNED = ("fgsm", "pgd", "bim", "apgd", "square", "autoattack")
+
+
+@pytest.mark.parametrize("name", [*SIGNED, "fgm", "hopskipjump"])
 def test_targeted_reaches_the_target(name: str) -> None:
     case = linear_case(5)
     eps = {} if name == "hopskipjump" else {"eps": 3.0 if name == "fgm" else 0.3}
-    few = {"queries": 400} if name in ("square", "hopskipjump") else {}
+    few = {"queries": 400} if name in ("square", "hopskipjump", "autoattack") else {}
     for target in ("next", 2):
         spec = check_attack(Spec.of(name, eps, targeted=True, target=target, **few))
         ((_, images, _),) = craft([spec], case.classifier, case.x, case.y, np.arange(5), 0)
@@ -271,6 +373,11 @@ def test_bad_parameters(name: str, params: dict[str, Any], told: str) -> None:
         ("hopskipjump:norm=1", "norm must be inf or 2, found 1"),
         ("square:eps=0.1,queries=0", "queries must be a number from 1 up"),
         ("deepfool:engine=slow", "engine must be fast or stock"),
+        ("deepfool:targeted=true", "unknown parameter of the attack deepfool 'targeted'"),
+        ("apgd:eps=0.1,targeted=1", "targeted must be true or false, found 1"),
+        ("apgd:eps=0.1,target=3", "a target needs targeted=true beside it"),
+        ("square:eps=0.1,targeted=true,engine=stock", "ART's class takes no targets"),
+        ("autoattack:eps=0.1,targeted=true,engine=stock", "ART's class takes no targets"),
     ],
 )
 def test_bad_values_are_told_before_anything_runs(text: str, told: str) -> None:

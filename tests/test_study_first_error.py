@@ -14,8 +14,9 @@ from benchmark.studies.common import predictions, wrapped
 from benchmark.studies.first_error import _paired, _rows, _survival, compute
 from benchmark.studies.minimal import compared, sizes
 from benchmark.studies.study import asked
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
 from estimators.errors import InputError
+from estimators.images import Images
 from reports.metrics import held_out, wilson
 from reports.study_plots.first_error import draw
 

@@ -15,7 +15,8 @@ from benchmark.studies.fourier import compute
 from benchmark.studies.means import means
 from benchmark.studies.run import run_study
 from benchmark.studies.study import asked
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
+from estimators.images import Images
 from estimators.spec import Spec
 
 SIZE = 28

@@ -12,8 +12,8 @@ from benchmark.studies.catalogue import LENET, STUDIES
 from benchmark.studies.common import class_named, predictions, wrapped
 from benchmark.studies.noise import _agreed, _norms, compute
 from benchmark.studies.study import asked
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from reports.study_plots.noise import draw
 
 PARAMS = {"samples": 8, "tries": 2, "resolution": 0.01, "tolerance": 1e-5}

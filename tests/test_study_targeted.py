@@ -14,8 +14,8 @@ from benchmark.studies.catalogue import LENET, STUDIES
 from benchmark.studies.common import predictions, wrapped
 from benchmark.studies.study import asked
 from benchmark.studies.targeted import _attacks, _pairs, _right_of_each, compute
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from reports.metrics import spread, wilson
 from reports.study_plots.targeted import draw
 

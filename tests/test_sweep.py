@@ -23,8 +23,8 @@ from benchmark.studies.sweep import (
     whole_numbers,
     worker_count,
 )
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.spec import Spec
 
 TINY = Probe(samples=40, iterated_samples=10, gap_images=60, points=7, pgd_steps=2)
@@ -127,6 +127,21 @@ def test_processes_change_no_number(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert list(alone) == list(shared) == ["accuracy", "area", "smallest", "gap"]
     for name, table in alone.items():
         pd.testing.assert_frame_equal(table, shared[name], check_exact=True)
+
+
+@pytest.mark.slow
+def test_ctrl_c_waits_for_no_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BENCH_WORKERS", "2")
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path))
+
+    def stopped(text: str) -> None:
+        raise KeyboardInterrupt
+
+    trainings = [Training("digits", LENET, epochs, 0) for epochs in (1, 200)]
+    with pytest.raises(KeyboardInterrupt):
+        swept(trainings, TINY, stopped)
+    # the short one has ended; the long one was given up, not waited for
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 1
 
 
 def test_one_thread_for_a_while() -> None:

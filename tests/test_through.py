@@ -13,14 +13,15 @@ from torch import nn
 from benchmark.cell import Cell
 from benchmark.evaluate import Workbench, run_chunk
 from benchmark.fast_gradient import FastGradient
-from benchmark.grid import Grid, narrowed
+from benchmark.grid import Grid
+from benchmark.narrow import narrowed
 from benchmark.plan import plan
 from benchmark.projected_gradient import ProjectedGradient
 from benchmark.threats import threat, threat_text
 from estimators.classifier import Classifier
-from estimators.datasets import Images
 from estimators.defences import DEFENCES
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.jpeg import JpegCompression
 from estimators.jpeg_smooth import SPREAD, WIDTH, smooth_jpeg, smooth_levels, soft_round
 from estimators.jpeg_tables import quantisation

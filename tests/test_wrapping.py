@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from estimators.datasets import Images
 from estimators.errors import InputError
+from estimators.images import Images
 from estimators.normalise import normalised
 from estimators.wrapping import (
     CHECKS,

@@ -47,8 +47,8 @@ STUDIES: dict[str, Study] = {
         "low_pass", "none: the closing hypothesis", "networks behind a low-pass first layer",
         (MNIST_LENET, CIFAR_LENET, ("cifar10", CNN)),
         {
-            "sigmas": (0.0, 1.0, 2.0), "epochs": 10, "seeds": 5,
-            "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 3, **PROBE,
+            "sigmas": (0.0, 1.0, 2.0), "epochs": 10, "seeds": 3,
+            "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 2, **PROBE,
         },
         {
             "sigmas": (0.0, 1.0), "epochs": 1, "seeds": 1,
@@ -63,13 +63,13 @@ STUDIES: dict[str, Study] = {
     ),
     "overfitting": Study(
         "overfitting", "19a", "accuracy under attack after ever longer training", (MNIST_LENET,),
-        {"epochs": (1, 3, 5, 10, 30), "seeds": 5, **PROBE},
+        {"epochs": (1, 3, 5, 10, 30), "seeds": 3, **PROBE},
         {"epochs": (1, 3), "seeds": 1, **QUICK_PROBE},
     ),
     "overparameterization": Study(
         "overparameterization", "19b, Table 1", "accuracy under attack with ever more layers",
         (MNIST_LENET,),
-        {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 5, **PROBE},
+        {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
         {"layers": (0, 2, 10), "epochs": 1, "seeds": 1, **QUICK_PROBE},
     ),
     "saliency": Study(
@@ -93,7 +93,7 @@ STUDIES: dict[str, Study] = {
             "sizes": (28, 32, 56, 112, 224), "frequencies": 29, "phases": 4, "contrast": 1.0,
             "qualities": (*range(1, 21), *range(25, 101, 5)),
             "qualities_other_sizes": (1, 2, 3, 4, 5, 7, 10, 13, 16, 20, 30, 50, 75, 90),
-            "contrasts": (1.0, 0.5, 0.2, 0.1, 0.05), "seeds": 5, "seeds_colour": 1,
+            "contrasts": (1.0, 0.5, 0.2, 0.1, 0.05), "seeds": 3, "seeds_colour": 1,
         },
         {
             "sizes": (28, 32, 56), "frequencies": 17, "qualities": (1, 3, 5, 7, 10, 16, 30, 50, 90),

@@ -13,14 +13,16 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from benchmark.attacks import check_attack, craft
+from benchmark.attack_lookup import check_attack
+from benchmark.crafting import craft
 from benchmark.plan import BARE
 from benchmark.studies.study import Ask
 from estimators.checkpoints import trained_network
 from estimators.classifier import BATCH, Classifier, Frozen
-from estimators.datasets import Images, load_images, subset
+from estimators.datasets import load_images
 from estimators.defences import build_defence
 from estimators.errors import InputError, unknown
+from estimators.images import Images, subset
 from estimators.spec import Spec
 
 FloatArray = npt.NDArray[np.float32]

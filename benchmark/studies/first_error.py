@@ -19,7 +19,8 @@ from benchmark.studies.common import (
 from benchmark.studies.minimal import NORMS, Scan, compared, sizes, smallest_step
 from benchmark.studies.study import Ask, Findings
 from estimators.classifier import Classifier
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
+from estimators.images import Images
 from reports.metrics import held_out, median_smallest_eps
 
 Row = dict[str, Any]

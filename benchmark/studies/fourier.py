@@ -20,7 +20,7 @@ from benchmark.studies.common import (
 )
 from benchmark.studies.means import means
 from benchmark.studies.study import Ask, Findings
-from estimators.datasets import Images
+from estimators.images import Images
 from estimators.spec import Spec
 
 Row = dict[str, Any]

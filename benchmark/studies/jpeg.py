@@ -26,8 +26,9 @@ from benchmark.studies.common import (
 )
 from benchmark.studies.minimal import sizes
 from benchmark.studies.study import Ask, Findings, Subject
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
 from estimators.defences import build_defence, from_bytes
+from estimators.images import Images
 from estimators.jpeg import round_trip
 from estimators.spec import Spec
 from reports.metrics import paired_difference, wilson

@@ -13,7 +13,8 @@ from benchmark.fast_gradient import perturbed, smallest_eps
 from benchmark.studies.common import attacked, predictions, wrapped
 from benchmark.studies.sweep import Probe, Tables
 from estimators.classifier import BATCH, Classifier, channels_last
-from estimators.datasets import Images, load_images, subset
+from estimators.datasets import load_images
+from estimators.images import Images, subset
 from estimators.spec import Spec
 from estimators.training import evaluate
 from reports.metrics import area_under_curve, median_smallest_eps, wilson

@@ -14,7 +14,7 @@ from benchmark.fast_gradient import FastGradient, perturbed, smallest_eps
 from benchmark.studies.common import FloatArray, IntArray, attacked, seen
 from benchmark.studies.study import Ask
 from estimators.classifier import BATCH, Classifier
-from estimators.datasets import Images
+from estimators.images import Images
 from estimators.spec import Spec
 from reports.metrics import wilson
 

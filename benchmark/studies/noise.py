@@ -23,8 +23,9 @@ from benchmark.studies.common import (
 from benchmark.studies.minimal import NORMS, Moved, Scan, carlini, compared, sizes, smallest_step
 from benchmark.studies.study import Ask, Findings
 from estimators.classifier import Classifier
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
 from estimators.errors import InputError
+from estimators.images import Images
 
 Row = dict[str, Any]
 # the paper's order, from the coarsest to the subtlest

@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 
 from benchmark.engine import chosen_device
-from benchmark.grid import load_grid, narrowed
-from benchmark.run import RUNS, Progress, Result, run
+from benchmark.grid import load_grid
+from benchmark.narrow import narrowed
+from benchmark.progress import Progress
+from benchmark.run import RUNS, Result, run
 from benchmark.studies.catalogue import STUDIES
 from benchmark.studies.run import run_study
 from benchmark.studies.study import Ask, asked, with_subjects

@@ -22,7 +22,8 @@ from benchmark.studies.common import (
 from benchmark.studies.means import means
 from benchmark.studies.study import Ask, Findings
 from estimators.classifier import Classifier
-from estimators.datasets import Images, load_images
+from estimators.datasets import load_images
+from estimators.images import Images
 from estimators.spec import Spec
 
 Row = dict[str, Any]

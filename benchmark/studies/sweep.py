@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,9 @@ def _measured(
                 yield n, future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            # a training under way is lost either way: nobody waits minutes for its end
+            for process in active_children():
+                process.terminate()
             raise
 
 

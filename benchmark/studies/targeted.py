@@ -12,8 +12,9 @@ from benchmark.studies.common import IntArray, classifier_of, predictions, tidy
 from benchmark.studies.minimal import carlini, sizes
 from benchmark.studies.study import Ask, Findings
 from estimators.classifier import Classifier
-from estimators.datasets import Images, load_images, stratified_order
+from estimators.datasets import load_images
 from estimators.errors import InputError
+from estimators.images import Images, stratified_order
 from reports.metrics import spread, wilson
 
 Row = dict[str, Any]
@@ -61,7 +62,7 @@ def _right_of_each(classifier: Classifier, images: Images, count: int, seed: int
         # a few at a time: most are right, so few need be looked at
         for at in range(0, len(members), 50):
             some = members[at : at + 50]
-            right = predictions(classifier, images.x[some]) == label
+            right = predictions(classifier, images[some].x) == label
             found += [int(i) for i in some[right]]
             if len(found) >= count:
                 break

@@ -1,0 +1,33 @@
+"""The ball around an image that an attack must stay in, on tensors."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+
+def into_ball(x: torch.Tensor, moved: torch.Tensor, eps: float, norm: float) -> torch.Tensor:
+    """Images moved into the ball around x, then into [0, 1], which leads out of neither.
+
+    x, moved: float32 [N, C, H, W]. norm: inf or 2.
+    """
+    if norm == math.inf:
+        return (moved - x).clamp_(-eps, eps).add_(x).clamp_(0, 1)
+    return (x + shrunk(moved - x, eps)).clamp_(0, 1)
+
+
+def shrunk(step: torch.Tensor, eps: float | torch.Tensor) -> torch.Tensor:
+    """Each image's step [N, C, H, W] scaled back into the L2 ball of radius eps, on its device."""
+    norm = lengths(step)
+    return step * torch.where(norm > eps, eps / norm, torch.ones_like(norm))
+
+
+def lengths(images: torch.Tensor) -> torch.Tensor:
+    """L2 norm of each image, shaped [N, 1, 1, 1] to go with images [N, C, H, W]."""
+    return each(torch.linalg.vector_norm(images.flatten(1), dim=1))
+
+
+def each(values: torch.Tensor) -> torch.Tensor:
+    """One value an image [N], shaped to go with images [N, C, H, W]."""
+    return values.view(-1, 1, 1, 1)

@@ -1,0 +1,1 @@
+"""The commands of `bench`: each parses, calls and renders."""
