@@ -56,6 +56,9 @@ def write(tmp_path: Path) -> Write:
         for columns, right in cells:
             n = len(right)
             row = {**BASE, "n": n, "correct": int(right.sum()), "clean_correct": n, **columns}
+            row["clean_accuracy"] = row["clean_correct"] / n
+            for share in ("accuracy", "accuracy_low", "accuracy_high"):
+                row[share] = row["correct"] / n
             if row["status"] != "ok":
                 row |= {"n": None, "correct": None, "clean_correct": None}
             row["cell"] = hashlib.sha256(repr((columns, salt)).encode()).hexdigest()[:16]
