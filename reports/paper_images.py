@@ -9,8 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "docs" / "images" / "paper"
-# name in FOLDER: file of the run
+# name in docs/images/paper: file of the run
 FIGURES = {
     "accuracy-cifar10.png": "plots/accuracy-cifar10-fgsm.png",
     "accuracy-mnist.png": "plots/accuracy-mnist-fgsm.png",
@@ -55,7 +54,7 @@ FIGURES = {
 }
 
 
-def copy_figures(run: Path, folder: Path = FOLDER) -> list[str]:
+def copy_figures(run: Path, folder: Path) -> list[str]:
     """Copy what the run has of FIGURES; the files that it lacks, which stay as they were."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
@@ -68,5 +67,6 @@ def copy_figures(run: Path, folder: Path = FOLDER) -> list[str]:
 
 
 if __name__ == "__main__":
-    for lacking in copy_figures(Path(sys.argv[1])):
+    checkout = Path(__file__).parent.parent
+    for lacking in copy_figures(Path(sys.argv[1]), checkout / "docs" / "images" / "paper"):
         print(f"not in the run, left as it was: {lacking}")

@@ -11,11 +11,12 @@ from click.testing import CliRunner
 
 from benchmark.cli import main
 from benchmark.grid import Grid
-from reports.paper_images import FIGURES, FOLDER, copy_figures
+from reports.paper_images import FIGURES, copy_figures
 from reports.tables import columns_as_markdown
 from reports.worst_case import COLUMNS as WORST_CASE
 
 ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images" / "paper"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -72,7 +73,7 @@ def test_packages_and_their_data_are_listed() -> None:
 def test_the_figures_of_the_paper_are_those_of_its_page() -> None:
     text = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
     shown = set(re.findall(r"\(images/paper/([^)]+)\)", text))
-    assert shown == set(FIGURES) == {path.name for path in FOLDER.iterdir()}
+    assert shown == set(FIGURES) == {path.name for path in IMAGES.iterdir()}
 
 
 def test_figures_are_copied_from_a_run(tmp_path: Path) -> None:
