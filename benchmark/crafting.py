@@ -81,7 +81,8 @@ def craft(
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
     """What the attack is told: the true labels, or the targets of a targeted one.
 
-    `target: next` is the next class; a number is that class for every image.
+    `target: next` is the next class; a number is that class for every image (the run leaves
+    images of that class as they are).
     """
     if not spec.get("targeted", False):
         return y

@@ -105,12 +105,16 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
                 zero = _kept((attacker.input_gradient(x, y) == 0).flatten(1).all(1))
             if not shared:
                 attacker.reset_counts()
+            target = targets(attack, images.y, attacker.nb_classes)
+            if attack.get("targeted", False):
+                # an image of the target class has nowhere to go: it is left as it is
+                there = torch.from_numpy(target == images.y).to(x.device)
+                adversarial = torch.where(there[:, None, None, None], x, adversarial)
             cells = by_attack[attack]
             wanted = {_stand(cell): scorers[_stand(cell)] for cell in cells}
             predicted = _predictions(wanted, adversarial)
             l2, linf, over = _measured(x, adversarial, attack)
             n = len(images)
-            target = targets(attack, images.y, attacker.nb_classes)
             # the arrays are shared by the cells: only predictions differ between defences
             passes = np.full(n, gradients / n), np.full(n, forwards / n)
             for cell in cells:

@@ -1,8 +1,9 @@
-"""What the C library does with freed memory; a no-op where it is not glibc."""
+"""The memory of this process: what the C library does with what is freed, and the peak."""
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import cache
 from typing import Any
 
@@ -27,8 +28,18 @@ def release_memory() -> None:
         trim(0)
 
 
+def peak_memory() -> float:
+    """The most memory that this process has had so far (resident set), in MB."""
+    import resource  # not on Windows
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # kilobytes on Linux, bytes on macOS
+    return used / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
 @cache
 def _function(name: str) -> Any:
+    """A function of the C library; None where it has no such one, as any but glibc."""
     try:
         return getattr(ctypes.CDLL(None), name)
     except (OSError, TypeError, AttributeError):

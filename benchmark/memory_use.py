@@ -27,12 +27,11 @@ def peaks(counts: Iterable[int] = COUNTS) -> Iterable[tuple[int, float]]:
 
 def _peak(count: int) -> float:
     """The peak of this process after a run over so many images, in MB."""
-    import resource
-
     import numpy as np
 
     from benchmark.cell import Cell
     from benchmark.engine import execute
+    from benchmark.memory import peak_memory
     from benchmark.plan import plan
     from estimators.images import Images, subset
     from estimators.networks import build_network
@@ -49,9 +48,7 @@ def _peak(count: int) -> float:
     ]
     models = {("made-up", lenet): (build_network(lenet, (1, 28, 28), 10), (1, 28, 28), 10)}
     execute(plan(cells), lambda task: chosen, models, lambda *_: None, lambda *_: None)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # kilobytes on Linux, bytes on macOS
-    return used / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return peak_memory()
 
 
 if __name__ == "__main__":

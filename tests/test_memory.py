@@ -9,6 +9,7 @@ import pytest
 
 from benchmark.cell import Cell
 from benchmark.evaluate import Workbench, run_chunk
+from benchmark.memory_grid import FewChunks
 from benchmark.memory_use import peaks
 from benchmark.plan import plan
 from estimators.datasets import load_images
@@ -53,6 +54,26 @@ def test_what_outlives_a_chunk_holds_no_tensor_of_it(
             array = getattr(outcome, name)
             # a view of a subset's own labels costs nothing; memory of torch's is never shared
             assert array.flags.owndata or name in ("ids", "label", "target"), name
+
+
+def test_the_measured_grid_crafts_its_first_chunks_and_keeps_the_size_of_all(
+    digits: Images, digits_lenet
+) -> None:
+    lenet = Spec("lenet")
+    cell = Cell("digits", lenet, ATTACKS[0], "oblivious", Spec("none"), 24, 0)
+    bench = Workbench({("digits", lenet): (digits_lenet, digits.shape, 10)})
+    (task,) = plan([cell])
+    chunks = [subset(digits, 24, 0)[start : start + 8] for start in (0, 8, 16)]
+    few = FewChunks(crafted=2)
+    first, second, last = (few(task, chunk, bench)[cell] for chunk in chunks)
+    assert np.array_equal(second.l2, run_chunk(task, chunks[1], bench)[cell].l2)
+    assert np.array_equal(last.l2, first.l2)
+    assert not np.array_equal(last.l2, run_chunk(task, chunks[2], bench)[cell].l2)
+    for field in fields(last):
+        repeated, real = getattr(last, field.name), getattr(second, field.name)
+        assert (repeated.shape, repeated.dtype) == (real.shape, real.dtype), field.name
+    assert np.array_equal(last.ids, chunks[2].ids)
+    assert np.array_equal(last.label, chunks[2].y)
 
 
 @pytest.mark.slow

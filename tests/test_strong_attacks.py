@@ -294,6 +294,20 @@ def test_targeted_reaches_the_target(name: str) -> None:
         assert (case.classifier.predict(images.numpy()).argmax(1) == wanted).mean() >= 0.8
 
 
+def test_an_image_of_the_target_class_is_left_as_it_is(digits: Images, digits_lenet) -> None:
+    images = digits[:40]
+    spec = check_attack(Spec.of("fgsm", eps=0.3, targeted=True, target=3))
+    cell = Cell("digits", Spec("lenet"), spec, "oblivious", Spec("none"), 40, 0)
+    bench = Workbench({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
+    (task,) = plan([cell])
+    out = run_chunk(task, images, bench)[cell]
+    there = images.y == 3
+    assert 0 < there.sum() < 40
+    assert not out.linf[there].any()
+    assert np.array_equal(out.adversarial[there], out.clean[there])
+    assert np.allclose(out.linf[~there].max(), 0.3)
+
+
 def test_black_boxes_ask_what_they_may_ask() -> None:
     def cell(known: str, quality: int) -> Cell:
         spec = Spec.of("square", eps=0.1)
