@@ -28,6 +28,7 @@ from benchmark.studies.study import asked
 from benchmark.studies.transfer_function import compute, flatness
 from estimators.errors import InputError
 from estimators.spec import Spec
+from estimators.training import recipe_for
 from reports.study_plots.transfer_function import draw
 
 SIZE = 32
@@ -182,7 +183,7 @@ def test_more_training_seeds_are_trained(
         Doubled.network.weight.mul_(2)
         Doubled.network.bias.mul_(2)
 
-    def obtain(dataset: str, network: Spec, epochs: None, seed: int, *more: object) -> Doubled:
+    def obtain(dataset: str, network: Spec, epochs: int, seed: int, *more: object) -> Doubled:
         asked_for.append((dataset, str(network), epochs, seed))
         return Doubled()
 
@@ -190,6 +191,21 @@ def test_more_training_seeds_are_trained(
     size = {**TINY, "sizes": [28], "seeds": 2}
     ask = asked(STUDIES["transfer-function"], "digits", Spec("lenet"), size)
     table = compute(ask).tables["response"]
-    assert asked_for == [("digits", "lenet", None, 1)]
+    assert asked_for == [("digits", "lenet", recipe_for("digits", "lenet").epochs, 1)]
     one, two = (table[table["training_seed"] == s]["response"].to_numpy() for s in (0, 1))
     np.testing.assert_allclose(two, 2 * one, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_more_training_seeds_do_not_depend_on_processes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    size = {**TINY, "sizes": [28], "seeds": 3}
+    ask = asked(STUDIES["transfer-function"], "digits", Spec("lenet"), size)
+    found = []
+    for workers in ("1", "2"):
+        monkeypatch.setenv("BENCH_WORKERS", workers)
+        monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / workers))
+        found.append(compute(ask).tables["response"])
+    pd.testing.assert_frame_equal(*found)
+    assert set(found[0]["training_seed"]) == {0, 1, 2}

@@ -14,15 +14,9 @@ from closed_form import linear_case
 
 from benchmark.studies import measures
 from benchmark.studies.measures import measure
+from benchmark.studies.processes import one_thread, worker_count
 from benchmark.studies.study import Ask
-from benchmark.studies.sweep import (
-    Probe,
-    Training,
-    one_thread,
-    swept,
-    whole_numbers,
-    worker_count,
-)
+from benchmark.studies.sweep import Probe, Training, swept, whole_numbers
 from estimators.errors import InputError
 from estimators.images import Images
 from estimators.spec import Spec

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,12 @@ from benchmark.studies.gratings import (
     first_convolution,
     gratings,
 )
+from benchmark.studies.processes import shared_out
 from benchmark.studies.study import Ask
+from benchmark.studies.sweep import Training
 from estimators.checkpoints import obtain
 from estimators.datasets import image_shape
-from estimators.spec import Spec
+from estimators.training import recipe_for
 
 Floats = npt.NDArray[np.float64]
 
@@ -99,18 +103,25 @@ def curves_of(ask: Ask, dataset: str) -> Iterator[Curve]:
 
 def _first_layers(ask: Ask, dataset: str, channels: int) -> list[tuple[str, int, torch.nn.Conv2d]]:
     """Network, training seed and first layer of each network of a data set."""
+    networks = [network for name, network in ask.subjects if name == dataset]
+    more = range(1, max(1, ask["seeds"] if channels == 1 else ask["seeds_colour"]))
+    trainings = [
+        Training(dataset, network, recipe_for(dataset, network).epochs, seed)
+        for network in networks
+        for seed in more
+    ]
+    train = partial(_trained_layer, data_dir=ask.data_dir, device=ask.device)
+    trained = dict(shared_out(trainings, train, lambda t: t.epochs, ask.tell, ask.device))
     layers = []
-    for name, network in ask.subjects:
-        if name != dataset:
-            continue
-        for seed in range(max(1, ask["seeds"] if channels == 1 else ask["seeds_colour"])):
-            ask.tell(f"{network} on {dataset}, training seed {seed}")
-            trained = _trained(ask, dataset, network, seed)
-            layers.append((str(network), seed, first_convolution(trained, ask.device)))
+    for at, network in enumerate(networks):
+        shipped = first_convolution(network_of(ask, dataset, network), ask.device)
+        own = [shipped, *(trained[at * len(more) + n] for n in range(len(more)))]
+        layers += [(str(network), seed, layer) for seed, layer in enumerate(own)]
     return layers
 
 
-def _trained(ask: Ask, dataset: str, network: Spec, seed: int) -> torch.nn.Module:
-    if seed == 0:
-        return network_of(ask, dataset, network)
-    return obtain(dataset, network, None, seed, ask.data_dir, ask.device).network
+def _trained_layer(training: Training, data_dir: Path | None, device: str) -> torch.nn.Conv2d:
+    network = obtain(
+        training.dataset, training.network, training.epochs, training.seed, data_dir, device
+    ).network
+    return first_convolution(network, device)

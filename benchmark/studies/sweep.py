@@ -1,31 +1,25 @@
 """Networks trained for a study, and how right each stays under attack.
 
 A sweep trains one network per setting and seed (kept in the cache of checkpoints, so nothing is
-trained twice) and measures all of them on the same images. Networks are shared out over processes
-of one torch thread each: the numbers do not depend on how many there are. `BENCH_WORKERS` sets
-the number of processes; without it, all cores that this process may use.
+trained twice) and measures all of them on the same images, in processes of one torch thread each.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import nn
 
+from benchmark.studies.processes import shared_out
 from benchmark.studies.study import Ask
 from estimators.errors import InputError
 from estimators.spec import Spec
 
-WORKERS = "BENCH_WORKERS"
 Tables = dict[str, list[dict[str, Any]]]
 # a study's own measure of a network for images [C, H, W]; a function of a module, for the processes
 Measure = Callable[[nn.Module, tuple[int, int, int]], Tables]
@@ -114,7 +108,8 @@ def swept(
     Their rows come in the order of `trainings`; see `benchmark.studies.measures` for the columns.
     own: makes further tables.
     """
-    done = dict(_measured(trainings, probe, tell, own))
+    work = partial(one, probe=probe, own=own)
+    done = dict(shared_out(trainings, work, lambda t: t.epochs, tell, probe.device))
     joined: Tables = {}
     for n in range(len(trainings)):
         for name, rows in done[n].items():
@@ -125,36 +120,6 @@ def swept(
 def _short(value: Any) -> Any:
     """Six significant digits: no table needs more, and CSVs stay small."""
     return float(f"{value:.6g}") if isinstance(value, float) else value
-
-
-def _measured(
-    trainings: Sequence[Training],
-    probe: Probe,
-    tell: Callable[[str], None],
-    own: Measure | None,
-) -> Iterator[tuple[int, Tables]]:
-    workers = min(worker_count(), len(trainings))
-    if workers <= 1 or probe.device != "cpu":
-        with one_thread():
-            for n, training in enumerate(trainings):
-                tell(str(training))
-                yield n, one(training, probe, own)
-        return
-    # the longest first, so that no process is left with a long one at the end
-    order = sorted(range(len(trainings)), key=lambda n: -trainings[n].epochs)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _alone) as pool:
-        waiting = {pool.submit(one, trainings[n], probe, own): n for n in order}
-        try:
-            for future in as_completed(waiting):
-                n = waiting[future]
-                tell(str(trainings[n]))
-                yield n, future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            # a training under way is lost either way: nobody waits minutes for its end
-            for process in active_children():
-                process.terminate()
-            raise
 
 
 def one(training: Training, probe: Probe, own: Measure | None = None) -> Tables:
@@ -172,29 +137,3 @@ def one(training: Training, probe: Probe, own: Measure | None = None) -> Tables:
         shape, _ = image_shape(training.dataset, probe.data_dir)
         found |= own(trained.network, shape)
     return {name: [{**training.columns, **row} for row in rows] for name, rows in found.items()}
-
-
-def worker_count() -> int:
-    """Processes that train: `BENCH_WORKERS`, or the cores that this process may use."""
-    named = os.environ.get(WORKERS)
-    if named is None:
-        usable = getattr(os, "sched_getaffinity", None)
-        return len(usable(0)) if usable else os.cpu_count() or 1
-    if not named.isdecimal() or int(named) < 1:
-        raise InputError(f"{WORKERS}: a number of processes from 1 up wanted, found {named!r}")
-    return int(named)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread, as each process of a sweep has: sums come in the same order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _alone() -> None:
-    torch.set_num_threads(1)
