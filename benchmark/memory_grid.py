@@ -1,4 +1,4 @@
-"""The memory of a whole run of a grid, where the run itself would take days.
+"""The memory of a whole run of a grid, where the run itself would take too long.
 
 Run as `python -m benchmark.memory_grid --dataset cifar10 --data-dir DATA`. It is `bench run` from
 the data to the page, in a directory that it deletes; but of each task only the first chunks are
