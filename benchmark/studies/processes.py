@@ -16,7 +16,6 @@ from typing import TypeVar
 
 import torch
 
-from benchmark.memory import keep_memory
 from estimators.errors import InputError
 
 WORKERS = "BENCH_WORKERS"
@@ -85,4 +84,3 @@ def one_thread() -> Iterator[None]:
 
 def _alone() -> None:
     torch.set_num_threads(1)
-    keep_memory()
