@@ -55,7 +55,10 @@ class Trained:
 def checkpoint_key(
     dataset: str, train_sha256: str, network: Spec, recipe: Recipe, seed: int
 ) -> str:
-    """The hash that names a checkpoint: equal keys mean equal weights."""
+    """The hash that names a checkpoint: equal keys mean equal weights.
+
+    To the last bit on as many torch threads: sums are added up thread by thread.
+    """
     decides = {
         "format": FORMAT,
         "dataset": dataset,
