@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -67,10 +66,8 @@ def _repeated(outcome: Outcome, images: Images) -> Outcome:
     return replace(outcome, **cut | {"ids": images.ids, "label": images.y})
 
 
-def measure(
-    dataset: str, data_dir: Path | None, crafted: int, tell: Callable[[str], None], name: str
-) -> float:
-    """The peak of a run of a grid on all images of a data set, in MB; told as it goes."""
+def measure(name: str, dataset: str, data_dir: Path | None, crafted: int) -> None:
+    """Run a grid on all images of a data set; print the peak so far, in MB, as it goes."""
     from benchmark.grid import load_grid
     from benchmark.run import run
 
@@ -79,7 +76,8 @@ def measure(
     last = ""
 
     def told(what: str) -> None:
-        tell(f"{time.monotonic() - begun:6.0f} s  {peak_memory():6,.0f} MB  {what}")
+        seconds = time.monotonic() - begun
+        print(f"{seconds:6.0f} s  {peak_memory():6,.0f} MB  {what}", flush=True)
 
     def advanced(task: Task, work: float, cells: int) -> None:
         nonlocal last
@@ -98,7 +96,6 @@ def measure(
     assert set(result.table["status"]) == {"ok"}, result.failed
     rows, images = len(result.table), result.table["n"].max()
     told(f"{rows:,} rows of {images:,} images, {size >> 20:,} MB of files")
-    return peak_memory()
 
 
 def main() -> None:
@@ -109,11 +106,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--chunks", type=int, default=2, help="of each task that are crafted")
     options = parser.parse_args()
-
-    def tell(text: str) -> None:
-        print(text, flush=True)
-
-    measure(options.dataset, options.data_dir, options.chunks, tell, options.grid)
+    measure(options.grid, options.dataset, options.data_dir, options.chunks)
 
 
 if __name__ == "__main__":
