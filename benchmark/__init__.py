@@ -14,11 +14,11 @@ __all__ = ["__version__", "load_grid", "run_grid"]
 
 def __getattr__(name: str) -> Any:
     if name == "load_grid":
-        from benchmark.grid import load_grid
+        from benchmark.grids.model import load_grid
 
         return load_grid
     if name == "run_grid":
-        from benchmark.run import run_grid
+        from benchmark.runs.run import run_grid
 
         return run_grid
     raise AttributeError(f"module 'benchmark' has no attribute {name!r}")

@@ -17,7 +17,7 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional
 
-from estimators.through import Through, plain_forward
+from estimators.defences.backward import Through, plain_forward
 
 # Batches of this size stay in the processor's cache; the partition is part of the result (a
 # convolution may round differently in another batch), so it is a constant and not an option.

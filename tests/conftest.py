@@ -15,11 +15,11 @@ from click.testing import CliRunner
 
 from benchmark.cli import main
 from estimators import plugins
-from estimators.checkpoints import load_checkpoint, shipped_file
-from estimators.datasets import load_images
-from estimators.images import Images
+from estimators.data.images import Images
+from estimators.data.registry import load_images
 from estimators.source_code import code_sha256
 from estimators.spec import Spec
+from estimators.training.checkpoints import load_checkpoint, shipped_file
 
 # taken before the tests get folders of their own
 _REAL_DATA = os.environ.get("BENCH_DATA_DIR")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.studies.study import Ask, Findings
-from estimators.datasets import load_images
+from benchmark.studies.request import Ask, Findings
+from estimators.data.registry import load_images
 
 
 def compute(ask: Ask) -> Findings:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmark.studies.common import (
+from benchmark.studies.measures.smallest_eps import NORMS, Scan, compared, sizes, smallest_step
+from benchmark.studies.measures.subjects import (
     classifier_of,
     one_image,
     predictions,
@@ -16,12 +17,11 @@ from benchmark.studies.common import (
     test_images,
     tidy,
 )
-from benchmark.studies.minimal import NORMS, Scan, compared, sizes, smallest_step
-from benchmark.studies.study import Ask, Findings
+from benchmark.studies.request import Ask, Findings
 from estimators.classifier import Classifier
-from estimators.datasets import load_images
-from estimators.images import Images
-from reports.metrics import held_out, median_smallest_eps
+from estimators.data.images import Images
+from estimators.data.registry import load_images
+from reports.statistics.intervals import held_out, median_smallest_eps
 
 Row = dict[str, Any]
 

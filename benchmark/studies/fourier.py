@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmark.studies import spectra
-from benchmark.studies.common import (
+from benchmark.studies.measures import spectra
+from benchmark.studies.measures.means import means
+from benchmark.studies.measures.subjects import (
     FloatArray,
     attacked,
     classifier_of,
@@ -18,9 +19,8 @@ from benchmark.studies.common import (
     test_images,
     tidy,
 )
-from benchmark.studies.means import means
-from benchmark.studies.study import Ask, Findings
-from estimators.images import Images
+from benchmark.studies.request import Ask, Findings
+from estimators.data.images import Images
 from estimators.spec import Spec
 
 Row = dict[str, Any]

@@ -12,8 +12,9 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from benchmark.plan import BARE
-from benchmark.studies.common import (
+from benchmark.execution.plan import BARE
+from benchmark.studies.measures.smallest_eps import sizes
+from benchmark.studies.measures.subjects import (
     FloatArray,
     attacked,
     class_named,
@@ -24,14 +25,13 @@ from benchmark.studies.common import (
     test_images,
     tidy,
 )
-from benchmark.studies.minimal import sizes
-from benchmark.studies.study import Ask, Findings, Subject
-from estimators.datasets import load_images
-from estimators.defences import build_defence, from_bytes
-from estimators.images import Images
-from estimators.jpeg import round_trip
+from benchmark.studies.request import Ask, Findings, Subject
+from estimators.data.images import Images
+from estimators.data.registry import load_images
+from estimators.defences.jpeg import round_trip
+from estimators.defences.registry import build_defence, from_bytes
 from estimators.spec import Spec
-from reports.metrics import paired_difference, wilson
+from reports.statistics.intervals import paired_difference, wilson
 
 Row = dict[str, Any]
 Bools = npt.NDArray[np.bool_]

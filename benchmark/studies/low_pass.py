@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmark.studies.gratings import GREY, first_layer, waves
-from benchmark.studies.study import Ask, Findings
-from benchmark.studies.sweep import Probe, Tables, Training, swept, whole_numbers
+from benchmark.studies.measures.gratings import GREY, first_layer, waves
+from benchmark.studies.measures.training_sweep import Probe, Tables, Training, swept, whole_numbers
+from benchmark.studies.request import Ask, Findings
 from estimators.errors import InputError
 from estimators.spec import Spec
 
@@ -27,7 +27,7 @@ def compute(ask: Ask) -> Findings:
     and `transfer`.
 
     Rows begin with dataset, network, low_pass (sigma in pixels, 0 without a filter), epochs, seed;
-    `benchmark.studies.measures.measure` has the other columns (`clean` is its `gap`).
+    `benchmark.studies.measures.robustness.measure` has the other columns (`clean` is its `gap`).
     `transfer`: frequency (cycles a pixel), response and gain of `first_layer_response`.
 
     Networks other than LeNet are trained with the parameters that begin with `deep_`.

@@ -11,7 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmark.studies.common import (
+from benchmark.studies.measures.smallest_eps import (
+    NORMS,
+    Moved,
+    Scan,
+    carlini,
+    compared,
+    sizes,
+    smallest_step,
+)
+from benchmark.studies.measures.subjects import (
     IntArray,
     class_named,
     classifier_of,
@@ -20,12 +29,11 @@ from benchmark.studies.common import (
     test_images,
     tidy,
 )
-from benchmark.studies.minimal import NORMS, Moved, Scan, carlini, compared, sizes, smallest_step
-from benchmark.studies.study import Ask, Findings
+from benchmark.studies.request import Ask, Findings
 from estimators.classifier import Classifier
-from estimators.datasets import load_images
+from estimators.data.images import Images
+from estimators.data.registry import load_images
 from estimators.errors import InputError
-from estimators.images import Images
 
 Row = dict[str, Any]
 # the paper's order, from the coarsest to the subtlest
@@ -45,7 +53,7 @@ def compute(ask: Ask) -> Findings:
     attacked with C&W.
 
     Tables: `norms`, one row an image and attack, each attack at its smallest for that image
-    (`benchmark.studies.minimal.sizes` says what the sizes are), over images that are right without
+    (`measures.smallest_eps.sizes` says what the sizes are), over images that are right without
     an attack; `all_found` is true where all three attacks broke the image. `order`, over those:
     how much larger the noise of one attack is than that of the next. `panels`, the image shown:
     `how` says whether C&W was aimed at the class. Arrays: `<dataset>.<network>.<clean, fgsm, fgm,

@@ -8,14 +8,14 @@ would be a constant learning rate. Whether a network is overfit is measured, not
 
 from __future__ import annotations
 
-from benchmark.studies.study import Ask, Findings
-from benchmark.studies.sweep import Probe, Training, swept, whole_numbers
+from benchmark.studies.measures.training_sweep import Probe, Training, swept, whole_numbers
+from benchmark.studies.request import Ask, Findings
 
 
 def compute(ask: Ask) -> Findings:
     """Networks for every number of epochs and training seed: `accuracy`, `gap`, `area`, `smallest`.
 
-    Rows begin with dataset, network, epochs, seed; `benchmark.studies.measures.measure` has the
+    Rows begin with dataset, network, epochs, seed; `measures.robustness.measure` has the
     other columns.
     """
     epochs = whole_numbers(ask, "epochs", 1)

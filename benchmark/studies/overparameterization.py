@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.studies.study import Ask, Findings
-from benchmark.studies.sweep import Probe, Training, swept, whole_numbers
-from estimators.datasets import image_shape
+from benchmark.studies.measures.training_sweep import Probe, Training, swept, whole_numbers
+from benchmark.studies.request import Ask, Findings
+from estimators.data.registry import image_shape
 from estimators.errors import InputError
-from estimators.networks import build_network, count_parameters
+from estimators.networks.registry import build_network, count_parameters
 from estimators.spec import Spec
 
 # the report's Table 1, for LeNet on 28x28 grey images
@@ -21,7 +21,7 @@ def compute(ask: Ask) -> Findings:
     """LeNets with N additional layers: `accuracy`, `gap`, `area`, `smallest`, and `parameters`.
 
     Rows of the first four begin with dataset, network, extra_layers, epochs, seed;
-    `benchmark.studies.measures.measure` has the other columns. `parameters` is Table 1: dataset,
+    `measures.robustness.measure` has the other columns. `parameters` is Table 1: dataset,
     network, extra_layers, parameters, printed (in the report, for MNIST's shape), note.
     """
     layers = whole_numbers(ask, "layers", 0)

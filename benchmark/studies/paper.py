@@ -9,18 +9,18 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.engine import chosen_device
-from benchmark.grid import load_grid
-from benchmark.narrow import narrowed
-from benchmark.progress import Progress
-from benchmark.run import RUNS, Result, run
-from benchmark.studies.catalogue import STUDIES
-from benchmark.studies.run import run_study
-from benchmark.studies.study import Ask, asked, with_subjects
-from estimators.datasets import load_images
+from benchmark.execution.progress import Progress
+from benchmark.execution.threads import chosen_device
+from benchmark.grids.model import load_grid
+from benchmark.grids.overrides import narrowed
+from benchmark.runs.run import RUNS, Result, run
+from benchmark.studies.cache import run_study
+from benchmark.studies.registry import STUDIES
+from benchmark.studies.request import Ask, asked, with_subjects
+from estimators.data.registry import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
-from reports.page import write_page
+from reports.page.page import write_page
 
 QUICK_SAMPLES = 100
 

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmark.studies import maps
-from benchmark.studies.common import (
+from benchmark.studies.measures import saliency_maps as maps
+from benchmark.studies.measures.means import means
+from benchmark.studies.measures.subjects import (
     FloatArray,
     IntArray,
     attacked,
@@ -19,11 +20,10 @@ from benchmark.studies.common import (
     test_images,
     tidy,
 )
-from benchmark.studies.means import means
-from benchmark.studies.study import Ask, Findings
+from benchmark.studies.request import Ask, Findings
 from estimators.classifier import Classifier
-from estimators.datasets import load_images
-from estimators.images import Images
+from estimators.data.images import Images
+from estimators.data.registry import load_images
 from estimators.spec import Spec
 
 Row = dict[str, Any]

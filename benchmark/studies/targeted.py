@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmark.studies.common import IntArray, classifier_of, predictions, tidy
-from benchmark.studies.minimal import carlini, sizes
-from benchmark.studies.study import Ask, Findings
+from benchmark.studies.measures.smallest_eps import carlini, sizes
+from benchmark.studies.measures.subjects import IntArray, classifier_of, predictions, tidy
+from benchmark.studies.request import Ask, Findings
 from estimators.classifier import Classifier
-from estimators.datasets import load_images
+from estimators.data.images import Images, stratified_order
+from estimators.data.registry import load_images
 from estimators.errors import InputError
-from estimators.images import Images, stratified_order
-from reports.metrics import spread, wilson
+from reports.statistics.intervals import spread, wilson
 
 Row = dict[str, Any]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.studies.study import Ask, Findings
-from estimators.checkpoints import read_history, trained_network
-from estimators.datasets import image_shape
-from estimators.networks import layer_table
+from benchmark.studies.request import Ask, Findings
+from estimators.data.registry import image_shape
+from estimators.networks.registry import layer_table
 from estimators.spec import Spec
+from estimators.training.checkpoints import read_history, trained_network
 
 HISTORY = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 

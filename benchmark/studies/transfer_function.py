@@ -16,9 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark.studies.common import tidy
-from benchmark.studies.curves import Curve, curves_of
-from benchmark.studies.gratings import (
+from benchmark.studies.measures.gratings import (
     DIRECTIONS,
     compressed,
     cycles_up_to_nyquist,
@@ -26,8 +24,10 @@ from benchmark.studies.gratings import (
     frequency,
     gratings,
 )
-from benchmark.studies.study import Ask, Findings
-from reports.metrics import wilson
+from benchmark.studies.measures.subjects import tidy
+from benchmark.studies.measures.transfer_curves import Curve, curves_of
+from benchmark.studies.request import Ask, Findings
+from reports.statistics.intervals import wilson
 
 Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from reports.claim_parts import FILE, WHOLE
 from reports.claims.grid_claims import GRID_CLAIMS
 from reports.claims.image_claims import IMAGE_CLAIMS
 from reports.claims.network_claims import NETWORK_CLAIMS
 from reports.claims.rule import Claim, Effect, Part, Verdict, combined
 from reports.claims.sources import Missing, Sources
+from reports.page.claims import FILE, WHOLE
 
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted((*GRID_CLAIMS, *IMAGE_CLAIMS, *NETWORK_CLAIMS), key=lambda c: int(c.number[1:]))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from reports.claims.intervals import between_samples, mean_over_images, over_images
 from reports.claims.rule import Claim, Effect, Part, Rule
 from reports.claims.sources import Curves, Missing, Sources
-from reports.names import place
+from reports.style.labels import place
 
 Floats = npt.NDArray[np.float64]
 ATTACKERS = ("oblivious", "adaptive")

@@ -11,7 +11,7 @@ import pandas as pd
 from reports.claims.intervals import between_samples, mean_over_images
 from reports.claims.rule import Claim, Effect, Part, Rule
 from reports.claims.sources import Missing, Sources, chosen
-from reports.names import place
+from reports.style.labels import place
 
 FOUR = (("mnist", "lenet"), ("mnist", "resnet"), ("cifar10", "lenet"), ("cifar10", "cnn"))
 NOISES = ("fgsm", "fgm")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from reports.claims.rule import Effect
 from reports.claims.sources import Missing
-from reports.metrics import spread
+from reports.statistics.intervals import spread
 
 Floats = npt.NDArray[np.float64]
 LEVEL = 0.95

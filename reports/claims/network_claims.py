@@ -10,7 +10,7 @@ import pandas as pd
 from reports.claims.intervals import over_seeds
 from reports.claims.rule import Claim, Effect, Part, Rule
 from reports.claims.sources import Missing, Sources, chosen
-from reports.names import place
+from reports.style.labels import place
 
 SIZE = 28
 # the smallest size that resolves a hundred frequencies, which the paper asks for

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.predictions import Predictions, read_predictions
-from reports.tables import TableError, read_results
+from reports.errors import TableError
+from reports.results.columns import read_results
+from reports.results.predictions import Predictions, read_predictions
 
 
 class Missing(Exception):

@@ -1,0 +1,1 @@
+"""Attacks of other libraries and of plug-ins, by name."""

@@ -1,1 +1,0 @@
-"""The commands of `bench`: each parses, calls and renders."""

@@ -1,0 +1,167 @@
+"""A first grid file for the user's own network and data set, and the schema of all grid files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmark.grids.expand import entry_of
+from benchmark.grids.imports import refuse_import
+from benchmark.grids.model import SHIPPED, Grid
+from estimators.errors import DataUnavailable, InputError, unknown
+from estimators.spec import Spec
+
+SCHEMA_FILE = SHIPPED / "grid.schema.json"
+SAMPLES = 250
+# bounds in pixels: strokes stay readable at 0.3; colour photographs change to the eye from 8/255 on
+GREY_EPS = [0, 0.05, 0.1, 0.2, 0.3]
+COLOUR_EPS = [0, 0.00393, 0.00785, 0.01569, 0.03138]
+
+TEXT = """\
+# yaml-language-server: $schema={schema}
+# Run it with:  {command}
+# Each entry is a name, or a mapping of `name` and parameters; `bench list` shows all of them.
+name: {name}
+description: {description}
+
+# also: digits, mnist, cifar10, fashion_mnist, npz:PATH, imagefolder:PATH, package.module:function
+datasets:
+  - {dataset}
+
+# also: torchvision:resnet18, package.module:factory. Parameters that every network takes:
+#   weights: FILE.safetensors       (or .pt, read as data)
+#   mean: [0.485, 0.456, 0.406]     (with std: the first layer, so that eps stays in pixels)
+#   std: [0.229, 0.224, 0.225]
+networks:
+  - {network}
+
+# oblivious: the attacker knows the network alone; adaptive: the defence too
+threats: [oblivious, adaptive]
+
+defences:
+  - none
+  - quantize                        # 8 bits alone: the control that JPEG must beat
+  - {{name: jpeg, quality: [75, 50, 25]}}
+
+samples: {samples}                        # images of the test split, or all
+seed: 0                             # draws the images and what is random in an attack
+
+# eps is a distance in pixels of [0, 1]; a list stands for one attack a value
+attacks:
+  - {{name: fgsm, eps: {eps}}}
+  - {{name: pgd, eps: {iterative}}}
+  - {{name: noise, eps: {eps}}}        # the control: no gradient
+#  - cw                             # smallest L2; slow
+
+# more products of data sets, networks, attacks, threats and defences, each with its own samples:
+# blocks:
+#   - {{}}
+#   - {{attacks: [cw], samples: 50}}
+"""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A new grid file and the command that runs it."""
+
+    path: Path
+    command: str
+
+
+def write_grid(
+    network: Spec, dataset: str, path: Path, data_dir: Path | None = None, force: bool = False
+) -> Written:
+    """Write a commented grid file for a network and a data set.
+
+    Samples and eps suit the data set, where it can be read.
+
+    Raises InputError for a network or data set that is not known, an existing file without
+    `force`, and a place that cannot be written.
+    """
+    from estimators.networks.external import is_foreign
+    from estimators.networks.registry import NETWORKS, OTHERS
+
+    if path.suffix not in (".yaml", ".yml"):
+        raise InputError(f"--out {path}: a grid file's name ends in .yaml")
+    if path.exists() and not force:
+        raise InputError(f"--out {path}: exists already; --force writes over it")
+    if network.name not in NETWORKS and not is_foreign(network.name):
+        raise unknown("network", network.name, [*NETWORKS, *OTHERS])
+    text = grid_text(network, dataset, path, data_dir)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--out {path}: cannot be written ({error.strerror})") from error
+    return Written(path, _command(network, dataset, path))
+
+
+def grid_text(network: Spec, dataset: str, path: Path, data_dir: Path | None = None) -> str:
+    """The text of that file."""
+    channels, images = _about(dataset, data_dir)
+    eps = GREY_EPS if channels == 1 else COLOUR_EPS
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)
+    return TEXT.format(
+        schema=SCHEMA_FILE.as_uri(),
+        command=" ".join(_command(network, dataset, path).split()),
+        name=name.strip("-_")[:64] or "mine",
+        description=_flow(f"{network} on {dataset}"),
+        dataset=_flow(dataset),
+        network=_flow(entry_of(network)),
+        samples=min(SAMPLES, images),
+        eps=_flow(eps),
+        iterative=_flow(eps[1:]),
+    )
+
+
+def schema_text() -> str:
+    """The JSON schema of grid files, made from `Grid`; `grids/grid.schema.json` is this text."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_without_types_of_constants(Grid.model_json_schema()),
+    }
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _without_types_of_constants(schema: Any) -> Any:
+    """The schema less the `type` beside a `const`, which only newer versions of pydantic write."""
+    if isinstance(schema, list):
+        return [_without_types_of_constants(part) for part in schema]
+    if isinstance(schema, dict):
+        return {
+            key: _without_types_of_constants(part)
+            for key, part in schema.items()
+            if not (key == "type" and "const" in schema)
+        }
+    return schema
+
+
+def _about(dataset: str, data_dir: Path | None) -> tuple[int, int]:
+    """Channels and number of test images; where the data are not at hand, what is known of them."""
+    from estimators.data.registry import SHAPES, load_images
+
+    try:
+        images = load_images(dataset, "test", data_dir)
+    except DataUnavailable:
+        return SHAPES[dataset][0], SAMPLES
+    return images.shape[0], len(images)
+
+
+def _command(network: Spec, dataset: str, path: Path) -> str:
+    try:
+        refuse_import("networks", network.name)
+        refuse_import("datasets", dataset)
+    except InputError:
+        return f"bench run --grid {shlex.quote(str(path))} --allow-import"
+    return f"bench run --grid {shlex.quote(str(path))}"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
+    return text.removesuffix("...\n").strip()

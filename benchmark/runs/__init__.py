@@ -1,0 +1,1 @@
+"""A run directory: what goes in, the store, what is written."""

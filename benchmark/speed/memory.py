@@ -1,0 +1,55 @@
+"""How much memory a run over many images takes: `bench speed --only memory`.
+
+Each number of images is a process of its own, since a process never reports less than its peak.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+
+COUNTS = (1_000, 10_000, 50_000)
+
+
+def peaks(counts: Iterable[int] = COUNTS) -> Iterable[tuple[int, float]]:
+    """Number of images and peak resident memory in MB, images of 28x28 and their subset included.
+
+    FGSM at two eps behind 8 bits and JPEG, LeNet, made-up images.
+    """
+    for count in counts:
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmark.speed.memory", str(count)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        yield count, float(done.stdout.split()[-1])
+
+
+def _peak(count: int) -> float:
+    """The peak of this process after a run over so many images, in MB."""
+    import numpy as np
+
+    from benchmark.execution.memory import peak_memory
+    from benchmark.execution.plan import plan
+    from benchmark.execution.threads import execute
+    from benchmark.grids.cell import Cell
+    from estimators.data.images import Images, subset
+    from estimators.networks.registry import build_network
+    from estimators.spec import Spec
+
+    x = np.random.default_rng(0).integers(0, 256, (count, 1, 28, 28), np.uint8)
+    images = Images(x, np.arange(count) % 10, np.arange(count))
+    chosen = subset(images, "all", 0)
+    lenet = Spec("lenet")
+    cells = [
+        Cell("made-up", lenet, Spec.of("fgsm", eps=eps), "oblivious", defence, "all", 0)
+        for eps in (0.1, 0.2)
+        for defence in (Spec("quantize"), Spec.of("jpeg", quality=50))
+    ]
+    models = {("made-up", lenet): (build_network(lenet, (1, 28, 28), 10), (1, 28, 28), 10)}
+    execute(plan(cells), lambda task: chosen, models, lambda *_: None, lambda *_: None)
+    return peak_memory()
+
+
+if __name__ == "__main__":
+    print(f"{_peak(int(sys.argv[1])):.0f}")

@@ -1,0 +1,102 @@
+"""What `bench speed` measures against: the plain ART loop, foolbox and torchattacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from benchmark.execution.threads import default_threads
+from estimators.data.images import Images
+
+EPS = tuple(round(0.03 * n, 2) for n in range(10))
+QUALITIES = (95, 90, 80, 70, 60, 50, 40, 30, 20, 10, 5)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured on: a trained network and its first images, and how often."""
+
+    network: nn.Module
+    images: Images
+    repeat: int
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.images.classes)
+
+
+def plain_loop(bench: Bench, threat: str) -> list[int]:
+    """The loop that a user writes: ART's own classes and defaults, a cell at a time."""
+    from art.attacks.evasion import FastGradientMethod
+    from art.defences.preprocessor import JpegCompression as ArtJpeg
+
+    torch.set_num_threads(default_threads("cpu"))
+    x, y = bench.images.x, bench.images.y
+    hits = []
+    for eps in EPS:
+        bare = art_classifier(bench)
+        adversarial = FastGradientMethod(bare, eps=eps).generate(x, y=y)
+        for quality in QUALITIES:
+            defence = ArtJpeg((0.0, 1.0), quality=quality, channels_first=True)
+            if threat == "adaptive":
+                behind = art_classifier(bench, [defence])
+                adversarial = FastGradientMethod(behind, eps=eps).generate(x, y=y)
+                predicted = behind.predict(adversarial)
+            else:
+                predicted = bare.predict(defence(adversarial)[0])
+            hits.append(int((predicted.argmax(1) == y).sum()))
+    return hits
+
+
+def art_classifier(bench: Bench, defences: Sequence[Any] | None = None) -> Any:
+    """The network in ART's own classifier, wrapped as a user would."""
+    from art.estimators.classification import PyTorchClassifier
+
+    return PyTorchClassifier(
+        bench.network.requires_grad_(True), nn.CrossEntropyLoss(), bench.images.shape,
+        bench.classes, clip_values=(0.0, 1.0), device_type="cpu",
+        preprocessing_defences=None if defences is None else list(defences),
+    )  # fmt: skip
+
+
+def pgd_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
+    """PGD-40 of foolbox and torchattacks, where they are installed."""
+    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
+    found: dict[str, Callable[[], Any]] = {}
+    try:
+        import foolbox
+    except ImportError:
+        pass
+    else:
+        model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
+        attack = foolbox.attacks.LinfPGD(abs_stepsize=0.01, steps=40, random_start=False)
+        found["foolbox"] = lambda: attack(model, x, y, epsilons=0.3)[1].numpy()
+    try:
+        import torchattacks
+    except ImportError:
+        pass
+    else:
+        pgd = torchattacks.PGD(bench.network, 0.3, alpha=0.01, steps=40, random_start=False)
+        found["torchattacks"] = lambda: pgd(x, y).detach().numpy()
+    return found
+
+
+def carlini_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
+    """C&W of foolbox, where it is installed."""
+    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
+    found: dict[str, Callable[[], Any]] = {}
+    try:
+        import foolbox
+    except ImportError:
+        return found
+    model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
+    # of the settings tried, the quickest that reaches full success; its default of 10,000 steps
+    # takes minutes and ends at the same distance
+    attack = foolbox.attacks.L2CarliniWagnerAttack(steps=200, stepsize=0.1)
+    found["foolbox, 200 steps of 0.1"] = lambda: attack(model, x, y, epsilons=None)[1].numpy()
+    return found

@@ -1,0 +1,127 @@
+"""Transfer curves: the first layers of trained networks, fed with gratings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmark.studies.measures.gratings import (
+    DIRECTIONS,
+    GREY,
+    answers,
+    compressed,
+    cycles_up_to_nyquist,
+    energy,
+    first_convolution,
+    gratings,
+)
+from benchmark.studies.measures.processes import shared_out
+from benchmark.studies.measures.subjects import network_of
+from benchmark.studies.measures.training_sweep import Training
+from benchmark.studies.request import Ask
+from estimators.data.registry import image_shape
+from estimators.training.checkpoints import obtain
+from estimators.training.train import recipe_for
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Responses of one first layer to gratings of one size and direction.
+
+    own: the size is that of the data.
+    quality: of the JPEG ahead, None for none.
+    cycles: an image, along an axis, from 0 to Nyquist.
+    response, response_ac: float64 [cycles], root mean square over the phases; the second is less
+        the layer's answer to uniform grey.
+    response_grey: norm of that answer.
+    norm: root mean square of the gratings' own norm around grey, before JPEG.
+    left: float64 [cycles above 0, phases], share of each grating's energy that JPEG left.
+    """
+
+    dataset: str
+    network: str
+    seed: int
+    size: int
+    own: bool
+    direction: str
+    quality: int | None
+    cycles: tuple[int, ...]
+    response: Floats
+    response_ac: Floats
+    response_grey: float
+    norm: float
+    left: Floats
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What names the curve in every table."""
+        return {
+            "dataset": self.dataset, "network": self.network, "training_seed": self.seed,
+            "size": self.size, "direction": self.direction, "quality": self.quality,
+        }  # fmt: skip
+
+
+def curves_of(ask: Ask, dataset: str) -> Iterator[Curve]:
+    """Every curve of a data set's networks; a compressed grating is made once for all of them.
+
+    Sizes other than that of the data are looked at with the first training seed alone.
+    """
+    (channels, own, _), _ = image_shape(dataset, ask.data_dir)
+    phases, contrast = ask["phases"], ask["contrast"]
+    layers = _first_layers(ask, dataset, channels)
+    for size in sorted({own, *ask["sizes"]}):
+        qualities = ask["qualities"] if size == own else ask["qualities_other_sizes"]
+        fed = [layer for layer in layers if size == own or layer[1] == 0]
+        cycles = tuple(cycles_up_to_nyquist(size, ask["frequencies"]))
+        grey = torch.full((1, channels, size, size), GREY)
+        for direction in DIRECTIONS:
+            ask.tell(f"{dataset}, gratings of {size} pixels, {direction}")
+            waves = [gratings(size, k, direction, phases, contrast) for k in cycles]
+            x = torch.cat(waves).expand(-1, channels, -1, -1)
+            before = energy(x).reshape(-1, phases)[1:]
+            for quality in (None, *qualities):
+                seen, still = (t if quality is None else compressed(t, quality) for t in (x, grey))
+                left = energy(seen).reshape(-1, phases)[1:] / before
+                for network, seed, layer in fed:
+                    norms = answers(layer, seen, still).reshape(2, -1, phases)
+                    whole, moving = np.sqrt((norms**2).mean(axis=2))
+                    yield Curve(
+                        dataset, network, seed, size, size == own, direction, quality, cycles,
+                        whole, moving, float(answers(layer, still, still)[0, 0]),
+                        size * (channels / 8) ** 0.5 * contrast, left,
+                    )  # fmt: skip
+
+
+def _first_layers(ask: Ask, dataset: str, channels: int) -> list[tuple[str, int, torch.nn.Conv2d]]:
+    """Network, training seed and first layer of each network of a data set."""
+    networks = [network for name, network in ask.subjects if name == dataset]
+    more = range(1, max(1, ask["seeds"] if channels == 1 else ask["seeds_colour"]))
+    trainings = [
+        Training(dataset, network, recipe_for(dataset, network).epochs, seed)
+        for network in networks
+        for seed in more
+    ]
+    train = partial(_trained_layer, data_dir=ask.data_dir, device=ask.device)
+    trained = dict(shared_out(trainings, train, lambda t: t.epochs, ask.tell, ask.device))
+    layers = []
+    for at, network in enumerate(networks):
+        shipped = first_convolution(network_of(ask, dataset, network), ask.device)
+        own = [shipped, *(trained[at * len(more) + n] for n in range(len(more)))]
+        layers += [(str(network), seed, layer) for seed, layer in enumerate(own)]
+    return layers
+
+
+def _trained_layer(training: Training, data_dir: Path | None, device: str) -> torch.nn.Conv2d:
+    network = obtain(
+        training.dataset, training.network, training.epochs, training.seed, data_dir, device
+    ).network
+    return first_convolution(network, device)

@@ -1,0 +1,1 @@
+"""The data sets and the images they hold."""

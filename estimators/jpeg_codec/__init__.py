@@ -1,0 +1,1 @@
+"""The exact JPEG codec, without ART."""

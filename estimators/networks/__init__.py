@@ -1,0 +1,1 @@
+"""The networks, from images in [0, 1] to logits."""

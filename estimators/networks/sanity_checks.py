@@ -1,0 +1,290 @@
+"""What is looked at when a network of others is wrapped: the usual faults, and what to do.
+
+A fault that makes every number meaningless raises InputError; one that may be meant is a warning.
+Most of the list is what users of attack libraries report (foolbox 74; ART 75 and 484;
+torchattacks 75).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from estimators.data.images import Images, stratified_order
+from estimators.errors import InputError
+from estimators.networks.input_layers import Normalise, normalised
+from estimators.plugins import told
+
+SAMPLE = 125
+GRADIENT_SAMPLE = 16
+# batches of another size may round differently, in the sixth digit
+ROUNDING = 1e-3
+# an untrained network gains up to a sixth by luck
+GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
+SIZES = (28, 32, 64, 96, 128, 224, 299)
+# (mean, std) by name, as recipes of the field normalise outside their networks
+USUAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "ImageNet's normalisation": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "CIFAR-10's normalisation": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
+    "MNIST's normalisation": ((0.1307,), (0.3081,)),
+    "pixels from -1 to 1": ((0.5,), (0.5,)),
+    "pixels from 0 to 255": ((0.0,), (1 / 255,)),
+}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A network and what it gave for some images.
+
+    network: in evaluation mode, as it is attacked. name: for messages.
+    x: images [N, C, H, W]. y: their classes [N]. classes: how many the data have.
+    out: what the network gave [N, classes].
+    """
+
+    network: nn.Module
+    name: str
+    x: torch.Tensor
+    y: torch.Tensor
+    classes: int
+    out: torch.Tensor
+
+    @property
+    def scale(self) -> float:
+        """How far outputs differ from each other: what a difference is measured against."""
+        return float(self.out.std()) + 1e-12
+
+    def fault(self, text: str) -> InputError:
+        """The error that names this network."""
+        return InputError(f"network {self.name}: {text}")
+
+
+def look(network: nn.Module, images: Images, name: str) -> Sight:
+    """Show a network some images of every class; InputError where it does not take them."""
+    check_fit(network, images.shape, len(images.classes), name)
+    part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
+    x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
+    return Sight(network, name, x, y, len(images.classes), _outputs(network, x))
+
+
+def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
+    """Every check on a network of others: the warnings, one line each.
+
+    Raises InputError for the first fault that makes numbers meaningless.
+    """
+    still_training(network, name)
+    sight = look(network, images, name)
+    return [text for check in CHECKS if (text := check(sight)) is not None]
+
+
+def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
+    """Refuse a network that does not take these images or does not give logits of these classes."""
+    try:
+        out = _outputs(network, torch.full((2, *shape), 0.5))
+    except Exception as error:
+        # code of others may raise anything
+        raise InputError(
+            f"network {name}: does not take images of shape {list(shape)}"
+            f" ({told(error)}){_what_fits(network, shape)}"
+        ) from error
+    if not isinstance(out, torch.Tensor):
+        raise InputError(
+            f"network {name}: gives {type(out).__name__}, wanted one tensor of logits"
+            " [images, classes]"
+        )
+    if tuple(out.shape) != (2, classes):
+        raise InputError(
+            f"network {name}: gives an output of shape {list(out.shape[1:])},"
+            f" the data have {classes} classes; its last layer must give one logit a class"
+        )
+
+
+def still_training(network: nn.Module, name: str) -> None:
+    """Batch norm or dropout that stays in training mode after `eval()`."""
+    network.eval()
+    kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    found = [at for at, m in network.named_modules() if isinstance(m, kinds) and m.training]
+    if found:
+        raise InputError(
+            f"network {name}: {found[0] or 'its layer'} stays in training mode after eval();"
+            " does a module override train() or eval()? Call super's"
+        )
+
+
+def finite(sight: Sight) -> str | None:
+    """NaN or infinite outputs."""
+    bad = int((~torch.isfinite(sight.out)).any(dim=1).sum())
+    if bad:
+        raise sight.fault(
+            f"gives NaN or infinite outputs for {bad} of {len(sight.out)} images; are its weights"
+            " whole, and does it take pixels in [0, 1]?"
+        )
+    return None
+
+
+def logits(sight: Sight) -> str | None:
+    """Probabilities or log-probabilities in the place of logits."""
+    out = sight.out.double()
+    inside = bool(out.min() >= -1e-4) and bool(out.max() <= 1 + 1e-4)
+    if inside and bool(((out.sum(dim=1) - 1).abs() <= 1e-3).all()):
+        raise sight.fault(
+            "gives probabilities (each image's sum to 1), wanted logits: a loss on top of a"
+            " softmax flattens the gradient and flatters the network; leave the softmax out"
+        )
+    if bool((out.logsumexp(dim=1).abs() <= 1e-3).all()):
+        return (
+            "gives log-probabilities: cross entropy and margins are the same as on logits, but"
+            " what log_softmax rounds away is gone; leave it out if you can"
+        )
+    return None
+
+
+def repeatable(sight: Sight) -> str | None:
+    """Outputs that differ from call to call."""
+    off = float((_outputs(sight.network, sight.x) - sight.out).abs().max())
+    if off > ROUNDING * sight.scale:
+        raise sight.fault(
+            f"gives other outputs when it is called again (they differ by up to {off:.2g}):"
+            " functional.dropout needs training=self.training; what is random on purpose"
+            " belongs into a defence"
+        )
+    return None
+
+
+def one_by_one(sight: Sight) -> str | None:
+    """Outputs of an image that depend on the other images of its batch."""
+    few = min(4, len(sight.x) - 1)
+    if few < 1:
+        return None
+    off = float((_outputs(sight.network, sight.x[:few]) - sight.out[:few]).abs().max())
+    if off > ROUNDING * sight.scale:
+        raise sight.fault(
+            f"an image's output depends on its batch (it differs by up to {off:.2g}): batch norm"
+            " works with batch statistics; it needs track_running_stats=True, or training=False"
+            " in functional.batch_norm"
+        )
+    return None
+
+
+def gradients(sight: Sight) -> str | None:
+    """Gradients that do not reach the image, are zero or are not finite."""
+    x = sight.x[:GRADIENT_SAMPLE].clone().requires_grad_(True)
+    y = sight.y[:GRADIENT_SAMPLE]
+    with torch.enable_grad():
+        out = sight.network(x)
+        found = _gradient(functional.cross_entropy(out, y, reduction="sum"), x)
+        if found is None:
+            raise sight.fault(
+                "no gradient reaches the image: look in forward for detach(), no_grad(), .data,"
+                " numpy or argmax"
+            )
+        # weights that no sum cancels, so that a saturated loss is told from a cut gradient
+        weights = torch.linspace(1.0, 2.0, sight.classes)
+        of_logits = _gradient((sight.network(x) * weights).sum(), x)
+    if not bool(torch.isfinite(found).all()):
+        raise sight.fault("its gradient has NaN or infinite values; is a sqrt or log taken at 0?")
+    zero = int((found == 0).flatten(1).all(dim=1).sum())
+    if zero == len(x) and (of_logits is None or not bool(of_logits.any())):
+        raise sight.fault(
+            "its gradient is zero in every pixel: look in forward for rounding, sign or a"
+            " comparison; an attack that follows gradients cannot move such an image"
+        )
+    if zero:
+        return (
+            f"the loss gradient is zero in every pixel for {zero} of {len(x)} images: the loss"
+            " saturates, which flatters the network; scale its logits down"
+        )
+    return None
+
+
+def pixels(sight: Sight) -> str | None:
+    """Accuracy at chance, or far below what a usual normalisation gives: it is done outside."""
+    n, hits = len(sight.y), _hits(sight.out, sight.y)
+    chance = 1 / sight.classes
+    near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
+    best, better = "", hits
+    # one that the network has as a layer already was chosen by its user
+    if not any(isinstance(m, Normalise) for m in sight.network.modules()):
+        best, better = _best_normalisation(sight, hits)
+    if better - hits >= (GAIN_OVER_CHANCE if near else GAIN) * n:
+        mean, std = ([float(f"{v:.5g}") for v in values] for values in USUAL[best])
+        text = (
+            f"{hits} of {n} images are right as they come, in [0, 1], and {better} with {best}:"
+            f" add the parameters mean={mean},std={std}, which make it the first layer, so that"
+            " eps stays in pixels"
+        )
+        if near:
+            raise sight.fault(text)
+        return text
+    if near:
+        return (
+            f"{hits} of {n} images are right, which is chance: is it trained, and are its classes"
+            " in the order of the data's?"
+        )
+    return None
+
+
+CHECKS: tuple[Callable[[Sight], str | None], ...] = (
+    finite,
+    logits,
+    repeatable,
+    one_by_one,
+    gradients,
+    pixels,
+)
+
+
+def _outputs(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    # not inference_mode: what a network keeps from a call must work with gradients later
+    with torch.no_grad():
+        out: torch.Tensor = network(x)
+    return out
+
+
+def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
+    if not value.requires_grad:
+        return None
+    (found,) = torch.autograd.grad(value, x, allow_unused=True)
+    return found
+
+
+def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
+    return int((out.argmax(dim=1) == y).sum())
+
+
+def _best_normalisation(sight: Sight, hits: int) -> tuple[str, int]:
+    best, most = "", hits
+    channels = sight.x.shape[1]
+    for name, (mean, std) in USUAL.items():
+        if len(mean) not in (1, channels):
+            continue
+        layered = normalised(sight.network, mean, std, channels, sight.name)
+        found = _hits(_outputs(layered, sight.x), sight.y)
+        if found > most:
+            best, most = name, found
+    return best, most
+
+
+def _what_fits(network: nn.Module, shape: tuple[int, int, int]) -> str:
+    """What to say of another number of channels or another size that the network takes."""
+    channels, height, width = shape
+    other = 3 if channels == 1 else 1
+    sizes = [(height, width), *((side, side) for side in SIZES)]
+    for size in sizes:
+        for count in (channels, other):
+            if (count, *size) == shape:
+                continue
+            try:
+                _outputs(network, torch.full((2, count, *size), 0.5))
+            except Exception:
+                continue
+            what = f"it takes {count} x {size[0]} x {size[1]}"
+            if count != channels:
+                wanted = "1 channel" if channels == 1 else f"{channels} channels"
+                return f"; {what}: build it for {wanted}, or give it such images"
+            return f"; {what}: build it for this size, or let it resize in its forward"
+    return ""

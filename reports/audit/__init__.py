@@ -1,0 +1,1 @@
+"""Checks against false robustness on the results of a run."""

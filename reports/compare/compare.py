@@ -1,0 +1,178 @@
+"""Runs compared cell by cell: what changed, by how much, and whether that is more than chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from reports.compare.pairing import (
+    IDENTITY,
+    Run,
+    describe,
+    load,
+    match,
+    tested,
+)
+from reports.errors import TableError
+from reports.statistics.tests import CORRECTIONS, Correction, adjust
+
+# in the order of the output, worst first
+VERDICTS = ("worse", "only in A", "same", "better", "only in B")
+
+ROWS: dict[str, str] = {
+    "b": "the run that is compared with A",
+    "verdict": "worse, better, same (no difference shown), only in A, only in B",
+    **dict.fromkeys(IDENTITY, "as in results.csv"),
+    "n_a": "images of A that the test uses",
+    "n_b": "the same of B",
+    "accuracy_a": "accuracy of A on them",
+    "accuracy_b": "accuracy of B on them",
+    "difference": "accuracy of B minus that of A",
+    "low": "its lower limit, not adjusted for the number of cells",
+    "high": "its upper limit, likewise",
+    "p": "two-sided p-value",
+    "p_adjusted": "the same, adjusted for the number of cells",
+    "method": "paired or unpaired",
+    "lost": "images right in A and wrong in B (paired only)",
+    "gained": "images wrong in A and right in B (paired only)",
+    "clean_a": "clean accuracy of A, for reference",
+    "clean_b": "clean accuracy of B, for reference",
+    "remark": "why a side is missing, or why there are no pairs",
+    "warning": "what makes the two sides not comparable, where forced",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Runs compared with a base.
+
+    rows: one row a cell and compared run, columns as in ROWS, worst first.
+    a, others: the runs as they were named. correction, level: as asked for.
+    notes: what was done and what to mind, one sentence each.
+    """
+
+    rows: pd.DataFrame
+    a: str
+    others: tuple[str, ...]
+    correction: Correction
+    level: float
+    notes: tuple[str, ...]
+
+    def counts(self) -> dict[str, int]:
+        """How many rows have each verdict, in the order of VERDICTS."""
+        found = self.rows["verdict"].value_counts()
+        return {verdict: int(found.get(verdict, 0)) for verdict in VERDICTS}
+
+
+def compare(
+    a: Path,
+    *others: Path,
+    correction: Correction = "bh",
+    level: float = 0.95,
+    force: bool = False,
+) -> Comparison:
+    """Compare each of `others` with `a`: results CSVs or run directories.
+
+    Rows are paired by IDENTITY. Accuracy under attack is compared, and clean accuracy where a
+    network and defence has no cell at eps 0 (rows of attack NO_ATTACK). With per-image predictions
+    on both sides: exact McNemar test and Newcombe's interval for pairs, on the images that both
+    sides have; else Fisher's exact test and Newcombe's interval for independent samples, which the
+    row says. p-values are adjusted over all rows, of all `others`; better and worse mean an
+    adjusted p of at most 1 - `level`. A row whose status is not ok counts as missing.
+
+    Raises NotComparableError where MUST_AGREE differs, unless `force`, which fills the warning
+    column; TableError for files that cannot be used.
+    """
+    if not others:
+        raise TableError("compare: two or more results wanted")
+    if correction not in CORRECTIONS:
+        raise TableError(f"correction {correction!r}: one of {', '.join(CORRECTIONS)} wanted")
+    if not 0 < level < 1:
+        raise TableError(f"level {level}: a number between 0 and 1 wanted, such as 0.95")
+    base = load(a)
+    if not (base.table["status"] == "ok").any():
+        raise TableError(
+            f"results {a}: no row has status ok, so there is nothing to compare with; name another"
+        )
+    rows = pd.concat([_compared(base, load(b), level, force) for b in others], ignore_index=True)
+    unfinished = int((rows["verdict"] == "neither").sum())
+    rows = rows[rows["verdict"] != "neither"].reset_index(drop=True)
+    rows["p_adjusted"] = adjust(rows["p"], correction)
+    # a hair of tolerance: 1 - 0.95 is not 0.05
+    shown = (rows["p_adjusted"] <= 1 - level + 1e-12) & (rows["difference"] != 0)
+    tested = rows["verdict"] == ""
+    rows.loc[tested, "verdict"] = "same"
+    rows.loc[tested & shown & (rows["difference"] < 0), "verdict"] = "worse"
+    rows.loc[tested & shown & (rows["difference"] > 0), "verdict"] = "better"
+    rank = rows["verdict"].map({verdict: i for i, verdict in enumerate(VERDICTS)})
+    rows = rows.assign(rank=rank).sort_values(
+        ["rank", "difference", "b", *IDENTITY], kind="stable", ignore_index=True
+    )
+    names = tuple(str(other) for other in others)
+    notes = _notes(rows, correction, level, unfinished)
+    return Comparison(rows[list(ROWS)], str(a), names, correction, level, notes)
+
+
+def failures(comparison: Comparison, tolerance: float = 0.0) -> tuple[str, ...]:
+    """Why a gate on this comparison must fail, one line a cell; empty where it passes.
+
+    A cell fails where it is worse (after the correction) and the drop is larger than `tolerance`,
+    a share in [0, 1], or where A has it and the other run has not.
+    """
+    if not 0 <= tolerance <= 1:
+        raise TableError(f"tolerance {tolerance}: a share between 0 and 1 wanted, such as 0.01")
+    found = []
+    for row in comparison.rows.to_dict("records"):
+        if row["verdict"] == "only in A":
+            why = f" ({row['remark']})" if row["remark"] else ""
+            found.append(f"missing in {row['b']}: {describe(row)}{why}")
+        # 0.88 - 0.89 is a hair more than a drop of 0.01
+        elif row["verdict"] == "worse" and -row["difference"] > tolerance + 1e-12:
+            found.append(
+                f"worse in {row['b']} by {-100 * row['difference']:.2f} points"
+                f" (adjusted p {row['p_adjusted']:.2g}): {describe(row)}"
+            )
+    return tuple(found)
+
+
+def _compared(a: Run, b: Run, level: float, force: bool) -> pd.DataFrame:
+    cells = match(a, b, force)
+    verdict = cells["state"].replace({"both": "", "a": "only in A", "b": "only in B"})
+    rows = cells[[*IDENTITY, "warning"]].assign(b=b.name, verdict=verdict)
+    return pd.concat([rows, tested(cells, a, b, level)], axis=1)
+
+
+def _notes(
+    rows: pd.DataFrame, correction: Correction, level: float, unfinished: int
+) -> tuple[str, ...]:
+    paired, unpaired = (int((rows["method"] == m).sum()) for m in ("paired", "unpaired"))
+    share = f"{100 * level:g} %"
+    notes = []
+    if paired:
+        notes.append(
+            f"Paired ({paired} tests): exact McNemar test on image ids, {share} interval by"
+            " Newcombe's method 10 for pairs."
+        )
+    if unpaired:
+        why = rows.loc[rows["method"] == "unpaired", "remark"].value_counts()
+        notes.append(
+            f"Unpaired ({unpaired} tests; {'; '.join(str(w) for w in why.index[:3])}): Fisher's"
+            f" exact test, {share} interval by Newcombe's hybrid score; on the same images this"
+            " finds less than the paired test would."
+        )
+    notes.append(
+        f"Correction over {paired + unpaired} tests: {CORRECTIONS[correction]}. Intervals are not"
+        " corrected."
+    )
+    notes.append(
+        f"better, worse: adjusted p at most {1 - level:.3g}; same: no difference shown, which does"
+        " not prove that there is none."
+    )
+    if unfinished:
+        notes.append(f"Left out, since ok on neither side: {unfinished}.")
+    forced = int((rows["warning"] != "").sum())
+    if forced:
+        notes.append(f"Not comparable, and forced: {forced}; see the warnings.")
+    return tuple(notes)

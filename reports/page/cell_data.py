@@ -1,0 +1,72 @@
+"""All rows of a results file as compact JSON for the page's table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reports.errors import TableError
+from reports.results.columns import COLUMNS
+from reports.results.csv_file import read_csv
+
+# key, heading, how it is shown; `a|b` is a column made of two
+MAIN: tuple[tuple[str, str, str], ...] = (
+    ("dataset", "Data set", "text"),
+    ("network", "Network", "text"),
+    ("attack", "Attack", "text"),
+    ("norm", "Norm", "norm"),
+    ("eps", "eps", "number"),
+    ("threat", "Threat", "text"),
+    ("defence|quality", "Defence", "defence"),
+    ("n", "Images", "number"),
+    ("clean_accuracy", "Clean", "percent"),
+    ("accuracy", "Under attack", "accuracy"),
+    ("accuracy_low|accuracy_high", "95 % interval", "interval"),
+    ("success_rate", "Success", "percent"),
+    ("l2_median", "L2, median", "short"),
+    ("linf_max", "L∞, largest", "short"),
+    ("zero_gradient", "Zero gradient", "percent"),
+    ("status", "Status", "text"),
+)
+FILTERS: tuple[tuple[str, str], ...] = (
+    ("dataset", "Data set"),
+    ("network", "Network"),
+    ("attack", "Attack"),
+    ("threat", "Threat"),
+    ("defence|quality", "Defence"),
+    ("status", "Status"),
+)
+
+
+def cell_data(file: Path) -> dict[str, Any]:
+    """The text of a `results.csv`, column by column, ready for JSON.
+
+    rows: how many. columns: in the order of the file, each with `name`, its distinct `values` as
+    the file has them, and `codes`, the value's place for each row; without codes the values are
+    one a row. So the page can give back the very text of the file. main, filters: what the page
+    shows at first and filters by.
+
+    Raises TableError for a file without the documented columns.
+    """
+    table = read_csv(file, "results")
+    if not set(COLUMNS) <= set(table.columns):
+        raise TableError(f"results {file}: columns do not fit; write it anew")
+    columns: list[dict[str, Any]] = []
+    for name in table.columns:
+        values = table[name].tolist()
+        distinct = {value: code for code, value in enumerate(dict.fromkeys(values))}
+        if len(distinct) > len(values) / 2:
+            columns.append({"name": name, "values": values})
+        else:
+            codes = [distinct[value] for value in values]
+            columns.append({"name": name, "values": list(distinct), "codes": codes})
+    return {
+        "rows": len(table),
+        "columns": columns,
+        "main": [{"key": key, "label": label, "show": show} for key, label, show in MAIN],
+        "filters": [{"key": key, "label": label} for key, label in FILTERS],
+        "about": {
+            name: meaning + (f" ({unit})" if unit else "")
+            for name, (_, meaning, unit) in COLUMNS.items()
+        },
+    }

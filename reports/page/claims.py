@@ -1,0 +1,45 @@
+"""The claims of a run as the page shows them: a line a claim, its parts behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reports.page.parts import plain_table
+
+FILE = "claims.csv"
+WHOLE = "the claim"
+_NEEDED = {
+    "claim", "attacker", "part", "subject", "text", "measured", "effect", "low", "high", "units",
+    "rule", "verdict",
+}  # fmt: skip
+_HEADER = ["part", "on", "measured", "effect, 95 %", "over", "rule", "verdict"]
+
+
+def claims(directory: Path) -> dict[str, Any] | None:
+    """The table of claims, with `groups` where it has the columns of `bench paper`."""
+    table = plain_table(directory / FILE)
+    if table is None or not set(table["header"]) >= _NEEDED:
+        return table if table is None else {**table, "groups": []}
+    rows = [dict(zip(table["header"], row, strict=True)) for row in table["rows"]]
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        at = (row["claim"], row["attacker"])
+        group = groups.setdefault(
+            at,
+            {"name": _name(*at), "verdict": "", "told": "", "text": "",
+             "parts": {"header": _HEADER, "rows": [], "left_out": 0, "file": FILE}},
+        )  # fmt: skip
+        if row["part"] == WHOLE:
+            group.update(verdict=row["verdict"], told=row["measured"], text=row["text"])
+        else:
+            effect = f"{row['effect']} [{row['low']}, {row['high']}]" if row["effect"] else ""
+            group["parts"]["rows"].append(
+                [row["part"], row["subject"], row["measured"], effect, row["units"], row["rule"],
+                 row["verdict"]]
+            )  # fmt: skip
+    return {**table, "groups": list(groups.values())}
+
+
+def _name(claim: str, attacker: str) -> str:
+    return f"{claim}, {attacker} attacker" if attacker else claim

@@ -1,0 +1,249 @@
+"""The parts of the page: from files of a run directory to what the templates show."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from reports.audit.finding import count
+from reports.errors import TableError
+from reports.page import images as pictures
+from reports.results.csv_file import read_csv
+
+ROWS_OF_A_STUDY = 12
+ROWS_OF_A_COMPARISON = 200
+STORIES = {
+    "rescued": "attacked without knowledge of the defence, and rescued by it",
+    "lost": "attacked without knowledge of the defence, and lost all the same",
+    "adaptive": "the same image, attacked with knowledge of the defence",
+}
+ROLES = {"clean": "Clean", "noise": "Noise", "attacked": "Attacked", "behind": "Behind"}
+
+
+def title(manifest: dict[str, Any], directory: Path) -> str:
+    """The name of the grid, or of the directory."""
+    grid = _mapping(manifest.get("grid"))
+    return str(grid.get("name") or directory.resolve().name)
+
+
+def described(manifest: dict[str, Any]) -> str:
+    """The grid's own description; empty where it has none."""
+    return str(_mapping(manifest.get("grid")).get("description") or "")
+
+
+def brief(table: pd.DataFrame) -> str:
+    """How much was run, in one line."""
+    pairs = len(table[["dataset", "network"]].drop_duplicates())
+    return " · ".join(
+        (
+            count(len(table), "cell"),
+            f"{count(pairs, 'network')} on {', '.join(dict.fromkeys(table['dataset']))}",
+            count(table["attack"].nunique(), "attack"),
+            " and ".join(dict.fromkeys(table["threat"])) + " attackers",
+            count(len(table[["defence", "quality"]].drop_duplicates()), "defence"),
+        )
+    )
+
+
+def named(dataset: str, network: str) -> str:
+    """A network and its data set as headings name them."""
+    from reports.style.labels import data_name, network_name
+
+    return f"{network_name(network)} on {data_name(dataset)}"
+
+
+def facts(table: pd.DataFrame, manifest: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was run, as short pairs of name and value."""
+    done = table[table["status"] == "ok"]
+    sizes = sorted({int(n) for n in done["n"].dropna()})
+    images = " to ".join(f"{n:,}" for n in dict.fromkeys((*sizes[:1], *sizes[-1:])))
+    found = [
+        ("Cells", f"{len(table):,}"),
+        ("Data sets", ", ".join(dict.fromkeys(table["dataset"]))),
+        ("Networks", ", ".join(dict.fromkeys(table["network"]))),
+        ("Attacks", ", ".join(dict.fromkeys(table["attack"]))),
+        ("Attackers", ", ".join(dict.fromkeys(table["threat"]))),
+        ("Defences", _defences(table)),
+        ("Images a cell", images),
+        ("Seeds", ", ".join(str(s) for s in dict.fromkeys(table["seed"].dropna()))),
+        ("art-bench", str(manifest.get("art_bench") or "")),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _defences(table: pd.DataFrame) -> str:
+    parts = []
+    for defence, group in table.groupby("defence", sort=False):
+        qualities = sorted({int(q) for q in group["quality"].dropna()}, reverse=True)
+        more = f" (quality {', '.join(map(str, qualities))})" if qualities else ""
+        parts.append(f"{defence}{more}")
+    return ", ".join(parts)
+
+
+def missing(table: pd.DataFrame) -> list[tuple[str, int, str]]:
+    """Cells without numbers: status, how many, reason."""
+    rows = table.loc[table["status"] != "ok", ["status", "reason"]]
+    counts = Counter(rows.itertuples(index=False, name=None))
+    return [(str(status), n, str(reason)) for (status, reason), n in counts.items()]
+
+
+def run_details(manifest: dict[str, Any]) -> dict[str, Sequence[tuple[str, ...]]]:
+    """Data, networks, versions and machine, as tables: name of the table to rows of text."""
+    data = [
+        (name, f"{a.get('images', '')}", _shape(a.get("shape")), _short(a.get("sha256")))
+        for name, a in _entries(manifest.get("data"))
+    ]
+    networks = []
+    for name, about in _entries(manifest.get("weights")):
+        accuracy = about.get("test_accuracy")
+        shown = f"{100 * accuracy:.2f} %" if isinstance(accuracy, (int, float)) else ""
+        recipe, seed, sha256 = (about.get(key) for key in ("recipe", "seed", "sha256"))
+        steps = [f"{k.replace('_', ' ')} {_step(v)}" for k, v in _mapping(recipe).items()]
+        told = ", ".join(steps) or str(recipe or "")
+        networks.append((name, shown, "" if seed is None else str(seed), told, _short(sha256)))
+    machine = [(str(k), str(v)) for k, v in _mapping(manifest.get("machine")).items()]
+    versions = [(str(k), str(v)) for k, v in _mapping(manifest.get("versions")).items()]
+    for name in ("art_bench", "git_revision", "schema"):
+        if manifest.get(name) is not None:
+            versions.append((name.replace("_", " "), str(manifest[name])))
+    return {"data": data, "networks": networks, "machine": machine, "versions": versions}
+
+
+def _step(value: Any) -> str:
+    """A value of a recipe; one that has parts of its own as `pgd eps=0.3`."""
+    if not isinstance(value, dict):
+        return str(value)
+    parts = [str(v) if k == "method" else f"{k}={v}" for k, v in value.items() if v is not None]
+    return " ".join(parts)
+
+
+def gallery(directory: Path, budget: int) -> list[dict[str, Any]]:
+    """The entries of `gallery/gallery.json` by network and data set, pictures as data URIs.
+
+    Entries whose pictures are not there, or that do not fit in `budget` bytes, are left out.
+    """
+    folder = directory / "gallery"
+    path = folder / "gallery.json"
+    if not path.is_file():
+        return []
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TableError(f"gallery {path}: cannot be read ({error})") from error
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for entry in listed if isinstance(listed, list) else []:
+        shown = []
+        for picture in _mapping(entry).get("pictures", []):
+            # only the name: a file list from elsewhere must not reach out of its folder
+            found = pictures.as_is(folder / Path(str(picture.get("file", ""))).name)
+            role = str(picture.get("role", ""))
+            shown.append({**picture, "label": ROLES.get(role, role), "picture": found})
+        budget -= sum(len(picture["picture"].uri) for picture in shown)
+        if budget < 0 or not shown or not all(picture["picture"].uri for picture in shown):
+            continue
+        story = STORIES.get(str(entry.get("story")), "")
+        place = (str(entry.get("dataset", "")), str(entry.get("network", "")))
+        groups.setdefault(place, []).append({**entry, "told": story, "pictures": shown})
+    return [{"dataset": d, "network": n, "entries": e} for (d, n), e in groups.items()]
+
+
+def studies(directory: Path, budget: int) -> list[dict[str, Any]]:
+    """The studies under `studies/` by name: figures, within `budget` bytes, and tables of each.
+
+    Files that lie there without a folder count as studies of their own.
+    """
+    folder = directory / "studies"
+    found = {}
+    left = budget
+    # first what cannot be made smaller, as long as that leaves most for the rest
+    for path in sorted(folder.rglob("*.gif")):
+        moving = pictures.as_is(path)
+        fits = left - len(moving.uri) >= budget / 2
+        left -= len(moving.uri) if fits else 0
+        found[path] = moving if fits else moving._replace(uri="")
+    still = sorted(folder.rglob("*.png"))
+    found.update(zip(still, pictures.embed(still, left), strict=True))
+    parts: dict[str, dict[str, Any]] = {}
+    for path in sorted([*found, *folder.rglob("*.csv")]):
+        place = path.relative_to(folder)
+        name = place.with_suffix("").parts[0]
+        part = parts.setdefault(
+            name, {"id": f"study-{len(parts) + 1}", "name": name, "figures": [], "tables": []}
+        )
+        if path in found:
+            told = re.sub("[-_]", " ", path.stem)
+            part["figures"].append({"file": place.as_posix(), "told": told, "picture": found[path]})
+        else:
+            part["tables"].append(plain_table(path, ROWS_OF_A_STUDY))
+    return list(parts.values())
+
+
+def plain_table(path: Path, limit: int | None = None) -> dict[str, Any] | None:
+    """A CSV as header and rows of text, the first `limit` of them; None where there is no file.
+
+    Raises TableError for a file that is no table.
+    """
+    if not path.is_file():
+        return None
+    table = read_csv(path, "table")
+    rows = table.head(len(table) if limit is None else limit)
+    return {
+        "file": path.name,
+        "header": list(table.columns),
+        "rows": [[_shortened(v) for v in row] for row in rows.itertuples(index=False, name=None)],
+        "left_out": len(table) - len(rows),
+    }
+
+
+def comparison(baseline: Path, directory: Path) -> dict[str, Any]:
+    """The run against a baseline: heading, table (worst first), notes and plot."""
+    from reports.compare.compare import compare
+    from reports.compare.plot import forest
+    from reports.compare.render import footnotes, texts
+    from reports.compare.render import headline as told
+
+    found = compare(baseline, directory)
+    shown = texts(found, ROWS_OF_A_COMPARISON)
+    left_out = len(found.rows) - len(shown.rows)
+    picture = ""
+    if found.rows["difference"].notna().any():
+        out = io.BytesIO()
+        forest(found).savefig(out, dpi=110, format="png")
+        picture = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+    return {
+        "told": told(found), "counts": found.counts(), "header": shown.header, "rows": shown.rows,
+        "right": shown.right, "left_out": left_out, "notes": footnotes(found), "picture": picture,
+    }  # fmt: skip
+
+
+def _shortened(text: str) -> str:
+    """Numbers with four digits: a table for reading, the file has them all."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return text if len(text) <= 6 or number != number else f"{number:.4g}"
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _entries(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    return [(str(name), _mapping(about)) for name, about in _mapping(value).items()]
+
+
+def _shape(value: Any) -> str:
+    return " x ".join(str(v) for v in value) if isinstance(value, list) else ""
+
+
+def _short(value: Any) -> str:
+    return str(value or "")[:16]

@@ -1,0 +1,175 @@
+"""Figures 16 to 18: spectra of noises, images and attacked images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.plots.studies.boxes import named_boxes, panels
+from reports.plots.studies.drawing import (
+    Array,
+    arrays_of,
+    bare,
+    save,
+    show_image,
+    show_noise,
+    table_of,
+)
+from reports.style.axes import outer_labels
+from reports.style.labels import place
+from reports.style.style import WONG, styled
+
+NAMES = {
+    "image": "image", "attacked_fgsm": "image + FGSM", "attacked_fgm": "image + FGM",
+    "attacked_random": "image + random signs", "noise_fgsm": "FGSM noise",
+    "noise_fgm": "FGM noise", "noise_random": "random signs",
+}  # fmt: skip
+NOISES = ("noise_fgsm", "noise_fgm", "noise_random")
+SHOWN = ("image", "attacked_fgsm", "attacked_fgm", "attacked_random")
+PAIRS = {
+    "fgsm~fgm": "FGM noise", "fgsm~fgm_other": "FGM noise of\nanother image",
+    "fgsm~image": "the image", "fgsm~random": "random signs",
+}  # fmt: skip
+COLOURS = dict(zip(NAMES, ("#777777", *WONG[:6]), strict=True))
+LOG_MAGNITUDE = "log$_{10}$ magnitude"
+HALF_NYQUIST = 0.25
+
+
+def draw(folder: Path) -> list[Path]:
+    """Noises and spectra of one image a network; radial spectra and shares of the sample."""
+    arrays, written = arrays_of(folder), []
+    examples = table_of(folder, "examples")
+    with styled():
+        for row in examples.to_dict("records"):
+            name = f"{row['dataset']}-{row['network']}"
+            written.append(save(_noises(arrays, row), folder, f"noises-{name}"))
+            written.append(save(_attacked(arrays, row), folder, f"attacked-{name}"))
+        written.append(save(_radial(table_of(folder, "radial")), folder, "radial"))
+        written.append(save(_shares(table_of(folder, "energy"), examples), folder, "shares"))
+        written.append(save(_correlations(table_of(folder, "correlation")), folder, "correlation"))
+    return written
+
+
+def _subject(row: Any) -> str:
+    return place(str(row["dataset"]), str(row["network"]))
+
+
+def _noises(arrays: dict[str, Array], row: Any) -> Figure:
+    """Noises above, their spectra below, each row on one scale."""
+    stem = f"{row['dataset']}/{row['network']}"
+    noises = {what: arrays[f"{stem}/{what}"] for what in NOISES}
+    spectra = {what: arrays[f"{stem}/{what}/spectrum"] for what in NOISES}
+    figure = Figure(figsize=(7.4, 5.0), layout="constrained")
+    axes = figure.subplots(2, len(NOISES))
+    limit = max(float(np.abs(n.mean(axis=0)).max()) for n in noises.values())
+    shown: Any = None
+    for ax, (what, noise) in zip(axes[0], noises.items(), strict=True):
+        shown = show_noise(ax, noise, limit, f"{NAMES[what]}, $L_2$ {np.linalg.norm(noise):.2f}")
+    colour = ", mean of the channels" if noises["noise_fgsm"].shape[0] > 1 else ""
+    figure.colorbar(shown, ax=axes[0], label=f"noise{colour}", shrink=0.85)
+    _spectra(figure, axes[1], list(spectra.values()))
+    figure.suptitle(
+        f"{_subject(row)}, test image {row['id']} ({row['class']}): noise and its spectrum\n"
+        f"FGSM eps {row['eps_fgsm']:.3g}, FGM eps {row['eps_fgm']:.3g}"
+    )
+    return figure
+
+
+def _attacked(arrays: dict[str, Array], row: Any) -> Figure:
+    """Image and attacked images, their spectra on one scale, and what the noise changes there."""
+    stem = f"{row['dataset']}/{row['network']}"
+    spectra = [arrays[f"{stem}/{what}/spectrum"] for what in SHOWN]
+    figure = Figure(figsize=(9.0, 6.9), layout="constrained")
+    axes = figure.subplots(3, len(SHOWN))
+    read = {"image": row["class"], "attacked_fgsm": row["fgsm"], "attacked_fgm": row["fgm"]}
+    for ax, what in zip(axes[0], SHOWN, strict=True):
+        told = f", read as {read[what]}" if what in read and what != "image" else ""
+        show_image(ax, arrays[f"{stem}/{what}"], NAMES[what] + told)
+    _spectra(figure, axes[1], spectra)
+    limit = max(float(np.abs(s - spectra[0]).max()) for s in spectra[1:])
+    shown: Any = None
+    axes[2, 0].set_visible(False)
+    for ax, spectrum in zip(axes[2, 1:], spectra[1:], strict=True):
+        shown = ax.imshow(
+            spectrum - spectra[0], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+        )
+        bare(ax, "change of the spectrum")
+    figure.colorbar(shown, ax=axes[2], label=f"change of {LOG_MAGNITUDE}", shrink=0.85)
+    figure.suptitle(
+        f"{_subject(row)}, test image {row['id']} ({row['class']}): spectra clean and attacked"
+    )
+    return figure
+
+
+def _spectra(figure: Figure, axes: Any, spectra: list[Array]) -> None:
+    """Centred log spectra on one scale; the middle, where the mean was, sets no limit."""
+    middle = [np.delete(s, np.argmin(s)) for s in spectra]
+    low = min(float(np.quantile(s, 0.02)) for s in middle)
+    high = max(float(s.max()) for s in middle)
+    shown: Any = None
+    for ax, spectrum in zip(axes, spectra, strict=True):
+        height, width = spectrum.shape
+        shown = ax.imshow(
+            spectrum, cmap="magma", vmin=low, vmax=high, interpolation="nearest",
+            extent=(-0.5 - 0.5 / width, 0.5 - 0.5 / width, 0.5 - 0.5 / height, -0.5 - 0.5 / height),
+        )  # fmt: skip
+        bare(ax, "spectrum")
+        ax.set_xlabel("-0.5 to 0.5 cycles/pixel", fontsize=7)
+    figure.colorbar(shown, ax=list(axes), label=LOG_MAGNITUDE, shrink=0.85)
+
+
+def _radial(table: pd.DataFrame) -> Figure:
+    figure, axes = panels(table, height=2.7, legend=0.25)
+    for ax, (_, rows) in axes:
+        for what in ("image", "attacked_fgsm", *NOISES):
+            line = rows[rows["what"] == what]
+            ax.plot(line["frequency"], line["median"], color=COLOURS[what], label=NAMES[what])
+            ax.fill_between(
+                line["frequency"], line["low10"], line["high90"], color=COLOURS[what], alpha=0.13,
+                lw=0,
+            )  # fmt: skip
+        ax.axvline(HALF_NYQUIST, color="#777777", lw=0.8, ls=":")
+        ax.set_xlim(0, None)
+    every = [ax for ax, _ in axes]
+    outer_labels(every, "frequency (cycles per pixel)", "log$_{10}$ mean power in a ring")
+    handles, names = every[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=5)
+    n = int(table["n"].max())
+    figure.suptitle(f"Radial spectra: median and middle 80 % of {n} images; dotted: half Nyquist")
+    return figure
+
+
+def _shares(table: pd.DataFrame, examples: pd.DataFrame) -> Figure:
+    order = ("image", "attacked_fgsm", "attacked_fgm", *NOISES)
+    figure, axes = panels(table)
+    white = examples.set_index(["dataset", "network"])["white_share"]
+    for ax, (key, rows) in axes:
+        values = [rows.loc[rows["what"] == what, "high_share"] for what in order]
+        names = [NAMES[what].replace(" ", "\n", 1) for what in order]
+        named_boxes(ax, values, names, [COLOURS[what] for what in order])
+        ax.axhline(white[key], color="#777777", ls=":", lw=1)
+        ax.set_ylim(0, 1)
+    outer_labels([ax for ax, _ in axes], "", "share of energy above half Nyquist")
+    figure.suptitle(f"Energy above half Nyquist ({_told(table)}); dotted: white noise")
+    return figure
+
+
+def _correlations(table: pd.DataFrame) -> Figure:
+    figure, axes = panels(table)
+    for ax, (_, rows) in axes:
+        values = [rows.loc[rows["pair"] == pair, "correlation"] for pair in PAIRS]
+        named_boxes(ax, values, list(PAIRS.values()), WONG[: len(PAIRS)])
+        ax.axhline(0, color="#777777", lw=0.8)
+    outer_labels([ax for ax, _ in axes], "", "correlation of log magnitudes")
+    figure.suptitle(f"The spectrum of FGSM's noise, correlated with that of ...\n({_told(table)})")
+    return figure
+
+
+def _told(table: pd.DataFrame) -> str:
+    """What a box stands for."""
+    images = table.groupby(["dataset", "network"])["id"].nunique().max()
+    return f"{images} images; box: quartiles, whiskers: 5 % to 95 %"

@@ -1,0 +1,111 @@
+"""Figures 7 and 10, and how many attacked images JPEG rescues and how many clean ones it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from reports.plots.studies.drawing import (
+    Array,
+    arrays_of,
+    by_subject,
+    save,
+    show_image,
+    table_of,
+)
+from reports.style.axes import flat_grid, outer_labels
+from reports.style.labels import data_name, file_name, place
+from reports.style.style import WONG, styled
+
+LINES = (
+    ("rescued", "oblivious", "rescued, attacker does not know", WONG[0], "o-"),
+    ("rescued", "adaptive", "rescued, attacker knows (BPDA)", WONG[2], "^-"),
+    ("broken", "oblivious", "broken without an attack", WONG[1], "s--"),
+)
+
+
+def draw(folder: Path) -> list[Path]:
+    """One image at each quality, the story of a rescue, and the rescued against quality."""
+    compressed, story = table_of(folder, "compressed"), table_of(folder, "story")
+    rescued, arrays = table_of(folder, "rescued"), arrays_of(folder)
+    written = []
+    with styled():
+        for name, rows in compressed.groupby("dataset", sort=False):
+            dataset = str(name)
+            figure = _qualities(rows, arrays, dataset)
+            written.append(save(figure, folder, file_name("qualities", dataset)))
+        for dataset, network, rows in by_subject(story):
+            figure = _story(rows, arrays, dataset, network)
+            written.append(save(figure, folder, file_name("story", dataset, network)))
+        written.append(save(_rescued(rescued), folder, "rescued"))
+    return written
+
+
+def _qualities(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str) -> Figure:
+    """The image and what each quality leaves of it."""
+    columns = -(-(len(rows) + 1) // 3)
+    figure = Figure(figsize=(1.9 * columns, 7.0), layout="constrained")
+    axes = figure.subplots(3, columns, squeeze=False).flat
+    first = rows.iloc[0]
+    title = f"as it is\n{first['raw_bytes']:,} bytes of pixels"
+    show_image(next(axes), arrays[f"{dataset}.0"], title)
+    for _, row in rows.iterrows():
+        text = f"quality {row['quality']}\n{row['bytes']:,} bytes, PSNR {row['psnr']:.1f} dB"
+        show_image(next(axes), arrays[f"{dataset}.{row['quality']}"], text)
+    for ax in axes:
+        ax.set_visible(False)
+    name = data_name(dataset)
+    figure.suptitle(f"{name}, {first['split']}[{first['id']}] ({first['class']}) as JPEG")
+    return figure
+
+
+def _story(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, network: str) -> Figure:
+    """Clean, attacked, compressed, with what the network says of each."""
+    figure = Figure(figsize=(7.4, 3.05), layout="constrained")
+    first = rows.iloc[0]
+    titles = {
+        "clean": f"test[{first['id']}]: {first['class']}",
+        "attacked": f"FGSM, eps {first['eps']:g}",
+        "compressed": f"FGSM, then JPEG of quality {first['quality']}",
+    }
+    for ax, (_, row) in zip(figure.subplots(1, 3), rows.iterrows(), strict=True):
+        said = f"read as {row['predicted']} ({100 * row['confidence']:.1f} %)"
+        image = arrays[f"{dataset}.{network}.{row['step']}"]
+        show_image(ax, image, f"{titles[row['step']]}\n{said}")
+    figure.suptitle(f"{place(dataset, network)}: a {first['class']} lost and rescued")
+    return figure
+
+
+def _rescued(rescued: pd.DataFrame) -> Figure:
+    """Shares of the images that are right without attack or defence, a panel a network and eps."""
+    panels = list(rescued.groupby(["dataset", "network", "eps"], sort=False))
+    figure, axes = flat_grid(len(panels), width=4.8, height=2.9, legend=0.75)
+    for ax, ((dataset, network, eps), rows) in zip(axes, panels, strict=True):
+        for measure, threat, label, colour, style in LINES:
+            part = rows[(rows["threat"] == threat) & (rows["defence"] == "jpeg")]
+            part = part.sort_values("quality")
+            ax.plot(part["quality"], part[measure], style, color=colour, label=label, markersize=4)
+            ax.fill_between(
+                part["quality"], part[f"{measure}_low"], part[f"{measure}_high"],
+                color=colour, alpha=0.18, linewidth=0,
+            )  # fmt: skip
+        control = rows[(rows["defence"] == "quantize") & (rows["threat"] == "oblivious")]
+        ax.axhline(
+            float(control["rescued"].iloc[0]), color="#555555", linestyle=":",
+            label="rescued by 8 bits alone (attacker does not know)",
+        )  # fmt: skip
+        n = int(rows["n"].iloc[0])
+        wrong = rows["attacked_wrong"].iloc[0] / n
+        ax.axhline(wrong, color="#777777", linewidth=1.2, label="wrong under attack, no defence")
+        ax.set(
+            xlim=(0, 100), ylim=(-0.02, 1.02),
+            title=f"{place(str(dataset), str(network))}, FGSM eps {eps:g} (n = {n})",
+        )  # fmt: skip
+    outer_labels(axes, "JPEG quality", "share of images right when clean")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    figure.suptitle("What JPEG rescues from FGSM and what it breaks (95 % bands)")
+    return figure

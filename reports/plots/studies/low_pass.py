@@ -1,0 +1,78 @@
+"""The closing hypothesis: networks behind a low-pass filter of growing width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from reports.plots.studies.drawing import by_subject, save, table_of
+from reports.plots.studies.sweep import (
+    band,
+    by_setting,
+    draw_sweep,
+    graded,
+    of_subject,
+)
+from reports.style.labels import attack_name, file_name, place
+from reports.style.style import WONG, styled
+
+AXIS = "filter width $\\sigma$ (pixels)"
+
+
+def draw(folder: Path) -> list[Path]:
+    """Accuracy against eps by filter width; accuracy, loss and area against it; what the first
+    layer lets through, and the median smallest eps."""
+    written = draw_sweep(folder, "low_pass", "clean", AXIS, _label)
+    transfer, smallest = table_of(folder, "transfer"), table_of(folder, "smallest")
+    with styled():
+        for dataset, network, rows in by_subject(transfer):
+            where = place(dataset, network)
+            figure = _response(rows, where)
+            written.append(save(figure, folder, file_name("transfer", dataset, network)))
+            figure = _distances(of_subject(dataset, network)(smallest), where)
+            written.append(save(figure, folder, file_name("smallest", dataset, network)))
+    return written
+
+
+def _label(sigma: Any) -> str:
+    return "no filter" if sigma == 0 else f"{sigma:g}"
+
+
+def _response(rows: pd.DataFrame, where: str) -> Figure:
+    """The gain of filter and first convolution, and the filter's own part of it."""
+    figure = Figure(figsize=(7.4, 3.6), layout="constrained")
+    ax = figure.subplots()
+    at = np.linspace(0, 0.5, 101)
+    colours = graded(rows["low_pass"])
+    for sigma, colour in colours.items():
+        band(ax, rows[rows["low_pass"] == sigma], "frequency", "gain", colour)
+        if sigma:
+            start = rows[rows["low_pass"] == sigma].groupby("frequency")["gain"].mean().iloc[0]
+            alone = start * np.exp(-2 * (np.pi * sigma * at) ** 2)
+            ax.plot(at, alone, color=colour, linestyle=":", linewidth=1)
+    ax.set(xlabel="frequency (cycles per pixel)", ylabel="gain", xlim=(0, 0.5), ylim=(0, None))
+    ax.set_title(f"{where}: what the first convolution answers to gratings")
+    handles = [Line2D([], [], color=c, label=_label(s)) for s, c in colours.items()]
+    handles.append(Line2D([], [], color="#555555", linestyle=":", label="filter alone, scaled"))
+    figure.legend(handles=handles, title=AXIS, loc="outside right upper", alignment="left")
+    return figure
+
+
+def _distances(rows: pd.DataFrame, where: str) -> Figure:
+    """The median smallest eps of FGSM and FGM, each in its norm."""
+    figure = Figure(figsize=(7.4, 3.3), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for ax, colour, (attack, norm) in zip(
+        axes, WONG, (("fgsm", "$L_\\infty$"), ("fgm", "$L_2$")), strict=False
+    ):
+        shown = rows[rows["attack"] == attack].replace(np.inf, np.nan)
+        by_setting(ax, shown, "low_pass", "median", colour, "")
+        ax.set(title=f"{attack_name(attack)}, {norm}", xlabel=AXIS, ylim=(0, None))
+    axes[0].set_ylabel("median smallest eps")
+    figure.suptitle(f"{where}: smallest eps of the images that are right without attack")
+    return figure

@@ -1,0 +1,116 @@
+"""Figure 12: transfer functions behind JPEG, as heat maps and as an animation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.plots.studies.animation import save_film
+from reports.plots.studies.drawing import Array, save
+from reports.style.labels import data_name, network_name
+from reports.style.style import WIDEST, WONG
+
+DIRECTIONS = ("vertical", "horizontal", "diagonal")
+MEASURES = {
+    "response": "response: norm of the output",
+    "response_ac": "less the answer to grey",
+}
+PIXEL_FREQUENCY = "frequency (cycles per pixel)"
+
+
+def draw(arrays: Mapping[str, Array], dataset: str, own: int, folder: Path) -> list[Path]:
+    """Heat maps by direction and by image size, and the animation; own: the data's own size."""
+    keys = [name.split("/") for name in arrays if name.startswith(f"{dataset}/")]
+    networks = list(dict.fromkeys(key[-4] for key in keys))
+    sizes = sorted({int(key[-3]) for key in keys})
+    # the data's own, a middle one and the largest: all would be too many to read
+    few = list(dict.fromkeys([own, sizes[len(sizes) // 2], sizes[-1]]))
+    by_direction = _heat(arrays, dataset, networks, [(own, d) for d in DIRECTIONS])
+    by_size = _heat(arrays, dataset, networks, [(size, "vertical") for size in few])
+    return [
+        save(by_direction, folder, f"jpeg-{dataset}"),
+        save(by_size, folder, f"jpeg-sizes-{dataset}"),
+        save_film(_frames(arrays, dataset, networks, own), folder, f"jpeg-{dataset}"),
+    ]
+
+
+def _heat(
+    arrays: Mapping[str, Array], dataset: str, networks: list[str], columns: list[tuple[int, str]]
+) -> Figure:
+    """Change of the response less grey against no JPEG: rows are networks, columns gratings."""
+    figure = Figure(figsize=(WIDEST, 2.9 * len(networks) + 0.5), layout="constrained")
+    axes = figure.subplots(len(networks), len(columns), squeeze=False)
+    stems = [[f"{dataset}/{n}/{size}/{direction}" for size, direction in columns] for n in networks]
+    changes = {stem: _change(arrays[f"{stem}/response_ac"]) for line in stems for stem in line}
+    # a few frequencies at the end of the band change most: the scale is for the others
+    every = np.concatenate([np.abs(change).ravel() for change in changes.values()])
+    limit = float(np.quantile(every, 0.99)) or 1.0
+    shown: Any = None
+    for row, network in enumerate(networks):
+        for column, (size, direction) in enumerate(columns):
+            ax: Axes = axes[row, column]
+            stem = stems[row][column]
+            quality, cycles = arrays[f"{stem}/quality"][1:], arrays[f"{stem}/cycles"][1:]
+            shown = ax.imshow(
+                changes[stem], aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit,
+                origin="lower", interpolation="nearest",
+            )  # fmt: skip
+            ax.grid(False)
+            steps = np.hypot(cycles, cycles) if direction == "diagonal" else cycles
+            ticks = np.unique(np.linspace(0, len(cycles) - 1, 5).round().astype(int))
+            ax.set_xticks(ticks, [f"{steps[t] / size:.2f}" for t in ticks])
+            ticks = np.unique(np.linspace(0, len(quality) - 1, 9).round().astype(int))
+            ax.set_yticks(ticks, [str(quality[t]) for t in ticks])
+            ax.set_title(f"{network_name(network)}, {size} pixels, {direction}")
+            ax.set_ylabel("JPEG quality" if column == 0 else "")
+            ax.set_xlabel(PIXEL_FREQUENCY if row == len(networks) - 1 else "")
+    figure.colorbar(
+        shown, ax=axes, label="change of the response less grey (%)", fraction=0.04, extend="both"
+    )
+    figure.suptitle(f"{data_name(dataset)}: what JPEG ahead changes in the first layer's response")
+    return figure
+
+
+def _change(response: Array) -> Array:
+    """Percent against no JPEG, the first row; frequency 0 left out."""
+    changed: Array = 100 * (response[1:, 1:] / response[0, 1:] - 1)
+    return changed
+
+
+def _frames(
+    arrays: Mapping[str, Array], dataset: str, networks: list[str], own: int
+) -> Iterator[Figure]:
+    """One figure a quality, from none and the best down: responses, and their change below."""
+    stems = [f"{dataset}/{network}/{own}/vertical" for network in networks]
+    qualities = arrays[f"{stems[0]}/quality"]
+    tops = [1.08 * float(arrays[f"{stem}/response"].max()) for stem in stems]
+    limit = 1.08 * max(
+        float(np.abs(_change(arrays[f"{stem}/{m}"])).max()) for stem in stems for m in MEASURES
+    )
+    for index in [0, *range(len(qualities) - 1, 0, -1)]:
+        figure = Figure(figsize=(3.9 * len(stems), 4.4), layout="constrained", dpi=85)
+        axes = figure.subplots(2, len(stems), squeeze=False, height_ratios=(3, 2))
+        for column, (stem, network) in enumerate(zip(stems, networks, strict=True)):
+            above, below = axes[:, column]
+            x = arrays[f"{stem}/cycles"] / own
+            for (measure, label), colour in zip(MEASURES.items(), WONG, strict=False):
+                lines = arrays[f"{stem}/{measure}"]
+                above.plot(x, lines[0], color="#777777", lw=1.2, ls=":", zorder=1)
+                above.plot(x, lines[index], color=colour, lw=1.6, label=label)
+                now = np.zeros(len(x) - 1) if index == 0 else _change(lines)[index - 1]
+                below.plot(x[1:], now, color=colour, lw=1.6)
+            above.set(title=network_name(network), ylim=(0, tops[column]))
+            below.set(xlabel=PIXEL_FREQUENCY, ylim=(-limit, limit), xlim=above.get_xlim())
+        axes[0, 0].plot([], [], color="#777777", lw=1.2, ls=":", label="without JPEG")
+        lines, names = axes[0, 0].get_legend_handles_labels()
+        figure.legend(lines, names, loc="outside lower center", ncols=3)
+        axes[0, 0].set_ylabel("response")
+        axes[1, 0].set_ylabel("change (%)")
+        told = f"JPEG quality {qualities[index]:3d}" if qualities[index] else "no JPEG"
+        figure.suptitle(f"{data_name(dataset)}, vertical gratings of {own} pixels: {told}")
+        yield figure

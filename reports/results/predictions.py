@@ -1,0 +1,159 @@
+"""Per-image predictions of a run, and the pairing of two runs image by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reports.errors import TableError
+from reports.results.manifest import check_seal
+
+FILE = "predictions.parquet"
+_COLUMNS = ("cell", "id", "label", "clean", "adversarial")
+
+Outcome = Literal["clean", "adversarial"]
+
+
+class Scored(NamedTuple):
+    """One cell: image ids in rising order [N], their labels [N], and which were right [N]."""
+
+    ids: npt.NDArray[Any]
+    label: npt.NDArray[Any]
+    right: npt.NDArray[np.bool_]
+
+
+class Pairs(NamedTuple):
+    """How many shared images are right on both sides, only in A, only in B, on neither."""
+
+    both: int
+    only_a: int
+    only_b: int
+    neither: int
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """All cells of one run.
+
+    path: the file. spans: where each cell's key lies in the arrays. arrays: id, label, clean and
+    adversarial prediction, sorted by cell and id.
+    """
+
+    path: Path
+    spans: dict[str, slice]
+    arrays: dict[str, npt.NDArray[Any]]
+
+    def scored(self, cell: str, outcome: Outcome, n: int, correct: int) -> Scored | None:
+        """The images of one cell; None where the file lacks the cell.
+
+        Raises TableError where the file counts other images or hits than `n` and `correct`, the
+        numbers of the table: one of the two files is then of another run.
+        """
+        span = self.spans.get(cell)
+        if span is None:
+            return None
+        label = self.arrays["label"][span]
+        found = Scored(self.arrays["id"][span], label, self.arrays[outcome][span] == label)
+        hits = int(found.right.sum())
+        if (len(label), hits) != (n, correct):
+            raise TableError(
+                f"predictions {self.path}: cell {cell} has {hits} of {len(label)} images right,"
+                f" results.csv says {correct} of {n}; the two files are not of one run"
+            )
+        return found
+
+
+def read_predictions(run: Path) -> Predictions | None:
+    """The predictions of a run directory; None for a bare CSV or a directory without them.
+
+    Raises TableError for a file that is damaged (see `results.manifest`), lacks columns or lists an
+    image twice.
+    """
+    path = run / FILE
+    if not path.is_file():
+        return None
+    check_seal(path)
+    try:
+        names, codes, arrays = _read(pq.ParquetFile(path))
+    # pyarrow's own errors are subclasses of these
+    except (ValueError, KeyError, OSError) as error:
+        if isinstance(error, TableError):
+            raise TableError(f"predictions {path}: {error}; write it anew") from error
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise TableError(f"predictions {path}: cannot be read ({first}); write it anew") from error
+    if np.any(codes[1:] < codes[:-1]):
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+        arrays = {name: values[order] for name, values in arrays.items()}
+    edges = np.searchsorted(codes, np.arange(len(names) + 1))
+    spans = {
+        key: slice(int(start), int(stop))
+        for key, start, stop in zip(names, edges[:-1], edges[1:], strict=True)
+    }
+    for span in spans.values():
+        ids = arrays["id"][span]
+        if np.any(ids[1:] <= ids[:-1]):
+            order = np.argsort(ids, kind="stable")
+            for values in arrays.values():
+                values[span] = values[span][order]
+            if np.any(ids[1:] == ids[:-1]):
+                raise TableError(
+                    f"predictions {path}: lists an image of a cell twice; write it anew"
+                )
+    return Predictions(path, spans, arrays)
+
+
+def _read(
+    file: pq.ParquetFile,
+) -> tuple[list[str], npt.NDArray[np.int32], dict[str, npt.NDArray[Any]]]:
+    """The keys of the cells, the place of each row's key among them, and the other columns.
+
+    Some rows at a time into arrays of their final size: a run over whole data sets has 10^7 rows.
+    """
+    total, schema = file.metadata.num_rows, file.schema_arrow
+    for name in _COLUMNS[1:]:
+        if not pa.types.is_integer(schema.field(name).type):
+            raise TableError(f"{name} holds other than whole numbers")
+    codes = np.empty(total, np.int32)
+    arrays = {
+        name: np.empty(total, schema.field(name).type.to_pandas_dtype()) for name in _COLUMNS[1:]
+    }
+    places: dict[str, int] = {}
+    at = 0
+    for batch in file.iter_batches(1 << 18, columns=list(_COLUMNS)):
+        rows = slice(at, at + len(batch))
+        cell = batch.column("cell")
+        if not pa.types.is_dictionary(cell.type):
+            cell = cell.dictionary_encode()
+        known = [places.setdefault(str(key), len(places)) for key in cell.dictionary.to_pylist()]
+        for name, column in zip(_COLUMNS, batch.columns, strict=True):
+            if column.null_count:
+                raise TableError(f"{name} has rows without a value")
+        codes[rows] = np.array(known, np.int32)[cell.indices.to_numpy()]
+        for name in arrays:
+            arrays[name][rows] = batch.column(name).to_numpy()
+        at += len(batch)
+    return list(places), codes, arrays
+
+
+def pair(a: Scored, b: Scored) -> Pairs | str:
+    """The outcomes on the images that both sides have; text says why there can be no pairs."""
+    if len(a.ids) == len(b.ids) and np.array_equal(a.ids, b.ids):
+        in_a: Any = slice(None)
+        in_b: Any = slice(None)
+    else:
+        _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)
+        if len(in_a) == 0:
+            return "no image in common"
+    if not np.array_equal(a.label[in_a], b.label[in_b]):
+        return "images of the same id have other labels"
+    right_a, right_b = a.right[in_a], b.right[in_b]
+    both = int((right_a & right_b).sum())
+    only_a, only_b = int(right_a.sum()) - both, int(right_b.sum()) - both
+    return Pairs(both, only_a, only_b, len(right_a) - both - only_a - only_b)

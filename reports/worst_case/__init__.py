@@ -1,0 +1,1 @@
+"""The order of threats and the strongest attacker per image."""

@@ -1,0 +1,475 @@
+"""The Dask engine: the same bytes as in process, whoever dies."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pickle
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from closed_form import linear_case
+from torch import nn
+from workers import Kills, Raises, dask_processes, worker_processes
+
+from benchmark.execution import (
+    dask_cluster as cluster,
+)
+from benchmark.execution import (
+    dask_pool as cluster_pool,
+)
+from benchmark.execution import (
+    dask_worker as remote,
+)
+from benchmark.execution.chunk import Workbench
+from benchmark.execution.dask_pool import Workers
+from benchmark.execution.executor import Failure, drive
+from benchmark.execution.plan import Task, plan
+from benchmark.execution.plugin_code import named_code
+from benchmark.execution.progress import Progress
+from benchmark.execution.threads import execute as execute_here
+from benchmark.execution.threads import timed_chunk
+from benchmark.grids.model import Grid
+from benchmark.runs.run import run
+from benchmark.runs.store import Store
+from estimators.data.images import Images
+from estimators.spec import Spec
+
+ROOT = Path(__file__).parents[3]
+SMALL = {
+    "name": "small",
+    "samples": 130,
+    "defences": ["none", {"name": "jpeg", "quality": [50, 10]}],
+    "blocks": [
+        {"attacks": [{"name": "fgsm", "eps": [0, 0.1]}]},
+        {"attacks": [{"name": "pgd", "eps": [0.05, 0.1], "max_iter": 5}]},
+        {"attacks": [{"name": "cw", "max_iter": 20, "binary_search_steps": 3}], "samples": 30},
+        {
+            "attacks": [
+                {"name": "art.attacks.evasion.BasicIterativeMethod", "eps": 0.1, "max_iter": 3}
+            ]
+        },
+    ],
+}
+FILES = ("results.csv", "predictions.parquet")
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small run, computed in this process."""
+    directory = tmp_path_factory.mktemp("here")
+    run(Grid(**SMALL), out=directory, threads=1)
+    return directory
+
+
+def same(one: Path, other: Path) -> bool:
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in FILES)
+
+
+# two data sets of closed form: what is on one worker, cell by cell, without the embedded data
+def linear_tasks(count: int, networks: dict[str, nn.Module]) -> tuple[list[Task], Images, Any]:
+    case = linear_case(count)
+    images = Images(case.x, case.y, np.arange(count), tuple("abcde"))
+    grid = Grid(name="g", attacks=[{"name": "fgsm", "eps": 0.1}], threats=["oblivious"])
+    (task,) = plan(grid.cells())
+    tasks = [Task(name, task.samples, 0, task.attacks, task.knows, task.cells) for name in networks]
+    models = {
+        (name, task.network): (network or case.network, images.shape, 5)
+        for name, network in networks.items()
+    }
+    return tasks, images, models
+
+
+def collected(engine: Any, tasks: list[Task], images: Images, models: Any, **more: Any) -> Any:
+    found: dict[str, Any] = {}
+
+    def on_task(task: Task, parts: Any, seconds: float) -> None:
+        assert task.dataset not in found, "a task was handed over twice"
+        found[task.dataset] = parts
+
+    engine(tasks, lambda task: images, models, lambda task, chunks: None, on_task, **more)
+    return found
+
+
+class FakePool:
+    """Ends the chunk that began last, so that the order of the results is the wrong one."""
+
+    limit = 3
+
+    def __init__(self) -> None:
+        self.most = 0
+        self.images: dict[int, Images] = {}
+
+    def submit(self, task: Task, images: Images) -> int:
+        self.images[len(self.images)] = images
+        return len(self.images) - 1
+
+    def ended(self, futures: Any) -> list[int]:
+        self.most = max(self.most, len(futures))
+        return [max(futures)]
+
+    def result(self, future: int) -> tuple[Any, float]:
+        return {"ids": self.images[future].ids}, 1.0
+
+
+def test_chunks_under_way_are_bounded_and_come_in_order() -> None:
+    tasks, images, _ = linear_tasks(1100, {"a": None, "b": None})
+    pool = FakePool()
+    seen = {}
+    drive(
+        tasks, lambda task: images, pool,
+        lambda task, chunks: None,
+        lambda task, parts, seconds: seen.update({task.dataset: (parts, seconds)}),
+    )  # fmt: skip
+    assert pool.most == pool.limit + 1
+    for parts, seconds in seen.values():
+        assert seconds == 9.0
+        assert np.array_equal(np.concatenate([part["ids"] for part in parts]), np.arange(1100))
+
+
+class FakeFuture:
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.status = "pending"
+
+    def add_done_callback(self, call: Any) -> None:
+        pass
+
+
+class FakeClient:
+    """Notes what is submitted."""
+
+    def __init__(self, **capacity: int) -> None:
+        self.capacity = {"workers": 2, "threads": 2, "gpus": 0, **capacity}
+        self.sent: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    def run_on_scheduler(self, function: Any, callback_timeout: float) -> dict[str, int]:
+        assert function is remote.capacity
+        return self.capacity
+
+    def submit(self, function: Any, *args: Any, key: str = "", **kwargs: Any) -> FakeFuture:
+        self.sent.append((function.__name__, args, kwargs))
+        return FakeFuture(key or f"k{len(self.sent)}")
+
+
+def pool_of(client: FakeClient, models: Any = None) -> Workers:
+    return Workers(client, models or {}, "here", lambda text: None)
+
+
+def test_a_worker_gets_every_network_that_images_are_to_transfer_to() -> None:
+    (task,), images, models = linear_tasks(10, {"a": None})
+    target = Spec("another")
+    (cell,) = task.cells
+    task = replace(task, cells=(cell, replace(cell, network=target)))
+    models[task.dataset, target] = models[task.dataset, task.network]
+    client = FakeClient()
+    pool_of(client, models).submit(task, images)
+    content = next(args[0] for name, args, _ in client.sent if name == "held")
+    assert set(pickle.loads(content)) == {("a", task.network), ("a", target)}
+    found, _ = timed_chunk(task, images, Workbench(pickle.loads(content)))
+    assert set(found) == set(task.cells)
+
+
+def test_weights_and_images_are_sent_once() -> None:
+    tasks, images, models = linear_tasks(250, {"a": None})
+    client = FakeClient()
+    pool = pool_of(client, models)
+    for _ in range(3):
+        for start in (0, 125):
+            pool.submit(tasks[0], images[start : start + 125])
+    names = [name for name, _, _ in client.sent]
+    assert names.count("work") == 6
+    assert names.count("held") == 1 + 2
+    # what goes with every chunk is small
+    assert sum(len(a) for n, args, _ in client.sent if n == "work" for a in args
+               if isinstance(a, bytes)) < 6 * 5_000  # fmt: skip
+
+
+def test_weights_that_were_blamed_for_a_death_are_sent_anew() -> None:
+    tasks, images, models = linear_tasks(10, {"a": None})
+    client = FakeClient()
+    pool = pool_of(client, models)
+    pool.submit(tasks[0], images)
+    for future, _ in pool._held.values():
+        future.status = "error"
+    before = {future.key for future, _ in pool._held.values()}
+    pool.submit(tasks[0], images)
+    after = {future.key for future, _ in pool._held.values()}
+    assert len(after) == 2
+    assert not before & after
+
+
+def test_workers_of_our_own_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_pool, "REVIVAL", -1.0)
+    started = []
+    pool = pool_of(FakeClient(workers=0, threads=0))
+    pool.revive = lambda: started.append(1)
+    pool._look()
+    assert not started
+    pool._look()
+    assert started == [1]
+    pool.client = FakeClient()
+    pool._look()
+    assert started == [1]
+
+
+def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks, images, models = linear_tasks(250, {"a": None})
+    monkeypatch.setattr(cluster_pool, "HELD", 40_000)
+    client = FakeClient()
+    pool = pool_of(client, models)
+    for _ in range(2):
+        for start in (0, 125):
+            pool.submit(tasks[0], images[start : start + 125])
+            assert sum(size for _, size in pool._held.values()) <= 40_000
+    assert [name for name, _, _ in client.sent].count("held") > 3
+
+
+GPUS = {
+    "auto, none there": ("auto", 0, "cpu", 2),
+    "auto, three there": ("auto", 3, "cuda", 3),
+    "cpu, three there": ("cpu", 3, "cpu", 2),
+    "cuda": ("cuda", 1, "cuda", 1),
+}
+
+
+@pytest.mark.parametrize("case", GPUS)
+def test_gpus_are_dask_resources(case: str) -> None:
+    asked, gpus, device, slots = GPUS[case]
+    client = FakeClient(gpus=gpus)
+    tasks, images, models = linear_tasks(10, {"a": None})
+    pool = pool_of(client, models)
+    pool.choose_device(asked)
+    assert (pool.device, pool.limit) == (device, 2 * slots)
+    pool.submit(tasks[0], images)
+    _, args, kwargs = client.sent[-1]
+    assert device in args
+    assert kwargs["resources"] == ({"GPU": 1} if device == "cuda" else None)
+
+
+def test_a_gpu_that_no_worker_has() -> None:
+    with pytest.raises(cluster.InputError, match="resources GPU=1"):
+        pool_of(FakeClient()).choose_device("cuda")
+
+
+def test_a_cluster_without_workers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_pool, "PATIENCE", 0.3)
+    told: list[str] = []
+    pool = Workers(FakeClient(workers=0, threads=0), {}, "here", told.append)
+    with pytest.raises(remote.ClusterLost, match="the same command continues"):
+        pool.choose_device("cpu")
+    assert len(told) == 1
+
+
+def test_gpu_workers_that_all_went_away_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = FakeClient(gpus=1)
+    pool = pool_of(client)
+    pool.choose_device("auto")
+    client.capacity["gpus"] = 0
+    pool._look()
+    monkeypatch.setattr(cluster_pool, "PATIENCE", -1.0)
+    with pytest.raises(remote.ClusterLost, match="no worker"):
+        pool._look()
+
+
+def test_a_worker_with_other_versions_is_refused() -> None:
+    mine = remote.relevant_versions()
+    assert {"torch", "art-bench"} <= set(mine)
+    with pytest.raises(remote.UnfitWorker, match=r"torch .* instead of 0\.1"):
+        remote.work(b"", "", b"", b"", "cpu", {**mine, "torch": "0.1"}, {})
+
+
+def test_a_worker_with_another_plug_in_is_refused(module) -> None:
+    module("mine", "class Attack: pass")
+    mine, name = remote.relevant_versions(), "attacks/mine:Attack"
+    with pytest.raises(remote.UnfitWorker, match="other code of attacks/mine:Attack"):
+        remote.work(b"", "", b"", b"", "cpu", mine, {name: "another"})
+    with pytest.raises(EOFError):
+        # past the check there is nothing to compute here
+        remote.work(b"", "", b"", b"", "cpu", mine, named_code([name]))
+
+
+def test_a_network_that_cannot_be_pickled() -> None:
+    tasks, images, models = linear_tasks(10, {"a": None})
+    network = models["a", Spec("lenet")][0]
+    network.hook = lambda x: x
+    with pytest.raises(cluster.InputError, match="cannot be sent to workers"):
+        pool_of(FakeClient(), models).submit(tasks[0], images)
+
+
+BAD = {
+    "both": (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "give one of them"),
+    "none": (["--workers", "0"], "at least 1"),
+    "device": (["--scheduler", "tcp://127.0.0.1:PORT", "--device", "tpu"], "known: auto"),
+    "threads": (["--workers", "2", "--threads", "2"], "leave it out"),
+    "no scheme": (["--scheduler", "localhost:8786"], "tcp://HOST:8786"),
+    "no port": (["--scheduler", "tcp://localhost"], "tcp://HOST:8786"),
+    "bad port": (["--scheduler", "tcp://localhost:99999"], "tcp://HOST:8786"),
+    "nobody there": (["--scheduler", "tcp://127.0.0.1:PORT"], "no answer"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_options_are_one_line(bench: Any, tmp_path: Path, case: str) -> None:
+    options, message = BAD[case]
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and nobody listens
+        port = str(bound.getsockname()[1])
+        code, out = bench("run", *(option.replace("PORT", port) for option in options))
+    assert code == 2, out
+    assert message in out
+    assert len(out.strip().splitlines()) == 1, out
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_dask_the_extra_is_named(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "distributed" else honest(name)
+    )
+    code, out = bench("run", "--workers", "2")
+    assert code == 2
+    assert "pip install 'art-bench[cluster]'" in out
+
+
+def test_dask_is_imported_where_it_is_used() -> None:
+    modules = "benchmark.cli, benchmark.runs.run, benchmark.speed.measure"
+    code = f"import sys, {modules}; print(*sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    names = set(out.stdout.split())
+    assert "torch" in names
+    assert not names & {"dask", "distributed"}
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_bytes(here: Path, tmp_path: Path) -> None:
+    result = run(Grid(**SMALL), out=tmp_path / "r", workers=2)
+    assert same(tmp_path / "r", here)
+    assert len(result.failed) == 0
+    machine = json.loads((tmp_path / "r" / "manifest.json").read_text())["machine"]
+    assert machine["threads"] == 2
+    assert sum(machine["workers"].values()) == sum(
+        len(range(0, int(task.samples), 125)) for task in plan(Grid(**SMALL).cells())
+    )
+    assert not worker_processes()
+
+
+@pytest.mark.slow
+def test_ten_workers_killed_and_nothing_lost(here: Path, tmp_path: Path) -> None:
+    killed: list[int] = []
+    chunks = 0
+    stored: list[int] = []
+    pick = random.Random(0)
+
+    def advanced(task: Task, work: float, cells: int) -> None:
+        nonlocal chunks
+        stored.append(cells)
+        chunks += work > 0
+        alive = [p for p in worker_processes() if p.pid not in killed]
+        # two chunks a worker are under way, so that the next one has begun on both
+        if work > 0 and len(killed) < 10 and alive:
+            victim = pick.choice(alive)
+            killed.append(victim.pid)
+            victim.kill()
+
+    grid = Grid(**SMALL)
+    result = run(grid, out=tmp_path / "r", workers=2, progress=Progress(advanced=advanced))
+    assert len(killed) == 10
+    assert same(tmp_path / "r", here)
+    assert len(result.failed) == 0
+    # handed over once each
+    assert sum(stored) == len(grid.cells())
+
+
+@pytest.mark.slow
+def test_a_task_that_raises_or_kills_is_a_failure_and_the_others_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "DEATHS", 1)
+    made: dict[str, nn.Module] = {"a": None, "raises": Raises(), "kills": Kills(), "b": None}
+    tasks, images, models = linear_tasks(100, made)
+    fine = {name: made[name] for name in ("a", "b")}
+    expected = collected(execute_here, *linear_tasks(100, fine))
+    found = collected(cluster.execute, tasks, images, models, workers=1)
+    assert set(found) == set(made)
+    for name in fine:
+        for mine, theirs in zip(found[name], expected[name], strict=True):
+            assert mine.keys() == theirs.keys()
+            for cell, outcome in mine.items():
+                assert np.array_equal(outcome.adversarial, theirs[cell].adversarial)
+                assert np.array_equal(outcome.l2, theirs[cell].l2)
+    assert isinstance(found["raises"], Failure)
+    assert found["raises"].message == "ZeroDivisionError: made up"
+    assert "Traceback" in found["raises"].trace
+    assert isinstance(found["kills"], Failure)
+    assert found["kills"].message.startswith("WorkerDied: 1 workers died")
+
+
+def command(*options: str) -> subprocess.Popen[str]:
+    # the signal is ignored where the suite itself runs in a shell's background
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from benchmark.cli import main; main(prog_name='bench')"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "run", "--grid", "grid.yaml", "--out", "r", *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_until_stored(directory: Path, cells: int, process: subprocess.Popen[str]) -> None:
+    while process.poll() is None:
+        if (directory / "store.sqlite").exists():
+            store = Store(directory)
+            count = len(store.keys())
+            store.close()
+            if count >= cells:
+                return
+        time.sleep(0.05)
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["scheduler killed", "interrupted"])
+def test_what_was_stored_stays(here: Path, tmp_path: Path, how: str) -> None:
+    Path("grid.yaml").write_text(json.dumps(SMALL))
+    directory = tmp_path / "r"
+    if how == "interrupted":
+        process = command("--workers", "2")
+        wait_until_stored(directory, 1, process)
+        workers = worker_processes(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 130, err
+        assert len(workers) >= 2
+        assert not any(worker.is_running() for worker in workers)
+    else:
+        with dask_processes(2) as (address, scheduler):
+            process = command("--scheduler", address)
+            wait_until_stored(directory, 1, process)
+            scheduler.kill()
+            out, err = process.communicate(timeout=120)
+        assert process.returncode == 5, err
+    assert "the same command continues" in err
+    assert len(err.strip().splitlines()) == 1, err
+    assert "Traceback" not in out + err
+    store = Store(directory)
+    kept = len(store.keys())
+    store.close()
+    assert kept >= 1
+    rest = run(Grid(**SMALL), out=directory, threads=1)
+    assert rest.reused == kept < len(rest.table)
+    assert same(directory, here)

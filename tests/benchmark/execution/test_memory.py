@@ -1,0 +1,83 @@
+"""What a run keeps in memory grows with the pixels, and with nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from memory_grid import FewChunks
+
+from benchmark.execution.chunk import Workbench, run_chunk
+from benchmark.execution.plan import plan
+from benchmark.grids.cell import Cell
+from benchmark.speed.memory import peaks
+from estimators.data.images import Images, subset
+from estimators.data.registry import load_images
+from estimators.spec import Spec
+
+ATTACKS = (
+    Spec.of("fgsm", eps=0.1),
+    Spec.of("pgd", eps=0.1, max_iter=2),
+    Spec.of("cw", max_iter=2, binary_search_steps=1),
+    Spec.of("noise", eps=0.1),
+)
+
+
+def test_images_stay_8_bits_until_they_are_asked_for(digits: Images) -> None:
+    assert digits.pixels.dtype == np.uint8
+    assert subset(digits, 10, 0).pixels.dtype == np.uint8
+    assert digits.x.dtype == np.float32
+    assert np.array_equal(digits.x, digits.pixels.astype(np.float32) / np.float32(255))
+
+
+def test_a_hash_is_that_of_the_floats(digits: Images) -> None:
+    floats = Images(digits.x, digits.y, digits.ids, digits.classes)
+    assert floats.x is floats.pixels
+    assert floats.sha256 == digits.sha256 == load_images("digits", "test").sha256
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_what_outlives_a_chunk_holds_no_tensor_of_it(
+    digits: Images, digits_lenet, attack: Spec
+) -> None:
+    images = subset(digits, 8, 0)
+    lenet = Spec("lenet")
+    cells = [
+        Cell("digits", lenet, attack, "oblivious", defence, 8, 0)
+        for defence in (Spec("none"), Spec.of("jpeg", quality=50))
+    ]
+    bench = Workbench({("digits", lenet): (digits_lenet, images.shape, 10)})
+    (task,) = plan(cells)
+    for outcome in run_chunk(task, images, bench).values():
+        for name in (field.name for field in fields(outcome)):
+            array = getattr(outcome, name)
+            # a view of a subset's own labels costs nothing; memory of torch's is never shared
+            assert array.flags.owndata or name in ("ids", "label", "target"), name
+
+
+def test_the_measured_grid_crafts_its_first_chunks_and_keeps_the_size_of_all(
+    digits: Images, digits_lenet
+) -> None:
+    lenet = Spec("lenet")
+    cell = Cell("digits", lenet, ATTACKS[0], "oblivious", Spec("none"), 24, 0)
+    bench = Workbench({("digits", lenet): (digits_lenet, digits.shape, 10)})
+    (task,) = plan([cell])
+    chunks = [subset(digits, 24, 0)[start : start + 8] for start in (0, 8, 16)]
+    few = FewChunks(crafted=2)
+    first, second, last = (few(task, chunk, bench)[cell] for chunk in chunks)
+    assert np.array_equal(second.l2, run_chunk(task, chunks[1], bench)[cell].l2)
+    assert np.array_equal(last.l2, first.l2)
+    assert not np.array_equal(last.l2, run_chunk(task, chunks[2], bench)[cell].l2)
+    for field in fields(last):
+        repeated, real = getattr(last, field.name), getattr(second, field.name)
+        assert (repeated.shape, repeated.dtype) == (real.shape, real.dtype), field.name
+    assert np.array_equal(last.ids, chunks[2].ids)
+    assert np.array_equal(last.label, chunks[2].y)
+
+
+@pytest.mark.slow
+def test_the_peak_grows_by_the_pixels_alone() -> None:
+    (few, low), (many, high) = peaks((1_000, 21_000))
+    # data set and subset, 8 bits a pixel each; half as much again for what varies between runs
+    assert (high - low) * 2**20 < 1.5 * 2 * 28 * 28 * (many - few) + 30 * 2**20

@@ -1,0 +1,112 @@
+"""What a run adds for its page with the networks at hand: attacked images and facts of outputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from benchmark.grids.cell import Cell
+from benchmark.grids.model import Grid
+from benchmark.runs.gallery import write_gallery
+from benchmark.runs.inputs import Material, gather
+from benchmark.runs.network_outputs import output_facts
+from benchmark.runs.run import run
+from estimators.data.images import Images
+from reports.page.parts import gallery
+from reports.results.columns import read_results
+
+GRID = {
+    "name": "shown",
+    "attacks": [{"name": "fgsm", "eps": [0, 0.1, 0.15]}, {"name": "noise", "eps": 0.1},
+                {"name": "pgd", "eps": 0.1, "max_iter": 5}],
+    "defences": ["none", "quantize", {"name": "jpeg", "quality": [75, 10]}],
+    "samples": 100,
+}  # fmt: skip
+ROLES = ["clean", "noise", "attacked", "behind"]
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Cell], Material]:
+    """A small run with its cells and material."""
+    folder = tmp_path_factory.mktemp("shown")
+    grid = Grid(**GRID)
+    run(grid, out=folder, threads=1)
+    cells = grid.cells()
+    return folder, cells, gather(cells, None, "cpu", lambda text: None, lambda row: None)
+
+
+def write(shown: tuple[Path, list[Cell], Material]) -> list[dict[str, object]]:
+    folder, cells, material = shown
+    return write_gallery(cells, read_results(folder), material, folder)
+
+
+def test_stories_are_true(shown: tuple[Path, list[Cell], Material]) -> None:
+    folder, _, material = shown
+    entries = write(shown)
+    images = material.images["digits"]
+    assert 3 <= len(entries) <= 6
+    assert {"rescued", "lost"} <= {entry["story"] for entry in entries}
+    for entry in entries:
+        clean, noise, attacked, behind = entry["pictures"]
+        assert [p["role"] for p in entry["pictures"]] == ROLES
+        place = int(np.flatnonzero(images.ids == entry["id"])[0])
+        assert entry["label"] == images.classes[images.y[place]]
+        assert clean["right"] and not noise.get("predicted")
+        assert entry["linf"] <= entry["eps"] * (1 + 1e-5)
+        if entry["story"] == "rescued":
+            assert not attacked["right"] and behind["right"]
+        if entry["story"] == "lost":
+            assert not attacked["right"] and not behind["right"]
+        assert (entry["threat"] == "adaptive") == (entry["story"] == "adaptive")
+        pixels = [np.asarray(Image.open(folder / "gallery" / p["file"])) for p in entry["pictures"]]
+        assert all(p.shape == (28, 28) and p.dtype == np.uint8 for p in pixels)
+        assert np.array_equal(pixels[0], np.round(images.x[place, 0] * 255).astype(np.uint8))
+        # the noise is drawn around grey, up to black or white
+        assert {int(pixels[1].min()), int(pixels[1].max())} & {0, 255}
+        change = pixels[2].astype(float) - pixels[0]
+        drawn = (pixels[1].astype(float) - 127.5) / entry["noise_scale"]
+        assert np.abs(change - drawn).max() <= 1
+
+
+def test_the_same_run_shows_the_same_images(shown: tuple[Path, list[Cell], Material]) -> None:
+    folder, cells, material = shown
+    first = write(shown)
+    files = {p.name: p.read_bytes() for p in (folder / "gallery").iterdir()}
+    assert first == write(shown)
+    assert files == {p.name: p.read_bytes() for p in (folder / "gallery").iterdir()}
+    assert json.loads((folder / "gallery" / "gallery.json").read_text()) == first
+    assert len(gallery(folder, 1_000_000)[0]["entries"]) == len(first)
+    # and what no longer belongs there goes
+    table = read_results(folder).assign(status="failed")
+    assert write_gallery(cells, table, material, folder) == []
+    assert not list((folder / "gallery").iterdir())
+
+
+def test_a_run_without_jpeg_or_predictions(tmp_path: Path) -> None:
+    grid = Grid(name="bare", attacks=[{"name": "fgsm", "eps": 0.15}], samples=30)
+    run(grid, out=tmp_path)
+    cells = grid.cells()
+    material = gather(cells, None, "cpu", lambda text: None, lambda row: None)
+    table = read_results(tmp_path)
+    (entry,) = write_gallery(cells, table, material, tmp_path)
+    assert entry["story"] == "lost" and entry["defence"] == "no defence"
+    assert [p["role"] for p in entry["pictures"]] == ROLES[:3]
+    (tmp_path / "predictions.parquet").unlink()
+    assert write_gallery(cells, table, material, tmp_path) == []
+
+
+def test_output_facts(digits: Images, digits_lenet: torch.nn.Module) -> None:
+    facts = output_facts(digits_lenet, digits)
+    assert facts["images"] == 125
+    assert facts["low"] < 0 and facts["high"] > 1
+    facts = output_facts(torch.nn.Sequential(digits_lenet, torch.nn.Softmax(1)), digits[:10])
+    assert facts["images"] == 10
+    assert 0 <= facts["low"] <= facts["high"] <= 1
+    assert facts["sum_low"] == pytest.approx(1) == facts["sum_high"]
+    assert pd.Series(facts).notna().all()

@@ -1,0 +1,148 @@
+"""The frame of the studies: questions, folders, reuse, the command; and the study `data`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmark.studies import cache as studies_run
+from benchmark.studies.cache import run_study
+from benchmark.studies.registry import STUDIES
+from benchmark.studies.request import Study, asked
+from estimators.data.registry import load_images
+from estimators.errors import InputError
+from estimators.spec import Spec
+
+LENET, CNN = Spec("lenet"), Spec("cnn")
+STUDY = Study(
+    "data", "1", "about", (("mnist", LENET), ("cifar10", CNN)),
+    {"samples": 100, "eps": (0.1, 0.2), "source": "8", "adaptive": True}, {"samples": 10},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dataset", "network", "subjects"),
+    [
+        (None, None, STUDY.subjects),
+        ("mnist", None, (("mnist", LENET),)),
+        ("digits", None, (("digits", LENET), ("digits", CNN))),
+        (None, CNN, (("cifar10", CNN),)),
+        ("mnist", CNN, (("mnist", CNN),)),
+        ("digits", LENET, (("digits", LENET),)),
+    ],
+)
+def test_subjects_are_narrowed_or_replaced(
+    dataset: str | None, network: Spec | None, subjects: Any
+) -> None:
+    assert asked(STUDY, dataset, network).subjects == subjects
+
+
+def test_parameters_have_the_type_of_their_default() -> None:
+    ask = asked(STUDY, params={"eps": 0.3, "source": 5, "samples": 7})
+    assert ask["eps"] == (0.3,) and ask["source"] == "5" and ask["samples"] == 7
+    assert asked(STUDY, quick=True)["samples"] == 10
+    assert asked(STUDY, quick=True, params={"samples": 20})["samples"] == 20
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("sample", 1, "did you mean 'samples'"),
+        ("samples", 1.5, "samples: an integer wanted"),
+        ("samples", "many", "samples: a number wanted"),
+        ("eps", "big", "eps: a number wanted"),
+        ("adaptive", 1, "adaptive: true or false wanted"),
+    ],
+)
+def test_bad_parameters_are_told(name: str, value: Any, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        asked(STUDY, params={name: value})
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_is_whole(name: str) -> None:
+    study = STUDIES[name]
+    assert callable(importlib.import_module(f"benchmark.studies.{study.module}").compute)
+    assert callable(importlib.import_module(f"reports.plots.studies.{study.module}").draw)
+    assert study.subjects and study.about and set(study.quick) <= set(study.params)
+
+
+def test_data_counts_classes_and_keeps_official_indices(tmp_path: Path) -> None:
+    ask = asked(STUDIES["data"], "digits", LENET, {"images": 12})
+    folder = run_study("data", ask, tmp_path / "data").folder
+    test = load_images("digits", "test")
+    classes = pd.read_csv(folder / "classes.csv", dtype={"class": str})
+    counted = classes[classes["split"] == "test"].set_index("class")["images"]
+    assert counted.sum() == len(test)
+    assert [counted[c] for c in test.classes] == list(np.bincount(test.y))
+    assert classes.groupby("split")["share"].sum().tolist() == pytest.approx([1, 1])
+    samples = pd.read_csv(folder / "samples.csv", dtype={"class": str})
+    first = samples[(samples["split"] == "test") & (samples["choice"] == "first")]
+    assert list(first["id"]) == list(test.ids[:12])
+    with np.load(folder / "arrays.npz") as arrays:
+        sheet = arrays["digits.test.first"]
+    assert np.abs(sheet / 255 - test.x[:12]).max() <= 0.5 / 255 + 1e-6
+    assert (folder / "sheet-digits-test-first.png").stat().st_size > 5000
+
+
+def test_a_finished_study_is_reused_and_a_changed_one_is_not(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    assert not run_study("data", asked(STUDIES["data"], "digits", LENET), folder).reused
+    assert run_study("data", asked(STUDIES["data"], "digits", LENET), folder).reused
+    other = asked(STUDIES["data"], "digits", LENET, {"images": 3})
+    assert not run_study("data", other, folder).reused
+    assert json.loads((folder / "study.json").read_text())["params"]["images"] == 3
+    (folder / "study.json").write_text("{broken")
+    with pytest.raises(InputError, match="not the folder of a study"):
+        (folder / "study.json").unlink()
+        run_study("data", other, folder)
+
+
+def test_a_study_that_raises_leaves_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    run_study("data", asked(STUDIES["data"], "digits", LENET), folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+
+    def broken(findings: Any, folder: Path) -> None:
+        (folder / "half.csv").write_text("half")
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(studies_run, "_write", broken)
+    with pytest.raises(RuntimeError):
+        run_study("data", asked(STUDIES["data"], "digits", LENET, {"images": 3}), folder)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert [p.name for p in tmp_path.iterdir() if p.is_dir() and p.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["dat"], "unknown study 'dat' (did you mean 'data'?)"),
+        (["data", "--set", "images=x"], "images: a number wanted"),
+        (["data", "--samples", "5"], "unknown parameter of the study 'samples'"),
+        (["data", "--dataset", "nothing"], "unknown data set 'nothing'"),
+        (["data", "--network", "nothing"], "unknown network 'nothing'"),
+    ],
+)
+def test_bad_input_is_one_line(bench: Any, args: list[str], told: str, tmp_path: Path) -> None:
+    where = () if "--dataset" in args else ("--dataset", "digits")
+    code, out = bench("study", *args, *where, "--out", str(tmp_path / "x"))
+    assert code == 2
+    assert told in out and "Traceback" not in out
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_command_names_its_files(bench: Any, tmp_path: Path) -> None:
+    args = ("study", "data", "--dataset", "digits", "--quick", "--out", str(tmp_path / "d"))
+    code, out = bench(*args)
+    assert code == 0 and "classes.csv" in out and "sheet-digits-test-first.png" in out
+    code, out = bench(*args)
+    assert code == 0 and "reused" in out

@@ -1,0 +1,214 @@
+"""Each fault of a wrapped network: one network that has it, and the shipped one that has not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from estimators.data.images import Images
+from estimators.errors import InputError
+from estimators.networks.input_layers import normalised
+from estimators.networks.sanity_checks import (
+    CHECKS,
+    USUAL,
+    check_fit,
+    check_wrapped,
+    finite,
+    gradients,
+    logits,
+    look,
+    one_by_one,
+    pixels,
+    repeatable,
+    still_training,
+)
+
+Make = Callable[[nn.Module], nn.Module]
+
+
+class Around(nn.Module):
+    """A network with something before and after it."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        after: Callable[[torch.Tensor], torch.Tensor] = lambda z: z,
+        before: Callable[[torch.Tensor], torch.Tensor] = lambda x: x,
+    ) -> None:
+        super().__init__()
+        self.network, self.after, self.before = network, after, before
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.after(self.network(self.before(x)))
+
+
+class NeverEvaluates(nn.Module):
+    """Overrides train(), and so eval(), without its super's."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network, self.drop = network, nn.Dropout(0.5)
+
+    def train(self, mode: bool = True) -> NeverEvaluates:
+        return self
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.network(self.drop(x))
+
+
+def batch_statistics(z: torch.Tensor) -> torch.Tensor:
+    return functional.batch_norm(z, None, None, training=True)
+
+
+def cut(x: torch.Tensor) -> torch.Tensor:
+    return x.detach()
+
+
+ERRORS: dict[str, tuple[Make, Callable, str]] = {
+    "probabilities": (lambda n: Around(n, lambda z: z.softmax(1)), logits, "leave the softmax out"),
+    "nan": (lambda n: Around(n, lambda z: z / 0 * 0), finite, "NaN or infinite outputs for 125"),
+    "random": (
+        lambda n: Around(n, before=lambda x: functional.dropout(x, 0.3)),
+        repeatable,
+        "training=self.training",
+    ),
+    "batch statistics": (
+        lambda n: Around(n, batch_statistics), one_by_one, "depends on its batch",
+    ),
+    "batch norm without running statistics": (
+        lambda n: nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), n),
+        one_by_one,
+        "track_running_stats=True",
+    ),
+    "detached": (lambda n: Around(n, before=cut), gradients, "no gradient reaches the image"),
+    "rounded": (
+        lambda n: Around(n, before=lambda x: (x * 255).round() / 255),
+        gradients,
+        "zero in every pixel: look in forward for rounding",
+    ),
+    "nan gradient": (
+        # the gradient of a root at 0
+        lambda n: Around(n, before=lambda x: (x**2).sqrt() - x.abs().sqrt() * 0 + 0),
+        gradients,
+        "gradient has NaN",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_faults_that_make_numbers_meaningless(
+    digits: Images, digits_lenet: nn.Module, case: str
+) -> None:
+    make, check, message = ERRORS[case]
+    faulty = make(digits_lenet).eval()
+    with pytest.raises(InputError, match=message) as told:
+        check(look(faulty, digits, "mine"))
+    assert str(told.value).startswith("network mine: ")
+    assert check(look(digits_lenet, digits, "mine")) is None
+    with pytest.raises(InputError):
+        check_wrapped(faulty, digits, "mine")
+
+
+def test_training_mode(digits_lenet: nn.Module) -> None:
+    with pytest.raises(InputError, match="drop stays in training mode after eval"):
+        still_training(NeverEvaluates(digits_lenet), "mine")
+    still_training(digits_lenet.train(), "mine")
+    assert not digits_lenet.training
+
+
+def test_a_sound_network_has_no_warning(digits: Images, digits_lenet: nn.Module) -> None:
+    assert check_wrapped(digits_lenet, digits, "mine") == []
+    assert len(CHECKS) == 6
+
+
+def test_log_probabilities_are_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
+    faulty = Around(digits_lenet, lambda z: z.log_softmax(1))
+    (told,) = check_wrapped(faulty, digits, "mine")
+    assert "log-probabilities" in told
+
+
+def test_a_saturated_loss_is_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
+    """Logits x 100: the loss gradient underflows, that of the logits does not."""
+    faulty = Around(digits_lenet, lambda z: 100 * z)
+    (told,) = check_wrapped(faulty, digits, "mine")
+    assert "the loss saturates" in told
+
+
+WANTS = {
+    "pixels from 0 to 255": r"mean=\[0\.0\],std=\[0\.0039216\]",
+    "pixels from -1 to 1": r"mean=\[0\.5\],std=\[0\.5\]",
+}
+
+
+@pytest.mark.parametrize("name", WANTS)
+def test_normalised_outside(digits: Images, digits_lenet: nn.Module, name: str) -> None:
+    """A network that undoes a normalisation needs it, and its user is told which."""
+    (mean,), (std,) = USUAL[name]
+    wants = Around(digits_lenet, before=lambda x: x * std + mean)
+    assert pixels(look(digits_lenet, digits, "mine")) is None
+    if name == "pixels from 0 to 255":  # at chance without it
+        with pytest.raises(InputError, match=WANTS[name]):
+            pixels(look(wants, digits, "mine"))
+    else:  # well above chance, and still 10 points better with it
+        assert re.search(WANTS[name], str(pixels(look(wants, digits, "mine"))))
+    mended = normalised(wants, mean, std, 1, "mine")
+    assert pixels(look(mended, digits, "mine")) is None
+
+
+def test_untrained_is_a_warning(digits: Images) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    assert "which is chance" in str(pixels(look(network, digits, "mine")))
+
+
+SHAPES = {
+    "channels": (nn.Conv2d(3, 10, 28), r"it takes 3 x 28 x 28: build it for 1 channel,"),
+    "size": (nn.Linear(32 * 32, 10), r"it takes 1 x 32 x 32: build it for this size"),
+    "nothing fits": (nn.Linear(7, 10), r"does not take images of shape \[1, 28, 28\]"),
+    "classes": (nn.Linear(784, 7), r"shape \[7\], the data have 10 classes"),
+    "features": (nn.Identity(), r"shape \[784\], the data have 10 classes"),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_shapes(case: str) -> None:
+    layer, message = SHAPES[case]
+    parts = [layer, nn.Flatten()] if isinstance(layer, nn.Conv2d) else [nn.Flatten(), layer]
+    with pytest.raises(InputError, match=message):
+        check_fit(nn.Sequential(*parts), (1, 28, 28), 10, "mine")
+
+
+def test_outputs_that_are_no_tensor() -> None:
+    with pytest.raises(InputError, match="gives tuple, wanted one tensor"):
+        check_fit(Around(nn.Flatten(), lambda z: (z, z)), (1, 28, 28), 784, "mine")  # type: ignore[arg-type]
+
+
+def test_normalisation_by_channel_keeps_eps_in_pixels() -> None:
+    x = torch.rand(2, 3, 4, 4)
+    layered = normalised(nn.Identity(), (0.1, 0.2, 0.3), (0.5, 1.0, 2.0), 3, "mine")
+    expected = (x.numpy() - np.float32([0.1, 0.2, 0.3])[:, None, None]) / np.float32(
+        [0.5, 1.0, 2.0]
+    )[:, None, None]
+    assert np.allclose(layered(x).numpy(), expected, atol=1e-6)
+    network = nn.Identity()
+    assert normalised(network, None, None, 3, "mine") is network
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "message"),
+    [
+        ((0.1, 0.2), None, "mean must be a number, or one for each of 3 channels"),
+        ("imagenet", None, "mean must be a number"),
+        (None, 0, "std must be above 0"),
+        (True, None, "mean must be a number"),
+    ],
+)
+def test_bad_normalisations(mean, std, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        normalised(nn.Identity(), mean, std, 3, "mine")

@@ -1,0 +1,430 @@
+"""The page as a file: structure, escaping, size, words; a browser has its own tests."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_up import MadeUp
+from page_pieces import HOSTILE, plot, write_gallery
+from PIL import Image
+
+from reports.audit.audit import write_audit
+from reports.errors import TableError
+from reports.page import images as pictures
+from reports.page.claims import claims
+from reports.page.headline import cards, overall
+from reports.page.page import TEMPLATES, render, write_page
+from reports.page.parts import gallery, studies
+from reports.results.columns import COLUMNS, frame, read_results, write_results
+from reports.worst_case.strongest import read_worst_case
+
+VOID = {"meta", "link", "img", "br", "input", "rect", "line"}
+
+
+class Page(HTMLParser):
+    """Elements of a page in order, and whether they are closed as they were opened."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+    def handle_data(self, data: str) -> None:
+        self.texts.setdefault(self.open[-1] if self.open else "", []).append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def words(self) -> str:
+        seen = {tag: found for tag, found in self.texts.items() if tag not in ("script", "style")}
+        parts = [part for found in seen.values() for part in found]
+        return " ".join(" ".join(parts).split()).replace("\u00a0", " ")
+
+    def data(self) -> dict[str, Any]:
+        return dict(json.loads(self.texts["script"][0]))
+
+
+def column(data: dict[str, Any], name: str) -> list[str]:
+    """A column of the page's table, as the script sees it."""
+    (found,) = [c for c in data["columns"] if c["name"] == name]
+    values = found["values"]
+    return [values[code] for code in found["codes"]] if "codes" in found else values
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run directory that has everything a page can show."""
+    folder = tmp_path_factory.mktemp("rich")
+    made = MadeUp({"digits": ["lenet"], "mnist": ["lenet", "cnn"]})
+    made.manifest.update(
+        grid={"name": "rich", "description": "everything at once"},
+        art_bench="1.2.3",
+        versions={"python": "3.12.1", "torch": "2.9"},
+        machine={"cores": 2, "device": "cpu"},
+        weights={"digits/lenet": {"sha256": "a" * 64, "seed": 0, "test_accuracy": 0.98,
+                                  "recipe": {"epochs": 3, "adversarial":
+                                             {"method": "pgd", "eps": 0.3}}}},
+    )  # fmt: skip
+    skipped = dict(made.rows[0], dataset="cifar10", cell="f" * 16, status="skipped", n=None,
+                   correct=None, accuracy=None, reason="no cifar10.npz")  # fmt: skip
+    made.cells(attack="pgd", eps=0.1)[0]["over_budget"] = 2
+    made.rows.append(skipped)
+    made.write(folder)
+    write_audit(folder)
+    for name in ("accuracy-digits-fgsm", "heatmap-digits-fgsm", "threats-fgsm", "own-figure",
+                 "clean-accuracy-quality", "success-norm-inf"):  # fmt: skip
+        plot(folder / "plots" / f"{name}.png")
+    fourier = folder / "studies" / "fourier"
+    plot(fourier / "noises-mnist-lenet.png")
+    (fourier / "shares.csv").write_text("band,share\n" + "low,0.123456789\n" * 30)
+    (fourier / "energy.csv").write_text("what,energy\nnoise,0.5\n")
+    (folder / "studies" / "alone.csv").write_text("a\n1\n")
+    (folder / "claims.csv").write_text("claim,effect,verdict\nC1,+0.31,supported\nC2,0,undecided\n")
+    write_gallery(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def text(rich: Path) -> str:
+    return render(rich)
+
+
+def test_claims_are_grouped_with_their_parts(tmp_path: Path) -> None:
+    (tmp_path / "claims.csv").write_text(
+        "claim,attacker,part,subject,text,measured,effect,low,high,units,rule,verdict\n"
+        "C1,oblivious,the claim,,JPEG helps,1 of 1 parts supported,,,,,all parts,supported\n"
+        "C1,oblivious,gain,LeNet,,accuracy gained,0.0312345,0.02,0.04,9 images,above 0,supported\n"
+        "C2,,the claim,,falls,0 of 1 parts supported,,,,,all parts,undecided\n"
+        "C2,,faster,ResNet,,not measured: no grid was run,,,,,above 0,undecided\n"
+    )
+    found = claims(tmp_path)
+    assert found is not None
+    first, second = found["groups"]
+    assert (first["name"], first["verdict"]) == ("C1, oblivious attacker", "supported")
+    assert first["parts"]["rows"][0][3] == "0.03123 [0.02, 0.04]"
+    assert (second["name"], second["verdict"]) == ("C2", "undecided")
+    assert second["parts"]["rows"][0][3] == ""
+
+
+def test_the_file_is_written_whole(rich: Path, text: str) -> None:
+    path = write_page(rich)
+    assert path == rich / "report.html"
+    assert path.read_text(encoding="utf-8") == text
+    assert not list(rich.glob("*.part"))
+
+
+def test_structure(text: str) -> None:
+    page = Page(text)
+    assert text.startswith("<!doctype html>")
+    assert page.all("html") == [{"lang": "en"}]
+    for landmark in ("h1", "main", "nav", "header", "footer", "title"):
+        assert len(page.all(landmark)) == 1, landmark
+    ids = [a["id"] for _, a in page.elements if a.get("id")]
+    assert len(ids) == len(set(ids))
+    # the skip link and the sections of the navigation lead somewhere
+    targets = [str(a["href"]) for a in page.all("a")]
+    assert targets[0] == "#main"
+    assert {t[1:] for t in targets} <= set(ids)
+    for part in ("headline", "audit", "plots", "gallery", "cells", "claims", "studies", "run"):
+        assert f"#{part}" in targets
+    for _, attributes in page.elements:
+        for name in ("aria-labelledby", "for"):
+            assert attributes.get(name) is None or attributes[name] in ids
+    images = page.all("img")
+    assert len(images) == 6 + 1 + 4
+    assert all(str(a["alt"]).strip() and str(a["src"]).startswith("data:image/") for a in images)
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(a.get("scope") in ("col", "row") for a in page.all("th"))
+    # what scrolls in a box of its own can be reached by keyboard and has a name
+    boxes = [
+        a for _, a in page.elements if (a.get("class") or "").split()[:1] in (["wide"], ["paper"])
+    ]
+    assert boxes
+    for box in boxes:
+        assert box["tabindex"] == "0" and box["role"] == "region"
+        assert box.get("aria-label") or box.get("aria-labelledby")
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def test_nothing_is_asked_for_and_nothing_else_may_run(text: str) -> None:
+    page = Page(text)
+    for tag, attributes in page.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on") and name != "style", (tag, name)
+            if name in ("src", "href", "srcset", "action", "data", "poster"):
+                assert str(value).startswith(("data:", "#")), (tag, value)
+    outside = re.sub(r"<script.*?</script>", "", text, flags=re.S)
+    assert "url(" not in outside and "@import" not in outside
+    (policy,) = [a["content"] for a in page.all("meta") if a.get("http-equiv")]
+    assert str(policy).startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in str(policy)
+    style, script = page.texts["style"][0], page.texts["script"][1]
+    for name, content in (("style-src", style), ("script-src", script)):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{name} 'sha256-{digest}'" in str(policy)
+    for word in ("fetch(", "XMLHttpRequest", "innerHTML", "eval(", "import(", "localStorage"):
+        assert word not in script
+
+
+def test_the_table_is_the_file(rich: Path, text: str) -> None:
+    data = Page(text).data()
+    with (rich / "results.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert data["rows"] == len(rows) - 1
+    assert [c["name"] for c in data["columns"]] == rows[0]
+    for place, name in enumerate(rows[0]):
+        assert column(data, name) == [row[place] for row in rows[1:]]
+    keys = {part for c in data["main"] + data["filters"] for part in c["key"].split("|")}
+    assert keys <= set(COLUMNS)
+
+
+def test_words(text: str) -> None:
+    words = Page(text).words()
+    for wanted in (
+        "everything at once", "LeNet on digits", "CNN on MNIST", "1 skipped: no cifar10.npz",
+        "An attacker who may change each pixel by up to 0.1 of its range leaves",
+        "as long as the attacker does not know of it", "An attacker who knows of it leaves",
+        "no gain beyond chance is left", "Over these 6 cases", "Some fail",
+        "2 images outside in 1 cell", "What may be concluded.", "FGSM on digits", "own figure",
+        "attacked without knowledge of the defence, and rescued by it", "Behind JPEG 50",
+        "supported", "noises mnist lenet", "18 more rows", "0.1235",
+        "epochs 3, adversarial pgd eps=0.3", "art-bench", "1.2.3", "98.00 %",
+    ):  # fmt: skip
+        assert wanted in words, wanted
+    # the checks that fail stand first
+    checks = re.findall(r"<summary><h3>(.*?)</h3>", text)
+    assert checks[0] == "No image leaves its budget or [0, 1]"
+
+
+def test_the_same_directory_gives_the_same_page(rich: Path, text: str) -> None:
+    assert render(rich) == text
+
+
+def test_a_study_is_one_part_of_the_page(rich: Path) -> None:
+    first, second = studies(rich, 10**6)
+    assert (first["name"], second["name"]) == ("alone", "fourier")
+    assert [table["file"] for table in second["tables"]] == ["energy.csv", "shares.csv"]
+    assert [figure["told"] for figure in second["figures"]] == ["noises mnist lenet"]
+    assert second["tables"][1]["left_out"] == 18
+    assert [figure["picture"].uri for figure in studies(rich, 0)[1]["figures"]] == [""]
+
+
+def test_names_cannot_inject(tmp_path: Path) -> None:
+    made = MadeUp({HOSTILE: [HOSTILE]}, attacks={"fgsm": (0, 0.1, 0.6), "pgd": (0.1, 0.6)})
+    made.manifest.update(
+        grid={"name": HOSTILE, "description": HOSTILE}, versions={HOSTILE: HOSTILE},
+        machine={HOSTILE: HOSTILE}, weights={HOSTILE: {"recipe": HOSTILE, "sha256": HOSTILE}},
+    )  # fmt: skip
+    made.rows.append(dict(made.rows[0], cell="1" * 16, status="failed", reason=HOSTILE, n=None,
+                          correct=None, accuracy=None))  # fmt: skip
+    for row in made.rows:
+        row["attack"] = row["attack"] + HOSTILE
+    folder = made.write(tmp_path / "run")
+    write_audit(folder)
+    write_gallery(folder, HOSTILE)
+    (folder / "claims.csv").write_text(f'claim\n"{HOSTILE.replace(chr(34), chr(34) * 2)}"\n')
+    (folder / "studies").mkdir()
+    (folder / "studies" / "<b>&.csv").write_text("a\n<i>1</i>\n")
+    plot(folder / "plots" / "<u>.png")
+    page = Page(render(folder))
+    assert len(page.all("script")) == 2
+    assert not page.all("b") and not page.all("i") and not page.all("u")
+    assert all(str(a["src"]).startswith("data:") for a in page.all("img"))
+    assert all("onerror" not in a for _, a in page.elements)
+    assert set(column(page.data(), "network")) == {HOSTILE}
+    assert HOSTILE in page.words()
+
+
+def test_a_bare_table_is_enough(tmp_path: Path) -> None:
+    made = MadeUp(attacks={"fgsm": (0, 0.1)})
+    write_results(made.table, tmp_path / "results.csv")
+    page = Page(render(tmp_path))
+    assert "no per-image predictions" in page.words()
+    links = {a["href"] for a in page.all("a")}
+    assert links == {"#main", "#headline", "#cells", "#run"}
+
+
+def test_a_run_without_numbers_says_so(tmp_path: Path) -> None:
+    made = MadeUp(attacks={"fgsm": (0.1,)})
+    for row in made.rows:
+        row.update(status="skipped", reason="no data", n=None, correct=None, accuracy=None)
+    made.write(tmp_path / "run", predictions=False)
+    write_audit(tmp_path / "run")
+    words = Page(render(tmp_path / "run")).words()
+    assert "No cell of this run has a number." in words
+    assert "6 skipped: no data" in words
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("results.csv", "a,b\n1,2\n", "lacks the columns"),
+        ("manifest.json", "{", "manifest .* cannot be read"),
+        ("manifest.json", "[]", "a JSON object wanted"),
+        ("audit.csv", "a\n1\n", "audit .* lacks the columns"),
+        ("worst_case.csv", "a\n1\n", "worst case .* lacks the columns"),
+        ("gallery/gallery.json", "{", "gallery .* cannot be read"),
+        ("claims.csv", "", "table .* not a CSV table"),
+    ],
+)
+def test_broken_files_are_named(file: str, content: str, message: str, tmp_path: Path) -> None:
+    MadeUp(attacks={"fgsm": (0, 0.1)}).write(tmp_path)
+    (tmp_path / "report.html").write_text("old")
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(content)
+    with pytest.raises(TableError, match=message):
+        write_page(tmp_path)
+    assert (tmp_path / "report.html").read_text() == "old"
+
+
+def test_a_directory_is_wanted(rich: Path, tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere", rich / "results.csv"):
+        for call in (write_page, write_audit):
+            with pytest.raises(TableError, match="no such directory"):
+                call(path)
+    made = MadeUp(attacks={"fgsm": (0, 0.1)}).write(tmp_path / "run")
+    (made / "report.html").mkdir()
+    with pytest.raises(TableError, match=r"report\.html: cannot be written"):
+        write_page(made)
+
+
+def test_gallery_stays_in_its_folder_and_budget(rich: Path, tmp_path: Path) -> None:
+    assert len(gallery(rich, 1_000_000)[0]["entries"]) == 1
+    assert gallery(rich, 100) == []
+    (tmp_path / "gallery").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "secret.png")
+    entry = {"story": "lost", "pictures": [{"role": "clean", "file": "../secret.png"}]}
+    (tmp_path / "gallery" / "gallery.json").write_text(json.dumps([entry]))
+    assert gallery(tmp_path, 1_000_000) == []
+
+
+def test_against_a_baseline(rich: Path, tmp_path: Path) -> None:
+    worse = MadeUp({"digits": ["lenet"], "mnist": ["lenet", "cnn"]})
+    (row,) = worse.cells(dataset="mnist", network="cnn", attack="fgsm", eps=0.1,
+                         threat="oblivious", defence="jpeg")  # fmt: skip
+    worse.set_right(row, np.zeros(400, dtype=bool))
+    base = worse.write(tmp_path / "base")
+    page = Page(render(rich, base))
+    assert "#comparison" in {a["href"] for a in page.all("a")}
+    assert "better" in page.words()
+    assert any("Differences in accuracy" in str(a["alt"]) for a in page.all("img"))
+    with pytest.raises(TableError, match="no such file"):
+        render(rich, tmp_path / "nowhere.csv")
+
+
+def test_the_full_grid_stays_under_ten_megabytes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = MadeUp(samples=20).rows
+    many = [dict(rows[i % len(rows)], cell=f"{i:016x}", seed=i // len(rows)) for i in range(5070)]
+    for row in many:
+        for name in COLUMNS:
+            if name.startswith(("l2_", "linf_", "accuracy", "success")):
+                row[name] = rng.random()
+    write_results(frame(many), tmp_path / "results.csv")
+    for i in range(32):
+        plot(tmp_path / "plots" / f"accuracy-{i}.png")
+    path = write_page(tmp_path)
+    assert path.stat().st_size < 4_000_000
+    assert Page(path.read_text(encoding="utf-8")).data()["rows"] == 5070
+
+
+def test_pictures_are_pressed_until_they_fit(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for path in paths:
+        plot(path, noise=True)
+    exact = pictures.embed(paths, 10_000_000)
+    with Image.open(io.BytesIO(base64.b64decode(exact[0].uri.partition(",")[2]))) as shown:
+        assert np.array_equal(np.asarray(shown.convert("RGB")), np.asarray(Image.open(paths[0])))
+    whole = sum(len(p.uri) for p in exact)
+    small = pictures.embed(paths, whole // 2)
+    assert 0 < sum(len(p.uri) for p in small) <= whole // 2
+    assert all(p.uri and (p.width, p.height) == (400, 300) for p in small)
+    assert [bool(p.uri) for p in pictures.embed(paths, len(small[0].uri) // 2)] == [False] * 3
+    (tmp_path / "0.png").write_text("no picture")
+    assert [bool(p.uri) for p in pictures.embed(paths, 10_000_000)] == [False, True, True]
+    assert pictures.as_is(tmp_path / "0.png").uri == ""
+
+
+def test_cards_say_what_the_numbers_say(rich: Path) -> None:
+    worst = read_worst_case(rich)
+    assert worst is not None
+    table = read_results(rich)
+    found = cards(worst, table)
+    assert len(found) == 6
+    first = found[0]
+    assert (first.dataset, first.network, first.norm) == ("digits", "lenet", "inf")
+    assert first.budget == "L∞ eps 0.1"
+    assert [bar.tone for bar in first.bars] == ["clean", "attacked", "clean", "saved", "knows"]
+    # JPEG is made to save everything from who does not know, and nothing from who does
+    assert first.bars[3].share > 0.9
+    assert first.bars[4].share == first.bars[1].share
+    assert first.gain is not None and first.gain > 0.5 and first.left == 0
+    assert overall(found[:1]) == ""
+    assert overall(found).endswith("between 0 and 0 points against one who does.")
+    told = found[1].sentences[-1]
+    assert told.startswith("cw looks for the smallest change that works (median 1.2 in L2)")
+    assert "JPEG 50 undoes it for" in told and told.endswith("and for 0.0 % if it knows.")
+    few = worst["threat"] == "oblivious"
+    blind = cards(worst[few], table[table["threat"] == "oblivious"])
+    assert blind[0].sentences[-1].endswith("so this is an upper bound.")
+    assert "no attacker who knows of it was tried" in overall(blind)
+    assert cards(worst.iloc[:0], table) == []
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_contrast(scheme: int) -> None:
+    css = (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    palettes = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))
+                for block in re.findall(r":root \{(.*?)\}", css, re.S)]  # fmt: skip
+    colours = {**palettes[0], **palettes[scheme]}
+
+    def ratio(a: str, b: str) -> float:
+        dark, light = sorted((luminance(colours[a]), luminance(colours[b])))
+        return (light + 0.05) / (dark + 0.05)
+
+    # WCAG 2.2: 4.5 to 1 for text, 3 to 1 for what is not text
+    for text_colour in ("text", "muted", "accent", "fail", "warn", "ok"):
+        for ground in ("ground", "raised"):
+            assert ratio(text_colour, ground) >= 4.5, (text_colour, ground)
+    assert ratio("text", "track") >= 4.5
+    for bar in ("attacked", "saved", "knows"):
+        assert ratio(bar, "raised") >= 3, bar
+
+
+def test_no_template_steps_around_the_escaping() -> None:
+    for path in TEMPLATES.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "safe" not in re.findall(r"\|\s*(\w+)", text) and "autoescape" not in text

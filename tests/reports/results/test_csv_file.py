@@ -1,0 +1,69 @@
+"""Results files of strangers: each kind is refused by one line, or read as the text it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fuzz_harness
+import pytest
+
+from reports.errors import TableError
+from reports.results import csv_file
+from reports.results.columns import read_results
+
+
+@pytest.fixture(scope="module")
+def good() -> str:
+    """A small results file."""
+    return fuzz_harness.as_csv(fuzz_harness.good_rows())
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: t.replace("lenet", '"=HYPERLINK(""http://x"")"', 1), "begins as a formula"),
+        (lambda t: t.replace("lenet", "@SUM(A1)", 1), "begins as a formula"),
+        (lambda t: t.replace("lenet", "-2+3", 1), "begins as a formula"),
+        (lambda t: t.replace("lenet", "\t=1", 1), "begins as a formula"),
+        (lambda t: t.replace("lenet", "a" * 200_000, 1), "field larger than field limit"),
+        (lambda t: t.replace("lenet", "a\0", 1), "NUL"),
+        (lambda t: t.replace("network", "dataset", 1), "has the column 'dataset' twice"),
+        (lambda t: t.replace("network", "net", 1), "lacks the columns network"),
+        (lambda t: t.replace("lenet", "lenet,lenet", 1), "fields, the header has"),
+        (lambda t: t.replace("ok", "fine", 1), "status 'fine'"),
+        (lambda t: t.replace(",0.45,", ",,", 1), "accuracy is no share in [0, 1]"),
+        (lambda t: "", "it is empty"),
+        (lambda t: t.replace("lenet", "r\u00e9seau", 1).encode("latin-1"), "'utf-8' codec"),
+        (lambda t: t.encode("utf-16"), "'utf-8' codec"),
+    ],
+)
+def test_what_no_run_writes_is_refused(tmp_path: Path, good: str, change, told: str) -> None:
+    changed = change(good)
+    file = tmp_path / "results.csv"
+    file.write_bytes(changed if isinstance(changed, bytes) else changed.encode())
+    with pytest.raises(TableError) as error:
+        read_results(file)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+def test_a_billion_rows_are_refused_before_they_are_read(
+    tmp_path: Path, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "results.csv"
+    file.write_text(good)
+    with file.open("r+b") as sparse:
+        sparse.truncate(csv_file.MOST_BYTES + 1)
+    with pytest.raises(TableError, match="larger than 256 MB"):
+        read_results(file)
+    file.write_text(good)
+    monkeypatch.setattr(csv_file, "MOST_ROWS", 1)
+    with pytest.raises(TableError, match="more than 1 rows"):
+        read_results(file)
+
+
+def test_markup_is_text(tmp_path: Path, good: str) -> None:
+    """Here it is a name like any other; the page escapes it (`test_page.py`)."""
+    file = tmp_path / "results.csv"
+    file.write_text(good.replace("lenet", "<script>alert(1)</script>", 1), encoding="utf-8-sig")
+    assert read_results(file)["network"][0] == "<script>alert(1)</script>"

@@ -1,0 +1,154 @@
+"""The order of attackers in the reports: who is strongest, and who should not be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import ATTACKS, MadeUp
+
+from reports.audit.audit import audit, write_audit
+from reports.page.headline import cards
+from reports.page.page import render
+from reports.plots.plots import draw_all
+from reports.plots.threats import transfer_matrix
+from reports.results.operating_point import headline
+from reports.worst_case.evidence import gather, read_evidence
+from reports.worst_case.order import in_order, knows, strongest
+from reports.worst_case.strongest import ANY, worst_case
+
+JPEG = (("none", None), ("jpeg", 50))
+ADAPTIVE = ("oblivious", "adaptive", "adaptive-diff")
+
+
+@pytest.fixture
+def square(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ATTACKS, "square", ("inf", 0, 900, 0.8))
+
+
+def made(**options: object) -> MadeUp:
+    """PGD at three eps, by attackers of growing knowledge."""
+    usual = {"attacks": {"pgd": (0.1, 0.2)}, "threats": ADAPTIVE, "defences": JPEG}
+    return MadeUp(**{**usual, **options})
+
+
+def turned(run: MadeUp, share: float, **wanted: object) -> None:
+    """Make so many of the images of some cells wrong, from the front."""
+    for row in run.cells(**wanted):
+        right = run.predictions[str(row["cell"])].eval("adversarial == label").to_numpy().copy()
+        right[: round(share * len(right))] = False
+        run.set_right(row, right)
+
+
+def test_worst_case_over_adaptive_variants_image_by_image(tmp_path: Path) -> None:
+    run = made()
+    turned(run, 0.5, threat="adaptive-diff", defence="jpeg", eps=0.1)
+    table = worst_case(read_evidence(run.write(tmp_path)))
+    at = table[(table["defence"] == "jpeg") & (table["eps"] == 0.1)].set_index("threat")
+    assert at.loc[ANY, "correct"] <= min(at.loc[t, "correct"] for t in ADAPTIVE)
+    # another image falls to each: the worst case is worse than the strongest alone
+    ids = np.arange(400)
+    wrong = [
+        set(ids[(run.predictions[r["cell"]]["adversarial"] != run.predictions[r["cell"]]["label"])])
+        for r in run.cells(defence="jpeg", eps=0.1)
+    ]
+    assert at.loc[ANY, "correct"] == 400 - len(set.union(*wrong))
+    assert (at.loc[ANY, "strongest"], at.loc[ANY, "strongest_threat"]) == ("pgd", "adaptive-diff")
+    assert at.loc["oblivious", "strongest_threat"] == "oblivious"
+    found = strongest(table, {("digits", "lenet", "inf"): 0.1})
+    told = found.set_index("defence")["attacker"]
+    assert told["jpeg 50"] == "adaptive-diff: pgd"
+    assert len(found) == 2
+    write_audit(tmp_path)
+    assert "adaptive-diff: pgd" in render(tmp_path)
+
+
+def test_a_stronger_threat_that_does_worse_is_a_finding() -> None:
+    run = made()
+    assert "fail" not in set(audit(gather(run.table))["status"])
+    turned(run, 0.6, threat="adaptive", defence="jpeg")
+    found = audit(gather(run.table)).query("check == 'adaptive' and status == 'fail'")
+    assert list(found["threat"]) == ["adaptive-diff"]
+    assert "adaptive to adaptive-diff" in found["detail"].iloc[0]
+
+
+def test_questions_that_beat_gradients_are_a_finding(square) -> None:
+    run = made(attacks={"pgd": (0.1, 0.2), "square": (0.1, 0.2)})
+    table = audit(gather(run.table)).query("check == 'white-box'")
+    assert set(table["status"]) == {"ok"}
+    turned(run, 0.95, attack="square", threat="adaptive")
+    table = audit(gather(run.table)).query("check == 'white-box' and status == 'fail'")
+    assert "square, adaptive to pgd" in table["detail"].iloc[0]
+
+
+def transfers() -> MadeUp:
+    """Two networks, each crafted on for both."""
+    run = MadeUp(
+        {"digits": ["lenet", "resnet"]}, {"pgd": (0, 0.05, 0.1)},
+        ("oblivious", "transfer[from=lenet]", "transfer[from=resnet]"), JPEG,
+    )  # fmt: skip
+    for row in run.cells(threat="oblivious", defence="none", eps=0.1):
+        turned(run, 0.9, cell=row["cell"])
+        turned(run, 0.9, threat=f"transfer[from={row['network']}]", network=row["network"], eps=0.1)
+    return run
+
+
+def test_transfer_matrix(tmp_path: Path) -> None:
+    table = transfers().table
+    matrix, eps = transfer_matrix(table)
+    assert eps == 0.1
+    assert list(matrix.index) == list(matrix.columns) == ["lenet", "resnet"]
+    for source in matrix.index:
+        for target in matrix.columns:
+            (row,) = transfers().cells(
+                threat=f"transfer[from={source}]", network=target, eps=0.1, defence="none"
+            )
+            assert matrix.loc[source, target] == row["accuracy"]
+    assert matrix.loc["lenet", "lenet"] < matrix.loc["lenet", "resnet"]
+    assert transfer_matrix(table[table["threat"] == "oblivious"]) is None
+    names = {path.name for path in draw_all(table, tmp_path)}
+    assert "transfer-digits-pgd.png" in names
+
+
+def test_a_network_that_falls_to_anothers_images_only_is_a_finding() -> None:
+    run = transfers()
+    assert not len(audit(gather(run.table)).query("check == 'white-box' and status != 'ok'"))
+    for row in run.cells(threat="transfer[from=resnet]", network="lenet", eps=0.05):
+        turned(run, 1.0, cell=row["cell"])
+    found = audit(gather(run.table)).query("check == 'white-box' and status == 'fail'")
+    assert set(found["network"]) == {"lenet"}
+
+
+def test_transfer_is_no_knowledge(tmp_path: Path) -> None:
+    assert not knows("transfer[from=resnet]", "none")
+    assert knows("oblivious", "none") and not knows("oblivious", "jpeg")
+    assert in_order(["transfer[from=a]", "adaptive-diff", "oblivious"]) == [
+        "oblivious", "adaptive-diff",
+    ]  # fmt: skip
+    assert in_order(["transfer[from=a]"]) == ["transfer[from=a]"]
+    table = transfers().table
+    first = table["threat"].str.startswith("transfer")
+    mixed = pd.concat([table[first], table[~first]])
+    assert set(headline(mixed)["adaptive"]) == {""}
+    worst = worst_case(read_evidence(transfers().write(tmp_path)))
+    assert all(card.left is None for card in cards(worst, table))
+
+
+def test_the_summary_takes_the_strongest_adaptive_attacker() -> None:
+    run = made()
+    turned(run, 0.7, threat="adaptive-diff", defence="jpeg")
+    shown = headline(run.table)
+    eps = shown["eps"].iloc[0]
+    (row,) = run.cells(threat="adaptive-diff", defence="jpeg", eps=eps)
+    assert shown["adaptive"].iloc[0].startswith(f"{row['accuracy']:.3f}")
+
+
+def test_networks_that_met_different_attackers_are_drawn(tmp_path: Path) -> None:
+    run = MadeUp(
+        {"digits": ["lenet", "resnet"]}, {"fgsm": (0, 0.1)}, ADAPTIVE, (*JPEG, ("jpeg", 20))
+    )
+    few = run.table.query("network == 'lenet' or threat == 'oblivious'")
+    names = {path.name for path in draw_all(few, tmp_path)}
+    assert {"accuracy-digits-fgsm.png", "threats-fgsm.png"} <= names

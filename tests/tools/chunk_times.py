@@ -1,0 +1,140 @@
+"""Seconds of one chunk of each kind of task, measured on this machine: what the simulation takes.
+
+Run as `python tests/tools/chunk_times.py --data-dir DATA`; it takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.execution.plan import Task, plan
+from estimators.data.images import Images
+from reports.results.atomic import csv_text, replace_text
+
+FILE = Path("reports") / "baselines" / "chunk_times.csv"
+COLUMNS = ("dataset", "network", "attack", "sees", "attacks", "defences", "images", "seconds",
+           "network_bytes", "image_bytes")  # fmt: skip
+# what a worker does before its first chunk
+START = "import distributed.nanny, benchmark.remote, benchmark.engine, torch"
+
+Kind = tuple[str, str, str, str, int, int, int]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A kind of chunk: seconds of processor time; bytes of its network and of its images."""
+
+    seconds: float
+    network_bytes: int
+    image_bytes: int
+
+
+def kind_of(task: Task, images: int) -> Kind:
+    """What decides the time of a chunk: eps and JPEG quality do not, or little."""
+    attack = task.attacks[0].without("eps")
+    return (
+        task.dataset, str(task.network), str(attack), task.sees.name,
+        len(task.attacks), len(task.defences), images,
+    )  # fmt: skip
+
+
+def sizes(samples: int, batch: int) -> list[int]:
+    """Images of each chunk of a task."""
+    return [min(batch, samples - start) for start in range(0, samples, batch)]
+
+
+def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Chunk]]:
+    """One chunk of each kind, by the processor time of its thread: others use this machine too."""
+    import torch
+
+    from benchmark.execution.chunk import Workbench
+    from benchmark.execution.memory import keep_memory
+    from benchmark.execution.threads import timed_chunk
+    from benchmark.runs.inputs import gather
+    from estimators.classifier import BATCH
+    from estimators.data.images import subset
+
+    tasks = list(tasks)
+    cells = [cell for task in tasks for cell in task.cells]
+    material = gather(cells, data_dir, "cpu", print, lambda row: None)
+    torch.set_num_threads(1)
+    keep_memory()
+    models = material.models()
+    bench = Workbench(models)
+    found: dict[Kind, Chunk] = {}
+
+    def seconds(task: Task, images: Images) -> float:
+        start = time.thread_time()
+        outcome, _ = timed_chunk(task, images, bench)
+        assert isinstance(outcome, dict), outcome
+        return time.thread_time() - start
+
+    for task in tasks:
+        images = subset(material.images[task.dataset], task.samples, task.seed)
+        for size in sizes(len(images), BATCH):
+            kind = kind_of(task, size)
+            if kind in found:
+                continue
+            seconds(task, images[:2])  # classifiers are wrapped, kernels compiled
+            network = len(pickle.dumps(models[task.dataset, task.network], protocol=5))
+            part = images[:size]
+            found[kind] = Chunk(seconds(task, part), network, len(pickle.dumps(part, protocol=5)))
+            print(*kind, f"{found[kind].seconds:.3f} s", flush=True)
+    return list(found.items())
+
+
+def start_seconds() -> float:
+    """Processor time of a fresh process until a worker could begin its first chunk."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", START], check=True)
+    after = os.times()
+    return after.children_user + after.children_system - (
+        before.children_user + before.children_system
+    )  # fmt: skip
+
+
+def read_times(path: Path = FILE) -> dict[Kind, Chunk]:
+    """The measured kinds of a file that `write_times` wrote."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            (
+                row["dataset"], row["network"], row["attack"], row["sees"],
+                int(row["attacks"]), int(row["defences"]), int(row["images"]),
+            ): Chunk(float(row["seconds"]), int(row["network_bytes"]), int(row["image_bytes"]))
+            for row in csv.DictReader(file)
+        }  # fmt: skip
+
+
+def write_times(found: Iterable[tuple[Kind, Chunk]], path: Path = FILE) -> None:
+    """Write measured kinds."""
+    rows = [
+        (*kind, f"{chunk.seconds:.4f}", chunk.network_bytes, chunk.image_bytes)
+        for kind, chunk in found
+    ]
+    replace_text(path, csv_text(COLUMNS, rows))
+
+
+def main() -> None:
+    """Measure the kinds of a grid and write them."""
+    from benchmark.grids.model import load_grid
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--grid", default="full")
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--out", type=Path, default=FILE)
+    options = parser.parse_args()
+    write_times(measure(plan(load_grid(options.grid).cells()), options.data_dir), options.out)
+    print(f"start of a worker: {start_seconds():.2f} s of processor time")
+
+
+if __name__ == "__main__":
+    main()
