@@ -65,9 +65,14 @@ class AutoAttack(TensorAttack):
     def _parts(self) -> Iterator[TensorAttack]:
         for loss in ("ce", "dlr"):
             yield AutoPGD(
-                self.estimator, self.norm, self.eps, self.max_iter, loss, self.nb_random_init,
+                self.estimator,
+                self.norm,
+                self.eps,
+                self.max_iter,
+                loss,
+                self.nb_random_init,
                 self.targeted,
-            )  # fmt: skip
+            )
         if not self.targeted:
             yield DeepFool(self.estimator)
         if self.norm == math.inf:

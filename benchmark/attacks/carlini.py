@@ -50,9 +50,14 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
     """
 
     attack_params = [
-        "confidence", "targeted", "learning_rate", "binary_search_steps",
-        "max_iter", "initial_const", "batch_size",
-    ]  # fmt: skip
+        "confidence",
+        "targeted",
+        "learning_rate",
+        "binary_search_steps",
+        "max_iter",
+        "initial_const",
+        "batch_size",
+    ]
 
     def __init__(
         self,

@@ -72,11 +72,7 @@ NETWORKS: list[Row] = [
     ("lenet", "LeNet, any input from 12x12", "extra_layers=0 activation=relu dropout=0.25"),
     ("resnet", "the paper's ResNet for MNIST", ""),
     ("cnn", "the paper's network for CIFAR-10", "dropout=[0.1, 0.15, 0.2, 0.25]"),
-    (
-        "NAME",
-        "learned from PGD's images (Madry et al. 2018)",
-        "adversarial=pgd eps=0.3 max_iter=7",
-    ),
+    ("NAME", "learned from PGD's images (Madry et al. 2018)", "adversarial=pgd eps=0.3 max_iter=7"),
     (
         "NAME",
         "learned from JPEG's too (Das et al. 2017)",

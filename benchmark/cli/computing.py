@@ -84,9 +84,13 @@ def run(
 @data_dir
 @device
 def train(
-    network: str, dataset: str, epochs: int | None, adversarial: str | None, seed: int,
+    network: str,
+    dataset: str,
+    epochs: int | None,
+    adversarial: str | None,
+    seed: int,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Train a network, or load it where the same training was done before."""
     from benchmark.cli import terminal
     from benchmark.execution.threads import chosen_device
@@ -121,9 +125,14 @@ def train(
 @data_dir
 @device
 def study(
-    name: str, dataset: str | None, network: str | None, samples: str | None,
-    settings: tuple[str, ...], out: Path | None, **options: Any,
-) -> None:  # fmt: skip
+    name: str,
+    dataset: str | None,
+    network: str | None,
+    samples: str | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    **options: Any,
+) -> None:
     """Run one of the paper's analyses: tidy tables and figures in a folder.
 
     `bench list` has the names, and the parameters that --set takes.

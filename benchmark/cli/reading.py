@@ -18,25 +18,39 @@ from benchmark.cli.options import write
 )
 @click.option("--force", is_flag=True, help="Compare what is not comparable, with a warning.")
 @click.option(
-    "--correction", type=click.Choice(["bh", "holm", "none"]), default="bh", show_default=True,
+    "--correction",
+    type=click.Choice(["bh", "holm", "none"]),
+    default="bh",
+    show_default=True,
     help="For the number of cells: Benjamini-Hochberg or Holm.",
-)  # fmt: skip
+)
 @click.option(
-    "--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95,
-    show_default=True, help="Confidence.",
-)  # fmt: skip
+    "--level",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Confidence.",
+)
 @click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "markdown", "json", "html"]),
-    default="table", show_default=True,
-)  # fmt: skip
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "markdown", "json", "html"]),
+    default="table",
+    show_default=True,
+)
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw: .png, .svg or .pdf.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write there instead of printing.")
 @click.option("--fail-on", type=click.Choice(["worse"]), help="Exit 1 on a drop or missing cells.")
 @click.option("--tolerance", type=click.FloatRange(0, 1), default=0.0, show_default=True)
 def compare(
-    runs: tuple[Path, ...], plot: Path | None, form: str, out: Path | None, fail_on: str | None,
-    tolerance: float, **options: Any,
-) -> None:  # fmt: skip
+    runs: tuple[Path, ...],
+    plot: Path | None,
+    form: str,
+    out: Path | None,
+    fail_on: str | None,
+    tolerance: float,
+    **options: Any,
+) -> None:
     """Compare runs with the first one: results CSVs or run directories."""
     from rich.console import Console
 

@@ -50,9 +50,11 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
         terminal.show_speed_line(line)
     if json_file is not None:
         content = {
-            "machine": machine("cpu", 2), "versions": package_versions(),
-            "repeat": repeat, "lines": as_json(lines),
-        }  # fmt: skip
+            "machine": machine("cpu", 2),
+            "versions": package_versions(),
+            "repeat": repeat,
+            "lines": as_json(lines),
+        }
         write(json.dumps(content, indent=2) + "\n", json_file)
 
 

@@ -66,9 +66,11 @@ def progress() -> Iterator[Progress]:
         state["done"] += cells
         text = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
         bar.update(
-            job, advance=work, description=escape(f"{text:<24}"),
+            job,
+            advance=work,
+            description=escape(f"{text:<24}"),
             cells=f"{state['done']}/{state['total']} cells",
-        )  # fmt: skip
+        )
         if state["done"] == state["total"]:
             bar.update(job, description=f"{'done':<24}", completed=state["work"])
             bar.stop()
@@ -150,8 +152,9 @@ def show_paper(paper: Paper) -> None:
         console.print(f"failed: study {name}: {reason}", style="bold red", soft_wrap=True)
     console.print(
         f"{paper.directory}: claims.csv, studies/, results.csv, report.html",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def show_training(trained: Trained) -> None:
@@ -203,8 +206,9 @@ def show_speed_line(line: Measured) -> None:
     console.print(f"{line.work}", style="bold", highlight=False, soft_wrap=True)
     console.print(
         f"  {line.ours:8.3f} s   {line.rival}: {line.theirs:8.3f} s   {line.ratio:6.2f} x   {same}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        highlight=False,
+        soft_wrap=True,
+    )
     if line.note:
         console.print(f"  {line.note}", highlight=False, soft_wrap=True)
 

@@ -67,9 +67,13 @@ class Workbench:
             if defence is not None and (knows.backward == "smooth" or is_random(defence)):
                 defence = Through(defence, knows.backward, fresh)
             self._classifiers[at] = Classifier(
-                self._frozen[dataset, knows.network], shape, classes, defence, self._device,
+                self._frozen[dataset, knows.network],
+                shape,
+                classes,
+                defence,
+                self._device,
                 knows.draws,
-            )  # fmt: skip
+            )
         return self._classifiers[at]
 
 
@@ -119,9 +123,17 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
             passes = np.full(n, gradients / n), np.full(n, forwards / n)
             for cell in cells:
                 outcomes[cell] = Outcome(
-                    images.ids, images.y, target, clean[_stand(cell)], predicted[_stand(cell)],
-                    l2, linf, over, zero, *passes,
-                )  # fmt: skip
+                    images.ids,
+                    images.y,
+                    target,
+                    clean[_stand(cell)],
+                    predicted[_stand(cell)],
+                    l2,
+                    linf,
+                    over,
+                    zero,
+                    *passes,
+                )
     return outcomes
 
 

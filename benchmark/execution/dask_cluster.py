@@ -101,8 +101,10 @@ def _quiet() -> Iterator[None]:
     """Dask's own log tells of every death and reconnection; what matters is told in one line."""
     import distributed  # noqa: F401  sets the levels of its loggers
 
-    names = ["distributed", *(n for n in logging.root.manager.loggerDict
-                              if n.startswith("distributed."))]  # fmt: skip
+    names = [
+        "distributed",
+        *(n for n in logging.root.manager.loggerDict if n.startswith("distributed.")),
+    ]
     levels = [(log, log.level) for log in map(logging.getLogger, names)]
     for log, _ in levels:
         log.setLevel(logging.CRITICAL + 1)

@@ -105,10 +105,17 @@ class Workers:
             self._task = (task, pickle.dumps(task, protocol=5), code)
         with self._watched():
             future = self.client.submit(
-                remote.work, network, sha256, part, self._task[1], self.device,
-                remote.relevant_versions(), self._task[2],
-                pure=False, resources={"GPU": 1} if self.device != "cpu" else None,
-            )  # fmt: skip
+                remote.work,
+                network,
+                sha256,
+                part,
+                self._task[1],
+                self.device,
+                remote.relevant_versions(),
+                self._task[2],
+                pure=False,
+                resources={"GPU": 1} if self.device != "cpu" else None,
+            )
         key = str(future.key)
         self._under_way[key] = _Chunk(task, images, future)
         future.add_done_callback(lambda done: self._ended.put(str(done.key)))

@@ -82,9 +82,11 @@ def _prepared() -> None:
 def _check(device: str, versions: dict[str, str]) -> None:
     here = relevant_versions()
     if here != versions:
-        differ = [f"{n} {here.get(n, 'missing')} instead of {versions.get(n, 'none')}"
-                  for n in sorted(here.keys() | versions.keys())
-                  if here.get(n) != versions.get(n)]  # fmt: skip
+        differ = [
+            f"{n} {here.get(n, 'missing')} instead of {versions.get(n, 'none')}"
+            for n in sorted(here.keys() | versions.keys())
+            if here.get(n) != versions.get(n)
+        ]
         raise UnfitWorker(
             f"a worker has {', '.join(differ)}: its numbers may differ;"
             " install the same versions on workers and here"

@@ -209,12 +209,21 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
         _save(pixels[0], folder / file)
         shown.append({"role": role, "file": file, **_predicted(logits, label, images.classes)})
     return {
-        "dataset": cell.dataset, "network": str(cell.network), "story": pick.story,
-        "attack": str(cell.attack.without("eps")), "eps": cell.eps, "norm": pick.row["norm"],
-        "threat": cell.threat, "defence": behind(pick.row), "id": pick.image,
-        "label": images.classes[label], "l2": float(f"{np.linalg.norm(change):.6g}"),
-        "linf": float(f"{largest:.6g}"), "noise_scale": float(f"{scale:.6g}"), "pictures": shown,
-    }  # fmt: skip
+        "dataset": cell.dataset,
+        "network": str(cell.network),
+        "story": pick.story,
+        "attack": str(cell.attack.without("eps")),
+        "eps": cell.eps,
+        "norm": pick.row["norm"],
+        "threat": cell.threat,
+        "defence": behind(pick.row),
+        "id": pick.image,
+        "label": images.classes[label],
+        "l2": float(f"{np.linalg.norm(change):.6g}"),
+        "linf": float(f"{largest:.6g}"),
+        "noise_scale": float(f"{scale:.6g}"),
+        "pictures": shown,
+    }
 
 
 def _predicted(logits: torch.Tensor | None, label: int, classes: tuple[str, ...]) -> dict[str, Any]:

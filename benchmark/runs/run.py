@@ -87,9 +87,16 @@ def run_grid(
     folder = None if data_dir is None else Path(data_dir)
     where = None if out is None else Path(out)
     return run(
-        grid, folder, where, device, threads, retry_failed, progress,
-        workers=workers, scheduler=scheduler,
-    ).table  # fmt: skip
+        grid,
+        folder,
+        where,
+        device,
+        threads,
+        retry_failed,
+        progress,
+        workers=workers,
+        scheduler=scheduler,
+    ).table
 
 
 def run(
@@ -182,8 +189,11 @@ def _engine(
     if todo and (workers is not None or scheduler is not None):
         return partial(
             cluster.execute,
-            workers=workers, scheduler=scheduler, device=asked, message=progress.message,
-        )  # fmt: skip
+            workers=workers,
+            scheduler=scheduler,
+            device=asked,
+            message=progress.message,
+        )
     return partial(execute, threads=threads or _threads(todo, material, device), device=device)
 
 

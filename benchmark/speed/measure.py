@@ -101,10 +101,18 @@ def _grid(bench: Bench, threat: str) -> Measured:
     """FGSM at 10 eps behind 11 qualities, against the plain loop; and the floor."""
     network = Spec("own")
     cells = [
-        Cell("own", network, Spec.of("fgsm", eps=e), threat, Spec.of("jpeg", quality=q),
-             len(bench.images), 0)
-        for e in EPS for q in QUALITIES
-    ]  # fmt: skip
+        Cell(
+            "own",
+            network,
+            Spec.of("fgsm", eps=e),
+            threat,
+            Spec.of("jpeg", quality=q),
+            len(bench.images),
+            0,
+        )
+        for e in EPS
+        for q in QUALITIES
+    ]
     tasks = plan(cells)
     models = {("own", network): (bench.network, bench.images.shape, bench.classes)}
 
@@ -118,9 +126,13 @@ def _grid(bench: Bench, threat: str) -> Measured:
                     hits[cell] = hits.get(cell, 0) + right
 
         execute(
-            tasks, lambda task: bench.images, models, lambda *_: None, done,
+            tasks,
+            lambda task: bench.images,
+            models,
+            lambda *_: None,
+            done,
             threads=default_threads("cpu"),
-        )  # fmt: skip
+        )
         return [hits[cell] for cell in cells]
 
     a, b, ratio, mine, other = _alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)
@@ -128,9 +140,13 @@ def _grid(bench: Bench, threat: str) -> Measured:
     name = type(bench.network).__name__
     return Measured(
         f"{name}, 10 eps x 11 qualities, {len(bench.images):,} images, {threat}",
-        "plain ART loop", a, b, ratio, mine == other,
+        "plain ART loop",
+        a,
+        b,
+        ratio,
+        mine == other,
         f"floor {floor:.2f} s, {a / floor:.2f} times the floor",
-    )  # fmt: skip
+    )
 
 
 def _floor(bench: Bench, forwards: int, gradients: int) -> float:
@@ -171,9 +187,13 @@ def _jpeg(bench: Bench, kind: str) -> Measured:
     a, b, ratio, mine, other = _alternate(lambda: ours(x)[0], lambda: theirs(x)[0], bench.repeat)
     return Measured(
         f"JPEG round trip, {x.shape[2]}x{x.shape[3]} {kind}, 1,000 images, one thread",
-        "ART's JpegCompression", a, b, ratio, np.array_equal(mine, other),
+        "ART's JpegCompression",
+        a,
+        b,
+        ratio,
+        np.array_equal(mine, other),
         f"{len(x) / a:,.0f} images/s",
-    )  # fmt: skip
+    )
 
 
 def _pgd(bench: Bench) -> Iterable[Measured]:
@@ -202,9 +222,14 @@ def _pgd(bench: Bench) -> Iterable[Measured]:
         same = np.array_equal(mine, images) if name.startswith("ART") else None
         far = float(np.abs(mine - np.asarray(other)).max())
         yield Measured(
-            f"PGD-40, LeNet, {len(x)} images, one thread", name, a, b, ratio, same,
+            f"PGD-40, LeNet, {len(x)} images, one thread",
+            name,
+            a,
+            b,
+            ratio,
+            same,
             f"largest difference to its images {far:.1e}",
-        )  # fmt: skip
+        )
 
 
 def _carlini(bench: Bench) -> Iterable[Measured]:
@@ -230,19 +255,29 @@ def _carlini(bench: Bench) -> Iterable[Measured]:
     twin = CarliniL2Method(fast(), batch_size=BATCH, verbose=False).generate(x, y=y)
     alike = (mine == twin).reshape(len(x), -1).all(1)
     yield Measured(
-        f"{name}, stock settings", "ART's CarliniL2Method", a, b, ratio, bool(alike.all()),
+        f"{name}, stock settings",
+        "ART's CarliniL2Method",
+        a,
+        b,
+        ratio,
+        bool(alike.all()),
         f"{alike.sum()} of {len(x)} images identical; ours {_told(bench, mine)};"
         f" ART {_told(bench, other)}",
-    )  # fmt: skip
+    )
     default = CarliniL2(fast(), batch_size=BATCH)
     for rival, attack in carlini_peers(bench).items():
         a, b, ratio, mine, other = _alternate(
             lambda: default.generate(x, y=y), attack, bench.repeat
         )
         yield Measured(
-            f"{name}, default", rival, a, b, ratio, None,
+            f"{name}, default",
+            rival,
+            a,
+            b,
+            ratio,
+            None,
             f"ours {_told(bench, mine)}; {rival} {_told(bench, other)}",
-        )  # fmt: skip
+        )
 
 
 def _told(bench: Bench, images: Any) -> str:

@@ -20,8 +20,10 @@ def peaks(counts: Iterable[int] = COUNTS) -> Iterable[tuple[int, float]]:
     for count in counts:
         done = subprocess.run(
             [sys.executable, "-m", "benchmark.speed.memory", str(count)],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         yield count, float(done.stdout.split()[-1])
 
 

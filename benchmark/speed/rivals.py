@@ -58,10 +58,14 @@ def art_classifier(bench: Bench, defences: Sequence[Any] | None = None) -> Any:
     from art.estimators.classification import PyTorchClassifier
 
     return PyTorchClassifier(
-        bench.network.requires_grad_(True), nn.CrossEntropyLoss(), bench.images.shape,
-        bench.classes, clip_values=(0.0, 1.0), device_type="cpu",
+        bench.network.requires_grad_(True),
+        nn.CrossEntropyLoss(),
+        bench.images.shape,
+        bench.classes,
+        clip_values=(0.0, 1.0),
+        device_type="cpu",
         preprocessing_defences=None if defences is None else list(defences),
-    )  # fmt: skip
+    )
 
 
 def pgd_peers(bench: Bench) -> dict[str, Callable[[], Any]]:

@@ -60,9 +60,13 @@ def run_study(name: str, ask: Ask, folder: Path) -> Done:
     try:
         _write(findings, fresh)
         about = {
-            "study": name, "key": key, "seconds": round(seconds, 1), **_question(name, ask),
-            "art_bench": __version__, "versions": package_versions(),
-        }  # fmt: skip
+            "study": name,
+            "key": key,
+            "seconds": round(seconds, 1),
+            **_question(name, ask),
+            "art_bench": __version__,
+            "versions": package_versions(),
+        }
         text = json.dumps(about, indent=2, sort_keys=True) + "\n"
         (fresh / FILE).write_text(text, encoding="utf-8")
         _draw(study.module, fresh)

@@ -28,10 +28,13 @@ def compute(ask: Ask) -> Findings:
             for name, n in zip(images.classes, per_class, strict=True):
                 classes.append(
                     {
-                        "dataset": dataset, "split": split, "class": name, "images": int(n),
+                        "dataset": dataset,
+                        "split": split,
+                        "class": name,
+                        "images": int(n),
                         "share": n / len(images),
                     }
-                )  # fmt: skip
+                )
             wanted = min(count, len(images))
             drawn = np.random.RandomState(ask.seed).permutation(len(images))[:wanted]
             for choice, which in (("first", np.arange(wanted)), ("random", drawn)):
@@ -40,9 +43,12 @@ def compute(ask: Ask) -> Findings:
                 for position, (image, label) in enumerate(zip(part.ids, part.y, strict=True)):
                     samples.append(
                         {
-                            "dataset": dataset, "split": split, "choice": choice,
-                            "position": position, "id": int(image),
+                            "dataset": dataset,
+                            "split": split,
+                            "choice": choice,
+                            "position": position,
+                            "id": int(image),
                             "class": images.classes[label],
                         }
-                    )  # fmt: skip
+                    )
     return Findings({"classes": pd.DataFrame(classes), "samples": pd.DataFrame(samples)}, arrays)

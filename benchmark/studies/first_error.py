@@ -60,9 +60,12 @@ def compute(ask: Ask) -> Findings:
         panels += [{**here, **row} for row in shown]
         arrays.update({f"{dataset}.{network}.{name}": image for name, image in pictures.items()})
     tables = {
-        "images": images, "survival": survival, "summary": summary, "paired": paired,
+        "images": images,
+        "survival": survival,
+        "summary": summary,
+        "paired": paired,
         "panels": panels,
-    }  # fmt: skip
+    }
     return Findings({name: tidy(rows) for name, rows in tables.items()}, arrays)
 
 
@@ -77,15 +80,18 @@ def _rows(ask: Ask, classifier: Classifier, images: Images) -> list[Row]:
             broken = bool(moved.found[n])
             found.append(
                 {
-                    "id": int(image), "class": images.classes[images.y[n]], "attack": attack,
+                    "id": int(image),
+                    "class": images.classes[images.y[n]],
+                    "attack": attack,
                     "norm": "inf" if attack == "fgsm" else "2",
                     "smallest_eps": float(moved.eps[n]) if broken else None,
-                    "censored": not broken, "eps_max": scan.eps_max,
+                    "censored": not broken,
+                    "eps_max": scan.eps_max,
                     "becomes": images.classes[moved.predicted[n]] if broken else None,
                     "l2": float(size["l2"][n]) if broken else None,
                     "linf": float(size["linf"][n]) if broken else None,
                 }
-            )  # fmt: skip
+            )
     return found
 
 
@@ -95,9 +101,10 @@ def _survival(rows: pd.DataFrame) -> tuple[list[Row], Row]:
     value = right["smallest_eps"].fillna(right["eps_max"]).to_numpy(dtype=float)
     censored = right["censored"].to_numpy(dtype=bool)
     line: Row = {
-        "n": len(right), "censored": int(censored.sum()),
+        "n": len(right),
+        "censored": int(censored.sum()),
         "already_wrong": len(rows) - len(right),
-    }  # fmt: skip
+    }
     median = median_smallest_eps(value, censored)
     line |= {"median": median.value, "median_low": median.low, "median_high": median.high}
     curve = held_out(value, censored)
@@ -123,7 +130,7 @@ def _paired(rows: pd.DataFrame, seed: int) -> list[Row]:
                 "smaller": smaller,
                 **compared(above, below, seed),
             }
-        )  # fmt: skip
+        )
     return found
 
 
@@ -154,9 +161,12 @@ def _panels(
             pictures[f"{image}.{row['attack']}"] = moved.x[0]
             rows.append(
                 {
-                    "split": split, "choice": choice, **row,
-                    "predicted": one.classes[predicted[0]], "confidence": confidence[0],
+                    "split": split,
+                    "choice": choice,
+                    **row,
+                    "predicted": one.classes[predicted[0]],
+                    "confidence": confidence[0],
                     "becomes_confidence": moved.confidence[0] if moved.found[0] else None,
                 }
-            )  # fmt: skip
+            )
     return rows, pictures

@@ -85,13 +85,16 @@ def compute(ask: Ask) -> Findings:
             arrays[f"{dataset}/{network}/{what}/spectrum"] = spectrum.astype(np.float32)
         shown.append(
             {
-                **names, "id": int(images.ids[which]), "class": images.classes[images.y[which]],
+                **names,
+                "id": int(images.ids[which]),
+                "class": images.classes[images.y[which]],
                 "fgsm": images.classes[seen["fgsm"][which]],
                 "fgm": images.classes[seen["fgm"][which]],
-                "eps_fgsm": _eps(ask, images), "eps_fgm": _eps(ask, images) * _reach(images),
+                "eps_fgsm": _eps(ask, images),
+                "eps_fgm": _eps(ask, images) * _reach(images),
                 "white_share": spectra.white_share(*images.shape[1:]),
             }
-        )  # fmt: skip
+        )
     tables = {name: tidy(rows) for name, rows in parts.items()}
     tables |= {"summary": _summary(tables), "examples": tidy(shown)}
     return Findings(tables, arrays)
@@ -109,9 +112,10 @@ def _reach(images: Images) -> float:
 def _attacks(ask: Ask, classifier: Any, images: Images) -> Mapping[str, FloatArray]:
     eps = _eps(ask, images)
     specs = [
-        Spec.of("fgsm", eps=eps), Spec.of("fgm", eps=eps * _reach(images)),
+        Spec.of("fgsm", eps=eps),
+        Spec.of("fgm", eps=eps * _reach(images)),
         Spec.of("noise", eps=eps),
-    ]  # fmt: skip
+    ]
     return {s.name: x for s, x in attacked(classifier, images, specs, ask.seed).items()}
 
 
@@ -123,17 +127,22 @@ def _energy(
         _, faded = spectra.high_share(spectra.power(spectra.windowed(pictures[what])))
         for n, image in enumerate(images.ids):
             yield {
-                "id": int(image), "what": what, "high_share": share[n],
-                "high_share_windowed": faded[n], "high_energy": high[n],
-            }  # fmt: skip
+                "id": int(image),
+                "what": what,
+                "high_share": share[n],
+                "high_share_windowed": faded[n],
+                "high_energy": high[n],
+            }
 
 
 def _correlation(found: Mapping[str, spectra.Floats], images: Images) -> Iterator[Row]:
     fgsm, fgm = found["noise_fgsm"], found["noise_fgm"]
     pairs = {
-        "fgsm~fgm": fgm, "fgsm~fgm_other": np.roll(fgm, -1, axis=0), "fgsm~image": found["image"],
+        "fgsm~fgm": fgm,
+        "fgsm~fgm_other": np.roll(fgm, -1, axis=0),
+        "fgsm~image": found["image"],
         "fgsm~random": found["noise_random"],
-    }  # fmt: skip
+    }
     for pair, other in pairs.items():
         for image, value in zip(images.ids, spectra.correlations(fgsm, other), strict=True):
             yield {"id": int(image), "pair": pair, "correlation": value}
@@ -155,9 +164,13 @@ def _visibility(
         broken = right & (seen[attack] != images.y)
         for n, image in enumerate(images.ids):
             yield {
-                "id": int(image), "attack": attack, "low": change[n, low].mean(),
-                "high": change[n, high].mean(), "high_energy": more[n], "broken": bool(broken[n]),
-            }  # fmt: skip
+                "id": int(image),
+                "attack": attack,
+                "low": change[n, low].mean(),
+                "high": change[n, high].mean(),
+                "high_energy": more[n],
+                "broken": bool(broken[n]),
+            }
 
 
 def _radial(found: Mapping[str, spectra.Floats]) -> Iterator[Row]:
@@ -169,9 +182,14 @@ def _radial(found: Mapping[str, spectra.Floats]) -> Iterator[Row]:
             seen = logs[np.isfinite(logs[:, n]), n]
             low, middle, high = np.quantile(seen, [0.1, 0.5, 0.9])
             yield {
-                "what": what, "frequency": value, "mean": seen.mean(), "low10": low,
-                "median": middle, "high90": high, "n": len(seen),
-            }  # fmt: skip
+                "what": what,
+                "frequency": value,
+                "mean": seen.mean(),
+                "low10": low,
+                "median": middle,
+                "high90": high,
+                "n": len(seen),
+            }
 
 
 def _summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

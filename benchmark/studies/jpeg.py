@@ -82,9 +82,18 @@ def compute(ask: Ask) -> Findings:
 
 
 STORY = (
-    "dataset", "network", "id", "class", "target", "as_asked", "eps", "quality", "step",
-    "predicted", "confidence",
-)  # fmt: skip
+    "dataset",
+    "network",
+    "id",
+    "class",
+    "target",
+    "as_asked",
+    "eps",
+    "quality",
+    "step",
+    "predicted",
+    "confidence",
+)
 
 
 def _qualities(ask: Ask) -> tuple[int, ...]:
@@ -108,10 +117,14 @@ def _compressed(
         size = sizes(from_bytes(pixels).numpy(), from_bytes(coded).numpy())
         rows.append(
             {
-                **head, "quality": quality, "bytes": file_size(pictures["0"], quality),
-                "raw_bytes": pictures["0"].size, "psnr": size["psnr"][0], "linf": size["linf"][0],
+                **head,
+                "quality": quality,
+                "bytes": file_size(pictures["0"], quality),
+                "raw_bytes": pictures["0"].size,
+                "psnr": size["psnr"][0],
+                "linf": size["linf"][0],
             }
-        )  # fmt: skip
+        )
     return rows, pictures
 
 
@@ -139,11 +152,15 @@ def _fates(
         for n, image in enumerate(images.ids):
             rows.append(
                 {
-                    "id": int(image), "defence": defence.name, "quality": defence.get("quality"),
-                    "eps": eps, "bare_clean": int(clean_bare[n]), "bare": int(moved_bare[n]),
+                    "id": int(image),
+                    "defence": defence.name,
+                    "quality": defence.get("quality"),
+                    "eps": eps,
+                    "bare_clean": int(clean_bare[n]),
+                    "bare": int(moved_bare[n]),
                     **{k: int(v[n]) for k, v in zip(FATES, right, strict=True)},
                 }
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -171,15 +188,16 @@ def _summary(rows: pd.DataFrame) -> list[Row]:
         part = right[quality == level]
         n, saved_by = len(part), {}
         for threat in ("oblivious", "adaptive"):
-            saved_by = {
-                "jpeg": _saved(part, threat), "quantize": _saved(control, threat),
-            }  # fmt: skip
+            saved_by = {"jpeg": _saved(part, threat), "quantize": _saved(control, threat)}
             lost = part["bare"].to_numpy(bool) & ~part[threat].to_numpy(bool)
             broken = ~part["clean"].to_numpy(bool)
             row: Row = {
-                "defence": part["defence"].iloc[0], "quality": part["quality"].iloc[0],
-                "threat": threat, "n": n, "attacked_wrong": int((part["bare"] == 0).sum()),
-            }  # fmt: skip
+                "defence": part["defence"].iloc[0],
+                "quality": part["quality"].iloc[0],
+                "threat": threat,
+                "n": n,
+                "attacked_wrong": int((part["bare"] == 0).sum()),
+            }
             counted = {"rescued": saved_by["jpeg"], "lost": lost, "broken": broken}
             for name, which in counted.items():
                 low, high = wilson(int(which.sum()), n)
@@ -267,13 +285,17 @@ def _rescue(
     compressed, _ = defence(moved[at])
     back, sure_back = seen(_behind(ask, subject, images, quality), moved[at])
     head = {
-        "id": int(images.ids[n]), "class": images.classes[images.y[n]],
-        "target": images.classes[taken[n]], "eps": eps, "quality": quality,
-    }  # fmt: skip
+        "id": int(images.ids[n]),
+        "class": images.classes[images.y[n]],
+        "target": images.classes[taken[n]],
+        "eps": eps,
+        "quality": quality,
+    }
     steps = {
-        "clean": (clean[n], sure[n]), "attacked": (taken[n], sure_taken[n]),
+        "clean": (clean[n], sure[n]),
+        "attacked": (taken[n], sure_taken[n]),
         "compressed": (back[0], sure_back[0]),
-    }  # fmt: skip
+    }
     rows: list[Row] = [
         {**head, "step": step, "predicted": images.classes[said], "confidence": confidence}
         for step, (said, confidence) in steps.items()

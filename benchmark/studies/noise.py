@@ -94,8 +94,9 @@ def _norms(ask: Ask, classifier: Classifier, images: Images) -> list[Row]:
     """A row an image and attack, each attack at its smallest."""
     if not len(images):
         raise InputError("study noise: no image of the sample is right; raise samples")
-    moved = {attack: smallest_step(classifier, images, attack, Scan.of(ask, attack))
-             for attack in NORMS}  # fmt: skip
+    moved = {
+        attack: smallest_step(classifier, images, attack, Scan.of(ask, attack)) for attack in NORMS
+    }
     moved["cw"] = carlini(classifier, images)
     every = np.logical_and.reduce([part.found for part in moved.values()])
     rows = []
@@ -104,9 +105,12 @@ def _norms(ask: Ask, classifier: Classifier, images: Images) -> list[Row]:
         size = sizes(images.x, part.x)
         for n, image in enumerate(images.ids):
             row: Row = {
-                "id": int(image), "class": images.classes[images.y[n]], "attack": attack,
-                "found": bool(part.found[n]), "all_found": bool(every[n]),
-            }  # fmt: skip
+                "id": int(image),
+                "class": images.classes[images.y[n]],
+                "attack": attack,
+                "found": bool(part.found[n]),
+                "all_found": bool(every[n]),
+            }
             if part.found[n]:
                 row |= _said(images, part, n) | {name: size[name][n] for name in size}
             rows.append(row)
@@ -115,9 +119,10 @@ def _norms(ask: Ask, classifier: Classifier, images: Images) -> list[Row]:
 
 def _said(images: Images, part: Moved, n: int) -> Row:
     return {
-        "predicted": images.classes[part.predicted[n]], "confidence": part.confidence[n],
+        "predicted": images.classes[part.predicted[n]],
+        "confidence": part.confidence[n],
         "eps": part.eps[n],
-    }  # fmt: skip
+    }
 
 
 def _order(rows: pd.DataFrame, seed: int) -> list[Row]:
@@ -133,10 +138,12 @@ def _order(rows: pd.DataFrame, seed: int) -> list[Row]:
             ]
             found.append(
                 {
-                    "measure": measure, "larger": larger, "smaller": smaller,
+                    "measure": measure,
+                    "larger": larger,
+                    "smaller": smaller,
                     **compared(sides[0], sides[1], seed),
                 }
-            )  # fmt: skip
+            )
     return found
 
 
@@ -221,20 +228,26 @@ def _pair(
     here: Row = {"id": int(chosen.ids[0])}
     rows = [
         {
-            **here, "attack": "clean", "how": "clean",
-            "predicted": images.classes[predicted[0]], "confidence": confidence[0],
+            **here,
+            "attack": "clean",
+            "how": "clean",
+            "predicted": images.classes[predicted[0]],
+            "confidence": confidence[0],
         }
-    ]  # fmt: skip
+    ]
     pictures: dict[str, npt.NDArray[np.generic]] = {"clean": chosen.x[0]}
     for attack in ATTACKS:
         part = parts[attack]
         size = sizes(chosen.x, part.x[best : best + 1])
         rows.append(
             {
-                **here, "attack": attack, "how": how if attack == "cw" else "smallest eps",
-                **_said(images, part, best), **{name: value[0] for name, value in size.items()},
+                **here,
+                "attack": attack,
+                "how": how if attack == "cw" else "smallest eps",
+                **_said(images, part, best),
+                **{name: value[0] for name, value in size.items()},
             }
-        )  # fmt: skip
+        )
         pictures[attack] = part.x[best]
     return rows, pictures
 

@@ -64,11 +64,14 @@ def _table_1(counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
             note = f"slip in the report: {printed:,} is the count for {other} layers"
         rows.append(
             {
-                "dataset": row["dataset"], "network": "lenet",
-                "extra_layers": row["extra_layers"], "parameters": row["parameters"],
-                "printed": printed, "note": note,
+                "dataset": row["dataset"],
+                "network": "lenet",
+                "extra_layers": row["extra_layers"],
+                "parameters": row["parameters"],
+                "printed": printed,
+                "note": note,
             }
-        )  # fmt: skip
+        )
     return rows
 
 

@@ -62,9 +62,13 @@ def run_paper(
     paper = Paper(directory, run(grid, data_dir, directory, device, progress=progress))
     for name, study in STUDIES.items():
         ask = asked(
-            study, quick=quick, seed=seed, data_dir=data_dir, device=chosen_device(device),
+            study,
+            quick=quick,
+            seed=seed,
+            data_dir=data_dir,
+            device=chosen_device(device),
             tell=lambda text, name=name: tell(f"{name}: {text}"),
-        )  # fmt: skip
+        )
         ask = _possible(name, ask, paper)
         if not ask.subjects:
             continue

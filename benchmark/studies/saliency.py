@@ -68,9 +68,7 @@ def compute(ask: Ask) -> Findings:
             part = images[: len(x)]
             seen = predictions(classifier, x)
             known = {**names, "attack": name}
-            movement += [
-                {**known, **row} for row in _movement(classifier, part, x, seen, clean)
-            ]  # fmt: skip
+            movement += [{**known, **row} for row in _movement(classifier, part, x, seen, clean)]
             if name != CONTROL:
                 fallen += [{**known, **row} for row in _fallen(ask, part, x, seen, clean, images)]
         for position, (row, found) in enumerate(_examples(ask, classifier, dataset, images)):
@@ -85,9 +83,11 @@ def _specs(ask: Ask, images: Images) -> list[Spec]:
     eps = float(ask["eps_grey"] if images.shape[0] == 1 else ask["eps_colour"])
     reach = float(np.sqrt(np.prod(images.shape)))
     return [
-        Spec.of("fgsm", eps=eps), Spec.of("fgm", eps=eps * reach), Spec.of(CONTROL, eps=eps),
+        Spec.of("fgsm", eps=eps),
+        Spec.of("fgm", eps=eps * reach),
+        Spec.of(CONTROL, eps=eps),
         Spec.of("cw"),
-    ]  # fmt: skip
+    ]
 
 
 def _attacks(ask: Ask, classifier: Classifier, images: Images) -> dict[str, FloatArray]:
@@ -99,9 +99,12 @@ def _attacks(ask: Ask, classifier: Classifier, images: Images) -> dict[str, Floa
 
 
 def _movement(
-    classifier: Classifier, images: Images, x: FloatArray, seen: IntArray,
+    classifier: Classifier,
+    images: Images,
+    x: FloatArray,
+    seen: IntArray,
     clean: Mapping[str, maps.Floats],
-) -> Iterator[Row]:  # fmt: skip
+) -> Iterator[Row]:
     broken = seen != images.y
     for method in maps.METHODS:
         before = clean[method][: len(x)]
@@ -112,15 +115,24 @@ def _movement(
             shared = maps.overlap(top, maps.salient(after))
             for n, image in enumerate(images.ids):
                 yield {
-                    "id": int(image), "method": method, "score": score, "broken": bool(broken[n]),
-                    "spearman": together[n], "overlap": shared[n], "chance": top[n].mean(),
-                }  # fmt: skip
+                    "id": int(image),
+                    "method": method,
+                    "score": score,
+                    "broken": bool(broken[n]),
+                    "spearman": together[n],
+                    "overlap": shared[n],
+                    "chance": top[n].mean(),
+                }
 
 
 def _fallen(
-    ask: Ask, images: Images, x: FloatArray, seen: IntArray,
-    clean: Mapping[str, maps.Floats], everyone: Images,
-) -> Iterator[Row]:  # fmt: skip
+    ask: Ask,
+    images: Images,
+    x: FloatArray,
+    seen: IntArray,
+    clean: Mapping[str, maps.Floats],
+    everyone: Images,
+) -> Iterator[Row]:
     noise = x - images.x
     drawn, same = maps.others(everyone.ids, everyone.y, ask.seed, ask["controls"])
     for method in maps.METHODS:
@@ -134,11 +146,15 @@ def _fallen(
             foreign = maps.energy_share(np.repeat(noise[[n]], len(drawn[n]), axis=0), top[drawn[n]])
             alike = maps.energy_share(noise[[n]], top[[same[n]]])[0] if same[n] >= 0 else np.nan
             yield {
-                "id": int(image), "method": method, "noise_on_salient": on[n],
+                "id": int(image),
+                "method": method,
+                "noise_on_salient": on[n],
                 "pixel_chance": here[n].mean(),
-                "other_image": foreign.mean() if len(foreign) else np.nan, "same_class": alike,
-                "correlation": together[n], "broken": bool(seen[n] != images.y[n]),
-            }  # fmt: skip
+                "other_image": foreign.mean() if len(foreign) else np.nan,
+                "same_class": alike,
+                "correlation": together[n],
+                "broken": bool(seen[n] != images.y[n]),
+            }
 
 
 def _summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

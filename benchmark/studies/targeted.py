@@ -92,14 +92,17 @@ def _attacks(
             success = bool(moved.found[n])
             rows.append(
                 {
-                    "id": int(image), "source": classes[part.y[n]], "target": name,
-                    "success": success, "predicted": classes[moved.predicted[n]],
+                    "id": int(image),
+                    "source": classes[part.y[n]],
+                    "target": name,
+                    "success": success,
+                    "predicted": classes[moved.predicted[n]],
                     "confidence": moved.confidence[n],
                     "l2": size["l2"][n] if success else None,
                     "linf": size["linf"][n] if success else None,
                     "on_sheet": bool(others[n] in first.values()),
                 }
-            )  # fmt: skip
+            )
         for label, at in first.items():
             if label != target:
                 sheet[label, target] = moved.x[int(np.flatnonzero(others == at)[0])]
@@ -119,9 +122,15 @@ def _pairs(rows: pd.DataFrame, classes: tuple[str, ...]) -> list[Row]:
             mean = spread(part["l2"].to_numpy(dtype=float))
             found.append(
                 {
-                    "source": source, "target": target, "images": len(part),
-                    "success": hits / len(part), "success_low": low, "success_high": high,
-                    "l2_mean": mean.mean, "l2_low": mean.low, "l2_high": mean.high,
+                    "source": source,
+                    "target": target,
+                    "images": len(part),
+                    "success": hits / len(part),
+                    "success_low": low,
+                    "success_high": high,
+                    "l2_mean": mean.mean,
+                    "l2_low": mean.low,
+                    "l2_high": mean.high,
                 }
-            )  # fmt: skip
+            )
     return found

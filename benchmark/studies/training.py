@@ -47,10 +47,12 @@ def _long(history: pd.DataFrame, dataset: str, network: Spec) -> pd.DataFrame:
 def _layers(table: list[dict[str, Any]], dataset: str, network: Spec) -> list[dict[str, Any]]:
     return [
         {
-            "dataset": dataset, "network": str(network), "position": position,
+            "dataset": dataset,
+            "network": str(network),
+            "position": position,
             "layer": row["layer"],
             "output_shape": "x".join(str(size) for size in row["output_shape"]),
             "parameters": row["parameters"],
         }
         for position, row in enumerate(table, 1)
-    ]  # fmt: skip
+    ]

@@ -98,27 +98,31 @@ def _same(curve: Curve) -> tuple[Any, ...]:
 def _responses(curve: Curve) -> Iterator[Row]:
     for k, whole, moving in zip(curve.cycles, curve.response, curve.response_ac, strict=True):
         yield {
-            **curve.names, "cycles": k, "frequency": frequency(curve.size, k, curve.direction),
-            "response": whole, "response_ac": moving, "response_grey": curve.response_grey,
+            **curve.names,
+            "cycles": k,
+            "frequency": frequency(curve.size, k, curve.direction),
+            "response": whole,
+            "response_ac": moving,
+            "response_grey": curve.response_grey,
             "gain": moving / curve.norm,
-        }  # fmt: skip
+        }
 
 
 def _flatness_rows(curve: Curve) -> Iterator[Row]:
     for measure in ("response", "response_ac"):
-        yield {
-            **curve.names, "measure": measure,
-            **flatness(curve.cycles, getattr(curve, measure)),
-        }  # fmt: skip
+        yield {**curve.names, "measure": measure, **flatness(curve.cycles, getattr(curve, measure))}
 
 
 def _against(curve: Curve, bare: Curve) -> Row:
     gone = curve.left < DESTROYED
     return {
-        **curve.names, "gratings": gone.size, "destroyed": int(gone.sum()), "share": gone.mean(),
+        **curve.names,
+        "gratings": gone.size,
+        "destroyed": int(gone.sum()),
+        "share": gone.mean(),
         "change_response": _change(curve.response, bare.response),
         "change_response_ac": _change(curve.response_ac, bare.response_ac),
-    }  # fmt: skip
+    }
 
 
 def _change(now: Floats, before: Floats) -> float:
@@ -140,10 +144,16 @@ def _survival(ask: Ask) -> Iterator[Row]:
                     gone = int((energy(compressed(x, quality)) / before < DESTROYED).sum())
                     low, high = wilson(gone, len(x))
                     yield {
-                        "size": size, "direction": direction, "contrast": contrast,
-                        "quality": quality, "gratings": len(x), "destroyed": gone,
-                        "share": gone / len(x), "low": float(low), "high": float(high),
-                    }  # fmt: skip
+                        "size": size,
+                        "direction": direction,
+                        "contrast": contrast,
+                        "quality": quality,
+                        "gratings": len(x),
+                        "destroyed": gone,
+                        "share": gone / len(x),
+                        "low": float(low),
+                        "high": float(high),
+                    }
 
 
 def _arrays(curves: Sequence[Curve]) -> dict[str, npt.NDArray[Any]]:

@@ -30,7 +30,7 @@ OFFICIAL: dict[str, dict[str, dict[str, str]]] = {
                 "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
             ),
         },
-    },
+    }
 }
 
 

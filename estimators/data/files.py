@@ -122,8 +122,10 @@ def nchw(pixels: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
     elif pixels.ndim == 4 and pixels.shape[-1] in (1, 3) and pixels.shape[1] not in (1, 3):
         pixels = pixels.transpose(0, 3, 1, 2)
     if pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
-        raise InputError(f"{where}: x must be [N,H,W], NHWC or NCHW with 1 or 3 channels,"
-                         f" found {list(pixels.shape)}")  # fmt: skip
+        raise InputError(
+            f"{where}: x must be [N,H,W], NHWC or NCHW with 1 or 3 channels,"
+            f" found {list(pixels.shape)}"
+        )
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
     if not np.issubdtype(pixels.dtype, np.floating):

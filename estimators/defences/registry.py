@@ -45,9 +45,7 @@ def from_bytes(images: torch.Tensor) -> torch.Tensor:
     return images.to(torch.float32) / 255
 
 
-def byte_coder(
-    defence: Preprocessor | None,
-) -> Callable[[torch.Tensor], torch.Tensor] | None:
+def byte_coder(defence: Preprocessor | None) -> Callable[[torch.Tensor], torch.Tensor] | None:
     """What a defence does to bytes, where bytes are all that it looks at; else None.
 
     Several such defences of the same images can share the bytes.

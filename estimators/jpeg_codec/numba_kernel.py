@@ -186,9 +186,15 @@ def _shifted(v: Any, shift: Any) -> Any:
 @_inlined
 def _get(a: Any, at: Any, step: Any) -> Any:
     return (
-        a[at], a[at + step], a[at + 2 * step], a[at + 3 * step],
-        a[at + 4 * step], a[at + 5 * step], a[at + 6 * step], a[at + 7 * step],
-    )  # fmt: skip
+        a[at],
+        a[at + step],
+        a[at + 2 * step],
+        a[at + 3 * step],
+        a[at + 4 * step],
+        a[at + 5 * step],
+        a[at + 6 * step],
+        a[at + 7 * step],
+    )
 
 
 @_inlined
@@ -202,10 +208,15 @@ def _put(a: Any, at: Any, step: Any, v: Any, shift: Any) -> None:
 @_inlined
 def _word(b: Any) -> Any:
     return (
-        _uint64(b[0]) | _uint64(b[1]) << _uint64(8) | _uint64(b[2]) << _uint64(16)
-        | _uint64(b[3]) << _uint64(24) | _uint64(b[4]) << _uint64(32) | _uint64(b[5]) << _uint64(40)
-        | _uint64(b[6]) << _uint64(48) | _uint64(b[7]) << _uint64(56)
-    )  # fmt: skip
+        _uint64(b[0])
+        | _uint64(b[1]) << _uint64(8)
+        | _uint64(b[2]) << _uint64(16)
+        | _uint64(b[3]) << _uint64(24)
+        | _uint64(b[4]) << _uint64(32)
+        | _uint64(b[5]) << _uint64(40)
+        | _uint64(b[6]) << _uint64(48)
+        | _uint64(b[7]) << _uint64(56)
+    )
 
 
 @_compiled

@@ -54,14 +54,21 @@ class LeNet(nn.Module):
         for n in range(extra_layers):
             extra += [nn.Linear(84 if n == 0 else 256, 256), act()]
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, 6, 5, padding=2), act(), nn.AvgPool2d(2),
-            nn.Conv2d(6, 16, 5), act(), nn.MaxPool2d(2),
+            nn.Conv2d(channels, 6, 5, padding=2),
+            act(),
+            nn.AvgPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            act(),
+            nn.MaxPool2d(2),
             nn.Flatten(),
-            nn.Linear(16 * size, 120), act(), nn.Dropout(dropout),
-            nn.Linear(120, 84), act(),
+            nn.Linear(16 * size, 120),
+            act(),
+            nn.Dropout(dropout),
+            nn.Linear(120, 84),
+            act(),
             *extra,
             nn.Linear(256 if extra_layers else 84, classes),
-        )  # fmt: skip
+        )
         _initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -95,11 +102,16 @@ class ResNet(nn.Module):
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(shape[0], 64, 7, padding=3), nn.BatchNorm2d(64), nn.ReLU(),
+            nn.Conv2d(shape[0], 64, 7, padding=3),
+            nn.BatchNorm2d(64),
+            nn.ReLU(),
             nn.MaxPool2d(3, stride=3),
-            IdentityBlock(64), IdentityBlock(64),
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, classes),
-        )  # fmt: skip
+            IdentityBlock(64),
+            IdentityBlock(64),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(64, classes),
+        )
         _initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -122,17 +134,24 @@ class CNN(nn.Module):
         stages: list[nn.Module] = []
         for maps, drop in zip((32, 64, 128), dropout[:3], strict=True):
             stages += [
-                nn.Conv2d(channels, maps, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(maps),
-                nn.Conv2d(maps, maps, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(maps),
-                nn.MaxPool2d(2), nn.Dropout(drop),
-            ]  # fmt: skip
+                nn.Conv2d(channels, maps, 3, padding=1),
+                nn.ReLU(),
+                nn.BatchNorm2d(maps),
+                nn.Conv2d(maps, maps, 3, padding=1),
+                nn.ReLU(),
+                nn.BatchNorm2d(maps),
+                nn.MaxPool2d(2),
+                nn.Dropout(drop),
+            ]
             channels = maps
         self.layers = nn.Sequential(
             *stages,
             nn.Flatten(),
-            nn.Linear(128 * (height // 8) * (width // 8), 128), nn.ReLU(), nn.Dropout(dropout[3]),
+            nn.Linear(128 * (height // 8) * (width // 8), 128),
+            nn.ReLU(),
+            nn.Dropout(dropout[3]),
             nn.Linear(128, classes),
-        )  # fmt: skip
+        )
         _initialise(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -208,8 +208,13 @@ def obtain(
     test = load_images(dataset, "test", data_dir)
     model, history = train(
         lambda: build_network(network, images.shape, len(images.classes)),
-        images, test, recipe, seed, device, on_epoch,
-    )  # fmt: skip
+        images,
+        test,
+        recipe,
+        seed,
+        device,
+        on_epoch,
+    )
     metadata = {
         "format": FORMAT,
         "key": key,

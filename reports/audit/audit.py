@@ -40,7 +40,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     "white-box": ("Gradients are not weaker than none", audit_order.WHITE_BOX_RULE),
     "control": ("The noise control is not stronger than the attack", audit_order.CONTROL_RULE),
     "judged": ("Each defence met an attacker who knows it", audit_facts.JUDGED_RULE),
-}  # fmt: skip
+}
 
 _RUN: dict[str, Callable[[Evidence], Iterator[Finding]]] = {
     "eps-zero": audit_facts.eps_zero,

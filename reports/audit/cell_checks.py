@@ -70,11 +70,13 @@ def eps_zero(evidence: Evidence) -> Iterator[Finding]:
             yield finding(scope, "ok", len(still), f"{cells}: the same images are right.")
         else:
             yield finding(
-                scope, "fail", len(still),
+                scope,
+                "fail",
+                len(still),
                 f"{len(off)} of {cells} differ; {behind(off[0])}: {off[0]['correct']} images are"
                 f" right at eps 0, {off[0]['clean_correct']} without attack.",
                 "The harness or the attack changes images that it was told to leave alone.",
-            )  # fmt: skip
+            )
 
 
 def _unchanged(evidence: Evidence, row: Row) -> bool:
@@ -94,11 +96,13 @@ def budget(evidence: Evidence) -> Iterator[Finding]:
         most = max(bad, key=lambda row: int(row["over_budget"]))
         over = count(sum(row["over_budget"] for row in bad), "image")
         yield finding(
-            scope, "fail", len(group),
+            scope,
+            "fail",
+            len(group),
             f"{over} outside in {count(len(bad), 'cell')}; most at {size(most)}, {behind(most)}:"
             f" {most['over_budget']} of {most['n']}.",
             "These accuracies are too low; clip the attack's output to its budget.",
-        )  # fmt: skip
+        )
 
 
 def logits(evidence: Evidence) -> Iterator[Finding]:
@@ -152,11 +156,13 @@ def zero_gradient(evidence: Evidence) -> Iterator[Finding]:
         status = "fail" if share >= FAIL_ZERO else "warn" if share >= WARN_ZERO else "ok"
         sees = behind(most) if threat.startswith("adaptive") else "no defence"
         yield finding(
-            scope, status, len(seen),
+            scope,
+            status,
+            len(seen),
             f"At most {100 * share:.2g} % of {most['n']} images (attacker sees {sees}).",
             "The loss saturates or the network masks its gradient: scale the logits down, or judge"
             " by an attack on the logits (C&W) or one without gradients.",
-        )  # fmt: skip
+        )
 
 
 def large_eps(evidence: Evidence) -> Iterator[Finding]:
@@ -241,7 +247,10 @@ def judged(evidence: Evidence) -> Iterator[Finding]:
         if status == "warn" and len(met) > 1:
             of = f"{unmet or weak} of {of}"
         yield finding(
-            scope[:2], status, len(group), f"{of}: {detail}",
+            scope[:2],
+            status,
+            len(group),
+            f"{of}: {detail}",
             "Add threat adaptive and an iterative attack; read these accuracies as upper bounds.",
             defence=scope[2],
-        )  # fmt: skip
+        )

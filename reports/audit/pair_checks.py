@@ -59,12 +59,16 @@ def monotone(evidence: Evidence) -> Iterator[Finding]:
         for harsh in curve:
             cases += [Case(row, harsh) for row in curve if row["level"] < harsh["level"]]
     yield from _findings(
-        evidence, cases, rows, ("pair of eps", "pairs of eps"),
+        evidence,
+        cases,
+        rows,
+        ("pair of eps", "pairs of eps"),
         lambda a, b: f"{size(a)} to {b['eps']:.4g}",
-        lambda row: {"one-step": _OVERSHOOT, "control": "Noise helps: the defence expects it."}
-        .get(row["kind"], _WEAK),
+        lambda row: {"one-step": _OVERSHOOT, "control": "Noise helps: the defence expects it."}.get(
+            row["kind"], _WEAK
+        ),
         ("One eps alone.", "Add more eps to the attack."),
-    )  # fmt: skip
+    )
 
 
 def iterative(evidence: Evidence) -> Iterator[Finding]:
@@ -74,11 +78,14 @@ def iterative(evidence: Evidence) -> Iterator[Finding]:
     many = [row for row in rows if row["kind"] == "iterative" and row["eps"] != 0]
     bounded = [row for row in many if row["eps"] is not None]
     yield from _findings(
-        evidence, _matched(one, bounded, _CELL), bounded, ("comparison", "comparisons"),
+        evidence,
+        _matched(one, bounded, _CELL),
+        bounded,
+        ("comparison", "comparisons"),
         lambda a, b: f"{a['attack']} to {b['attack']} at {size(b)}",
         lambda row: _WEAK,
         ("No one-step attack of its norm at its eps.", "Add fgsm (Linf) or fgm (L2) at its eps."),
-    )  # fmt: skip
+    )
     searching = [row for row in many if row["eps"] is None and row["norm"] == "2"]
     yield from _minimal(evidence, searching, [row for row in one if row["norm"] == "2"])
 
@@ -102,11 +109,14 @@ def adaptive(evidence: Evidence) -> Iterator[Finding]:
         if rank(case.gentle["threat"]) < rank(case.harsh["threat"])
     ]
     yield from _findings(
-        evidence, cases, knowing, ("comparison", "comparisons"),
+        evidence,
+        cases,
+        knowing,
+        ("comparison", "comparisons"),
         lambda a, b: f"{a['threat']} to {b['threat']} at {size(b)}",
         lambda row: _MISLED,
         ("No oblivious cell to hold it against.", "Add threat oblivious."),
-    )  # fmt: skip
+    )
 
 
 def white_box(evidence: Evidence) -> Iterator[Finding]:
@@ -119,12 +129,14 @@ def white_box(evidence: Evidence) -> Iterator[Finding]:
     cases = _matched(asked, harsh, place) + _matched(moved, harsh, ["attack", *place])
     tested = {case.harsh["number"] for case in cases}
     yield from _findings(
-        evidence, cases, [row for row in harsh if row["number"] in tested],
+        evidence,
+        cases,
+        [row for row in harsh if row["number"] in tested],
         ("comparison", "comparisons"),
         lambda a, b: f"{a['attack']}, {a['threat']} to {b['attack']}, {b['threat']} at {size(b)}",
         lambda row: _STOPPED,
         ("", ""),
-    )  # fmt: skip
+    )
 
 
 def control(evidence: Evidence) -> Iterator[Finding]:
@@ -134,11 +146,14 @@ def control(evidence: Evidence) -> Iterator[Finding]:
     attacks = [row for row in rows if row["kind"] != "control"]
     cases = _matched(noise, attacks, _CELL) + _within(noise, attacks)
     yield from _findings(
-        evidence, cases, attacks, ("comparison", "comparisons"),
+        evidence,
+        cases,
+        attacks,
+        ("comparison", "comparisons"),
         lambda a, b: f"{a['attack']} ({size(a)}) to {b['attack']} ({size(b)})",
         lambda row: _STOPPED,
         ("No noise of its budget in the run.", "Add the control: noise of this size."),
-    )  # fmt: skip
+    )
 
 
 def _matched(gentle: list[Row], harsh: list[Row], columns: Sequence[str]) -> list[Case]:
@@ -211,21 +226,27 @@ def _minimal(evidence: Evidence, searching: list[Row], one: list[Row]) -> Iterat
     for scope, group in grouped(searching, SCOPE):
         told = [row["number"] for row in group if row["number"] in turned]
         if not told:
-            yield finding(scope, "not tested", 0,
-                          "No one-step L2 attack with an eps up to its median norm.",
-                          "Add fgm with small eps.")  # fmt: skip
+            yield finding(
+                scope,
+                "not tested",
+                0,
+                "No one-step L2 attack with an eps up to its median norm.",
+                "Add fgm with small eps.",
+            )
             continue
         at = max(told, key=lambda n: (bool(p[n] <= LEVEL), turned[n][0] / turned[n][1]))
         (hits, n), (least, most) = turned[at], within[at]
         bad = sum(bool(p[number] <= LEVEL) for number in told)
         level = "ok" if not bad else "fail" if hits / n >= 0.5 + LARGE else "warn"
         yield finding(
-            scope, level, len(told),
+            scope,
+            level,
+            len(told),
             f"{bad} of {count(len(told), 'comparison')} beyond chance; {least['attack']} at"
             f" {size(least)} turns {percent(hits / n)} of {n} images where the median L2 norm is"
             f" {most['l2_median']:.3g} ({behind(most)}).",
             "The search stops early: more iterations or binary search steps.",
-        )  # fmt: skip
+        )
 
 
 def _turned(evidence: Evidence, case: Case) -> tuple[int, int]:

@@ -38,21 +38,45 @@ def evaluate(directory: Path) -> pd.DataFrame:
             told = f"{counts['supported']} of {len(mine)} parts supported"
             if counts["contradicted"]:
                 told += f", {counts['contradicted']} contradicted"
-            whole = {"part": WHOLE, "subject": "", "measured": told, "rule": "all parts",
-                     "verdict": verdict}  # fmt: skip
+            whole = {
+                "part": WHOLE,
+                "subject": "",
+                "measured": told,
+                "rule": "all parts",
+                "verdict": verdict,
+            }
             rows.append({"claim": claim.number, "attacker": attacker, **whole, "text": claim.text})
             rows += [
                 {
-                    "claim": claim.number, "attacker": attacker, "part": part.name,
-                    "subject": part.subject, "measured": reason or part.rule.effect,
-                    "effect": effect.value, "low": effect.low, "high": effect.high,
-                    "units": effect.units, "rule": f"{part.rule.holds} {part.rule.bound:g}",
-                    "verdict": verdict, "text": "",
+                    "claim": claim.number,
+                    "attacker": attacker,
+                    "part": part.name,
+                    "subject": part.subject,
+                    "measured": reason or part.rule.effect,
+                    "effect": effect.value,
+                    "low": effect.low,
+                    "high": effect.high,
+                    "units": effect.units,
+                    "rule": f"{part.rule.holds} {part.rule.bound:g}",
+                    "verdict": verdict,
+                    "text": "",
                 }
                 for part, effect, verdict, reason in mine
-            ]  # fmt: skip
-    columns = ["claim", "attacker", "part", "subject", "text", "measured", "effect", "low", "high",
-               "units", "rule", "verdict"]  # fmt: skip
+            ]
+    columns = [
+        "claim",
+        "attacker",
+        "part",
+        "subject",
+        "text",
+        "measured",
+        "effect",
+        "low",
+        "high",
+        "units",
+        "rule",
+        "verdict",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -20,13 +20,15 @@ COUNTERPARTS = (("lenet", "lenet"), ("resnet", "cnn"))
 
 GAIN = Rule("accuracy gained by JPEG, mean over eps > 0 and qualities", "above", 0)
 FALLING = Rule("gain at the lower half of the qualities minus that at the upper half", "above", 0)
-NOT_MUCH = Rule("share of the accuracy that FGSM took which the best quality gives back",
-                "below", 0.5)  # fmt: skip
+NOT_MUCH = Rule(
+    "share of the accuracy that FGSM took which the best quality gives back", "below", 0.5
+)
 FASTER = Rule("accuracy of LeNet minus that of ResNet, mean over eps > 0", "above", 0)
 COST = Rule("clean accuracy lost at the lower half of the qualities", "above", 0)
 COST_MORE = Rule("the same loss on CIFAR-10 minus that on MNIST", "above", 0)
-HELPS_MORE = Rule("share given back by the best quality on CIFAR-10 minus that on MNIST",
-                  "above", 0)  # fmt: skip
+HELPS_MORE = Rule(
+    "share given back by the best quality on CIFAR-10 minus that on MNIST", "above", 0
+)
 
 
 def _jpeg(sources: Sources, dataset: str, network: str, attacker: str) -> list[Curves]:
@@ -121,14 +123,21 @@ def cost_more(sources: Sources, grey: str, colour: str) -> Effect:
 
 def _c1(attacker: str, network: str) -> tuple[Part, ...]:
     subject = place("mnist", network)
-    measures = ((GAIN, "raises the accuracy", gain),
-                (FALLING, "more as the quality falls", gain_as_quality_falls),
-                (NOT_MUCH, "but not by much", share_given_back))  # fmt: skip
+    measures = (
+        (GAIN, "raises the accuracy", gain),
+        (FALLING, "more as the quality falls", gain_as_quality_falls),
+        (NOT_MUCH, "but not by much", share_given_back),
+    )
     return tuple(
-        Part(name, subject, attacker, rule,
-             partial(of, dataset="mnist", network=network, attacker=attacker))
+        Part(
+            name,
+            subject,
+            attacker,
+            rule,
+            partial(of, dataset="mnist", network=network, attacker=attacker),
+        )
         for rule, name, of in measures
-    )  # fmt: skip
+    )
 
 
 GRID_CLAIMS = (
@@ -146,21 +155,46 @@ GRID_CLAIMS = (
         "C3",
         "JPEG costs clean accuracy as the quality falls, and more so on CIFAR-10",
         (
-            *(Part("costs clean accuracy", place(d, n), "", COST,
-                   partial(clean_cost, dataset=d, network=n))
-              for d, n in (("mnist", "lenet"), ("mnist", "resnet"),
-                           ("cifar10", "lenet"), ("cifar10", "cnn"))),
-            *(Part("more on CIFAR-10", f"{place('cifar10', c)} against {place('mnist', g)}", "",
-                   COST_MORE, partial(cost_more, grey=g, colour=c)) for g, c in COUNTERPARTS),
+            *(
+                Part(
+                    "costs clean accuracy",
+                    place(d, n),
+                    "",
+                    COST,
+                    partial(clean_cost, dataset=d, network=n),
+                )
+                for d, n in (
+                    ("mnist", "lenet"),
+                    ("mnist", "resnet"),
+                    ("cifar10", "lenet"),
+                    ("cifar10", "cnn"),
+                )
+            ),
+            *(
+                Part(
+                    "more on CIFAR-10",
+                    f"{place('cifar10', c)} against {place('mnist', g)}",
+                    "",
+                    COST_MORE,
+                    partial(cost_more, grey=g, colour=c),
+                )
+                for g, c in COUNTERPARTS
+            ),
         ),
     ),
     Claim(
         "C4",
         "JPEG helps more on CIFAR-10 than on MNIST",
         tuple(
-            Part("helps more", f"{place('cifar10', c)} against {place('mnist', g)}", a,
-                 HELPS_MORE, partial(helps_more, grey=g, colour=c, attacker=a))
-            for a in ATTACKERS for g, c in COUNTERPARTS
+            Part(
+                "helps more",
+                f"{place('cifar10', c)} against {place('mnist', g)}",
+                a,
+                HELPS_MORE,
+                partial(helps_more, grey=g, colour=c, attacker=a),
+            )
+            for a in ATTACKERS
+            for g, c in COUNTERPARTS
         ),
     ),
-)  # fmt: skip
+)

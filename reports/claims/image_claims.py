@@ -20,10 +20,15 @@ SMALLER = Rule("share of images whose first error under FGSM has the smaller eps
 ALIKE = Rule("correlation of the log spectra of FGSM's and FGM's noise, mean", "above", 0.8)
 OWN = Rule("that correlation minus that with the FGM noise of another image", "above", 0.1)
 HIGHER = Rule("share of energy above half Nyquist, noise minus image, mean", "above", 0)
-SHOWS = Rule("rise of the log spectrum above half Nyquist by the attack, MNIST minus CIFAR-10",
-             "above", 0)  # fmt: skip
-ON_SALIENT = Rule("share of the noise's energy on the most salient tenth of the pixels, minus"
-                  " that on another image's", "above", 0)  # fmt: skip
+SHOWS = Rule(
+    "rise of the log spectrum above half Nyquist by the attack, MNIST minus CIFAR-10", "above", 0
+)
+ON_SALIENT = Rule(
+    "share of the noise's energy on the most salient tenth of the pixels, minus"
+    " that on another image's",
+    "above",
+    0,
+)
 MOSTLY = Rule("share of the noise's energy on the most salient tenth of the pixels", "above", 0.5)
 SUBTLER = Rule("logarithm of the ratio of L2 norms at each attack's smallest noise", "above", 0)
 
@@ -108,8 +113,12 @@ IMAGE_CLAIMS = (
     Claim(
         "C5",
         "FGSM needs a smaller eps than FGM for the first error, in their own norms",
-        tuple(Part("smaller eps", place(d, n), "", SMALLER,
-                   partial(smaller_eps, dataset=d, network=n)) for d, n in FOUR),
+        tuple(
+            Part(
+                "smaller eps", place(d, n), "", SMALLER, partial(smaller_eps, dataset=d, network=n)
+            )
+            for d, n in FOUR
+        ),
     ),
     Claim(
         "C6",
@@ -125,32 +134,61 @@ IMAGE_CLAIMS = (
         "Adversarial noise holds more high frequency than the images do;"
         " it shows in MNIST's spectrum and hardly in CIFAR-10's",
         (
-            *(Part(f"{a.upper()}: more high frequency", place(d, n), "", HIGHER,
-                   partial(higher, dataset=d, network=n, noise=a))
-              for a in NOISES for d, n in FOUR),
-            *(Part(f"{a.upper()}: shows on MNIST", "LeNet, both data sets", "", SHOWS,
-                   partial(shows, grey="lenet", colour="lenet", noise=a)) for a in NOISES),
+            *(
+                Part(
+                    f"{a.upper()}: more high frequency",
+                    place(d, n),
+                    "",
+                    HIGHER,
+                    partial(higher, dataset=d, network=n, noise=a),
+                )
+                for a in NOISES
+                for d, n in FOUR
+            ),
+            *(
+                Part(
+                    f"{a.upper()}: shows on MNIST",
+                    "LeNet, both data sets",
+                    "",
+                    SHOWS,
+                    partial(shows, grey="lenet", colour="lenet", noise=a),
+                )
+                for a in NOISES
+            ),
         ),
     ),
     Claim(
         "C12",
         "The noise falls mostly where the class is decided: noise and saliency overlap",
         tuple(
-            Part(f"{a.upper()}: {name}", place(d, n), "", rule,
-                 partial(of, dataset=d, network=n, attack=a))
+            Part(
+                f"{a.upper()}: {name}",
+                place(d, n),
+                "",
+                rule,
+                partial(of, dataset=d, network=n, attack=a),
+            )
             for rule, name, of in (
-                (ON_SALIENT, "on salient pixels", on_salient), (MOSTLY, "mostly", mostly))
-            for a in ("fgm", "cw") for d, n in (("mnist", "lenet"), ("cifar10", "lenet"))
+                (ON_SALIENT, "on salient pixels", on_salient),
+                (MOSTLY, "mostly", mostly),
+            )
+            for a in ("fgm", "cw")
+            for d, n in (("mnist", "lenet"), ("cifar10", "lenet"))
         ),
     ),
     Claim(
         "C13",
         "The noise gets subtler in the order FGSM, FGM, C&W",
         tuple(
-            Part(f"{fine.upper()} subtler than {coarse.upper()}", place(d, n), "", SUBTLER,
-                 partial(subtler, dataset=d, network=n, coarse=coarse, fine=fine))
+            Part(
+                f"{fine.upper()} subtler than {coarse.upper()}",
+                place(d, n),
+                "",
+                SUBTLER,
+                partial(subtler, dataset=d, network=n, coarse=coarse, fine=fine),
+            )
             for coarse, fine in (("fgsm", "fgm"), ("fgm", "cw"))
             for d, n in (("mnist", "lenet"), ("cifar10", "lenet"))
         ),
     ),
-)  # fmt: skip
+)

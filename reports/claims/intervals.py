@@ -35,9 +35,16 @@ def over_images(statistic: Callable[..., Any], *samples: npt.ArrayLike) -> Effec
         # equal values in every resample: the interval has no width, and that is right
         warnings.simplefilter("ignore")
         found = bootstrap(
-            arrays, statistic, paired=True, vectorized=True, confidence_level=LEVEL,
-            n_resamples=RESAMPLES, batch=100, method="percentile", random_state=0,
-        ).confidence_interval  # fmt: skip
+            arrays,
+            statistic,
+            paired=True,
+            vectorized=True,
+            confidence_level=LEVEL,
+            n_resamples=RESAMPLES,
+            batch=100,
+            method="percentile",
+            random_state=0,
+        ).confidence_interval
     # a difference of equal sums is 0 and not 1e-19
     value = round(float(statistic(*arrays, axis=-1)), 12) + 0.0
     return Effect(value, float(found.low), float(found.high), f"{n:,} images")

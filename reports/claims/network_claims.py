@@ -18,18 +18,21 @@ LARGE = 224
 MIDDLE, LOW, MODULATED, USABLE = (30, 70), (1, 5), (7, 16), (20, 100)
 
 FLAT = Rule("coefficient of variation of the response over frequencies", "below", 0.1)
-DIP = Rule("response in the upper half of the band over that in the lower, qualities 30 to 70",
-           "below", 1)  # fmt: skip
+DIP = Rule(
+    "response in the upper half of the band over that in the lower, qualities 30 to 70", "below", 1
+)
 HARDLY = Rule("relative change of the response by JPEG, mean over qualities from 20", "below", 0.1)
 MODULATION = Rule("that change at qualities 7 to 16 minus that from 20", "above", 0)
 DESTROYED = Rule("share of gratings that qualities 1 to 5 destroy at 28 pixels", "above", 0.9)
 ARTEFACT = Rule("that share at 28 pixels minus that at 224", "above", 0.5)
 OVERFITS = Rule("rise of train minus test accuracy a doubling of the epochs", "above", 0)
-MORE_EPOCHS = Rule("rise of the area under accuracy against eps a doubling of the epochs",
-                   "above", 0)  # fmt: skip
+MORE_EPOCHS = Rule(
+    "rise of the area under accuracy against eps a doubling of the epochs", "above", 0
+)
 MORE_LAYERS = Rule("rise of the area under accuracy against eps an additional layer", "above", 0)
-SMOOTHER = Rule("rise of the area under accuracy against eps a pixel of the filter's width",
-                "above", 0)  # fmt: skip
+SMOOTHER = Rule(
+    "rise of the area under accuracy against eps a pixel of the filter's width", "above", 0
+)
 
 
 def _between(table: pd.DataFrame, limits: tuple[int, int]) -> pd.DataFrame:
@@ -46,9 +49,13 @@ def _by_seed(table: pd.DataFrame, column: str) -> pd.Series[float]:
 def _transfer(sources: Sources, table: str, network: str, size: int = SIZE) -> pd.DataFrame:
     """MNIST's rows of one image size, gratings in the paper's direction."""
     return sources.rows(
-        "transfer-function", table, dataset="mnist", network=network, size=size,
+        "transfer-function",
+        table,
+        dataset="mnist",
+        network=network,
+        size=size,
         direction="vertical",
-    )  # fmt: skip
+    )
 
 
 def flat(sources: Sources, network: str) -> Effect:
@@ -140,8 +147,10 @@ NETWORK_CLAIMS = (
         "The first-layer transfer functions of LeNet and ResNet are about flat;"
         " ResNet's dips slightly at high frequency and middle qualities",
         (
-            *(Part("about flat", place("mnist", n), "", FLAT, partial(flat, network=n))
-              for n in ("lenet", "resnet")),
+            *(
+                Part("about flat", place("mnist", n), "", FLAT, partial(flat, network=n))
+                for n in ("lenet", "resnet")
+            ),
             Part("dips", place("mnist", "resnet"), "", DIP, dip),
         ),
     ),
@@ -150,8 +159,10 @@ NETWORK_CLAIMS = (
         "JPEG ahead of the first layer hardly changes the transfer function; ResNet shows some"
         " modulation at qualities 7 to 16; 1 to 5 destroy every grating, an artefact of 28 pixels",
         (
-            *(Part("hardly changes", place("mnist", n), "", HARDLY, partial(hardly, network=n))
-              for n in ("lenet", "resnet")),
+            *(
+                Part("hardly changes", place("mnist", n), "", HARDLY, partial(hardly, network=n))
+                for n in ("lenet", "resnet")
+            ),
             Part("modulation", place("mnist", "resnet"), "", MODULATION, modulation),
             Part("lowest qualities destroy", "gratings of 28 pixels", "", DESTROYED, destroyed),
             Part("artefact of the size", "gratings of 28 and 224 pixels", "", ARTEFACT, artefact),
@@ -174,10 +185,15 @@ NETWORK_CLAIMS = (
         "C14",
         "A network made less sensitive to high frequencies is more robust",
         tuple(
-            Part(f"more robust to {a.upper()}", place(d, n), "", SMOOTHER,
-                 partial(smoother, dataset=d, network=n, attack=a))
+            Part(
+                f"more robust to {a.upper()}",
+                place(d, n),
+                "",
+                SMOOTHER,
+                partial(smoother, dataset=d, network=n, attack=a),
+            )
             for d, n in (("mnist", "lenet"), ("cifar10", "lenet"), ("cifar10", "cnn"))
             for a in ("fgsm", "fgm")
         ),
     ),
-)  # fmt: skip
+)

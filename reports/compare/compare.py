@@ -7,14 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.compare.pairing import (
-    IDENTITY,
-    Run,
-    describe,
-    load,
-    match,
-    tested,
-)
+from reports.compare.pairing import IDENTITY, Run, describe, load, match, tested
 from reports.errors import TableError
 from reports.statistics.tests import CORRECTIONS, Correction, adjust
 
@@ -67,11 +60,7 @@ class Comparison:
 
 
 def compare(
-    a: Path,
-    *others: Path,
-    correction: Correction = "bh",
-    level: float = 0.95,
-    force: bool = False,
+    a: Path, *others: Path, correction: Correction = "bh", level: float = 0.95, force: bool = False
 ) -> Comparison:
     """Compare each of `others` with `a`: results CSVs or run directories.
 

@@ -18,18 +18,26 @@ from reports.statistics.intervals import Floats, difference, paired_difference
 from reports.statistics.tests import fisher, mcnemar
 
 # what makes two rows the same cell; the `cell` key will not do, it also hashes data and weights
-IDENTITY = (
-    "dataset", "network", "attack", "norm", "eps", "threat", "defence", "quality", "seed",
-)  # fmt: skip
+IDENTITY = ("dataset", "network", "attack", "norm", "eps", "threat", "defence", "quality", "seed")
 # what must agree as well before two numbers of that cell can be compared
 MUST_AGREE = ("data_sha256", "samples", "weights_sha256", "attack_params")
 # the attack of rows that compare clean accuracy, and the cells that share one clean accuracy
 NO_ATTACK = "no attack"
 _SAME_CLEAN = ("dataset", "network", "defence", "quality", "seed")
 _NUMBERS = (
-    "n_a", "n_b", "accuracy_a", "accuracy_b", "difference", "low", "high", "p", "lost", "gained",
-    "clean_a", "clean_b",
-)  # fmt: skip
+    "n_a",
+    "n_b",
+    "accuracy_a",
+    "accuracy_b",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "lost",
+    "gained",
+    "clean_a",
+    "clean_b",
+)
 
 
 class NotComparableError(TableError):
@@ -67,9 +75,7 @@ def load(path: Path) -> Run:
 
 
 def describe(
-    row: Mapping[Any, Any] | pd.Series[Any],
-    columns: Iterable[str] = IDENTITY,
-    named: bool = True,
+    row: Mapping[Any, Any] | pd.Series[Any], columns: Iterable[str] = IDENTITY, named: bool = True
 ) -> str:
     """A cell in words: the given columns that are not empty, numbers with their names."""
     before = {"norm": "L", "eps": "eps ", "quality": "q", "seed": "seed "} if named else {}
@@ -203,9 +209,7 @@ def tested(cells: pd.DataFrame, a: Run, b: Run, level: float) -> pd.DataFrame:
     p = np.full(len(cells), np.nan)
     p[paired] = mcnemar(lost[paired], gained[paired])
     p[unpaired] = fisher(*(c[unpaired] for c in (hits_a, n_a, hits_b, n_b)))
-    numbers = (
-        n_a, n_b, hits_a / n_a, hits_b / n_b, *estimate, p, lost, gained, clean_a, clean_b,
-    )  # fmt: skip
+    numbers = (n_a, n_b, hits_a / n_a, hits_b / n_b, *estimate, p, lost, gained, clean_a, clean_b)
     table = pd.DataFrame(dict(zip(_NUMBERS, numbers, strict=True)))
     counted = table[["n_a", "n_b", "lost", "gained"]].astype("Int64")
     method = np.select([paired, unpaired], ["paired", "unpaired"], "")

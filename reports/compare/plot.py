@@ -56,9 +56,14 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
         if at:
             axes.hlines(at, 100 * some["low"], 100 * some["high"], colors=colour, linewidth=2)
             axes.scatter(
-                100 * some["difference"], at, color=colour, marker=marker, s=36, zorder=3,
+                100 * some["difference"],
+                at,
+                color=colour,
+                marker=marker,
+                s=36,
+                zorder=3,
                 label=f"{verdict} ({(tested['verdict'] == verdict).sum()})",
-            )  # fmt: skip
+            )
     cell, letter = varying(tested), letters(comparison)
     labels = [
         fill(f"{letter[row['b']]}: " * (len(letter) > 1) + describe(row, cell), 56)

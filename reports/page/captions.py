@@ -81,7 +81,7 @@ _KINDS: dict[str, Kind] = {
         " Where a network falls to another's images and not to its own, its gradients mislead.",
     ),
     "other": Kind("more-plots", "More plots", "Other figures of this run.", ""),
-}  # fmt: skip
+}
 # the order on the page; heat maps repeat what the lines say
 ORDER = ("accuracy", "threats", "transfer", "clean", "success", "heatmap", "other")
 

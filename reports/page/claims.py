@@ -10,9 +10,19 @@ from reports.page.parts import plain_table
 FILE = "claims.csv"
 WHOLE = "the claim"
 _NEEDED = {
-    "claim", "attacker", "part", "subject", "text", "measured", "effect", "low", "high", "units",
-    "rule", "verdict",
-}  # fmt: skip
+    "claim",
+    "attacker",
+    "part",
+    "subject",
+    "text",
+    "measured",
+    "effect",
+    "low",
+    "high",
+    "units",
+    "rule",
+    "verdict",
+}
 _HEADER = ["part", "on", "measured", "effect, 95 %", "over", "rule", "verdict"]
 
 
@@ -27,17 +37,29 @@ def claims(directory: Path) -> dict[str, Any] | None:
         at = (row["claim"], row["attacker"])
         group = groups.setdefault(
             at,
-            {"name": _name(*at), "verdict": "", "told": "", "text": "",
-             "parts": {"header": _HEADER, "rows": [], "left_out": 0, "file": FILE}},
-        )  # fmt: skip
+            {
+                "name": _name(*at),
+                "verdict": "",
+                "told": "",
+                "text": "",
+                "parts": {"header": _HEADER, "rows": [], "left_out": 0, "file": FILE},
+            },
+        )
         if row["part"] == WHOLE:
             group.update(verdict=row["verdict"], told=row["measured"], text=row["text"])
         else:
             effect = f"{row['effect']} [{row['low']}, {row['high']}]" if row["effect"] else ""
             group["parts"]["rows"].append(
-                [row["part"], row["subject"], row["measured"], effect, row["units"], row["rule"],
-                 row["verdict"]]
-            )  # fmt: skip
+                [
+                    row["part"],
+                    row["subject"],
+                    row["measured"],
+                    effect,
+                    row["units"],
+                    row["rule"],
+                    row["verdict"],
+                ]
+            )
     return {**table, "groups": list(groups.values())}
 
 

@@ -152,11 +152,16 @@ def _card(bare: Row, halved: bool, group: list[Row]) -> Card:
         else:
             sentences.append("No attacker who knows of it was tried, so this is an upper bound.")
     return Card(
-        bare["dataset"], bare["network"], bare["norm"], budget(bare["norm"], bare["eps"]),
+        bare["dataset"],
+        bare["network"],
+        bare["norm"],
+        budget(bare["norm"], bare["eps"]),
         bare["eps"],
-        tuple(bars), tuple(sentences), saved["gain"] if saved else None,
+        tuple(bars),
+        tuple(sentences),
+        saved["gain"] if saved else None,
         knows["gain"] if knows else None,
-    )  # fmt: skip
+    )
 
 
 def _one_a_level(rows: list[Row]) -> list[Row]:

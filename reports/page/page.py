@@ -130,11 +130,14 @@ def _audit(findings: pd.DataFrame) -> dict[str, Any]:
         counts = {s: n for s in STATUSES if (n := sum(row["status"] == s for row in rows))}
         checks.append(
             {
-                "title": title, "rule": rule, "counts": counts, "status": rows[0]["status"],
+                "title": title,
+                "rule": rule,
+                "counts": counts,
+                "status": rows[0]["status"],
                 "rows": [row for row in rows if row["status"] != "ok"],
                 "fine": [row for row in rows if row["status"] == "ok"],
             }
-        )  # fmt: skip
+        )
     checks.sort(key=lambda check: rank[check["status"]])
     counts = {status: int((findings["status"] == status).sum()) for status in STATUSES}
     return {"checks": checks, "counts": counts}

@@ -219,9 +219,15 @@ def comparison(baseline: Path, directory: Path) -> dict[str, Any]:
         forest(found).savefig(out, dpi=110, format="png")
         picture = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
     return {
-        "told": told(found), "counts": found.counts(), "header": shown.header, "rows": shown.rows,
-        "right": shown.right, "left_out": left_out, "notes": footnotes(found), "picture": picture,
-    }  # fmt: skip
+        "told": told(found),
+        "counts": found.counts(),
+        "header": shown.header,
+        "rows": shown.rows,
+        "right": shown.right,
+        "left_out": left_out,
+        "notes": footnotes(found),
+        "picture": picture,
+    }
 
 
 def _shortened(text: str) -> str:

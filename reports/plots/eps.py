@@ -72,8 +72,11 @@ def heat_map(rows: pd.DataFrame) -> Figure:
     shown = rows.assign(row=labels, percent=100 * rows["accuracy"])
     bar = figure.colorbar(
         ScalarMappable(norm=Normalize(0, 100), cmap="cividis"),
-        ax=[ax for line in axes for ax in line], shrink=0.7, aspect=30, label="accuracy (%)",
-    )  # fmt: skip
+        ax=[ax for line in axes for ax in line],
+        shrink=0.7,
+        aspect=30,
+        label="accuracy (%)",
+    )
     bar.outline.set_visible(False)
     for r, network in enumerate(networks):
         for c, threat in enumerate(threats):
@@ -85,10 +88,20 @@ def heat_map(rows: pd.DataFrame) -> Figure:
             values = panel.pivot_table("percent", "row", "eps", sort=True).reindex(order)
             few = values.shape[1] * len(threats) <= 40
             sns.heatmap(
-                values, ax=ax, vmin=0, vmax=100, cmap="cividis", cbar=False, annot=few,
-                fmt=".0f", annot_kws={"fontsize": 7}, linewidths=0.4, linecolor="white",
-                xticklabels=[_short(float(e)) for e in values.columns], yticklabels=c == 0,
-            )  # fmt: skip
+                values,
+                ax=ax,
+                vmin=0,
+                vmax=100,
+                cmap="cividis",
+                cbar=False,
+                annot=few,
+                fmt=".0f",
+                annot_kws={"fontsize": 7},
+                linewidths=0.4,
+                linecolor="white",
+                xticklabels=[_short(float(e)) for e in values.columns],
+                yticklabels=c == 0,
+            )
             ax.tick_params(axis="x", rotation=60, labelsize=8)
             ax.tick_params(axis="y", rotation=0, labelsize=8)
             last = r == len(networks) - 1

@@ -22,8 +22,9 @@ def clean_by_quality(done: pd.DataFrame) -> Figure:
     rows = done.sort_values("n", ascending=False, kind="stable")
     rows = rows.drop_duplicates(["dataset", "network", "defence", "quality"])
     jpeg = of_jpeg(rows)
-    jpeg = jpeg.assign(place=[place(d, n) for d, n in zip(
-        jpeg["dataset"], jpeg["network"], strict=True)])  # fmt: skip
+    jpeg = jpeg.assign(
+        place=[place(d, n) for d, n in zip(jpeg["dataset"], jpeg["network"], strict=True)]
+    )
     order = done[["dataset", "network"]].drop_duplicates().itertuples(index=False, name=None)
     known = set(jpeg["place"])
     styles = line_styles(name for name in (place(*pair) for pair in order) if name in known)
@@ -62,9 +63,13 @@ def threats_by_quality(rows: pd.DataFrame) -> Figure:
             x = line["quality"].astype(float)
             ax.plot(x, line["accuracy"], **style)
             ax.fill_between(
-                x, line["accuracy_low"], line["accuracy_high"], color=style["color"], alpha=0.18,
+                x,
+                line["accuracy_low"],
+                line["accuracy_high"],
+                color=style["color"],
+                alpha=0.18,
                 linewidth=0,
-            )  # fmt: skip
+            )
         ax.axhline(point["undefended"], color="black", linestyle="--", linewidth=1)
         at = "" if pd.isna(point["eps"]) else f", eps {point['eps']:.3g}"
         ax.set(title=f"{place(dataset, network)}{at}", xlim=(0, 100), ylim=(-0.02, 1.02))

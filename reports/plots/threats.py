@@ -52,8 +52,15 @@ def transfer_matrix(rows: pd.DataFrame) -> tuple[pd.DataFrame, float | None] | N
     table = table.drop_duplicates(["source", "network", "eps"])
     own = table[table["source"] == table["network"]].groupby("eps")[["accuracy", "clean"]].mean()
     half = own[own["accuracy"] <= own["clean"] / 2]
-    eps = None if table["eps"].isna().all() else float((half if len(half) else table.set_index(
-        "eps")).index.min() if len(half) else table["eps"].max())  # fmt: skip
+    eps = (
+        None
+        if table["eps"].isna().all()
+        else float(
+            (half if len(half) else table.set_index("eps")).index.min()
+            if len(half)
+            else table["eps"].max()
+        )
+    )
     at = table if eps is None else table[table["eps"] == eps]
     names = list(dict.fromkeys([*at["source"], *at["network"]]))
     matrix = at.pivot(index="source", columns="network", values="accuracy")
@@ -73,11 +80,19 @@ def _drawn(rows: pd.DataFrame, matrix: pd.DataFrame, eps: float | None) -> Figur
     ax = figure.subplots()
     dataset = str(rows["dataset"].iloc[0])
     sns.heatmap(
-        matrix, ax=ax, vmin=0, vmax=1, cmap="cividis", annot=True, fmt=".2f", linewidths=0.5,
-        linecolor="white", cbar_kws={"label": "accuracy"},
+        matrix,
+        ax=ax,
+        vmin=0,
+        vmax=1,
+        cmap="cividis",
+        annot=True,
+        fmt=".2f",
+        linewidths=0.5,
+        linecolor="white",
+        cbar_kws={"label": "accuracy"},
         xticklabels=[place(dataset, n) for n in matrix.columns],
         yticklabels=[place(dataset, n) for n in matrix.index],
-    )  # fmt: skip
+    )
     at = "" if eps is None else f", {budget(str(rows['norm'].iloc[0]), eps)}"
     ax.set(xlabel="scored on", ylabel="crafted on")
     ax.tick_params(axis="x", rotation=30)

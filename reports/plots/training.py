@@ -15,9 +15,11 @@ def draw_training(history: pd.DataFrame, title: str, path: Path) -> None:
     with styled():
         figure = Figure(figsize=(8.4, 3.4), layout="constrained")
         for ax, measure, label in zip(
-            figure.subplots(1, 2), ("accuracy", "loss"), ("accuracy", "loss (cross entropy)"),
+            figure.subplots(1, 2),
+            ("accuracy", "loss"),
+            ("accuracy", "loss (cross entropy)"),
             strict=True,
-        ):  # fmt: skip
+        ):
             for split, colour in (("train", WONG[0]), ("test", WONG[1])):
                 ax.plot(history["epoch"], history[f"{split}_{measure}"], color=colour, label=split)
             ax.set(xlabel="epoch", ylabel=label)

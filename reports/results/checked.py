@@ -16,9 +16,16 @@ MOST_IMAGES = 10**7
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
 _SHARES = (*_ALWAYS, "success_rate", "zero_gradient")
 _SIZES = (
-    "eps", "l2_mean", "l2_median", "l2_max", "linf_mean", "linf_median", "linf_max", "gradients",
+    "eps",
+    "l2_mean",
+    "l2_median",
+    "l2_max",
+    "linf_mean",
+    "linf_median",
+    "linf_max",
+    "gradients",
     "forwards",
-)  # fmt: skip
+)
 
 # a spreadsheet evaluates a field that begins with one of these
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -56,7 +56,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "forwards": ("float", "forward passes an image outside the gradients, likewise", "passes"),
     "data_sha256": ("str", "hash of the images scored", "16 hex digits"),
     "weights_sha256": ("str", "hash of the weights", "16 hex digits"),
-}  # fmt: skip
+}
 
 _DTYPES = {"int": "Int64", "float": "float64", "str": "str"}
 

@@ -6,10 +6,7 @@ import pandas as pd
 
 from reports.worst_case.order import is_transfer
 
-HEADLINE = (
-    "dataset", "network", "attack", "eps", "clean",
-    "undefended", "oblivious", "adaptive",
-)  # fmt: skip
+HEADLINE = ("dataset", "network", "attack", "eps", "clean", "undefended", "oblivious", "adaptive")
 
 
 def headline(table: pd.DataFrame) -> pd.DataFrame:
@@ -34,18 +31,24 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
         bare = bare.sort_values("eps")
         halved = bare[bare["accuracy"] <= bare["clean_accuracy"] / 2]
         chosen = halved.iloc[0] if len(halved) else bare.iloc[-1]
-        same = group[group["eps"].isna()] if pd.isna(chosen["eps"]) else group[
-            group["eps"] == chosen["eps"]
-        ]  # fmt: skip
+        same = (
+            group[group["eps"].isna()]
+            if pd.isna(chosen["eps"])
+            else group[group["eps"] == chosen["eps"]]
+        )
         jpeg = same[same["defence"].str.startswith("jpeg")]
         rows.append(
             (
-                dataset, network, attack, chosen["eps"], chosen["clean_accuracy"],
+                dataset,
+                network,
+                attack,
+                chosen["eps"],
+                chosen["clean_accuracy"],
                 chosen["accuracy"],
                 _best(jpeg[jpeg["threat"] == "oblivious"]),
                 _best(_strongest(jpeg[jpeg["threat"].str.startswith("adaptive")])),
             )
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows, columns=list(HEADLINE))
 
 

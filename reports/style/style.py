@@ -38,11 +38,13 @@ def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """A colour and a marker for each name, dashed from the eighth name on."""
     return {
         name: {
-            "color": WONG[n % len(WONG)], "marker": MARKERS[n % len(MARKERS)], "markersize": 4,
+            "color": WONG[n % len(WONG)],
+            "marker": MARKERS[n % len(MARKERS)],
+            "markersize": 4,
             "linestyle": "-" if n < len(WONG) else "--",
         }
         for n, name in enumerate(names)
-    }  # fmt: skip
+    }
 
 
 @contextmanager

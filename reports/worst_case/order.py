@@ -57,15 +57,19 @@ def strongest(worst: pd.DataFrame, budgets: Mapping[tuple[str, str, str], float]
         if here and row["strongest"]:
             rows.append(
                 {
-                    "place": place(row["dataset"], row["network"]), "norm": row["norm"],
+                    "place": place(row["dataset"], row["network"]),
+                    "norm": row["norm"],
                     "eps": eps,
-                    "defence": row["defence"] if quality is None
+                    "defence": row["defence"]
+                    if quality is None
                     else f"{row['defence']} {int(quality)}",
                     "attacker": f"{row['strongest_threat']}: {row['strongest']}",
-                    "accuracy": row["accuracy"], "low": row["low"], "high": row["high"],
+                    "accuracy": row["accuracy"],
+                    "low": row["low"],
+                    "high": row["high"],
                     "n": row["n"],
                 }
-            )  # fmt: skip
+            )
     columns = ["place", "norm", "eps", "defence", "attacker", "accuracy", "low", "high", "n"]
     return pd.DataFrame(rows, columns=columns)
 

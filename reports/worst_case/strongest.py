@@ -46,8 +46,15 @@ COLUMNS: dict[str, str] = {
 }
 
 _TEXT = (
-    "dataset", "network", "norm", "threat", "defence", "attacks", "strongest", "strongest_threat",
-)  # fmt: skip
+    "dataset",
+    "network",
+    "norm",
+    "threat",
+    "defence",
+    "attacks",
+    "strongest",
+    "strongest_threat",
+)
 _PLACE = ["dataset", "network", "norm", "defence", "quality", "seed"]
 Ids = npt.NDArray[Any]
 Right = npt.NDArray[np.bool_]
@@ -78,13 +85,17 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
                 kept[_at(place, threat, level.eps)] = level.ids, level.right
                 found.append(
                     {
-                        **place, "eps": level.eps, "threat": threat,
-                        "attacks": " + ".join(level.attacks), "strongest": level.strongest,
+                        **place,
+                        "eps": level.eps,
+                        "threat": threat,
+                        "attacks": " + ".join(level.attacks),
+                        "strongest": level.strongest,
                         "strongest_threat": level.threat,
-                        "n": len(level.ids), "clean_correct": int(level.clean.sum()),
+                        "n": len(level.ids),
+                        "clean_correct": int(level.clean.sum()),
                         "correct": int(level.right.sum()),
                     }
-                )  # fmt: skip
+                )
     pairs = np.full((len(found), 4), np.nan)
     for row, counts in zip(found, pairs, strict=True):
         place, eps, threat = {**row, "defence": "none", "quality": None}, row["eps"], row["threat"]

@@ -80,11 +80,13 @@ def test_bench_list_names_plug_ins_and_their_package(bench, distribution) -> Non
         "width=64",
     )
     assert shown["attacks"]["sparse"] == (
-        f"One step in the pixels with the largest gradient. {of}", "eps=0.1 share=0.5",
-    )  # fmt: skip
+        f"One step in the pixels with the largest gradient. {of}",
+        "eps=0.1 share=0.5",
+    )
     assert shown["defences"]["posterise"] == (
-        f"A few grey levels in the place of 256. {of}", "levels=8",
-    )  # fmt: skip
+        f"A few grey levels in the place of 256. {of}",
+        "levels=8",
+    )
     assert shown["data sets"]["stripes"][1] == ""
     for attack in ("fgsm", "autoattack", "cw"):
         assert "targeted=false target=next" in shown["attacks"][attack][1]
@@ -108,9 +110,18 @@ def test_a_broken_plug_in_does_not_break_the_list(bench, distribution, module) -
 def test_the_page_by_dotted_names(bench, package, tmp_path: Path) -> None:
     """On the command line: the user's own word, no --allow-import."""
     code, out = bench(
-        "run", "--network", "mine_network:perceptron:width=8", "--dataset", "mine_data:stripes",
-        "--attack", "mine_attack:Sparse:eps=0.2", "--samples", "10", "--out", "r",
-    )  # fmt: skip
+        "run",
+        "--network",
+        "mine_network:perceptron:width=8",
+        "--dataset",
+        "mine_data:stripes",
+        "--attack",
+        "mine_attack:Sparse:eps=0.2",
+        "--samples",
+        "10",
+        "--out",
+        "r",
+    )
     assert code == 0, out
     assert "used as it is" in out
     assert set(read_results(tmp_path / "r")["attack"]) == {"mine_attack:Sparse"}
@@ -156,13 +167,18 @@ def test_allow_import(bench, package, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "text", "code"),
     [
-        ("threats", "network=pkg.mod:net", True), ("threats", "network=torchvision:vgg11", False),
-        ("networks", "torchvision:vgg11", False), ("networks", "torchvision.models:vgg11", True),
-        ("networks", "torchvision:vgg11+os:system", True), ("attacks", "torchvision:vgg11", True),
-        ("datasets", "npz:c:data.npz", False), ("datasets", "npzz:data", True),
-        ("datasets", "imagefolder:a:b", False), ("defences", "art.defences.x.Y", False),
+        ("threats", "network=pkg.mod:net", True),
+        ("threats", "network=torchvision:vgg11", False),
+        ("networks", "torchvision:vgg11", False),
+        ("networks", "torchvision.models:vgg11", True),
+        ("networks", "torchvision:vgg11+os:system", True),
+        ("attacks", "torchvision:vgg11", True),
+        ("datasets", "npz:c:data.npz", False),
+        ("datasets", "npzz:data", True),
+        ("datasets", "imagefolder:a:b", False),
+        ("defences", "art.defences.x.Y", False),
     ],
-)  # fmt: skip
+)
 def test_where_code_hides(key: str, text: str, code: bool) -> None:
     if not code:
         refuse_import(key, text)
@@ -215,9 +231,15 @@ def test_two_plug_ins_of_one_name(distribution, module) -> None:
 @pytest.mark.parametrize(
     ("name", "code"),
     [
-        ("package.module:thing", True), ("a:b.c", True), ("lenet", False), ("npz:/x/y.npz", False),
-        ("art.attacks.evasion.DeepFool", False), ("a:", False), (":b", False), ("a:b c", False),
+        ("package.module:thing", True),
+        ("a:b.c", True),
+        ("lenet", False),
+        ("npz:/x/y.npz", False),
+        ("art.attacks.evasion.DeepFool", False),
+        ("a:", False),
+        (":b", False),
+        ("a:b c", False),
     ],
-)  # fmt: skip
+)
 def test_what_counts_as_code(name: str, code: bool) -> None:
     assert is_dotted(name) is code

@@ -24,9 +24,14 @@ SHAPE = (1, 28, 28)
 def art_classifier(network: nn.Module, **options: object) -> PyTorchClassifier:
     """ART's own class, wrapped as a user would."""
     return PyTorchClassifier(
-        network, nn.CrossEntropyLoss(), SHAPE, 10, clip_values=(0.0, 1.0),
-        device_type="cpu", **options,
-    )  # fmt: skip
+        network,
+        nn.CrossEntropyLoss(),
+        SHAPE,
+        10,
+        clip_values=(0.0, 1.0),
+        device_type="cpu",
+        **options,
+    )
 
 
 @pytest.mark.parametrize("quality", [None, 30])
@@ -57,9 +62,10 @@ def test_points_outside_are_asked_at_the_nearest_image(
     nearest = np.clip(beyond, 0, 1)
     assert beyond.min() < 0 and beyond.max() > 1
     for ask in (
-        behind.predict, lambda x: behind.loss_gradient(x, one_hot),
+        behind.predict,
+        lambda x: behind.loss_gradient(x, one_hot),
         lambda x: behind.class_gradient(x, 3),
-    ):  # fmt: skip
+    ):
         assert np.array_equal(ask(beyond), ask(nearest))
     # without a defence a network takes any numbers, as ART's own classifier lets it
     bare = Classifier(digits_lenet, SHAPE, 10)

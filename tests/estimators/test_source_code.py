@@ -173,10 +173,22 @@ def test_a_run_after_an_edit_computes_again(
     def run() -> tuple[str, list[float], dict[str, str]]:
         as_in_a_new_process("mine_attack", "mine_helper", "mine_deeper")
         code, out = bench(
-            "run", "--dataset", "digits", "--network", "lenet", "--attack", f"{asked}:eps=0.5",
-            "--attack", "fgsm:eps=0.1", "--threat", "oblivious",
-            "--samples", "20", "--out", "r",
-        )  # fmt: skip
+            "run",
+            "--dataset",
+            "digits",
+            "--network",
+            "lenet",
+            "--attack",
+            f"{asked}:eps=0.5",
+            "--attack",
+            "fgsm:eps=0.1",
+            "--threat",
+            "oblivious",
+            "--samples",
+            "20",
+            "--out",
+            "r",
+        )
         assert code == 0, out
         table = read_results(tmp_path / "r")
         manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())

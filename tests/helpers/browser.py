@@ -15,13 +15,24 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # DevTools reads commands from descriptor 3 and answers on 4; a shell cannot be trusted with both
-LAUNCH = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4);" \
-    " os.execv(sys.argv[3], sys.argv[3:])"  # fmt: skip
+LAUNCH = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4);"
+    " os.execv(sys.argv[3], sys.argv[3:])"
+)
 FLAGS = (
-    "--headless", "--remote-debugging-pipe", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--disable-extensions", "--mute-audio", "--hide-scrollbars", "--force-color-profile=srgb",
-)  # fmt: skip
+    "--headless",
+    "--remote-debugging-pipe",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--mute-audio",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+)
 
 
 def find_browser() -> str | None:
@@ -44,10 +55,21 @@ class Browser:
         ends = [os.dup(fd) for fd in (to_read, to_write)]
         root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         self._process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, *map(str, ends), program, *FLAGS, *root,
-             f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=ends, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-c",
+                LAUNCH,
+                *map(str, ends),
+                program,
+                *FLAGS,
+                *root,
+                f"--user-data-dir={profile}",
+                "about:blank",
+            ],
+            pass_fds=ends,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         for fd in (to_read, to_write, *ends):
             os.close(fd)
         targets = self.call("Target.getTargets", session=None)["targetInfos"]
@@ -88,9 +110,12 @@ class Browser:
     def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False) -> None:
         """Load a file in a window of this size and wait until it is there."""
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, mobile=width < 600,
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            mobile=width < 600,
             deviceScaleFactor=1,
-        )  # fmt: skip
+        )
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
         self.events.clear()
@@ -114,9 +139,13 @@ class Browser:
         """Press a key."""
         for kind in ("keyDown", "keyUp"):
             self.call(
-                "Input.dispatchKeyEvent", type=kind, key=name, code=name, text=text,
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=name,
+                code=name,
+                text=text,
                 windowsVirtualKeyCode=code,
-            )  # fmt: skip
+            )
 
     def screenshot(self, path: Path, whole: bool = False) -> None:
         """What the window shows, or the whole page, as a PNG."""

@@ -17,11 +17,35 @@ from estimators.networks.registry import NETWORKS
 from reports.results.columns import COLUMNS
 
 EVIL = [
-    "", " ", "../../outside", "/etc/passwd", "a/../../b", "a\0b", "<script>alert(1)</script>",
-    "=cmd()", "a" * 5000, "é\u202e\u2028", "\ud800", "C:\\x", "none", "inf", "nan", "-1", "1e999",
-    "art.attacks.evasion.DeepFool", "art.attacks.evasion.Nowhere", "os.system", "npz:", "npz:/",
-    "npz:../x.npz", "imagefolder:.", "imagefolder:\0", "{}", "[1, 2]", "!!python/object:os.system",
-]  # fmt: skip
+    "",
+    " ",
+    "../../outside",
+    "/etc/passwd",
+    "a/../../b",
+    "a\0b",
+    "<script>alert(1)</script>",
+    "=cmd()",
+    "a" * 5000,
+    "é\u202e\u2028",
+    "\ud800",
+    "C:\\x",
+    "none",
+    "inf",
+    "nan",
+    "-1",
+    "1e999",
+    "art.attacks.evasion.DeepFool",
+    "art.attacks.evasion.Nowhere",
+    "os.system",
+    "npz:",
+    "npz:/",
+    "npz:../x.npz",
+    "imagefolder:.",
+    "imagefolder:\0",
+    "{}",
+    "[1, 2]",
+    "!!python/object:os.system",
+]
 known = st.sampled_from([*DATASETS, *NETWORKS, *ATTACKS, *DEFENCES, "oblivious", "adaptive"])
 text = st.one_of(st.sampled_from(EVIL), known, st.text(max_size=12))
 number = st.one_of(
@@ -35,11 +59,24 @@ value = st.recursive(
 )
 params = st.dictionaries(
     st.sampled_from(
-        ["eps", "max_iter", "norm", "quality", "engine", "targeted", "target", "extra_layers",
-         "dropout", "eps_step", "confidence", "activation"]
+        [
+            "eps",
+            "max_iter",
+            "norm",
+            "quality",
+            "engine",
+            "targeted",
+            "target",
+            "extra_layers",
+            "dropout",
+            "eps_step",
+            "confidence",
+            "activation",
+        ]
     ),
-    st.one_of(scalar, st.lists(scalar, max_size=3)), max_size=2,
-)  # fmt: skip
+    st.one_of(scalar, st.lists(scalar, max_size=3)),
+    max_size=2,
+)
 entry = st.one_of(
     text,
     st.builds(lambda name, more: {"name": name, **more}, st.one_of(known, text), params),
@@ -51,9 +88,8 @@ plausible: dict[str, st.SearchStrategy[Any]] = {
     "datasets": st.lists(st.one_of(st.just("digits"), text), max_size=2),
     "networks": st.lists(st.one_of(st.just("lenet"), entry), max_size=2),
     "attacks": st.lists(
-        st.one_of(
-            st.builds(lambda n, e: {"name": n, "eps": e}, known, st.floats(0, 1)), entry
-        ), max_size=3,
+        st.one_of(st.builds(lambda n, e: {"name": n, "eps": e}, known, st.floats(0, 1)), entry),
+        max_size=3,
     ),
     "threats": st.lists(st.sampled_from(["oblivious", "adaptive", "blind"]), max_size=2),
     "defences": st.lists(entry, max_size=2),
@@ -61,7 +97,7 @@ plausible: dict[str, st.SearchStrategy[Any]] = {
     "seed": st.one_of(st.integers(0, 5), scalar),
     "engine": st.sampled_from(["fast", "stock", "slow"]),
     "blocks": st.lists(st.dictionaries(st.sampled_from(KEYS), value, max_size=2), max_size=2),
-}  # fmt: skip
+}
 
 
 @st.composite
@@ -101,11 +137,38 @@ def laughs(depth: int) -> bytes:
 
 
 field = st.one_of(
-    st.sampled_from(["", "0", "1", "-1", "1e400", "nan", "inf", "-inf", "0x10", "1_000", "=1+1",
-                     "@SUM(A1)", "99999999999999999999", "\x00", "\ud800", "ok", "failed", "'",
-                     "9" * 200_000, "{" * 3000, '{"eps": NaN}', "<img src=x>", "../../x", "True"]),
-    st.text(max_size=6), st.floats().map(repr), st.integers().map(str),
-)  # fmt: skip
+    st.sampled_from(
+        [
+            "",
+            "0",
+            "1",
+            "-1",
+            "1e400",
+            "nan",
+            "inf",
+            "-inf",
+            "0x10",
+            "1_000",
+            "=1+1",
+            "@SUM(A1)",
+            "99999999999999999999",
+            "\x00",
+            "\ud800",
+            "ok",
+            "failed",
+            "'",
+            "9" * 200_000,
+            "{" * 3000,
+            '{"eps": NaN}',
+            "<img src=x>",
+            "../../x",
+            "True",
+        ]
+    ),
+    st.text(max_size=6),
+    st.floats().map(repr),
+    st.integers().map(str),
+)
 
 
 @st.composite
@@ -148,9 +211,11 @@ def archives(draw: st.DrawFn) -> bytes:
     kinds = st.sampled_from(["u1", "f4", "f8", "i8", "?", "c8", "U3", "S2", "M8[s]", "u8", "f2"])
     shapes = st.lists(st.sampled_from([0, 1, 2, 3, 8, 10]), max_size=5)
     arrays: dict[str, Any] = {
-        "x_test": np.zeros((4, 12, 12), np.uint8), "y_test": np.arange(4) % 2,
-        "x_train": np.zeros((4, 12, 12), np.uint8), "y_train": np.arange(4) % 2,
-    }  # fmt: skip
+        "x_test": np.zeros((4, 12, 12), np.uint8),
+        "y_test": np.arange(4) % 2,
+        "x_train": np.zeros((4, 12, 12), np.uint8),
+        "y_train": np.arange(4) % 2,
+    }
     for name in draw(st.lists(st.sampled_from([*arrays, "idx_test", "classes"]), max_size=3)):
         array = np.ones(draw(shapes), draw(kinds))
         if array.dtype.kind == "f" and array.size and draw(st.booleans()):
@@ -171,14 +236,35 @@ argument = text.map(lambda t: t.replace("\0", "")).filter(
     lambda t: not any(0xD800 <= ord(c) < 0xE000 for c in t)
 )
 OPTIONS = {
-    "run": ["--grid", "--dataset", "--network", "--attack", "--threat", "--samples", "--seed",
-            "--out", "--threads", "--baseline", "--retry-failed", "--data-dir", "--device"],
+    "run": [
+        "--grid",
+        "--dataset",
+        "--network",
+        "--attack",
+        "--threat",
+        "--samples",
+        "--seed",
+        "--out",
+        "--threads",
+        "--baseline",
+        "--retry-failed",
+        "--data-dir",
+        "--device",
+    ],
     "summary": ["--network", "--dataset", "--data-dir"],
-    "compare": ["--force", "--correction", "--level", "--format", "--plot", "--out", "--fail-on",
-                "--tolerance"],
+    "compare": [
+        "--force",
+        "--correction",
+        "--level",
+        "--format",
+        "--plot",
+        "--out",
+        "--fail-on",
+        "--tolerance",
+    ],
     "report": ["--baseline"],
     "train": ["--network", "--dataset", "--epochs", "--seed", "--out", "--data-dir"],
-}  # fmt: skip
+}
 
 
 @st.composite

@@ -53,13 +53,20 @@ class MadeUp:
         self.manifest: dict[str, Any] = {"data": {}, "outputs": {}, "wrapping": {}, "cells": 0}
         for dataset, networks in (datasets or {"digits": ["lenet"]}).items():
             self.manifest["data"][dataset] = {
-                "shape": [1, 28, 28], "classes": 10, "sha256": "0" * 64, "images": samples,
-            }  # fmt: skip
+                "shape": [1, 28, 28],
+                "classes": 10,
+                "sha256": "0" * 64,
+                "images": samples,
+            }
             for network in networks:
                 self.manifest["wrapping"][f"{dataset}/{network}"] = []
                 self.manifest["outputs"][f"{dataset}/{network}"] = {
-                    "images": 125, "low": -9.5, "high": 14.0, "sum_low": -8.0, "sum_high": 6.0,
-                }  # fmt: skip
+                    "images": 125,
+                    "low": -9.5,
+                    "high": 14.0,
+                    "sum_low": -8.0,
+                    "sum_high": 6.0,
+                }
                 rng = np.random.default_rng([len(dataset), *network.encode()])
                 margin = rng.gamma(3.0, 0.035, samples) * (rng.random(samples) > 0.03)
                 for attack, sizes in attacks.items():
@@ -68,15 +75,28 @@ class MadeUp:
                             for eps in sizes:
                                 n = (fewer or {}).get(attack, samples)
                                 self._add(
-                                    dataset, network, attack, eps, threat, defence, quality,
+                                    dataset,
+                                    network,
+                                    attack,
+                                    eps,
+                                    threat,
+                                    defence,
+                                    quality,
                                     margin[:n],
-                                )  # fmt: skip
+                                )
         self.manifest["cells"] = len(self.rows)
 
     def _add(
-        self, dataset: str, network: str, attack: str, eps: float | None, threat: str,
-        defence: str, quality: int | None, margin: np.ndarray,
-    ) -> None:  # fmt: skip
+        self,
+        dataset: str,
+        network: str,
+        attack: str,
+        eps: float | None,
+        threat: str,
+        defence: str,
+        quality: int | None,
+        margin: np.ndarray,
+    ) -> None:
         norm, gradients, forwards, strength = ATTACKS[attack]
         place = (dataset, network, attack, eps, threat, defence, quality)
         key = hashlib.sha256(repr(place).encode()).hexdigest()[:16]
@@ -96,27 +116,48 @@ class MadeUp:
         params = {"engine": "fast"} | ({"max_iter": gradients} if gradients > 1 else {})
         low, high = wilson(int(right.sum()), n)
         row: dict[str, Any] = {
-            "schema": SCHEMA, "cell": key, "dataset": dataset, "network": network,
-            "attack": attack, "norm": norm, "eps": eps, "threat": threat, "defence": defence,
-            "quality": quality, "attack_params": json.dumps(params), "samples": str(n), "seed": 0,
-            "n": n, "status": "ok", "reason": "", "clean_correct": int(clean.sum()),
-            "clean_accuracy": clean.mean(), "correct": int(right.sum()), "accuracy": right.mean(),
-            "accuracy_low": float(low), "accuracy_high": float(high),
+            "schema": SCHEMA,
+            "cell": key,
+            "dataset": dataset,
+            "network": network,
+            "attack": attack,
+            "norm": norm,
+            "eps": eps,
+            "threat": threat,
+            "defence": defence,
+            "quality": quality,
+            "attack_params": json.dumps(params),
+            "samples": str(n),
+            "seed": 0,
+            "n": n,
+            "status": "ok",
+            "reason": "",
+            "clean_correct": int(clean.sum()),
+            "clean_accuracy": clean.mean(),
+            "correct": int(right.sum()),
+            "accuracy": right.mean(),
+            "accuracy_low": float(low),
+            "accuracy_high": float(high),
             "success_rate": float((clean & ~right).sum() / max(clean.sum(), 1)),
-            "zero_gradient": 0.0 if gradients else None, "over_budget": 0,
-            "gradients": float(gradients), "forwards": float(forwards),
-            "data_sha256": "d" * 16, "weights_sha256": "e" * 16,
-        }  # fmt: skip
+            "zero_gradient": 0.0 if gradients else None,
+            "over_budget": 0,
+            "gradients": float(gradients),
+            "forwards": float(forwards),
+            "data_sha256": "d" * 16,
+            "weights_sha256": "e" * 16,
+        }
         for name, value in (("l2", l2), ("linf", change)):
             row.update({f"{name}_{part}": float(value) for part in ("mean", "median", "max")})
         self.rows.append(row)
         self.predictions[key] = pd.DataFrame(
             {
-                "cell": key, "id": ids, "label": label,
+                "cell": key,
+                "id": ids,
+                "label": label,
                 "clean": np.where(clean, label, (label + 1) % 10),
                 "adversarial": np.where(right, label, (label + 1) % 10),
             }
-        )  # fmt: skip
+        )
 
     def cells(self, **wanted: Any) -> list[dict[str, Any]]:
         """The rows with these values."""

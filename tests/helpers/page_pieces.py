@@ -35,8 +35,19 @@ def write_gallery(folder: Path, label: str = "8") -> None:
         read = {"predicted": label, "right": role != "attacked", "confidence": 0.9}
         shown.append({"role": role, "file": f"{role}.png", **(read if role != "noise" else {})})
     entry = {
-        "dataset": "digits", "network": "lenet", "story": "rescued", "attack": "fgsm", "eps": 0.1,
-        "norm": "inf", "threat": "oblivious", "defence": "JPEG 50", "id": 7, "label": label,
-        "l2": 1.5, "linf": 0.1, "noise_scale": 5.0, "pictures": shown,
-    }  # fmt: skip
+        "dataset": "digits",
+        "network": "lenet",
+        "story": "rescued",
+        "attack": "fgsm",
+        "eps": 0.1,
+        "norm": "inf",
+        "threat": "oblivious",
+        "defence": "JPEG 50",
+        "id": 7,
+        "label": label,
+        "l2": 1.5,
+        "linf": 0.1,
+        "noise_scale": 5.0,
+        "pictures": shown,
+    }
     (folder / "gallery" / "gallery.json").write_text(json.dumps([entry]), encoding="utf-8")

@@ -5,10 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 TINY: dict[str, Any] = {
-    "samples": 30, "iterated_samples": 5, "gap_images": 50, "points": 7, "pgd_steps": 1, "seeds": 2,
-}  # fmt: skip
+    "samples": 30,
+    "iterated_samples": 5,
+    "gap_images": 50,
+    "points": 7,
+    "pgd_steps": 1,
+    "seeds": 2,
+}
 FIRST = ["dataset", "network"]
 ACCURACY = [
-    "epochs", "seed", "attack", "norm", "eps", "threat", "n", "correct", "accuracy",
-    "accuracy_low", "accuracy_high", "relative",
-]  # fmt: skip
+    "epochs",
+    "seed",
+    "attack",
+    "norm",
+    "eps",
+    "threat",
+    "n",
+    "correct",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "relative",
+]

@@ -21,8 +21,18 @@ from estimators.data.images import Images
 from reports.results.atomic import csv_text, replace_text
 
 FILE = Path("reports") / "baselines" / "chunk_times.csv"
-COLUMNS = ("dataset", "network", "attack", "sees", "attacks", "defences", "images", "seconds",
-           "network_bytes", "image_bytes")  # fmt: skip
+COLUMNS = (
+    "dataset",
+    "network",
+    "attack",
+    "sees",
+    "attacks",
+    "defences",
+    "images",
+    "seconds",
+    "network_bytes",
+    "image_bytes",
+)
 # what a worker does before its first chunk
 START = "import distributed.nanny, benchmark.remote, benchmark.engine, torch"
 
@@ -42,9 +52,14 @@ def kind_of(task: Task, images: int) -> Kind:
     """What decides the time of a chunk: eps and JPEG quality do not, or little."""
     attack = task.attacks[0].without("eps")
     return (
-        task.dataset, str(task.network), str(attack), task.sees.name,
-        len(task.attacks), len(task.defences), images,
-    )  # fmt: skip
+        task.dataset,
+        str(task.network),
+        str(attack),
+        task.sees.name,
+        len(task.attacks),
+        len(task.defences),
+        images,
+    )
 
 
 def sizes(samples: int, batch: int) -> list[int]:
@@ -97,9 +112,11 @@ def start_seconds() -> float:
     before = os.times()
     subprocess.run([sys.executable, "-c", START], check=True)
     after = os.times()
-    return after.children_user + after.children_system - (
-        before.children_user + before.children_system
-    )  # fmt: skip
+    return (
+        after.children_user
+        + after.children_system
+        - (before.children_user + before.children_system)
+    )
 
 
 def read_times(path: Path = FILE) -> dict[Kind, Chunk]:
@@ -107,11 +124,16 @@ def read_times(path: Path = FILE) -> dict[Kind, Chunk]:
     with path.open(encoding="utf-8", newline="") as file:
         return {
             (
-                row["dataset"], row["network"], row["attack"], row["sees"],
-                int(row["attacks"]), int(row["defences"]), int(row["images"]),
+                row["dataset"],
+                row["network"],
+                row["attack"],
+                row["sees"],
+                int(row["attacks"]),
+                int(row["defences"]),
+                int(row["images"]),
             ): Chunk(float(row["seconds"]), int(row["network_bytes"]), int(row["image_bytes"]))
             for row in csv.DictReader(file)
-        }  # fmt: skip
+        }
 
 
 def write_times(found: Iterable[tuple[Kind, Chunk]], path: Path = FILE) -> None:

@@ -97,8 +97,9 @@ def main() -> None:
         prefix = f"-artifact_prefix={Path.cwd()}/"
         longest = max([4096, *map(len, seeds)])
         assert longest < MOST_BYTES
-        atheris.Setup([*sys.argv, prefix, f"-max_len={longest}", "-timeout=60",
-                      "-len_control=0"], one)  # fmt: skip
+        atheris.Setup(
+            [*sys.argv, prefix, f"-max_len={longest}", "-timeout=60", "-len_control=0"], one
+        )
         atheris.Fuzz()
 
 

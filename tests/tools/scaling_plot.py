@@ -26,12 +26,19 @@ def write_scaling(table: Path, path: Path) -> None:
         ("chunk_bound", "start-up + longest chunk", "-."),
         ("client_bound", "client and scheduler", "-"),
     ):
-        axes.plot(first["workers"], first[column], style, color="#909090", linewidth=1.2,
-                  label=name)  # fmt: skip
+        axes.plot(
+            first["workers"], first[column], style, color="#909090", linewidth=1.2, label=name
+        )
     for order, (colour, marker, style) in _LOOKS.items():
         some = rows[rows["order"] == order]
-        axes.plot(some["workers"], some["seconds"], style, marker=marker, color=colour,
-                  label=f"simulated, {order}")  # fmt: skip
+        axes.plot(
+            some["workers"],
+            some["seconds"],
+            style,
+            marker=marker,
+            color=colour,
+            label=f"simulated, {order}",
+        )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(first["workers"], [str(n) for n in first["workers"]])

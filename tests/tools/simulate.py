@@ -19,8 +19,17 @@ from estimators.errors import InputError
 from reports.results.atomic import csv_text, replace_text
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
-COLUMNS = ("order", "workers", "seconds", "speedup", "efficiency", "work_bound", "chunk_bound",
-           "client_bound", "limit")  # fmt: skip
+COLUMNS = (
+    "order",
+    "workers",
+    "seconds",
+    "speedup",
+    "efficiency",
+    "work_bound",
+    "chunk_bound",
+    "client_bound",
+    "limit",
+)
 
 
 @dataclass(frozen=True)
@@ -61,16 +70,19 @@ def chunks_of(tasks: Sequence[Task], times: dict[Kind, Chunk], batch: int) -> li
             kind = kind_of(task, size)
             if kind not in times:
                 raise InputError(
-                    f"simulation: no time for {kind}; measure with `python tests/tools/chunk_times.py`"
+                    f"simulation: no time for {kind};"
+                    " measure with `python tests/tools/chunk_times.py`"
                 )
             chunk = times[kind]
             found.append(
                 Work(
-                    chunk.seconds, (task.dataset, str(task.network)),
+                    chunk.seconds,
+                    (task.dataset, str(task.network)),
                     (task.dataset, task.samples, task.seed, number),
-                    chunk.network_bytes, chunk.image_bytes,
+                    chunk.network_bytes,
+                    chunk.image_bytes,
                 )
-            )  # fmt: skip
+            )
     return found
 
 
@@ -91,9 +103,7 @@ def simulate(chunks: Sequence[Work], workers: int, costs: Costs) -> float:
         client += costs.client
         at, number = heapq.heappop(free)
         begin = max(at, client + costs.answer)
-        for name, size in (
-            (chunk.network, chunk.network_bytes), (chunk.images, chunk.image_bytes),
-        ):  # fmt: skip
+        for name, size in ((chunk.network, chunk.network_bytes), (chunk.images, chunk.image_bytes)):
             if name not in there[number]:
                 there[number].add(name)
                 begin += size / costs.bandwidth
@@ -118,9 +128,16 @@ def rows_of(order: str, chunks: Sequence[Work], costs: Costs) -> list[tuple[obje
         }
         limit = max(bounds, key=lambda name: bounds[name])
         rows.append(
-            (order, workers, f"{seconds:.1f}", f"{one / seconds:.1f}",
-             f"{one / seconds / workers:.3f}", *(f"{b:.1f}" for b in bounds.values()), limit)
-        )  # fmt: skip
+            (
+                order,
+                workers,
+                f"{seconds:.1f}",
+                f"{one / seconds:.1f}",
+                f"{one / seconds / workers:.3f}",
+                *(f"{b:.1f}" for b in bounds.values()),
+                limit,
+            )
+        )
     return rows
 
 

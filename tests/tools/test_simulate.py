@@ -34,9 +34,12 @@ CASES = {
     "the client is the bottleneck": ([work(0)] * 100, 100, Costs(0, 0.5, 0, 1e6), 50),
     "the answer is awaited by an idle worker": ([work(2)], 1, Costs(0, 0, 0.25, 1e6), 2.25),
     "images travel once to each worker": (
-        [work(1, 0, 10**6), work(1, 1, 10**6), work(1, 0, 10**6), work(1, 1, 10**6)], 1, FREE, 6,
+        [work(1, 0, 10**6), work(1, 1, 10**6), work(1, 0, 10**6), work(1, 1, 10**6)],
+        1,
+        FREE,
+        6,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -61,9 +64,11 @@ def test_no_order_beats_the_bounds(tmp_path: Path) -> None:
 
 def test_chunks_of_a_plan_and_their_times(tmp_path: Path) -> None:
     grid = Grid(
-        name="g", samples=300, threats=["oblivious"],
+        name="g",
+        samples=300,
+        threats=["oblivious"],
         attacks=[{"name": "fgsm", "eps": [0.1, 0.2]}, {"name": "pgd", "eps": [0.1, 0.2]}],
-    )  # fmt: skip
+    )
     tasks = plan(grid.cells())
     assert sizes(300, 125) == [125, 125, 50]
     kinds = {kind_of(task, size): Chunk(size / 100, 10, 20) for task in tasks for size in (125, 50)}

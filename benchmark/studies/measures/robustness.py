@@ -113,19 +113,28 @@ def _accuracies(eps: list[float], right: Bools) -> Iterator[dict[str, Any]]:
     for size, hits in zip(eps, right.sum(1).tolist(), strict=True):
         low, high = wilson(hits, n)
         yield {
-            "eps": size, "threat": "white-box", "n": n, "correct": hits, "accuracy": hits / n,
-            "accuracy_low": float(low), "accuracy_high": float(high),
+            "eps": size,
+            "threat": "white-box",
+            "n": n,
+            "correct": hits,
+            "accuracy": hits / n,
+            "accuracy_low": float(low),
+            "accuracy_high": float(high),
             "relative": hits / clean if clean else float("nan"),
-        }  # fmt: skip
+        }
 
 
 def _area(eps: list[float], right: Bools) -> dict[str, Any]:
     area, clean = area_under_curve(eps, right), float(right[0].mean())
     return {
-        "eps_max": max(eps), "points": len(eps), "n": right.shape[1],
-        "area": area.value, "area_low": area.low, "area_high": area.high,
+        "eps_max": max(eps),
+        "points": len(eps),
+        "n": right.shape[1],
+        "area": area.value,
+        "area_low": area.low,
+        "area_high": area.high,
         "relative": area.value / clean if clean else float("nan"),
-    }  # fmt: skip
+    }
 
 
 def _median(found: npt.NDArray[np.float64], top: float) -> dict[str, Any]:
@@ -134,17 +143,18 @@ def _median(found: npt.NDArray[np.float64], top: float) -> dict[str, Any]:
     held = ~np.isfinite(found)
     median = median_smallest_eps(np.where(held, top, found), held)
     return {
-        "eps_max": top, "n": len(found), "held": int(held.sum()),
-        "median": median.value, "median_low": median.low, "median_high": median.high,
-    }  # fmt: skip
+        "eps_max": top,
+        "n": len(found),
+        "held": int(held.sum()),
+        "median": median.value,
+        "median_low": median.low,
+        "median_high": median.high,
+    }
 
 
 def _gap(network: torch.nn.Module, train: Images, test: Images, probe: Probe) -> dict[str, Any]:
     n = min(probe.gap_images, len(train), len(test))
-    row: dict[str, Any] = {
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "images": n,
-    }
+    row: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "images": n}
     network = network.to(probe.device)
     for name, split in (("train", train), ("test", test)):
         loss, accuracy = evaluate(network, subset(split, n, probe.seed), probe.device)

@@ -141,15 +141,23 @@ def compared(larger: Floats, smaller: Floats, seed: int) -> dict[str, float | in
     above = int((ratio > 1).sum())
     low, high = wilson(above, len(ratio))
     found: dict[str, float | int] = {
-        "n": len(ratio), "ratio": float(np.median(ratio)) if len(ratio) else math.nan,
-        "ratio_low": math.nan, "ratio_high": math.nan,
+        "n": len(ratio),
+        "ratio": float(np.median(ratio)) if len(ratio) else math.nan,
+        "ratio_low": math.nan,
+        "ratio_high": math.nan,
         "share": above / len(ratio) if len(ratio) else math.nan,
-        "share_low": float(low), "share_high": float(high),
-    }  # fmt: skip
+        "share_low": float(low),
+        "share_high": float(high),
+    }
     if len(ratio) > 1:
         limits = bootstrap(
-            (ratio,), np.median, n_resamples=2000, vectorized=True, method="percentile",
-            rng=np.random.default_rng(seed), batch=200,
-        ).confidence_interval  # fmt: skip
+            (ratio,),
+            np.median,
+            n_resamples=2000,
+            vectorized=True,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+            batch=200,
+        ).confidence_interval
         found |= {"ratio_low": float(limits.low), "ratio_high": float(limits.high)}
     return found

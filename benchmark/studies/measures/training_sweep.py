@@ -129,9 +129,13 @@ def one(training: Training, probe: Probe, own: Measure | None = None) -> Tables:
     from estimators.training.checkpoints import obtain
 
     trained = obtain(
-        training.dataset, training.network, training.epochs, training.seed,
-        probe.data_dir, probe.device,
-    )  # fmt: skip
+        training.dataset,
+        training.network,
+        training.epochs,
+        training.seed,
+        probe.data_dir,
+        probe.device,
+    )
     found = measure(trained.network, training.dataset, probe)
     if own is not None:
         shape, _ = image_shape(training.dataset, probe.data_dir)

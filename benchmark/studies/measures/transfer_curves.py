@@ -65,9 +65,13 @@ class Curve:
     def names(self) -> dict[str, Any]:
         """What names the curve in every table."""
         return {
-            "dataset": self.dataset, "network": self.network, "training_seed": self.seed,
-            "size": self.size, "direction": self.direction, "quality": self.quality,
-        }  # fmt: skip
+            "dataset": self.dataset,
+            "network": self.network,
+            "training_seed": self.seed,
+            "size": self.size,
+            "direction": self.direction,
+            "quality": self.quality,
+        }
 
 
 def curves_of(ask: Ask, dataset: str) -> Iterator[Curve]:
@@ -95,10 +99,20 @@ def curves_of(ask: Ask, dataset: str) -> Iterator[Curve]:
                     norms = answers(layer, seen, still).reshape(2, -1, phases)
                     whole, moving = np.sqrt((norms**2).mean(axis=2))
                     yield Curve(
-                        dataset, network, seed, size, size == own, direction, quality, cycles,
-                        whole, moving, float(answers(layer, still, still)[0, 0]),
-                        size * (channels / 8) ** 0.5 * contrast, left,
-                    )  # fmt: skip
+                        dataset,
+                        network,
+                        seed,
+                        size,
+                        size == own,
+                        direction,
+                        quality,
+                        cycles,
+                        whole,
+                        moving,
+                        float(answers(layer, still, still)[0, 0]),
+                        size * (channels / 8) ** 0.5 * contrast,
+                        left,
+                    )
 
 
 def _first_layers(ask: Ask, dataset: str, channels: int) -> list[tuple[str, int, torch.nn.Conv2d]]:

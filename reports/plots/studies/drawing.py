@@ -81,17 +81,26 @@ def scale_of(figure: Figure, shown: Any, *axes: Axes) -> None:
 
 
 def boxes(
-    ax: Axes, values: Sequence[Any], positions: Sequence[float], width: float,
+    ax: Axes,
+    values: Sequence[Any],
+    positions: Sequence[float],
+    width: float,
     colours: Sequence[str],
-) -> list[Any]:  # fmt: skip
+) -> list[Any]:
     """A box a series of numbers, as matplotlib's patches: quartiles, median, whiskers 5 to 95 %.
 
     (seaborn's boxplot warns under matplotlib 3.11.)
     """
     drawn = ax.boxplot(
-        values, positions=positions, widths=width, whis=(5, 95), showfliers=False,
-        patch_artist=True, medianprops={"color": "black"}, manage_ticks=False,
-    )  # fmt: skip
+        values,
+        positions=positions,
+        widths=width,
+        whis=(5, 95),
+        showfliers=False,
+        patch_artist=True,
+        medianprops={"color": "black"},
+        manage_ticks=False,
+    )
     found: list[Any] = drawn["boxes"]
     for box, colour in zip(found, colours, strict=True):
         box.set(facecolor=colour, linewidth=0.6)

@@ -53,10 +53,11 @@ def _panels(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
         )
         name = ATTACK_NAMES[row["attack"]]
         show_image(
-            line[0], clean,
+            line[0],
+            clean,
             f"{row['split']}[{row['id']}]: {row['class']}\n"
             f"read as {row['predicted']} ({100 * row['confidence']:.0f} %)",
-        )  # fmt: skip
+        )
         if row["smallest_eps"] == 0:
             texts = (f"{name}: no noise needed", "wrong without an attack")
         elif row["censored"]:
@@ -101,15 +102,22 @@ def _survival(survival: pd.DataFrame, summary: pd.DataFrame) -> Figure:
             eps, share = ([first, *curve[name]] for name, first in (("eps", start), ("share", 1)))
             ax.step(eps, share, where="post", color=colour, label=label)
             ax.fill_between(
-                curve["eps"], curve["share_low"].fillna(curve["share"]),
+                curve["eps"],
+                curve["share_low"].fillna(curve["share"]),
                 curve["share_high"].fillna(curve["share"]),
-                step="post", color=colour, alpha=0.2, linewidth=0,
-            )  # fmt: skip
+                step="post",
+                color=colour,
+                alpha=0.2,
+                linewidth=0,
+            )
         norm = str(lines["norm"].iloc[0])
         ax.set(
-            xscale="log", ylim=(0, 1.02), xlabel=NORM_LABEL[norm],
-            ylabel="share of images still right", title=ATTACK_NAMES[attack],
-        )  # fmt: skip
+            xscale="log",
+            ylim=(0, 1.02),
+            xlabel=NORM_LABEL[norm],
+            ylabel="share of images still right",
+            title=ATTACK_NAMES[attack],
+        )
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
     figure.suptitle("Images that hold out (right without attack; Kaplan-Meier with 95 % bands)")
     return figure
@@ -126,7 +134,9 @@ def _lengths(broken: pd.DataFrame) -> Figure:
     grouped_boxes(ax, rows, "subject", "l2", "name")
     ax.legend(loc="upper right")
     ax.set(
-        yscale="log", xlabel="", ylabel="$L_2$ of the step (pixels in [0, 1])",
+        yscale="log",
+        xlabel="",
+        ylabel="$L_2$ of the step (pixels in [0, 1])",
         title="Length of the step at first error (box: quartiles, whiskers: 5 % to 95 %)",
-    )  # fmt: skip
+    )
     return figure

@@ -24,16 +24,22 @@ from reports.style.labels import place
 from reports.style.style import WONG, styled
 
 NAMES = {
-    "image": "image", "attacked_fgsm": "image + FGSM", "attacked_fgm": "image + FGM",
-    "attacked_random": "image + random signs", "noise_fgsm": "FGSM noise",
-    "noise_fgm": "FGM noise", "noise_random": "random signs",
-}  # fmt: skip
+    "image": "image",
+    "attacked_fgsm": "image + FGSM",
+    "attacked_fgm": "image + FGM",
+    "attacked_random": "image + random signs",
+    "noise_fgsm": "FGSM noise",
+    "noise_fgm": "FGM noise",
+    "noise_random": "random signs",
+}
 NOISES = ("noise_fgsm", "noise_fgm", "noise_random")
 SHOWN = ("image", "attacked_fgsm", "attacked_fgm", "attacked_random")
 PAIRS = {
-    "fgsm~fgm": "FGM noise", "fgsm~fgm_other": "FGM noise of\nanother image",
-    "fgsm~image": "the image", "fgsm~random": "random signs",
-}  # fmt: skip
+    "fgsm~fgm": "FGM noise",
+    "fgsm~fgm_other": "FGM noise of\nanother image",
+    "fgsm~image": "the image",
+    "fgsm~random": "random signs",
+}
 COLOURS = dict(zip(NAMES, ("#777777", *WONG[:6]), strict=True))
 LOG_MAGNITUDE = "log$_{10}$ magnitude"
 HALF_NYQUIST = 0.25
@@ -114,9 +120,13 @@ def _spectra(figure: Figure, axes: Any, spectra: list[Array]) -> None:
     for ax, spectrum in zip(axes, spectra, strict=True):
         height, width = spectrum.shape
         shown = ax.imshow(
-            spectrum, cmap="magma", vmin=low, vmax=high, interpolation="nearest",
+            spectrum,
+            cmap="magma",
+            vmin=low,
+            vmax=high,
+            interpolation="nearest",
             extent=(-0.5 - 0.5 / width, 0.5 - 0.5 / width, 0.5 - 0.5 / height, -0.5 - 0.5 / height),
-        )  # fmt: skip
+        )
         bare(ax, "spectrum")
         ax.set_xlabel("-0.5 to 0.5 cycles/pixel", fontsize=7)
     figure.colorbar(shown, ax=list(axes), label=LOG_MAGNITUDE, shrink=0.85)
@@ -129,9 +139,13 @@ def _radial(table: pd.DataFrame) -> Figure:
             line = rows[rows["what"] == what]
             ax.plot(line["frequency"], line["median"], color=COLOURS[what], label=NAMES[what])
             ax.fill_between(
-                line["frequency"], line["low10"], line["high90"], color=COLOURS[what], alpha=0.13,
+                line["frequency"],
+                line["low10"],
+                line["high90"],
+                color=COLOURS[what],
+                alpha=0.13,
                 lw=0,
-            )  # fmt: skip
+            )
         ax.axvline(HALF_NYQUIST, color="#777777", lw=0.8, ls=":")
         ax.set_xlim(0, None)
     every = [ax for ax, _ in axes]

@@ -8,14 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.plots.studies.drawing import (
-    Array,
-    arrays_of,
-    by_subject,
-    save,
-    show_image,
-    table_of,
-)
+from reports.plots.studies.drawing import Array, arrays_of, by_subject, save, show_image, table_of
 from reports.style.axes import flat_grid, outer_labels
 from reports.style.labels import data_name, file_name, place
 from reports.style.style import WONG, styled
@@ -89,21 +82,28 @@ def _rescued(rescued: pd.DataFrame) -> Figure:
             part = part.sort_values("quality")
             ax.plot(part["quality"], part[measure], style, color=colour, label=label, markersize=4)
             ax.fill_between(
-                part["quality"], part[f"{measure}_low"], part[f"{measure}_high"],
-                color=colour, alpha=0.18, linewidth=0,
-            )  # fmt: skip
+                part["quality"],
+                part[f"{measure}_low"],
+                part[f"{measure}_high"],
+                color=colour,
+                alpha=0.18,
+                linewidth=0,
+            )
         control = rows[(rows["defence"] == "quantize") & (rows["threat"] == "oblivious")]
         ax.axhline(
-            float(control["rescued"].iloc[0]), color="#555555", linestyle=":",
+            float(control["rescued"].iloc[0]),
+            color="#555555",
+            linestyle=":",
             label="rescued by 8 bits alone (attacker does not know)",
-        )  # fmt: skip
+        )
         n = int(rows["n"].iloc[0])
         wrong = rows["attacked_wrong"].iloc[0] / n
         ax.axhline(wrong, color="#777777", linewidth=1.2, label="wrong under attack, no defence")
         ax.set(
-            xlim=(0, 100), ylim=(-0.02, 1.02),
+            xlim=(0, 100),
+            ylim=(-0.02, 1.02),
             title=f"{place(str(dataset), str(network))}, FGSM eps {eps:g} (n = {n})",
-        )  # fmt: skip
+        )
     outer_labels(axes, "JPEG quality", "share of images right when clean")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)

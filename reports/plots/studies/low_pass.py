@@ -11,13 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.plots.studies.drawing import by_subject, save, table_of
-from reports.plots.studies.sweep import (
-    band,
-    by_setting,
-    draw_sweep,
-    graded,
-    of_subject,
-)
+from reports.plots.studies.sweep import band, by_setting, draw_sweep, graded, of_subject
 from reports.style.labels import attack_name, file_name, place
 from reports.style.style import WONG, styled
 

@@ -57,19 +57,21 @@ def _noises(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
         attack = row["attack"]
         name = ATTACK_NAMES[attack] + (" (aimed)" if row["how"] == "targeted" else "")
         show_image(
-            line[0], arrays["clean"],
+            line[0],
+            arrays["clean"],
             f"test[{row['id']}]: {row['source']}\n"
             f"read as {clean['predicted']} ({100 * clean['confidence']:.1f} %)",
-        )  # fmt: skip
+        )
         sized = f"$L_2$ {row['l2']:.3g}, $L_\\infty$ {row['linf']:.3g}"
         shared = show_noise(line[1], change[attack], max(limits.values()), f"{name}\n{sized}")
         own = show_noise(line[2], change[attack], limits[attack], f"{name}\non its own scale")
         scale_of(figure, shared, line[1])
         scale_of(figure, own, line[2])
         show_image(
-            line[3], arrays[attack],
+            line[3],
+            arrays[attack],
             f"{name}\nread as {row['predicted']} ({100 * row['confidence']:.1f} %)",
-        )  # fmt: skip
+        )
     colour = " (noise: mean of channels)" if arrays["clean"].shape[0] > 1 else ""
     instead = "" if clean["as_asked"] else ", the nearest to the pair asked for"
     figure.suptitle(

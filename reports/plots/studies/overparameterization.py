@@ -42,6 +42,11 @@ def table_1(rows: pd.DataFrame, dataset: str) -> Figure:
     ]
     name = data_name(dataset)
     return table_figure(
-        ["additional layers", "parameters", "printed in the report"], texts, (1.6, 1.3, 1.9),
-        (0, 1, 2), f"Table 1: LeNet on {name} with additional layers", " ".join(notes), differs,
-    )  # fmt: skip
+        ["additional layers", "parameters", "printed in the report"],
+        texts,
+        (1.6, 1.3, 1.9),
+        (0, 1, 2),
+        f"Table 1: LeNet on {name} with additional layers",
+        " ".join(notes),
+        differs,
+    )

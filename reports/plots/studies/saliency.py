@@ -31,9 +31,10 @@ ATTACKS = {name: attack_name(name) for name in ("fgsm", "fgm", "cw")}
 CONTROLLED = {"noise": "random\nsigns", **ATTACKS}
 METHODS = {"saliency": "saliency", "gradcam": "Grad-CAM"}
 FALLEN = {
-    "noise_on_salient": "this image's map", "same_class": "another image of the class",
+    "noise_on_salient": "this image's map",
+    "same_class": "another image of the class",
     "other_image": "other images",
-}  # fmt: skip
+}
 CHANCE = 0.1
 
 
@@ -124,15 +125,23 @@ def _by_image(arrays: dict[str, Array], rows: list[Any]) -> Figure:
 
 
 def _maps(
-    axes: Any, arrays: dict[str, Array], stem: str, name: str, image: Array, names: list[str],
+    axes: Any,
+    arrays: dict[str, Array],
+    stem: str,
+    name: str,
+    image: Array,
+    names: list[str],
     told: str = "",
-) -> None:  # fmt: skip
+) -> None:
     """Saliency on its own, Grad-CAM over the image; scales are those of the same image's maps."""
     saliency, cam = (arrays[f"{stem}/{name}/{method}"] for method in METHODS)
     axes[0].imshow(
-        saliency, cmap="inferno", vmin=0, vmax=_top(arrays, stem, "saliency", names),
+        saliency,
+        cmap="inferno",
+        vmin=0,
+        vmax=_top(arrays, stem, "saliency", names),
         interpolation="nearest",
-    )  # fmt: skip
+    )
     bare(axes[0], f"saliency{told}")
     _overlay(axes[1], image, cam, _top(arrays, stem, "gradcam", names))
     bare(axes[1], f"Grad-CAM{told}")
@@ -183,10 +192,15 @@ def _fallen(table: pd.DataFrame) -> Figure:
                 mean = points["mean"].to_numpy(dtype=float)
                 low, high = (points[c].to_numpy(dtype=float) for c in ("low", "high"))
                 ax.errorbar(
-                    np.arange(len(ATTACKS)) + 0.2 * (step - 1), mean,
-                    yerr=np.stack([mean - low, high - mean]), fmt="os^"[step], ms=4, capsize=2,
-                    color=WONG[(1, 2, 6)[step]], label=label,
-                )  # fmt: skip
+                    np.arange(len(ATTACKS)) + 0.2 * (step - 1),
+                    mean,
+                    yerr=np.stack([mean - low, high - mean]),
+                    fmt="os^"[step],
+                    ms=4,
+                    capsize=2,
+                    color=WONG[(1, 2, 6)[step]],
+                    label=label,
+                )
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
             ax.set_xticks(range(len(ATTACKS)), list(ATTACKS.values()))
             ax.set_ylim(0, top)

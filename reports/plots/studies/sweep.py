@@ -119,9 +119,11 @@ def overview(clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where:
     right.set(title="area under accuracy", ylim=(0, None))
     bare(aside)
     aside.legend(
-        *right.get_legend_handles_labels(), title="area under accuracy", loc="center left",
+        *right.get_legend_handles_labels(),
+        title="area under accuracy",
+        loc="center left",
         alignment="left",
-    )  # fmt: skip
+    )
     for ax in (gap, masked, right):
         ax.set_xlabel(axis)
     figure.suptitle(f"{where}, by {axis}: {_told(clean, 'each')}")
@@ -138,9 +140,15 @@ def by_setting(
     at = range(len(values))
     ax.plot(at, mean.to_numpy(), color=colour, marker=marker, markersize=4, label=name)
     ax.plot(
-        rows[by].map(place_of), rows[column], linestyle="none", marker=marker, markersize=4,
-        color=colour, alpha=0.35, markeredgewidth=0,
-    )  # fmt: skip
+        rows[by].map(place_of),
+        rows[column],
+        linestyle="none",
+        marker=marker,
+        markersize=4,
+        color=colour,
+        alpha=0.35,
+        markeredgewidth=0,
+    )
     ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
 
 
@@ -165,10 +173,17 @@ def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, shift: float
     at, mean = seen.index.to_numpy(dtype=float) + shift, seen["mean"].to_numpy()
     ax.vlines(at, seen["min"], seen["max"], colors=[colour], linewidth=1, zorder=4)
     ax.plot(
-        at, mean, color=colour, linestyle="none",
-        marker="D", markersize=4, markeredgecolor="white", markeredgewidth=0.5, zorder=5,
+        at,
+        mean,
+        color=colour,
+        linestyle="none",
+        marker="D",
+        markersize=4,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        zorder=5,
         clip_on=False,
-    )  # fmt: skip
+    )
 
 
 def graded(values: pd.Series[Any]) -> dict[Any, Any]:

@@ -35,9 +35,13 @@ def table_figure(
     ax = figure.add_axes((left, below / height, width / (width + 0.4), body / height))
     ax.set_axis_off()
     table = ax.table(
-        cellText=[list(row) for row in rows], colLabels=list(header), loc="center",
-        colWidths=[w / width for w in widths], bbox=Bbox.unit(), edges="horizontal",
-    )  # fmt: skip
+        cellText=[list(row) for row in rows],
+        colLabels=list(header),
+        loc="center",
+        colWidths=[w / width for w in widths],
+        bbox=Bbox.unit(),
+        edges="horizontal",
+    )
     table.auto_set_font_size(False)
     table.set_fontsize(8.5)
     for (row, column), cell in table.get_celld().items():

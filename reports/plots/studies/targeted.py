@@ -9,14 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from reports.plots.studies.drawing import (
-    Array,
-    arrays_of,
-    by_subject,
-    save,
-    show_image,
-    table_of,
-)
+from reports.plots.studies.drawing import Array, arrays_of, by_subject, save, show_image, table_of
 from reports.style.labels import file_name, place
 from reports.style.style import WIDEST, styled
 
@@ -78,10 +71,17 @@ def _maps(rows: pd.DataFrame, classes: list[str], name: str) -> Figure:
     ):
         wide = rows.pivot(index="source", columns="target", values=column)
         sns.heatmap(
-            wide.reindex(index=classes, columns=classes), ax=ax, annot=True, fmt=form,
-            cmap=colours, vmin=low, vmax=high, annot_kws={"fontsize": 7}, square=True,
+            wide.reindex(index=classes, columns=classes),
+            ax=ax,
+            annot=True,
+            fmt=form,
+            cmap=colours,
+            vmin=low,
+            vmax=high,
+            annot_kws={"fontsize": 7},
+            square=True,
             cbar_kws={"shrink": 0.7},
-        )  # fmt: skip
+        )
         ax.grid(False)
         ax.set(xlabel="target class", ylabel="source class", title=label)
         if long:

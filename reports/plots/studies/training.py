@@ -32,10 +32,14 @@ def draw(folder: Path) -> list[Path]:
             ]
             total = int(rows["parameters"].sum())
             figure = table_figure(
-                ["layer", "output shape", "parameters"], [*texts, ["all", "", f"{total:,}"]],
-                (1.9, 1.4, 1.2), (2,), f"{place(dataset, network)}: layers", bold=(len(texts),),
+                ["layer", "output shape", "parameters"],
+                [*texts, ["all", "", f"{total:,}"]],
+                (1.9, 1.4, 1.2),
+                (2,),
+                f"{place(dataset, network)}: layers",
+                bold=(len(texts),),
                 note="Channels first. Parameters as Keras counts them, running statistics of a"
                 " batch norm included.",
-            )  # fmt: skip
+            )
             written.append(save(figure, folder, file_name("layers", dataset, network)))
     return written

@@ -75,9 +75,15 @@ def _sizes(table: pd.DataFrame, dataset: str) -> Figure:
         for n, ((size, line), colour) in enumerate(zip(rows.groupby("size"), WONG, strict=False)):
             # a mark at every third frequency, apart by size: the lines lie on each other
             ax.plot(
-                line["frequency"], line["gain"], color=colour, lw=1.2, label=f"{size} pixels",
-                marker=MARKERS[n], markersize=4, markevery=(n % 3, 3),
-            )  # fmt: skip
+                line["frequency"],
+                line["gain"],
+                color=colour,
+                lw=1.2,
+                label=f"{size} pixels",
+                marker=MARKERS[n],
+                markersize=4,
+                markevery=(n % 3, 3),
+            )
         ax.set(title=network_name(network), ylim=(0, 1.06 * ax.dataLim.y1))
     outer_labels(axes, PIXEL_FREQUENCY, "gain (less the answer to grey)")
     handles, names = axes[0].get_legend_handles_labels()

@@ -16,10 +16,7 @@ from reports.style.labels import data_name, network_name
 from reports.style.style import WIDEST, WONG
 
 DIRECTIONS = ("vertical", "horizontal", "diagonal")
-MEASURES = {
-    "response": "response: norm of the output",
-    "response_ac": "less the answer to grey",
-}
+MEASURES = {"response": "response: norm of the output", "response_ac": "less the answer to grey"}
 PIXEL_FREQUENCY = "frequency (cycles per pixel)"
 
 
@@ -57,9 +54,14 @@ def _heat(
             stem = stems[row][column]
             quality, cycles = arrays[f"{stem}/quality"][1:], arrays[f"{stem}/cycles"][1:]
             shown = ax.imshow(
-                changes[stem], aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit,
-                origin="lower", interpolation="nearest",
-            )  # fmt: skip
+                changes[stem],
+                aspect="auto",
+                cmap="RdBu_r",
+                vmin=-limit,
+                vmax=limit,
+                origin="lower",
+                interpolation="nearest",
+            )
             ax.grid(False)
             steps = np.hypot(cycles, cycles) if direction == "diagonal" else cycles
             ticks = np.unique(np.linspace(0, len(cycles) - 1, 5).round().astype(int))

@@ -174,8 +174,9 @@ def test_the_same_twice_and_in_threads(digits_lenet: nn.Module, right: Images) -
         np.testing.assert_array_equal(first, other)
 
 
-@pytest.mark.parametrize("defence", [Spec("none"), Spec("quantize"), Spec.of("jpeg", quality=50)],
-                         ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "defence", [Spec("none"), Spec("quantize"), Spec.of("jpeg", quality=50)], ids=str
+)
 @pytest.mark.parametrize(
     "options",
     [

@@ -43,11 +43,13 @@ STOCK: dict[str, dict[str, Any]] = {
     "square": OWN["square"],
     "hopskipjump": {"queries": 100, "init_size": 20},
     "art.attacks.evasion.ElasticNet": {
-        "max_iter": 5, "binary_search_steps": 2, "initial_const": 10.0,
+        "max_iter": 5,
+        "binary_search_steps": 2,
+        "initial_const": 10.0,
     },
     "art.attacks.evasion.NewtonFool": {"max_iter": 5},
     "art.attacks.evasion.UniversalPerturbation": {"attacker": "fgsm", "max_iter": 2},
-}  # fmt: skip
+}
 # of these the ones whose random numbers belong to the batch and not to the image
 BY_BATCH = ("apgd", "square", "hopskipjump", "art.attacks.evasion.UniversalPerturbation")
 # The most that another chunk size may do to an attack that does not draw by batch: share of the
@@ -66,18 +68,15 @@ def specs(attacks: Mapping[str, Mapping[str, Any]], engine: str = "") -> list[Sp
 
 
 def outcomes(
-    network: object,
-    images: Images,
-    attacks: list[Spec],
-    chunk: int,
-    threads: int = 1,
+    network: object, images: Images, attacks: list[Spec], chunk: int, threads: int = 1
 ) -> Found:
     """Attacks on the images in chunks of `chunk`, straight through the engine."""
     cells = [
-        Cell("digits", Spec("lenet"), attack, "adaptive", Spec.of("jpeg", quality=50),
-             len(images), 0)
+        Cell(
+            "digits", Spec("lenet"), attack, "adaptive", Spec.of("jpeg", quality=50), len(images), 0
+        )
         for attack in attacks
-    ]  # fmt: skip
+    ]
     found: Found = {}
 
     def done(task, parts, seconds):  # type: ignore[no-untyped-def]
@@ -89,10 +88,13 @@ def outcomes(
         # what an attack sees at once is a chunk, or less
         patch.setattr("benchmark.execution.executor.BATCH", chunk)
         execute(
-            plan(cells), lambda task: images,
+            plan(cells),
+            lambda task: images,
             {("digits", Spec("lenet")): (network, images.shape, 10)},
-            lambda *_: None, done, threads=threads,
-        )  # fmt: skip
+            lambda *_: None,
+            done,
+            threads=threads,
+        )
     assert set(found) == set(attacks)
     return found
 
@@ -140,9 +142,12 @@ def test_the_order_of_a_grid_changes_no_row(tmp_path: Path) -> None:
     tables = []
     for number, turn in enumerate((1, -1)):
         grid = Grid(
-            name="order", attacks=attacks[::turn], defences=defences[::turn], samples=20,
+            name="order",
+            attacks=attacks[::turn],
+            defences=defences[::turn],
+            samples=20,
             threats=["oblivious", "adaptive"][::turn],
-        )  # fmt: skip
+        )
         table = run(grid, out=tmp_path / str(number)).table
         tables.append(table.sort_values("cell", ignore_index=True))
     assert tables[0].equals(tables[1])

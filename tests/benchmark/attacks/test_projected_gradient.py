@@ -46,10 +46,7 @@ def wrap(network: nn.Module, defence: Spec = DEFENCES[0]) -> Classifier:
 @pytest.mark.parametrize("defence", DEFENCES, ids=str)
 @pytest.mark.parametrize("ball", BALLS, ids=str)
 def test_equals_art_bit_for_bit(
-    digits_lenet: nn.Module,
-    digits: Images,
-    ball: tuple[float, float, float, int],
-    defence: Spec,
+    digits_lenet: nn.Module, digits: Images, ball: tuple[float, float, float, int], defence: Spec
 ) -> None:
     part = digits[:40]
     classifier = wrap(digits_lenet, defence)
@@ -149,8 +146,9 @@ def test_more_starts_break_no_fewer_images(digits_lenet: nn.Module, digits: Imag
     part, classifier = digits[:60], wrap(digits_lenet)
     standing = []
     for starts in (1, 4):
-        attack = ProjectedGradient(classifier, eps=0.09, eps_step=0.03, max_iter=4,
-                                   num_random_init=starts)  # fmt: skip
+        attack = ProjectedGradient(
+            classifier, eps=0.09, eps_step=0.03, max_iter=4, num_random_init=starts
+        )
         found = attack.generate(part.x, part.y, np.random.default_rng(0))
         standing.append(classifier.predict(found).argmax(1) == part.y)
     assert standing[0].any() and not standing[0].all()

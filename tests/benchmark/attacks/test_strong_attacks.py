@@ -158,9 +158,14 @@ def test_trap_arts_dlr_is_constant_where_the_target_comes_third() -> None:
 def test_stock_autoattack_has_our_parameters(monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     stock = attack(
-        linear_case(1), "autoattack", eps=0.1, engine="stock", max_iter=7, queries=60,
+        linear_case(1),
+        "autoattack",
+        eps=0.1,
+        engine="stock",
+        max_iter=7,
+        queries=60,
         nb_random_init=2,
-    )  # fmt: skip
+    )
     ce, dlr, _, square = stock.attacks
     assert [(a.max_iter, a.nb_random_init) for a in (ce, dlr)] == [(7, 2), (7, 2)]
     assert (ce.loss_type, dlr.loss_type) == ("cross_entropy", "difference_logits_ratio")
@@ -317,17 +322,23 @@ def test_black_boxes_ask_what_they_may_ask() -> None:
     tasks = plan([cell(t, q) for t in known for q in (10, 50)])
     # without gradients there is nothing to differentiate
     assert [(t.sees.name, t.knows.backward, len(t.cells)) for t in tasks] == [
-        ("none", "identity", 2), ("jpeg", "identity", 2), ("jpeg", "identity", 2),
-    ]  # fmt: skip
+        ("none", "identity", 2),
+        ("jpeg", "identity", 2),
+        ("jpeg", "identity", 2),
+    ]
 
 
 @pytest.mark.slow
 def test_every_new_attack_fills_a_row(digits: Images, digits_lenet) -> None:
     images = digits[:8]
     few = {
-        "bim": {}, "apgd": {"max_iter": 10}, "deepfool": {}, "square": {"queries": 50},
-        "hopskipjump": {"queries": 150}, "autoattack": {"max_iter": 5, "queries": 20},
-    }  # fmt: skip
+        "bim": {},
+        "apgd": {"max_iter": 10},
+        "deepfool": {},
+        "square": {"queries": 50},
+        "hopskipjump": {"queries": 150},
+        "autoattack": {"max_iter": 5, "queries": 20},
+    }
     jpeg = Spec.of("jpeg", quality=40)
     cells = []
     for name, params in few.items():
@@ -354,9 +365,7 @@ def test_every_new_attack_fills_a_row(digits: Images, digits_lenet) -> None:
 
 def test_parameters_are_written_out() -> None:
     bim = check_attack(Spec.of("bim", eps=8 / 255))
-    assert json.loads(all_params(bim)) == {
-        "engine": "fast", "eps_step": 1 / 255, "max_iter": 10,
-    }  # fmt: skip
+    assert json.loads(all_params(bim)) == {"engine": "fast", "eps_step": 1 / 255, "max_iter": 10}
     pgd = json.loads(all_params(check_attack(Spec.of("pgd", eps=0.1))))
     assert pgd == {"engine": "fast", "eps_step": 0.00625, "max_iter": 40, "norm": "inf"}
     with pytest.raises(InputError, match="unknown parameter of the attack deepfool 'eps'"):

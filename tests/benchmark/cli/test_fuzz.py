@@ -25,9 +25,13 @@ PHASES = (Phase.explicit, Phase.generate, Phase.shrink)
 
 def profile(examples: int) -> Callable[[Any], Any]:
     return settings(
-        max_examples=examples, deadline=None, derandomize=True, database=None, phases=PHASES,
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=PHASES,
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")

@@ -22,15 +22,9 @@ from closed_form import linear_case
 from torch import nn
 from workers import Kills, Raises, dask_processes, worker_processes
 
-from benchmark.execution import (
-    dask_cluster as cluster,
-)
-from benchmark.execution import (
-    dask_pool as cluster_pool,
-)
-from benchmark.execution import (
-    dask_worker as remote,
-)
+from benchmark.execution import dask_cluster as cluster
+from benchmark.execution import dask_pool as cluster_pool
+from benchmark.execution import dask_worker as remote
 from benchmark.execution.chunk import Workbench
 from benchmark.execution.dask_pool import Workers
 from benchmark.execution.executor import Failure, drive
@@ -127,10 +121,12 @@ def test_chunks_under_way_are_bounded_and_come_in_order() -> None:
     pool = FakePool()
     seen = {}
     drive(
-        tasks, lambda task: images, pool,
+        tasks,
+        lambda task: images,
+        pool,
         lambda task, chunks: None,
         lambda task, parts, seconds: seen.update({task.dataset: (parts, seconds)}),
-    )  # fmt: skip
+    )
     assert pool.most == pool.limit + 1
     for parts, seconds in seen.values():
         assert seconds == 9.0
@@ -191,8 +187,16 @@ def test_weights_and_images_are_sent_once() -> None:
     assert names.count("work") == 6
     assert names.count("held") == 1 + 2
     # what goes with every chunk is small
-    assert sum(len(a) for n, args, _ in client.sent if n == "work" for a in args
-               if isinstance(a, bytes)) < 6 * 5_000  # fmt: skip
+    assert (
+        sum(
+            len(a)
+            for n, args, _ in client.sent
+            if n == "work"
+            for a in args
+            if isinstance(a, bytes)
+        )
+        < 6 * 5_000
+    )
 
 
 def test_weights_that_were_blamed_for_a_death_are_sent_anew() -> None:
@@ -426,8 +430,11 @@ def command(*options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, "run", "--grid", "grid.yaml", "--out", "r", *options],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def wait_until_stored(directory: Path, cells: int, process: subprocess.Popen[str]) -> None:

@@ -28,9 +28,12 @@ def test_shipped_grids_are_complete() -> None:
     assert {c.attack.name for c in cells} == {"fgsm", "fgm", "noise", "pgd", "cw", "apgd"}
     assert {c.threat for c in cells} == {"oblivious", "adaptive", "adaptive-diff"}
     for dataset, network in (
-        ("digits", "lenet"), ("mnist", "lenet"), ("mnist", "resnet"),
-        ("cifar10", "lenet"), ("cifar10", "cnn"),
-    ):  # fmt: skip
+        ("digits", "lenet"),
+        ("mnist", "lenet"),
+        ("mnist", "resnet"),
+        ("cifar10", "lenet"),
+        ("cifar10", "cnn"),
+    ):
         own = [c for c in cells if (c.dataset, str(c.network)) == (dataset, network)]
         own = [c for c in own if c.threat in ("oblivious", "adaptive")]
         for attack, sizes in (("fgsm", 11), ("fgm", 11), ("noise", 11), ("pgd", 5), ("cw", 1)):

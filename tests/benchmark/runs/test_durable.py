@@ -84,9 +84,12 @@ def holder(copy: Path) -> Iterator[subprocess.Popen[str]]:
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
         env=env,
-    ) as process:  # fmt: skip
+    ) as process:
         assert process.stdout and process.stdout.readline() == "held\n"
         yield process
         process.kill()
@@ -259,9 +262,13 @@ BAD_CELLS = {
 
 @pytest.mark.parametrize("case", BAD_CELLS)
 def test_one_bad_cell_does_not_end_a_run(
-    bench, grid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str,
+    bench,
+    grid: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
     finished: dict[str, bytes],
-) -> None:  # fmt: skip
+) -> None:
     raised, reason = BAD_CELLS[case]
     honest = crafting.craft
 

@@ -23,11 +23,14 @@ from reports.results.columns import read_results
 
 GRID = {
     "name": "shown",
-    "attacks": [{"name": "fgsm", "eps": [0, 0.1, 0.15]}, {"name": "noise", "eps": 0.1},
-                {"name": "pgd", "eps": 0.1, "max_iter": 5}],
+    "attacks": [
+        {"name": "fgsm", "eps": [0, 0.1, 0.15]},
+        {"name": "noise", "eps": 0.1},
+        {"name": "pgd", "eps": 0.1, "max_iter": 5},
+    ],
     "defences": ["none", "quantize", {"name": "jpeg", "quality": [75, 10]}],
     "samples": 100,
-}  # fmt: skip
+}
 ROLES = ["clean", "noise", "attacked", "behind"]
 
 

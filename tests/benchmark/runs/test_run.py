@@ -102,8 +102,10 @@ def test_attacks_work_and_the_control_does_not(table: pd.DataFrame) -> None:
 
 def test_adaptive_without_defence_is_oblivious(table: pd.DataFrame) -> None:
     bare = table[table["defence"] == "none"].drop(columns=["cell"])
-    sides = [bare[bare["threat"] == t].drop(columns="threat").reset_index(drop=True)
-             for t in ("oblivious", "adaptive")]  # fmt: skip
+    sides = [
+        bare[bare["threat"] == t].drop(columns="threat").reset_index(drop=True)
+        for t in ("oblivious", "adaptive")
+    ]
     pd.testing.assert_frame_equal(*sides)
 
 

@@ -80,10 +80,11 @@ def test_survival_curve_with_a_censored_image() -> None:
 def test_images_that_are_wrong_already_are_left_out() -> None:
     rows = pd.DataFrame(
         {
-            "smallest_eps": [0.0, 0.1, 0.3, None], "eps_max": 1.0,
+            "smallest_eps": [0.0, 0.1, 0.3, None],
+            "eps_max": 1.0,
             "censored": [False, False, False, True],
         }
-    )  # fmt: skip
+    )
     points, line = _survival(rows)
     assert (line["n"], line["already_wrong"], line["censored"]) == (3, 1, 1)
     assert [p["eps"] for p in points] == [0.1, 0.3, 1.0]
@@ -95,13 +96,17 @@ def test_paired_comparison_takes_what_both_break() -> None:
         [
             {"id": i, "attack": attack, "smallest_eps": eps, "l2": l2, "censored": censored}
             for i, attack, eps, l2, censored in [
-                (0, "fgsm", 0.1, 3.0, False), (0, "fgm", 1.0, 1.0, False),
-                (1, "fgsm", 0.1, 6.0, False), (1, "fgm", 2.0, 2.0, False),
-                (2, "fgsm", 0.0, 0.0, False), (2, "fgm", 0.0, 0.0, False),
-                (3, "fgsm", 0.2, 1.0, False), (3, "fgm", None, None, True),
+                (0, "fgsm", 0.1, 3.0, False),
+                (0, "fgm", 1.0, 1.0, False),
+                (1, "fgsm", 0.1, 6.0, False),
+                (1, "fgm", 2.0, 2.0, False),
+                (2, "fgsm", 0.0, 0.0, False),
+                (2, "fgm", 0.0, 0.0, False),
+                (3, "fgsm", 0.2, 1.0, False),
+                (3, "fgm", None, None, True),
             ]
         ]
-    )  # fmt: skip
+    )
     eps, l2 = _paired(rows, seed=0)
     assert (eps["n"], eps["ratio"], eps["larger"]) == (2, 15.0, "fgm")
     assert (l2["n"], l2["ratio"], l2["ratio_low"], l2["larger"]) == (2, 3.0, 3.0, "fgsm")

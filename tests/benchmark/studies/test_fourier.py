@@ -58,9 +58,10 @@ def test_energy_around_the_means_is_kept() -> None:
     x = white(3, channels=3) + np.float32(0.7)
     around = x - x.mean(axis=(2, 3), keepdims=True)
     np.testing.assert_allclose(
-        spectra.power(x).sum(axis=(1, 2)), (around.astype(float) ** 2).sum(axis=(1, 2, 3)),
+        spectra.power(x).sum(axis=(1, 2)),
+        (around.astype(float) ** 2).sum(axis=(1, 2, 3)),
         rtol=1e-5,
-    )  # fmt: skip
+    )
 
 
 def test_white_noise_has_the_share_of_the_bins() -> None:
@@ -123,8 +124,11 @@ def tables() -> dict[str, pd.DataFrame]:
 
 
 def test_tables_have_a_row_an_image(tables: dict[str, pd.DataFrame]) -> None:
-    for name, key, kinds in (("energy", "what", 7), ("correlation", "pair", 4),
-                             ("visibility", "attack", 3)):  # fmt: skip
+    for name, key, kinds in (
+        ("energy", "what", 7),
+        ("correlation", "pair", 4),
+        ("visibility", "attack", 3),
+    ):
         table = tables[name]
         assert len(table) == 40 * kinds
         assert not table.duplicated(["dataset", "network", "id", key]).any()
@@ -156,9 +160,12 @@ def test_figures_are_drawn(tmp_path: Path) -> None:
     done = run_study("fourier", ask, tmp_path / "study")
     pictures = {p.name for p in done.folder.glob("*.png")}
     assert pictures == {
-        "noises-digits-lenet.png", "attacked-digits-lenet.png", "radial.png", "shares.png",
+        "noises-digits-lenet.png",
+        "attacked-digits-lenet.png",
+        "radial.png",
+        "shares.png",
         "correlation.png",
-    }  # fmt: skip
+    }
 
 
 def test_noise_shows_as_energy_that_is_added(tables: dict[str, pd.DataFrame]) -> None:

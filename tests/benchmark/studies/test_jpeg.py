@@ -31,22 +31,29 @@ def fates() -> pd.DataFrame:
     bare = [0, 0, 0, 1, 1, 0]
     columns = {
         ("jpeg", 10): {
-            "clean": [1, 1, 0, 1, 0, 1], "oblivious": [1, 1, 0, 1, 0, 1],
+            "clean": [1, 1, 0, 1, 0, 1],
+            "oblivious": [1, 1, 0, 1, 0, 1],
             "adaptive": [1, 0, 0, 0, 0, 1],
         },
         ("quantize", None): {
-            "clean": [1] * 6, "oblivious": [0, 1, 0, 1, 1, 0], "adaptive": [0] * 6,
+            "clean": [1] * 6,
+            "oblivious": [0, 1, 0, 1, 1, 0],
+            "adaptive": [0] * 6,
         },
-    }  # fmt: skip
+    }
     return pd.concat(
         pd.DataFrame(
             {
-                "id": range(6), "defence": defence, "quality": quality,
-                "bare_clean": [1] * 5 + [0], "bare": bare, **values,
+                "id": range(6),
+                "defence": defence,
+                "quality": quality,
+                "bare_clean": [1] * 5 + [0],
+                "bare": bare,
+                **values,
             }
         )
         for (defence, quality), values in columns.items()
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,8 +128,10 @@ def test_tables_and_figures(findings, tmp_path) -> None:
         table.to_csv(tmp_path / name, index=False)
     np.savez(tmp_path / "arrays.npz", **findings.arrays)
     assert {path.name for path in draw(tmp_path)} == {
-        "qualities-digits.png", "story-digits-lenet.png", "rescued.png",
-    }  # fmt: skip
+        "qualities-digits.png",
+        "story-digits-lenet.png",
+        "rescued.png",
+    }
 
 
 def test_no_story_where_nothing_is_rescued(tmp_path) -> None:

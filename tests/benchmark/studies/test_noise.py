@@ -66,12 +66,15 @@ def test_pairs_that_all_three_make() -> None:
         [
             {"id": i, "class": source, "predicted": said, "all_found": found}
             for i, source, all_said, found in [
-                (0, "a", "bbb", True), (1, "a", "bcb", True), (2, "c", "aaa", True),
-                (3, "c", "aaa", True), (4, "d", "aaa", False),
+                (0, "a", "bbb", True),
+                (1, "a", "bcb", True),
+                (2, "c", "aaa", True),
+                (3, "c", "aaa", True),
+                (4, "d", "aaa", False),
             ]
             for said in all_said
         ]
-    )  # fmt: skip
+    )
     assert _agreed(rows) == [("c", "a"), ("a", "b")]
 
 

@@ -27,8 +27,12 @@ def test_overfitting(folder: Path) -> None:
     accuracy = pd.read_csv(folder / "accuracy.csv", dtype={"norm": str})
     assert list(accuracy) == FIRST + ACCURACY
     assert set(zip(accuracy["attack"], accuracy["norm"], strict=True)) == {
-        ("fgsm", "inf"), ("fgsm-margin", "inf"), ("pgd", "inf"), ("fgm", "2"), ("pgd", "2"),
-    }  # fmt: skip
+        ("fgsm", "inf"),
+        ("fgsm-margin", "inf"),
+        ("pgd", "inf"),
+        ("fgm", "2"),
+        ("pgd", "2"),
+    }
     # seven eps for three attacks and four for two; two numbers of epochs, two seeds
     assert len(accuracy) == (3 * 7 + 2 * 4) * 2 * 2
     gap = pd.read_csv(folder / "gap.csv")

@@ -23,8 +23,13 @@ def test_table_1_names_the_slip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("benchmark.studies.overparameterization.swept", lambda *_: {})
     table = compute(asked(STUDY, "digits")).tables["parameters"]
     assert list(zip(table["extra_layers"], table["parameters"], strict=True)) == [
-        (0, 61_706), (2, 150_978), (4, 282_562), (6, 414_146), (10, 677_314), (20, 1_335_234),
-    ]  # fmt: skip
+        (0, 61_706),
+        (2, 150_978),
+        (4, 282_562),
+        (6, 414_146),
+        (10, 677_314),
+        (20, 1_335_234),
+    ]
     differs = table[table["parameters"] != table["printed"]]
     assert list(differs["extra_layers"]) == [10]
     assert list(differs["printed"]) == [743_106]
@@ -73,7 +78,8 @@ def test_overparameterization(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(accuracy) == [*FIRST, "extra_layers", *ACCURACY]
     gap = pd.read_csv(folder / "gap.csv")
     assert list(zip(gap["extra_layers"], gap["parameters"], strict=True)) == [
-        (0, 61_706), (2, 150_978),
-    ]  # fmt: skip
+        (0, 61_706),
+        (2, 150_978),
+    ]
     figures = sorted(path.name for path in folder.glob("*.png"))
     assert figures == ["accuracy-digits-lenet.png", "gap-digits-lenet.png", "parameters-digits.png"]

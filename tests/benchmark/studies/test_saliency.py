@@ -164,9 +164,12 @@ def test_gradient_noise_falls_where_the_image_is_salient(study: Path) -> None:
 
 def test_sheets_are_drawn(study: Path) -> None:
     assert {p.name for p in study.glob("*.png")} == {
-        "attacks-digits-lenet.png", "images-digits-lenet.png", "moved-spearman.png",
-        "moved-overlap.png", "noise-on-salient.png",
-    }  # fmt: skip
+        "attacks-digits-lenet.png",
+        "images-digits-lenet.png",
+        "moved-spearman.png",
+        "moved-overlap.png",
+        "noise-on-salient.png",
+    }
     examples = pd.read_csv(study / "examples.csv", dtype=str)
     assert (examples["clean"] == examples["class"]).all()
     assert (examples["fgsm"] != examples["class"]).any()

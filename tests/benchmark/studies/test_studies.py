@@ -21,9 +21,13 @@ from estimators.spec import Spec
 
 LENET, CNN = Spec("lenet"), Spec("cnn")
 STUDY = Study(
-    "data", "1", "about", (("mnist", LENET), ("cifar10", CNN)),
-    {"samples": 100, "eps": (0.1, 0.2), "source": "8", "adaptive": True}, {"samples": 10},
-)  # fmt: skip
+    "data",
+    "1",
+    "about",
+    (("mnist", LENET), ("cifar10", CNN)),
+    {"samples": 100, "eps": (0.1, 0.2), "source": "8", "adaptive": True},
+    {"samples": 10},
+)
 
 
 @pytest.mark.parametrize(

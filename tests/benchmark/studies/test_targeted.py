@@ -38,10 +38,12 @@ def test_distances_of_a_linear_network() -> None:
 def test_a_pair_is_counted_with_its_limits() -> None:
     rows = pd.DataFrame(
         {
-            "source": "a", "target": ["b", "b", "b", "c"],
-            "success": [True, True, False, False], "l2": [1.0, 3.0, math.nan, math.nan],
+            "source": "a",
+            "target": ["b", "b", "b", "c"],
+            "success": [True, True, False, False],
+            "l2": [1.0, 3.0, math.nan, math.nan],
         }
-    )  # fmt: skip
+    )
     first, second = _pairs(rows, ("a", "b", "c"))
     assert (first["images"], first["success"], first["l2_mean"]) == (3, pytest.approx(2 / 3), 2.0)
     assert (first["success_low"], first["success_high"]) == wilson(2, 3)

@@ -13,11 +13,7 @@ from benchmark.studies.training import compute
 from estimators.spec import Spec
 from estimators.training.checkpoints import read_history, shipped_file
 
-TOTALS = {
-    ("mnist", "lenet"): 61_706,
-    ("mnist", "resnet"): 152_842,
-    ("cifar10", "cnn"): 552_362,
-}
+TOTALS = {("mnist", "lenet"): 61_706, ("mnist", "resnet"): 152_842, ("cifar10", "cnn"): 552_362}
 
 
 def test_the_four_networks_as_the_paper_counts_them() -> None:
@@ -27,9 +23,11 @@ def test_the_four_networks_as_the_paper_counts_them() -> None:
     for place, total in TOTALS.items():
         assert totals[place] == total
     assert tables["history"].groupby(["dataset", "network"])["epoch"].max().to_dict() == {
-        ("mnist", "lenet"): 15, ("mnist", "resnet"): 8,
-        ("cifar10", "lenet"): 30, ("cifar10", "cnn"): 30,
-    }  # fmt: skip
+        ("mnist", "lenet"): 15,
+        ("mnist", "resnet"): 8,
+        ("cifar10", "lenet"): 30,
+        ("cifar10", "cnn"): 30,
+    }
 
 
 def test_history_is_the_one_beside_the_weights(tmp_path: Path) -> None:
@@ -43,5 +41,6 @@ def test_history_is_the_one_beside_the_weights(tmp_path: Path) -> None:
     layers = pd.read_csv(folder / "layers.csv")
     assert list(layers["output_shape"].iloc[:3]) == ["6x28x28", "6x28x28", "6x14x14"]
     assert sorted(path.name for path in folder.glob("*.png")) == [
-        "curves-digits-lenet.png", "layers-digits-lenet.png",
-    ]  # fmt: skip
+        "curves-digits-lenet.png",
+        "layers-digits-lenet.png",
+    ]

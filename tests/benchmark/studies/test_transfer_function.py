@@ -34,9 +34,13 @@ from reports.plots.studies.transfer_function import draw
 SIZE = 32
 PHASES = 4
 TINY = {
-    "sizes": [16, 28], "frequencies": 5, "qualities": [1, 50], "qualities_other_sizes": [5],
-    "contrasts": [1.0, 0.05], "seeds": 1,
-}  # fmt: skip
+    "sizes": [16, 28],
+    "frequencies": 5,
+    "qualities": [1, 50],
+    "qualities_other_sizes": [5],
+    "contrasts": [1.0, 0.05],
+    "seeds": 1,
+}
 # kernel [3, 3] and the square of its gain at angular frequencies (down, across)
 KERNELS = {
     "identity": ([[0, 0, 0], [0, 1, 0], [0, 0, 0]], lambda v, u: 1.0),
@@ -114,9 +118,12 @@ def test_frequencies_reach_from_zero_to_nyquist() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "word"),
-    [((16, 1, "up", 4), "direction"), ((16, 9, "vertical", 4), "cycles"),
-     ((16, 1, "vertical", 2), "phases")],
-)  # fmt: skip
+    [
+        ((16, 1, "up", 4), "direction"),
+        ((16, 9, "vertical", 4), "cycles"),
+        ((16, 1, "vertical", 2), "phases"),
+    ],
+)
 def test_impossible_gratings_are_refused(arguments: tuple[int, int, str, int], word: str) -> None:
     with pytest.raises(InputError, match=word):
         gratings(*arguments)
@@ -140,10 +147,13 @@ def test_jpeg_destroys_a_faint_grating_and_keeps_a_full_one() -> None:
 
 @pytest.mark.parametrize(
     ("response", "expected"),
-    [([9, 2, 2, 2, 2], (0, 1, 1, 0)), ([9, 4, 4, 2, 1], (0.4724, 4, 0.375, 0.75)),
-     ([0, 1, 1, 3, 2], (0.4738, 3, 2.5, -1))],
+    [
+        ([9, 2, 2, 2, 2], (0, 1, 1, 0)),
+        ([9, 4, 4, 2, 1], (0.4724, 4, 0.375, 0.75)),
+        ([0, 1, 1, 3, 2], (0.4738, 3, 2.5, -1)),
+    ],
     ids=["flat but for grey", "falls", "rises"],
-)  # fmt: skip
+)
 def test_flatness_of_known_curves(response: list[float], expected: tuple[float, ...]) -> None:
     found = flatness(range(5), np.array(response, dtype=float))
     assert list(found) == ["coefficient_of_variation", "ratio", "high_low_ratio", "dip"]

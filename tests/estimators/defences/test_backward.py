@@ -245,9 +245,11 @@ def test_attacks_on_a_randomised_defence_depend_on_no_chunk(
 ) -> None:
     monkeypatch.setitem(DEFENCES, "coin", Coin)
     params = {
-        "fgsm": {}, "pgd": {"max_iter": 3}, "square": {"queries": 20},
+        "fgsm": {},
+        "pgd": {"max_iter": 3},
+        "square": {"queries": 20},
         "cw": {"eps": None, "max_iter": 5, "binary_search_steps": 2},
-    }  # fmt: skip
+    }
     attack = {k: v for k, v in {"eps": 0.1, **params[name]}.items() if v is not None}
     spec = Spec.of(name, attack)
     cells = [
@@ -285,9 +287,11 @@ def test_transfer_crafts_elsewhere(digits: Images, digits_lenet) -> None:
     images = digits[:50]
     none = Spec("none")
     cells = [
-        a_cell("transfer[from=other]", none), a_cell("oblivious", none, "other"),
-        a_cell("oblivious", none), a_cell("transfer[from=lenet]", none),
-    ]  # fmt: skip
+        a_cell("transfer[from=other]", none),
+        a_cell("oblivious", none, "other"),
+        a_cell("oblivious", none),
+        a_cell("transfer[from=lenet]", none),
+    ]
     tasks = plan(cells)
     assert [t.network.name for t in tasks] == ["other", "lenet"]
     bench = Workbench(models)
@@ -334,13 +338,17 @@ def test_bad_threats(entry: str, told: str) -> None:
 
 def test_threats_of_a_grid_and_of_the_command_line() -> None:
     grid = Grid(
-        name="g", attacks=[{"name": "fgsm", "eps": 0.1}],
+        name="g",
+        attacks=[{"name": "fgsm", "eps": 0.1}],
         threats=["adaptive-diff", {"name": "transfer", "from": ["cnn", "resnet"]}],
-    )  # fmt: skip
+    )
     assert [cell.threat for cell in grid.cells()] == [
-        "adaptive-diff", "transfer[from=cnn]", "transfer[from=resnet]",
-    ]  # fmt: skip
+        "adaptive-diff",
+        "transfer[from=cnn]",
+        "transfer[from=resnet]",
+    ]
     asked = [parse_spec("adaptive-eot:k=2"), parse_spec("adaptive-diff")]
     assert {cell.threat for cell in narrowed(grid, threats=asked).cells()} == {
-        "adaptive-diff", "adaptive-eot[k=2]",
-    }  # fmt: skip
+        "adaptive-diff",
+        "adaptive-eot[k=2]",
+    }

@@ -386,9 +386,10 @@ def test_defences_in_a_grid() -> None:
     assert (still["correct"] == still["clean_correct"]).all()
     chains = set(table.loc[table["defence"].str.contains("+", regex=False), "defence"])
     assert chains == {
-        "smoothing+jpeg[jpeg.quality=75]", "smoothing+jpeg[jpeg.quality=30]",
+        "smoothing+jpeg[jpeg.quality=75]",
+        "smoothing+jpeg[jpeg.quality=30]",
         "jpeg+smoothing[jpeg.quality=9]",
-    }  # fmt: skip
+    }
     # the column of qualities is JPEG's alone: plots against it mix no chain in
     assert set(table.loc[table["quality"].notna(), "defence"]) == {"jpeg"}
 

@@ -383,9 +383,16 @@ def test_from_the_command_line(bench, module, tmp_path: Path) -> None:
 def test_a_warning_is_shown_and_audited(bench, module, tmp_path: Path) -> None:
     module("mine", NETWORKS)
     code, out = bench(
-        "run", "--network", "mine:simple", "--samples", "10", "--attack", "noise:eps=0.1",
-        "--out", "r",
-    )  # fmt: skip
+        "run",
+        "--network",
+        "mine:simple",
+        "--samples",
+        "10",
+        "--attack",
+        "noise:eps=0.1",
+        "--out",
+        "r",
+    )
     assert code == 0, out
     assert "warning: network mine:simple on digits" in out
     assert "which is chance" in (tmp_path / "r" / "audit.csv").read_text()

@@ -78,9 +78,7 @@ ERRORS: dict[str, tuple[Make, Callable, str]] = {
         repeatable,
         "training=self.training",
     ),
-    "batch statistics": (
-        lambda n: Around(n, batch_statistics), one_by_one, "depends on its batch",
-    ),
+    "batch statistics": (lambda n: Around(n, batch_statistics), one_by_one, "depends on its batch"),
     "batch norm without running statistics": (
         lambda n: nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), n),
         one_by_one,
@@ -98,7 +96,7 @@ ERRORS: dict[str, tuple[Make, Callable, str]] = {
         gradients,
         "gradient has NaN",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", ERRORS)

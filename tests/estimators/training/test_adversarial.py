@@ -139,8 +139,14 @@ def test_vaccination_compresses_a_share_of_each_batch(digits: Images) -> None:
 def test_keys_of_older_checkpoints_still_hold() -> None:
     """A recipe without a defence in training has the fields, and so the keys, that it had."""
     assert set(Recipe(epochs=1).as_dict) == {
-        "epochs", "batch_size", "learning_rate", "weight_decay", "flip", "crop", "bfloat16",
-    }  # fmt: skip
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "weight_decay",
+        "flip",
+        "crop",
+        "bfloat16",
+    }
     for path in SHIPPED.glob("*.safetensors"):
         known = load_checkpoint(path).metadata
         network = Spec.of(*known["network"])
@@ -155,9 +161,15 @@ def test_keys_of_older_checkpoints_still_hold() -> None:
 def test_key_depends_on_the_training() -> None:
     recipe = Recipe(epochs=1)
     methods = [
-        None, PgdTraining(), PgdTraining(eps=0.2), PgdTraining(max_iter=9), PgdTraining(warmup=0.5),
-        PgdTraining(eps_step=0.01), JpegTraining(), JpegTraining("50"),
-    ]  # fmt: skip
+        None,
+        PgdTraining(),
+        PgdTraining(eps=0.2),
+        PgdTraining(max_iter=9),
+        PgdTraining(warmup=0.5),
+        PgdTraining(eps_step=0.01),
+        JpegTraining(),
+        JpegTraining("50"),
+    ]
     keys = {
         checkpoint_key("digits", "a", Spec("lenet"), replace(recipe, adversarial=m), 0)
         for m in methods
@@ -170,16 +182,21 @@ NAMES = {
     "lenet:adversarial=pgd": ("lenet", PgdTraining(), "lenet[adversarial=pgd]"),
     "lenet:adversarial=pgd,eps=0.3": ("lenet", PgdTraining(), "lenet[adversarial=pgd]"),
     "lenet:adversarial=pgd,eps=0.1,extra_layers=2": (
-        "lenet[extra_layers=2]", PgdTraining(eps=0.1),
+        "lenet[extra_layers=2]",
+        PgdTraining(eps=0.1),
         "lenet[adversarial=pgd,eps=0.1,extra_layers=2]",
     ),
     "cnn:adversarial=jpeg,qualities=90+50": (
-        "cnn", JpegTraining("90+50"), "cnn[adversarial=jpeg,qualities=90+50]",
+        "cnn",
+        JpegTraining("90+50"),
+        "cnn[adversarial=jpeg,qualities=90+50]",
     ),
     "cnn:adversarial=jpeg,qualities=50": (
-        "cnn", JpegTraining(50), "cnn[adversarial=jpeg,qualities=50]",
+        "cnn",
+        JpegTraining(50),
+        "cnn[adversarial=jpeg,qualities=50]",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("text", NAMES)
@@ -236,9 +253,18 @@ def test_trained_kept_and_run(bench, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert trained.reused
     assert trained.metadata["recipe"]["adversarial"] == {"method": "jpeg", "qualities": "50"}
     code, told = bench(
-        "run", "--network", name, "--attack", "fgsm:eps=0.1", "--samples", "20", "--threads", "1",
-        "--out", "out",
-    )  # fmt: skip
+        "run",
+        "--network",
+        name,
+        "--attack",
+        "fgsm:eps=0.1",
+        "--samples",
+        "20",
+        "--threads",
+        "1",
+        "--out",
+        "out",
+    )
     assert code == 0
     assert "lenet[adversarial=jpeg,qualities=50]" in told  # brackets are markup to rich
     rows = (tmp_path / "out" / "results.csv").read_text(encoding="utf-8").splitlines()[1:]

@@ -96,8 +96,12 @@ def over_budget(made: MadeUp) -> None:
 
 def softmax_inside(made: MadeUp) -> None:
     made.manifest["outputs"]["digits/lenet"] = {
-        "images": 125, "low": 0.0, "high": 1.0, "sum_low": 1 - 1e-7, "sum_high": 1.0,
-    }  # fmt: skip
+        "images": 125,
+        "low": 0.0,
+        "high": 1.0,
+        "sum_low": 1 - 1e-7,
+        "sum_high": 1.0,
+    }
 
 
 def zero_gradients(share: float) -> Break:
@@ -165,7 +169,7 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
     "carlini beaten": (carlini_wide, "iterative", "fail", "fgm at eps 2 turns"),
     "adaptive weaker": (adaptive_weak, "adaptive", "fail", "oblivious to adaptive at eps 0.1"),
     "noise stronger": (noise_strong, "control", "fail", "noise (eps 0.1) to"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -281,15 +285,21 @@ def test_a_broken_audit_is_refused(text: str, tmp_path: Path) -> None:
 def null_evidence(rng: np.random.Generator, paired: bool) -> Evidence:
     """Ten eps at which each image is right by chance alone, with the same rate."""
     n = 150
-    made = MadeUp(attacks={"fgsm": tuple(np.linspace(0.1, 1.0, 10))}, threats=["oblivious"],
-                  defences=[("none", None)], samples=n)  # fmt: skip
+    made = MadeUp(
+        attacks={"fgsm": tuple(np.linspace(0.1, 1.0, 10))},
+        threats=["oblivious"],
+        defences=[("none", None)],
+        samples=n,
+    )
     right = rng.random((10, n)) < 0.4
     for row, drawn in zip(made.rows, right, strict=True):
         row.update(correct=int(drawn.sum()), accuracy=drawn.mean())
     arrays = {
-        "id": np.tile(np.arange(n), 10), "label": np.zeros(10 * n, dtype=int),
-        "clean": np.zeros(10 * n, dtype=int), "adversarial": (~right).ravel().astype(int),
-    }  # fmt: skip
+        "id": np.tile(np.arange(n), 10),
+        "label": np.zeros(10 * n, dtype=int),
+        "clean": np.zeros(10 * n, dtype=int),
+        "adversarial": (~right).ravel().astype(int),
+    }
     spans = {row["cell"]: slice(i * n, (i + 1) * n) for i, row in enumerate(made.rows)}
     return gather(made.table, Predictions(Path("p"), spans, arrays) if paired else None)
 
@@ -308,12 +318,18 @@ def test_false_alarms_stay_within_the_level(paired: bool) -> None:
 
 
 def test_worst_case_by_hand(tmp_path: Path) -> None:
-    made = MadeUp(attacks={"fgsm": (0, 0.1, 0.2), "pgd": (0.1,), "noise": (0.2,)}, samples=4,
-                  defences=[("none", None), ("jpeg", 50)])  # fmt: skip
+    made = MadeUp(
+        attacks={"fgsm": (0, 0.1, 0.2), "pgd": (0.1,), "noise": (0.2,)},
+        samples=4,
+        defences=[("none", None), ("jpeg", 50)],
+    )
     truth = {
-        ("fgsm", 0): "1110", ("fgsm", 0.1): "1010", ("fgsm", 0.2): "1100", ("pgd", 0.1): "0110",
+        ("fgsm", 0): "1110",
+        ("fgsm", 0.1): "1010",
+        ("fgsm", 0.2): "1100",
+        ("pgd", 0.1): "0110",
         ("noise", 0.2): "1110",
-    }  # fmt: skip
+    }
     for row in made.rows:
         text = truth[row["attack"], row["eps"]]
         if row["defence"] == "jpeg" and row["threat"] == "oblivious" and row["eps"]:
@@ -361,9 +377,12 @@ def test_kinds_of_attacks() -> None:
     made = MadeUp()
     kinds = {row["attack"]: row["kind"] for row in gather(made.table).rows}
     assert kinds == {
-        "fgsm": "one-step", "fgm": "one-step", "pgd": "iterative", "cw": "iterative",
+        "fgsm": "one-step",
+        "fgm": "one-step",
+        "pgd": "iterative",
+        "cw": "iterative",
         "noise": "control",
-    }  # fmt: skip
+    }
     for row in made.cells(attack="pgd"):
         row.update(gradients=0.0, forwards=500.0)
     kinds = {row["attack"]: row["kind"] for row in gather(made.table).rows}

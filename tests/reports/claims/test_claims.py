@@ -65,8 +65,11 @@ def grid(part: Part, side: int) -> Made:
     """Curves with one eps whose accuracies put the part's effect on the wanted side."""
     accuracy: dict[tuple[str, str, int | None], tuple[float, float]] = {}
     for dataset, network in (
-        ("mnist", "lenet"), ("mnist", "resnet"), ("cifar10", "lenet"), ("cifar10", "cnn")
-    ):  # fmt: skip
+        ("mnist", "lenet"),
+        ("mnist", "resnet"),
+        ("cifar10", "lenet"),
+        ("cifar10", "cnn"),
+    ):
         # clean and robust accuracy of the bare network, of quality 10, of quality 90
         accuracy[dataset, network, None] = (1.0, 0.2)
         accuracy[dataset, network, 10] = accuracy[dataset, network, 90] = (1.0, 0.2)
@@ -112,8 +115,11 @@ def images(part: Part, side: int) -> Made:
     bound = part.rule.bound
     sign = side if part.rule.holds == "above" else -side
     for dataset, network in (
-        ("mnist", "lenet"), ("mnist", "resnet"), ("cifar10", "lenet"), ("cifar10", "cnn")
-    ):  # fmt: skip
+        ("mnist", "lenet"),
+        ("mnist", "resnet"),
+        ("cifar10", "lenet"),
+        ("cifar10", "cnn"),
+    ):
         values = around(bound + 0.1 * sign)
         for n, value in enumerate(values):
             base = {"dataset": dataset, "network": network, "id": n, "censored": False}
@@ -136,17 +142,28 @@ def images(part: Part, side: int) -> Made:
             elif "salient" in part.name or "mostly" in part.name:
                 other = 0.3 if "salient" in part.name else 0.0
                 for attack in ("fgm", "cw"):
-                    rows.append({**base, "attack": attack, "noise_on_salient": value + other,
-                                 "other_image": other, "method": "saliency"})  # fmt: skip
+                    rows.append(
+                        {
+                            **base,
+                            "attack": attack,
+                            "noise_on_salient": value + other,
+                            "other_image": other,
+                            "method": "saliency",
+                        }
+                    )
             else:
                 step = math.exp(value)
                 for attack, l2 in (("fgsm", step * step), ("fgm", step), ("cw", 1.0)):
                     rows.append({**base, "attack": attack, "l2": l2, "found": True})
     table = pd.DataFrame(rows)
     names = (
-        ("first-error", "images"), ("fourier", "correlation"), ("fourier", "energy"),
-        ("fourier", "visibility"), ("saliency", "overlap"), ("noise", "norms"),
-    )  # fmt: skip
+        ("first-error", "images"),
+        ("fourier", "correlation"),
+        ("fourier", "energy"),
+        ("fourier", "visibility"),
+        ("saliency", "overlap"),
+        ("noise", "norms"),
+    )
     return Made(dict.fromkeys(names, table))
 
 
@@ -170,36 +187,60 @@ def networks(part: Part, side: int) -> Made:
                         change = 0.3 + (2 * value if quality == 10 else value)
                     transfer.append(
                         {
-                            "dataset": "mnist", "network": network, "training_seed": seed,
-                            "size": size, "direction": "vertical", "quality": quality,
-                            "coefficient_of_variation": value, "high_low_ratio": value,
+                            "dataset": "mnist",
+                            "network": network,
+                            "training_seed": seed,
+                            "size": size,
+                            "direction": "vertical",
+                            "quality": quality,
+                            "coefficient_of_variation": value,
+                            "high_low_ratio": value,
                             "change_response": change,
                             "measure": "response",
-                            "share": (half if side == 0 and size == 28 else
-                                          0.0 if side == 0 else float(hit)) if low else 0.0,
+                            "share": (
+                                half
+                                if side == 0 and size == 28
+                                else 0.0
+                                if side == 0
+                                else float(hit)
+                            )
+                            if low
+                            else 0.0,
                         }
-                    )  # fmt: skip
+                    )
         for x in (1, 2, 4):
             slope = {"epochs": math.log2(x), "layers": float(x)}
-            for name, network in (("lenet", "lenet"), ("lenet", "lenet[low_pass=1]"),
-                                  ("cnn", "cnn[low_pass=1]")):  # fmt: skip
+            for name, network in (
+                ("lenet", "lenet"),
+                ("lenet", "lenet[low_pass=1]"),
+                ("cnn", "cnn[low_pass=1]"),
+            ):
                 for attack in ("fgsm", "fgm"):
                     for dataset in ("mnist", "cifar10"):
                         sweeps.append(
                             {
-                                "dataset": dataset, "network": network, "seed": seed,
-                                "attack": attack, "epochs": x, "extra_layers": x, "low_pass": x,
-                                "area": 0.5 + value * slope[
-                                    "epochs" if "epochs" in part.rule.effect else "layers"],
+                                "dataset": dataset,
+                                "network": network,
+                                "seed": seed,
+                                "attack": attack,
+                                "epochs": x,
+                                "extra_layers": x,
+                                "low_pass": x,
+                                "area": 0.5
+                                + value
+                                * slope["epochs" if "epochs" in part.rule.effect else "layers"],
                                 "train_accuracy": 0.5 + value * slope["epochs"],
-                                "test_accuracy": 0.5, "kind": name,
+                                "test_accuracy": 0.5,
+                                "kind": name,
                             }
-                        )  # fmt: skip
+                        )
     tables = {("transfer-function", t): pd.DataFrame(transfer) for t in ("flatness", "destroyed")}
     for study, table in (
-        ("overfitting", "area"), ("overfitting", "gap"), ("overparameterization", "area"),
+        ("overfitting", "area"),
+        ("overfitting", "gap"),
+        ("overparameterization", "area"),
         ("low-pass", "area"),
-    ):  # fmt: skip
+    ):
         tables[study, table] = pd.DataFrame(sweeps)
     return Made(tables)
 

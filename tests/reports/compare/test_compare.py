@@ -31,11 +31,22 @@ from reports.statistics.tests import adjust, fisher, mcnemar
 Right = npt.NDArray[np.bool_]
 Write = Callable[..., Path]
 BASE: dict[str, Any] = {
-    "schema": 1, "dataset": "digits", "network": "lenet", "attack": "fgsm", "norm": "inf",
-    "eps": 0.1, "threat": "oblivious", "defence": "none", "attack_params": '{"eps": 0.1}',
-    "samples": "100", "seed": 0, "status": "ok", "reason": "", "data_sha256": "d0",
+    "schema": 1,
+    "dataset": "digits",
+    "network": "lenet",
+    "attack": "fgsm",
+    "norm": "inf",
+    "eps": 0.1,
+    "threat": "oblivious",
+    "defence": "none",
+    "attack_params": '{"eps": 0.1}',
+    "samples": "100",
+    "seed": 0,
+    "status": "ok",
+    "reason": "",
+    "data_sha256": "d0",
     "weights_sha256": "w0",
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -70,10 +81,15 @@ def write(tmp_path: Path) -> Write:
             where = np.arange(n) if ids is None else ids
             parts.append(
                 pd.DataFrame(
-                    {"cell": row["cell"], "id": where, "label": label, "clean": label,
-                     "adversarial": np.where(right, label, (label + 1) % 10)}
+                    {
+                        "cell": row["cell"],
+                        "id": where,
+                        "label": label,
+                        "clean": label,
+                        "adversarial": np.where(right, label, (label + 1) % 10),
+                    }
                 )
-            )  # fmt: skip
+            )
         table = frame(rows)
         images = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
         if shuffle is not None:
@@ -141,9 +157,14 @@ def test_swapping_the_sides_flips_every_sign(
     assert {"worse", "better", "same", "only in A", "only in B"} == set(one["verdict"])
     assert one["verdict"].map(opposite).tolist() == other["verdict"].tolist()
     for mine, theirs, sign in (
-        ("difference", "difference", -1), ("low", "high", -1), ("high", "low", -1), ("p", "p", 1),
-        ("p_adjusted", "p_adjusted", 1), ("accuracy_a", "accuracy_b", 1), ("lost", "gained", 1),
-    ):  # fmt: skip
+        ("difference", "difference", -1),
+        ("low", "high", -1),
+        ("high", "low", -1),
+        ("p", "p", 1),
+        ("p_adjusted", "p_adjusted", 1),
+        ("accuracy_a", "accuracy_b", 1),
+        ("lost", "gained", 1),
+    ):
         left, right = (c.astype(float).to_numpy() for c in (one[mine], other[theirs]))
         np.testing.assert_allclose(left, sign * right, atol=1e-12)
 
@@ -319,9 +340,13 @@ def test_worst_comes_first(write: Write) -> None:
     found = compare(a, b)
     order = [(row["eps"], row["verdict"]) for row in rows(found)]
     assert order == [
-        (0.2, "worse"), (0.1, "worse"), (0.4, "only in A"), (0.0, "same"), (0.3, "better"),
+        (0.2, "worse"),
+        (0.1, "worse"),
+        (0.4, "only in A"),
+        (0.0, "same"),
+        (0.3, "better"),
         (0.5, "only in B"),
-    ]  # fmt: skip
+    ]
     assert found.counts() == dict(zip(VERDICTS, (2, 1, 1, 1, 1), strict=True))
     assert list(found.rows.columns) == list(ROWS)
 
@@ -373,10 +398,7 @@ def test_a_row_that_is_not_ok_counts_as_missing_and_says_why(write: Write) -> No
     failed = {"status": "failed", "reason": "out of memory"}
     skipped = {"status": "skipped", "reason": "no data"}
     a = write("a", [*good, ({"eps": 0.3, **skipped}, first(40, 1))])
-    b = write(
-        "b",
-        [good[0], *(({"eps": e, **failed}, first(40, 1)) for e in (0.1, 0.3)), good[2]],
-    )
+    b = write("b", [good[0], *(({"eps": e, **failed}, first(40, 1)) for e in (0.1, 0.3)), good[2]])
     found = compare(a, b)
     missing = [row for row in rows(found) if row["verdict"] == "only in A"]
     assert [(row["eps"], row["remark"]) for row in missing] == [(0.1, "failed: out of memory")]

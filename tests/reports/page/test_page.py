@@ -86,18 +86,37 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
         art_bench="1.2.3",
         versions={"python": "3.12.1", "torch": "2.9"},
         machine={"cores": 2, "device": "cpu"},
-        weights={"digits/lenet": {"sha256": "a" * 64, "seed": 0, "test_accuracy": 0.98,
-                                  "recipe": {"epochs": 3, "adversarial":
-                                             {"method": "pgd", "eps": 0.3}}}},
-    )  # fmt: skip
-    skipped = dict(made.rows[0], dataset="cifar10", cell="f" * 16, status="skipped", n=None,
-                   correct=None, accuracy=None, reason="no cifar10.npz")  # fmt: skip
+        weights={
+            "digits/lenet": {
+                "sha256": "a" * 64,
+                "seed": 0,
+                "test_accuracy": 0.98,
+                "recipe": {"epochs": 3, "adversarial": {"method": "pgd", "eps": 0.3}},
+            }
+        },
+    )
+    skipped = dict(
+        made.rows[0],
+        dataset="cifar10",
+        cell="f" * 16,
+        status="skipped",
+        n=None,
+        correct=None,
+        accuracy=None,
+        reason="no cifar10.npz",
+    )
     made.cells(attack="pgd", eps=0.1)[0]["over_budget"] = 2
     made.rows.append(skipped)
     made.write(folder)
     write_audit(folder)
-    for name in ("accuracy-digits-fgsm", "heatmap-digits-fgsm", "threats-fgsm", "own-figure",
-                 "clean-accuracy-quality", "success-norm-inf"):  # fmt: skip
+    for name in (
+        "accuracy-digits-fgsm",
+        "heatmap-digits-fgsm",
+        "threats-fgsm",
+        "own-figure",
+        "clean-accuracy-quality",
+        "success-norm-inf",
+    ):
         plot(folder / "plots" / f"{name}.png")
     fourier = folder / "studies" / "fourier"
     plot(fourier / "noises-mnist-lenet.png")
@@ -208,15 +227,31 @@ def test_the_table_is_the_file(rich: Path, text: str) -> None:
 def test_words(text: str) -> None:
     words = Page(text).words()
     for wanted in (
-        "everything at once", "LeNet on digits", "CNN on MNIST", "1 skipped: no cifar10.npz",
+        "everything at once",
+        "LeNet on digits",
+        "CNN on MNIST",
+        "1 skipped: no cifar10.npz",
         "An attacker who may change each pixel by up to 0.1 of its range leaves",
-        "as long as the attacker does not know of it", "An attacker who knows of it leaves",
-        "no gain beyond chance is left", "Over these 6 cases", "Some fail",
-        "2 images outside in 1 cell", "What may be concluded.", "FGSM on digits", "own figure",
-        "attacked without knowledge of the defence, and rescued by it", "Behind JPEG 50",
-        "supported", "noises mnist lenet", "18 more rows", "0.1235",
-        "epochs 3, adversarial pgd eps=0.3", "art-bench", "1.2.3", "98.00 %",
-    ):  # fmt: skip
+        "as long as the attacker does not know of it",
+        "An attacker who knows of it leaves",
+        "no gain beyond chance is left",
+        "Over these 6 cases",
+        "Some fail",
+        "2 images outside in 1 cell",
+        "What may be concluded.",
+        "FGSM on digits",
+        "own figure",
+        "attacked without knowledge of the defence, and rescued by it",
+        "Behind JPEG 50",
+        "supported",
+        "noises mnist lenet",
+        "18 more rows",
+        "0.1235",
+        "epochs 3, adversarial pgd eps=0.3",
+        "art-bench",
+        "1.2.3",
+        "98.00 %",
+    ):
         assert wanted in words, wanted
     # the checks that fail stand first
     checks = re.findall(r"<summary><h3>(.*?)</h3>", text)
@@ -239,11 +274,22 @@ def test_a_study_is_one_part_of_the_page(rich: Path) -> None:
 def test_names_cannot_inject(tmp_path: Path) -> None:
     made = MadeUp({HOSTILE: [HOSTILE]}, attacks={"fgsm": (0, 0.1, 0.6), "pgd": (0.1, 0.6)})
     made.manifest.update(
-        grid={"name": HOSTILE, "description": HOSTILE}, versions={HOSTILE: HOSTILE},
-        machine={HOSTILE: HOSTILE}, weights={HOSTILE: {"recipe": HOSTILE, "sha256": HOSTILE}},
-    )  # fmt: skip
-    made.rows.append(dict(made.rows[0], cell="1" * 16, status="failed", reason=HOSTILE, n=None,
-                          correct=None, accuracy=None))  # fmt: skip
+        grid={"name": HOSTILE, "description": HOSTILE},
+        versions={HOSTILE: HOSTILE},
+        machine={HOSTILE: HOSTILE},
+        weights={HOSTILE: {"recipe": HOSTILE, "sha256": HOSTILE}},
+    )
+    made.rows.append(
+        dict(
+            made.rows[0],
+            cell="1" * 16,
+            status="failed",
+            reason=HOSTILE,
+            n=None,
+            correct=None,
+            accuracy=None,
+        )
+    )
     for row in made.rows:
         row["attack"] = row["attack"] + HOSTILE
     folder = made.write(tmp_path / "run")
@@ -327,8 +373,9 @@ def test_gallery_stays_in_its_folder_and_budget(rich: Path, tmp_path: Path) -> N
 
 def test_against_a_baseline(rich: Path, tmp_path: Path) -> None:
     worse = MadeUp({"digits": ["lenet"], "mnist": ["lenet", "cnn"]})
-    (row,) = worse.cells(dataset="mnist", network="cnn", attack="fgsm", eps=0.1,
-                         threat="oblivious", defence="jpeg")  # fmt: skip
+    (row,) = worse.cells(
+        dataset="mnist", network="cnn", attack="fgsm", eps=0.1, threat="oblivious", defence="jpeg"
+    )
     worse.set_right(row, np.zeros(400, dtype=bool))
     base = worse.write(tmp_path / "base")
     page = Page(render(rich, base))
@@ -407,8 +454,10 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_contrast(scheme: int) -> None:
     css = (TEMPLATES / "page.css").read_text(encoding="utf-8")
-    palettes = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))
-                for block in re.findall(r":root \{(.*?)\}", css, re.S)]  # fmt: skip
+    palettes = [
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))
+        for block in re.findall(r":root \{(.*?)\}", css, re.S)
+    ]
     colours = {**palettes[0], **palettes[scheme]}
 
     def ratio(a: str, b: str) -> float:

@@ -37,11 +37,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plot(folder / "plots" / f"{name}.png")
     write_gallery(folder)
     long = "a claim whose text is far longer than a line of the page, so that it has to break " * 3
-    parts = [("C1", "", part, "LeNet", long, "x", "", "", "", "", "above 0", "undecided")
-             for part in ("the claim", "a part")]  # fmt: skip
+    parts = [
+        ("C1", "", part, "LeNet", long, "x", "", "", "", "", "above 0", "undecided")
+        for part in ("the claim", "a part")
+    ]
     columns = "claim,attacker,part,subject,text,measured,effect,low,high,units,rule,verdict"
-    (folder / "claims.csv").write_text("\n".join([columns, *map(",".join, (
-        tuple(f'"{cell}"' for cell in row) for row in parts))]) + "\n")  # fmt: skip
+    (folder / "claims.csv").write_text(
+        "\n".join([columns, *map(",".join, (tuple(f'"{cell}"' for cell in row) for row in parts))])
+        + "\n"
+    )
     plot(folder / "studies" / "fourier" / "noises.png")
     return write_page(folder)
 
@@ -200,8 +204,12 @@ def test_the_download_is_the_file(tab: Browser, page: Path, tmp_path: Path) -> N
     def download() -> str:
         target = tmp_path / "cells.csv"
         target.unlink(missing_ok=True)
-        tab.call("Browser.setDownloadBehavior", session=None, behavior="allow",
-                 downloadPath=str(tmp_path))  # fmt: skip
+        tab.call(
+            "Browser.setDownloadBehavior",
+            session=None,
+            behavior="allow",
+            downloadPath=str(tmp_path),
+        )
         tab.run("document.getElementById('cell-download').click()")
         until = time.monotonic() + 10
         while not target.is_file() and time.monotonic() < until:
@@ -219,8 +227,19 @@ def test_the_download_is_the_file(tab: Browser, page: Path, tmp_path: Path) -> N
 def test_controls_have_names(tab: Browser) -> None:
     tab.call("Accessibility.enable")
     nodes = tab.call("Accessibility.getFullAXTree")["nodes"]
-    roles = {"button", "link", "textbox", "searchbox", "combobox", "checkbox", "image", "table",
-             "region", "navigation", "DisclosureTriangle"}  # fmt: skip
+    roles = {
+        "button",
+        "link",
+        "textbox",
+        "searchbox",
+        "combobox",
+        "checkbox",
+        "image",
+        "table",
+        "region",
+        "navigation",
+        "DisclosureTriangle",
+    }
     named = 0
     for node in nodes:
         role = node.get("role", {}).get("value")

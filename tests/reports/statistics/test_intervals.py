@@ -184,9 +184,22 @@ def test_fisher_takes_columns_with_repeats_and_empty_sides() -> None:
 
 # Benjamini and Hochberg 1995, section 3.2: fifteen hypotheses on a treatment of heart attacks
 FIFTEEN = [
-    0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262,
-    0.5719, 0.6528, 0.7590, 1.0000,
-]  # fmt: skip
+    0.0001,
+    0.0004,
+    0.0019,
+    0.0095,
+    0.0201,
+    0.0278,
+    0.0298,
+    0.0344,
+    0.0459,
+    0.3240,
+    0.4262,
+    0.5719,
+    0.6528,
+    0.7590,
+    1.0000,
+]
 
 
 def test_corrections_find_what_benjamini_and_hochberg_report() -> None:

@@ -86,9 +86,11 @@ def test_questions_that_beat_gradients_are_a_finding(square) -> None:
 def transfers() -> MadeUp:
     """Two networks, each crafted on for both."""
     run = MadeUp(
-        {"digits": ["lenet", "resnet"]}, {"pgd": (0, 0.05, 0.1)},
-        ("oblivious", "transfer[from=lenet]", "transfer[from=resnet]"), JPEG,
-    )  # fmt: skip
+        {"digits": ["lenet", "resnet"]},
+        {"pgd": (0, 0.05, 0.1)},
+        ("oblivious", "transfer[from=lenet]", "transfer[from=resnet]"),
+        JPEG,
+    )
     for row in run.cells(threat="oblivious", defence="none", eps=0.1):
         turned(run, 0.9, cell=row["cell"])
         turned(run, 0.9, threat=f"transfer[from={row['network']}]", network=row["network"], eps=0.1)
@@ -125,8 +127,9 @@ def test_transfer_is_no_knowledge(tmp_path: Path) -> None:
     assert not knows("transfer[from=resnet]", "none")
     assert knows("oblivious", "none") and not knows("oblivious", "jpeg")
     assert in_order(["transfer[from=a]", "adaptive-diff", "oblivious"]) == [
-        "oblivious", "adaptive-diff",
-    ]  # fmt: skip
+        "oblivious",
+        "adaptive-diff",
+    ]
     assert in_order(["transfer[from=a]"]) == ["transfer[from=a]"]
     table = transfers().table
     first = table["threat"].str.startswith("transfer")

@@ -16,9 +16,12 @@ from benchmark.attacks.adapters.global_random import seeded
 def draws() -> list[object]:
     """One draw from every stream that code of others may take."""
     return [
-        np.random.rand(), random.random(), float(torch.rand(1)), np.random.RandomState().rand(),
+        np.random.rand(),
+        random.random(),
+        float(torch.rand(1)),
+        np.random.RandomState().rand(),
         np.random.RandomState(3).rand(),
-    ]  # fmt: skip
+    ]
 
 
 def test_the_same_words_give_the_same_draws() -> None:

@@ -102,9 +102,12 @@ def test_rows_name_their_network() -> None:
     network = Spec.of("lenet", extra_layers=2, activation="tanh")
     training = Training("digits", network, 1, 5, (("extra_layers", 2),))
     assert training.columns == {
-        "dataset": "digits", "network": "lenet[activation=tanh]", "extra_layers": 2,
-        "epochs": 1, "seed": 5,
-    }  # fmt: skip
+        "dataset": "digits",
+        "network": "lenet[activation=tanh]",
+        "extra_layers": 2,
+        "epochs": 1,
+        "seed": 5,
+    }
 
 
 @pytest.mark.slow
@@ -178,8 +181,13 @@ def test_numbers_in_order_and_once() -> None:
 @pytest.mark.parametrize("name", ["samples", "iterated_samples", "gap_images", "pgd_steps"])
 def test_bad_probe(name: str) -> None:
     sizes = {
-        "samples": 1, "iterated_samples": 1, "gap_images": 1, "points": 7, "pgd_steps": 1, name: 0,
-    }  # fmt: skip
+        "samples": 1,
+        "iterated_samples": 1,
+        "gap_images": 1,
+        "points": 7,
+        "pgd_steps": 1,
+        name: 0,
+    }
     with pytest.raises(InputError, match=f"{name}: must be at least 1"):
         Probe.of(Ask((), sizes))
     with pytest.raises(InputError, match="points: must be at least 7"):
