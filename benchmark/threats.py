@@ -38,7 +38,7 @@ class Threat:
     source: Spec | None = None
 
     @property
-    def knows(self) -> bool:
+    def sees_defence(self) -> bool:
         """Whether the defence is part of what is attacked."""
         return self.name.startswith("adaptive")
 

@@ -17,7 +17,7 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional
 
-from estimators.defences.backward import Through, plain_forward
+from estimators.defences.backward import DefenceWithBackward, plain_forward
 
 # Batches of this size stay in the processor's cache; the partition is part of the result (a
 # convolution may round differently in another batch), so it is a constant and not an option.
@@ -109,11 +109,11 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     @property
     def random(self) -> bool:
         """Whether the defence draws: then `bind` must come before any image."""
-        return isinstance(self.defence, Through) and self.defence.random
+        return isinstance(self.defence, DefenceWithBackward) and self.defence.random
 
     def bind(self, ids: npt.NDArray[np.int64], seed: int) -> None:
-        """Tell a randomised defence which images come next (see `Through.bind`)."""
-        if isinstance(self.defence, Through):
+        """Tell a randomised defence which images come next (see `DefenceWithBackward.bind`)."""
+        if isinstance(self.defence, DefenceWithBackward):
             self.defence.bind(ids, seed)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
@@ -130,7 +130,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         """
         for _ in range(self.draws):
             self.gradients += len(x)
-            if isinstance(self.defence, Through):
+            if isinstance(self.defence, DefenceWithBackward):
                 leaf, seen = self.defence.enter(x)
             else:
                 leaf = seen = channels_last(self.defended(x)).detach().requires_grad_(True)

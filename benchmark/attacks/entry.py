@@ -10,21 +10,21 @@ Builder = Callable[[Any, dict[str, Any]], Any]
 
 
 @dataclass(frozen=True)
-class AttackKind:
+class AttackEntry:
     """An attack before a grid gives it parameters.
 
     build: makes the ART attack from a classifier and parameters.
     norm: the norm that bounds it, or that it minimises.
     bounded: takes `eps`.
     shares_gradient: attacks that differ in eps alone share one gradient.
-    in_step: at every step the whole batch passes the defence; others let images drop out, and
+    whole_batch: at every step the whole batch passes the defence; others let images drop out, and
         meet a randomised defence image by image, so that each image keeps its own chance.
     uses_gradient: looks at gradients.
-    blind: looks at nothing at all, and so is the same for every threat.
+    ignores_model: looks at nothing at all, and so is the same for every threat.
     defaults: parameters and their values where a grid names none.
     optional: further parameters, likewise, but recorded only where a grid names them.
     allowed: the values of parameters that have a few, as text.
-    filled: what parameters that are None become, from all parameters and eps.
+    resolve_defaults: what parameters that are None become, from all parameters and eps.
     stock_targets: ART's class takes targets, too.
     about: one line for `bench list`.
     """
@@ -34,13 +34,13 @@ class AttackKind:
     about: str
     bounded: bool = True
     shares_gradient: bool = False
-    in_step: bool = False
+    whole_batch: bool = False
     uses_gradient: bool = True
-    blind: bool = False
+    ignores_model: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
     optional: Mapping[str, Any] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    filled: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    resolve_defaults: Callable[[dict[str, Any]], dict[str, Any]] = dict
     stock_targets: bool = True
 
     @property

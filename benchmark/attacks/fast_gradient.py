@@ -25,9 +25,9 @@ from benchmark.attacks.steps.checks import (
     as_labels,
     as_norm,
 )
-from benchmark.attacks.steps.projections import shrunk
+from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
-from estimators.defences.backward import Through
+from estimators.defences.backward import DefenceWithBackward
 from estimators.errors import InputError
 
 BoolArray = npt.NDArray[np.bool_]
@@ -123,7 +123,7 @@ def loss_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> t
     The mean and not the sum: dividing by N changes the rounding, and with it the sign of
     gradients that are nearly zero.
     """
-    if isinstance(classifier.defence, Through) or backward_is_identity(classifier):
+    if isinstance(classifier.defence, DefenceWithBackward) or backward_is_identity(classifier):
         found = classifier.mean_gradient(x, lambda logits: functional.cross_entropy(logits, y))
     else:
         # a preprocessor with a backward pass of its own: ART knows how to call it
@@ -153,7 +153,7 @@ def perturbed(
     """
     step = (x + eps * direction).clamp_(0.0, 1.0).sub_(x)
     if norm == 2 and x.device.type != "cpu":
-        step = shrunk(step, eps)
+        step = project_l2(step, eps)
     elif norm != math.inf:
         radius = eps.cpu().numpy() if isinstance(eps, torch.Tensor) else eps
         # ART divides by the norm of a step before it looks whether that is zero

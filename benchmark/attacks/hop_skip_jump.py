@@ -65,7 +65,7 @@ class _Search:
 
     def run(self) -> torch.Tensor:
         """The nearest adversarial image that the queries reached."""
-        if bool(self.ask(self.x[None])[0]):
+        if bool(self.query(self.x[None])[0]):
             return self.x
         here = self._start()
         step = 1
@@ -75,7 +75,7 @@ class _Search:
             step += 1
         return self.nearest
 
-    def ask(self, images: torch.Tensor) -> torch.Tensor:
+    def query(self, images: torch.Tensor) -> torch.Tensor:
         """Which images [N, C, H, W] are adversarial; the nearest of them is kept.
 
         Asks as many as are left, and gives an answer for these alone.
@@ -96,7 +96,7 @@ class _Search:
         for _ in range(self.own.init_size):
             drawn = self.stream.random(tuple(self.x.shape), dtype=np.float32)
             image = torch.from_numpy(drawn).to(self.x.device)
-            answer = self.ask(image[None])
+            answer = self.query(image[None])
             if len(answer) and bool(answer[0]):
                 return image
         return None
@@ -109,7 +109,7 @@ class _Search:
         while high - low > close and self.left > 0:
             middle = (low + high) / 2
             trial = self._between(here, middle)
-            if bool(self.ask(trial[None])[0]):
+            if bool(self.query(trial[None])[0]):
                 high, best = middle, trial
             else:
                 low = middle
@@ -132,7 +132,7 @@ class _Search:
         noise /= torch.linalg.vector_norm(noise.flatten(1), dim=1).view(-1, 1, 1, 1)
         trial = (here + delta * noise).clamp_(0, 1)
         noise = (trial - here) / delta
-        answer = self.ask(trial)
+        answer = self.query(trial)
         votes = (2 * answer.float() - 1).view(-1, 1, 1, 1)
         mean = votes.mean()
         # all alike: there is no difference to learn from
@@ -145,7 +145,7 @@ class _Search:
         size = span / math.sqrt(step)
         while self.left > 0 and size > 1e-6:
             trial = (here + size * towards).clamp(0, 1)
-            if bool(self.ask(trial[None])[0]):
+            if bool(self.query(trial[None])[0]):
                 return trial
             size /= 2
         return here

@@ -7,14 +7,14 @@ import json
 import math
 from typing import Any
 
-from benchmark.attacks.entry import AttackKind
+from benchmark.attacks.entry import AttackEntry
 from benchmark.attacks.registry import ATTACKS
 from estimators.errors import InputError, unknown
 from estimators.plugins import plugin
 from estimators.spec import Spec
 
 
-def attack_kind(spec: Spec) -> AttackKind:
+def attack_entry(spec: Spec) -> AttackEntry:
     """The kind of an attack by short name, or of an evasion attack by dotted name or plug-in."""
     if spec.name == "cw" and spec.get("engine") == "stock":
         # ART's class with ART's defaults: ours would take hours there
@@ -22,7 +22,7 @@ def attack_kind(spec: Spec) -> AttackKind:
     if spec.name in ATTACKS:
         return ATTACKS[spec.name]
     found = plugin("attacks", spec.name)
-    if isinstance(found, AttackKind):
+    if isinstance(found, AttackEntry):
         return found
     if found is None and "." not in spec.name:
         others = ("art.attacks.evasion.NAME", "package.module:attack")
@@ -33,11 +33,11 @@ def attack_kind(spec: Spec) -> AttackKind:
 
     cls = import_from_art(spec.name, EvasionAttack, "attack") if found is None else found
     if not (isinstance(cls, type) and issubclass(cls, EvasionAttack)):
-        raise InputError(f"attack {spec.name}: wanted an AttackKind or a class of EvasionAttack")
+        raise InputError(f"attack {spec.name}: wanted an AttackEntry or a class of EvasionAttack")
     return _of_class(cls, spec)
 
 
-def _of_class(cls: Any, spec: Spec) -> AttackKind:
+def _of_class(cls: Any, spec: Spec) -> AttackEntry:
     """What can be said of a class of ART's kind: its parameters and their defaults."""
     known = inspect.signature(cls).parameters
     defaults = {k: _plain(p.default) for k, p in list(known.items())[1:] if k != "eps"}
@@ -53,22 +53,24 @@ def _of_class(cls: Any, spec: Spec) -> AttackKind:
         return cls(**{first: classifier}, **chosen)
 
     norm = spec.get("norm", defaults.get("norm", ("L2" in spec.name and 2) or "inf"))
-    return AttackKind(build, str(norm), "by dotted name", bounded="eps" in known, defaults=defaults)
+    return AttackEntry(
+        build, str(norm), "by dotted name", bounded="eps" in known, defaults=defaults
+    )
 
 
 def attack_norm(attack: Spec) -> str:
     """The norm of an attack: its own parameter where it has one, else that of its kind."""
-    return str(attack.get("norm", attack_kind(attack).norm))
+    return str(attack.get("norm", attack_entry(attack).norm))
 
 
 def shares_gradient(spec: Spec) -> bool:
     """Whether this attack at several eps is computed from one gradient; ART's own class is not."""
-    return attack_kind(spec).shares_gradient and spec.get("engine", "fast") == "fast"
+    return attack_entry(spec).shares_gradient and spec.get("engine", "fast") == "fast"
 
 
 def check_attack(spec: Spec) -> Spec:
     """The spec with eps as a float; InputError for unknown parameters or a bad eps."""
-    kind = attack_kind(spec)
+    kind = attack_entry(spec)
     params = spec.kwargs
     for name in params:
         known = [*kind.params, *(["eps"] if kind.bounded else [])]
@@ -95,7 +97,7 @@ def check_attack(spec: Spec) -> Spec:
     return Spec.of(spec.name, params)
 
 
-def _check_targets(spec: Spec, kind: AttackKind) -> None:
+def _check_targets(spec: Spec, kind: AttackEntry) -> None:
     """InputError for targets that would be left out of account."""
     targeted = spec.get("targeted", False)
     if not isinstance(targeted, bool):
@@ -110,10 +112,10 @@ def _check_targets(spec: Spec, kind: AttackKind) -> None:
 
 def all_params(spec: Spec) -> str:
     """Every parameter of an attack but eps, given or by default, as JSON."""
-    params = {**attack_kind(spec).defaults, **spec.kwargs}
+    params = {**attack_entry(spec).defaults, **spec.kwargs}
     eps = params.pop("eps", None)
     if eps:
-        params.update(attack_kind(spec).filled({**params, "eps": eps}))
+        params.update(attack_entry(spec).resolve_defaults({**params, "eps": eps}))
         params.pop("eps", None)
     return json.dumps(params, sort_keys=True, separators=(",", ":"), default=str)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from benchmark.attacks import builders
-from benchmark.attacks.entry import AttackKind
+from benchmark.attacks.entry import AttackEntry
 
 # told a class to reach: `next`, or a number (see `targets`)
 TARGETS = {"targeted": False, "target": "next"}
@@ -25,8 +25,8 @@ CW = {
     "max_iter": 100,
     "initial_const": None,
 }
-ATTACKS: dict[str, AttackKind] = {
-    "fgsm": AttackKind(
+ATTACKS: dict[str, AttackEntry] = {
+    "fgsm": AttackEntry(
         builders.fast_gradient(math.inf),
         "inf",
         "fast gradient sign (Goodfellow et al. 2015)",
@@ -34,7 +34,7 @@ ATTACKS: dict[str, AttackKind] = {
         defaults={"engine": "fast"},
         optional=TARGETS,
     ),
-    "fgm": AttackKind(
+    "fgm": AttackEntry(
         builders.fast_gradient(2),
         "2",
         "fast gradient in L2 (Goodfellow et al. 2015)",
@@ -42,25 +42,25 @@ ATTACKS: dict[str, AttackKind] = {
         defaults={"engine": "fast"},
         optional=TARGETS,
     ),
-    "pgd": AttackKind(
+    "pgd": AttackEntry(
         builders.pgd,
         "inf",
         "projected gradient descent from the image (Madry et al. 2018)",
-        in_step=True,
+        whole_batch=True,
         optional=TARGETS,
-        filled=builders.pgd_step,
+        resolve_defaults=builders.pgd_step,
         defaults={"engine": "fast", "max_iter": 40, "eps_step": None, "norm": "inf"},
     ),
-    "bim": AttackKind(
+    "bim": AttackEntry(
         builders.bim,
         "inf",
         "basic iterative method, steps of a grey level (Kurakin et al. 2017)",
-        in_step=True,
+        whole_batch=True,
         optional=TARGETS,
-        filled=builders.bim_steps,
+        resolve_defaults=builders.bim_steps,
         defaults={"engine": "fast", "max_iter": None, "eps_step": None},
     ),
-    "apgd": AttackKind(
+    "apgd": AttackEntry(
         builders.auto_pgd,
         "inf",
         "Auto-PGD, loss ce or dlr (Croce and Hein 2020)",
@@ -74,7 +74,7 @@ ATTACKS: dict[str, AttackKind] = {
             "nb_random_init": 1,
         },
     ),
-    "autoattack": AttackKind(
+    "autoattack": AttackEntry(
         builders.auto_attack,
         "inf",
         "APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
@@ -89,14 +89,14 @@ ATTACKS: dict[str, AttackKind] = {
             "nb_random_init": 1,
         },
     ),
-    "deepfool": AttackKind(
+    "deepfool": AttackEntry(
         builders.deep_fool,
         "2",
         "DeepFool in L2 (Moosavi-Dezfooli et al. 2016)",
         bounded=False,
         defaults={"engine": "fast", "max_iter": 50, "overshoot": 0.02},
     ),
-    "square": AttackKind(
+    "square": AttackEntry(
         builders.square,
         "inf",
         "black box by scores: random squares (Andriushchenko et al. 2020)",
@@ -105,7 +105,7 @@ ATTACKS: dict[str, AttackKind] = {
         stock_targets=False,
         defaults={"engine": "fast", "queries": 1000, "p_init": 0.8},
     ),
-    "hopskipjump": AttackKind(
+    "hopskipjump": AttackEntry(
         builders.hop_skip_jump,
         "2",
         "black box by decisions (Chen et al. 2020)",
@@ -115,26 +115,26 @@ ATTACKS: dict[str, AttackKind] = {
         allowed={"norm": ("inf", "2")},
         defaults={"engine": "fast", "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
     ),
-    "cw": AttackKind(
+    "cw": AttackEntry(
         builders.carlini,
         "2",
         "Carlini and Wagner L2 with ART's binary search mended",
         bounded=False,
         defaults={"engine": "fast", **CW},
     ),
-    "cw-art": AttackKind(
+    "cw-art": AttackEntry(
         builders.carlini_art,
         "2",
         "Carlini and Wagner L2 as ART has it, fault included",
         bounded=False,
         defaults={"engine": "fast", **CW_ART},
     ),
-    "noise": AttackKind(
+    "noise": AttackEntry(
         builders.noise,
         "inf",
         "the control: random signs of the same eps, no gradient",
         shares_gradient=True,
         uses_gradient=False,
-        blind=True,
+        ignores_model=True,
     ),
 }

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from benchmark.attacks.entry import AttackKind
+from benchmark.attacks.entry import AttackEntry
 from estimators.errors import InputError
 from estimators.plugins import Kind, Plugin, installed, plugin
 
@@ -136,7 +136,7 @@ def _described(kind: Kind, found: Plugin) -> Row:
     except InputError as error:
         return found.name, f"{source}: {error}", ""
     about = (inspect.getdoc(thing) or "").partition("\n")[0]
-    if isinstance(thing, AttackKind):
+    if isinstance(thing, AttackEntry):
         return found.name, f"{thing.about} ({source})", _params(thing.params)
     try:
         known = inspect.signature(thing).parameters.values()

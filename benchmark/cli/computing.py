@@ -96,7 +96,7 @@ def train(
     from benchmark.execution.threads import chosen_device
     from estimators.spec import parse_spec
     from estimators.training.adversarial import with_training
-    from estimators.training.checkpoints import obtain, read_history
+    from estimators.training.checkpoints import read_history, train_or_load
     from estimators.training.train import recipe_for
     from reports.plots.training import draw_training
 
@@ -106,7 +106,7 @@ def train(
     options["device"] = chosen_device(options["device"])
     total = recipe_for(dataset, spec, epochs).epochs
     with terminal.epochs(total) as on_epoch:
-        trained = obtain(dataset, spec, epochs, seed, on_epoch=on_epoch, **options)
+        trained = train_or_load(dataset, spec, epochs, seed, on_epoch=on_epoch, **options)
     if not trained.reused:
         curves = trained.path.with_suffix(".curves.png")
         draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
@@ -142,7 +142,7 @@ def study(
     from benchmark.runs.run import RUNS
     from benchmark.studies.cache import run_study
     from benchmark.studies.registry import STUDIES
-    from benchmark.studies.request import asked
+    from benchmark.studies.request import make_request
     from estimators.errors import unknown
     from estimators.spec import parse_spec
 
@@ -155,8 +155,8 @@ def study(
     options["device"] = chosen_device(options["device"])
     spec = None if network is None else parse_spec(network)
     with terminal.doing(name) as tell:
-        ask = asked(STUDIES[name], dataset, spec, params, tell=tell, **options)
-        done = run_study(name, ask, out or RUNS / f"study-{name}")
+        request = make_request(STUDIES[name], dataset, spec, params, tell=tell, **options)
+        done = run_study(name, request, out or RUNS / f"study-{name}")
     terminal.show_study(done)
 
 

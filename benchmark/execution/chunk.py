@@ -11,16 +11,16 @@ import numpy.typing as npt
 import torch
 
 from benchmark.attacks.adapters.global_random import seeded
-from benchmark.attacks.lookup import attack_kind, attack_norm, shares_gradient
+from benchmark.attacks.lookup import attack_entry, attack_norm, shares_gradient
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.craft import craft, targets
 from benchmark.execution.memory import release_memory
 from benchmark.execution.outcome import Outcome
-from benchmark.execution.plan import Knowledge, Task
+from benchmark.execution.plan import AttackerView, Task
 from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images
-from estimators.defences.backward import Through
+from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.randomised import is_random
 from estimators.defences.registry import build_defence, byte_coder, from_bytes, to_bytes
 from estimators.spec import Spec
@@ -30,7 +30,7 @@ ABSOLUTE_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-5
 
 
-class Workbench:
+class ClassifierCache:
     """One thread's classifiers: the network at work with each defence is wrapped once.
 
     ART's classifiers hold state, so threads must not share them.
@@ -40,7 +40,7 @@ class Workbench:
         self._networks = networks
         self._device = device
         self._frozen: dict[tuple[str, Spec], Frozen] = {}
-        self._classifiers: dict[tuple[str, Knowledge, bool], Classifier] = {}
+        self._classifiers: dict[tuple[str, AttackerView, bool], Classifier] = {}
 
     def hold(self, dataset: str, networks: Collection[Spec]) -> None:
         """Forget every network but these: tasks come network by network."""
@@ -51,39 +51,39 @@ class Workbench:
 
     def classifier(self, dataset: str, network: Spec, defence: Spec) -> Classifier:
         """The network of a data set behind a defence, as it is scored."""
-        return self._wrapped(dataset, Knowledge(network, defence), fresh=False)
+        return self._wrapped(dataset, AttackerView(network, defence), fresh=False)
 
-    def attacker(self, dataset: str, knows: Knowledge) -> Classifier:
+    def attacker(self, dataset: str, view: AttackerView) -> Classifier:
         """The network of a data set as an attacker has it."""
-        return self._wrapped(dataset, knows, fresh=True)
+        return self._wrapped(dataset, view, fresh=True)
 
-    def _wrapped(self, dataset: str, knows: Knowledge, fresh: bool) -> Classifier:
-        at = (dataset, knows, fresh)
+    def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
+        at = (dataset, view, fresh)
         if at not in self._classifiers:
-            trained, shape, classes = self._networks[dataset, knows.network]
-            if (dataset, knows.network) not in self._frozen:
-                self._frozen[dataset, knows.network] = Frozen.of(trained, self._device)
-            defence = build_defence(knows.sees)
-            if defence is not None and (knows.backward == "smooth" or is_random(defence)):
-                defence = Through(defence, knows.backward, fresh)
+            trained, shape, classes = self._networks[dataset, view.network]
+            if (dataset, view.network) not in self._frozen:
+                self._frozen[dataset, view.network] = Frozen.of(trained, self._device)
+            defence = build_defence(view.sees)
+            if defence is not None and (view.backward == "smooth" or is_random(defence)):
+                defence = DefenceWithBackward(defence, view.backward, fresh)
             self._classifiers[at] = Classifier(
-                self._frozen[dataset, knows.network],
+                self._frozen[dataset, view.network],
                 shape,
                 classes,
                 defence,
                 self._device,
-                knows.draws,
+                view.draws,
             )
         return self._classifiers[at]
 
 
-def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcome]:
+def run_chunk(task: Task, images: Images, bench: ClassifierCache) -> dict[Cell, Outcome]:
     """Craft the attacks of a task on a chunk of images and score them behind every defence.
 
     An attack's own word is never taken: predictions, norms and budget come from the images.
     """
     bench.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
-    attacker = bench.attacker(task.dataset, task.knows)
+    attacker = bench.attacker(task.dataset, task.view)
     pixels = images.x
     x = torch.from_numpy(pixels).to(attacker.torch_device)
     y = torch.from_numpy(images.y).to(attacker.torch_device)
@@ -103,7 +103,7 @@ def run_chunk(task: Task, images: Images, bench: Workbench) -> dict[Cell, Outcom
             task.attacks, attacker, pixels, images.y, images.ids, task.seed
         ):
             gradients, forwards = attacker.gradients, attacker.forwards
-            if zero is None and not attack_kind(attack).uses_gradient:
+            if zero is None and not attack_entry(attack).uses_gradient:
                 zero = np.zeros(len(images), dtype=np.bool_)
             elif zero is None:
                 zero = _kept((attacker.input_gradient(x, y) == 0).flatten(1).all(1))

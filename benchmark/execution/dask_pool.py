@@ -19,7 +19,7 @@ from benchmark.execution.dask_worker import ClusterLost, UnfitWorker
 from benchmark.execution.executor import Failure
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task
-from benchmark.execution.plugin_code import foreign_code
+from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell
 from estimators.data.images import Images
 from estimators.errors import InputError
@@ -101,7 +101,7 @@ class Workers:
         network, sha256 = self._models(task)
         part = self._hold(f"images-{images.sha256}", lambda: pickle.dumps(images, protocol=5))
         if self._task is None or self._task[0] is not task:
-            code = {k: v for cell in task.cells for k, v in foreign_code(cell).items()}
+            code = {k: v for cell in task.cells for k, v in plugin_code(cell).items()}
             self._task = (task, pickle.dumps(task, protocol=5), code)
         with self._watched():
             future = self.client.submit(

@@ -48,7 +48,7 @@ def work(
     network: pickled, by data set and name: modules, image shapes and classes; sha256: their hash.
     images: the pickled images of the chunk.
     versions, code: those of the client, which must be those here; code is what
-        `foreign_code.foreign_code` gives for the task's cells.
+        `plugin_code.plugin_code` gives for the task's cells.
 
     Gives, pickled: the outcomes by cell or a Failure, the seconds, the processor.
     Raises UnfitWorker before anything is computed.
@@ -57,7 +57,7 @@ def work(
     _check_code(code)
     import torch
 
-    from benchmark.execution.chunk import Workbench
+    from benchmark.execution.chunk import ClassifierCache
     from benchmark.execution.threads import timed_chunk
     from benchmark.runs.manifest import processor
 
@@ -66,7 +66,7 @@ def work(
         torch.set_num_threads(1)
     if getattr(_local, "at", None) != (sha256, device):
         # one at a time: tasks come network by network
-        _local.bench = Workbench(pickle.loads(network), device)
+        _local.bench = ClassifierCache(pickle.loads(network), device)
         _local.at = (sha256, device)
     found, seconds = timed_chunk(pickle.loads(task), pickle.loads(images), _local.bench)
     return pickle.dumps((found, seconds, processor()), protocol=5)

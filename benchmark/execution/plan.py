@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from benchmark.attacks.lookup import attack_kind, shares_gradient
+from benchmark.attacks.lookup import attack_entry, shares_gradient
 from benchmark.grids.cell import Cell, Samples
 from benchmark.threats import threat
-from estimators.defences.backward import Backward, has_stand_in
+from estimators.defences.backward import Backward, has_surrogate
 from estimators.defences.randomised import is_random
 from estimators.spec import Spec
 
@@ -17,7 +17,7 @@ BARE = Spec("none")
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class AttackerView:
     """What an attacker has before him.
 
     network: the network that is attacked; another than the cell's for `transfer`.
@@ -40,7 +40,7 @@ class Task:
     dataset, samples, seed: as in the cells.
     attacks: the attacks to craft; several where they differ in eps alone and one gradient
         serves them all.
-    knows: what they are crafted on.
+    view: what they are crafted on.
     cells: the rows to fill. The images of an attacker who sees no defence are scored behind
         every one (and on every network, where they are to transfer), those of an adaptive one
         behind the defence that it sees.
@@ -50,18 +50,18 @@ class Task:
     samples: Samples
     seed: int
     attacks: tuple[Spec, ...]
-    knows: Knowledge
+    view: AttackerView
     cells: tuple[Cell, ...]
 
     @property
     def network(self) -> Spec:
         """The network that the attacks are crafted on."""
-        return self.knows.network
+        return self.view.network
 
     @property
     def sees(self) -> Spec:
         """The defence that the attacker passes."""
-        return self.knows.sees
+        return self.view.sees
 
     @property
     def defences(self) -> tuple[Spec, ...]:
@@ -78,37 +78,37 @@ def plan(cells: Iterable[Cell]) -> list[Task]:
     network, without a better way back than the identity, without chance) are computed once.
     """
     groups: dict[tuple[object, ...], list[Cell]] = {}
-    known: dict[tuple[object, ...], Knowledge] = {}
+    known: dict[tuple[object, ...], AttackerView] = {}
     for cell in cells:
         family = cell.attack.without("eps") if shares_gradient(cell.attack) else cell.attack
-        knows = knowledge(cell)
-        at = (cell.dataset, knows, cell.samples, cell.seed, family)
+        view = attacker_view(cell)
+        at = (cell.dataset, view, cell.samples, cell.seed, family)
         groups.setdefault(at, []).append(cell)
-        known[at] = knows
+        known[at] = view
     return [
         Task(
             dataset=members[0].dataset,
             samples=members[0].samples,
             seed=members[0].seed,
             attacks=tuple(dict.fromkeys(cell.attack for cell in members)),
-            knows=known[at],
+            view=known[at],
             cells=tuple(members),
         )
         for at, members in groups.items()
     ]
 
 
-def knowledge(cell: Cell) -> Knowledge:
+def attacker_view(cell: Cell) -> AttackerView:
     """What the attacker of a cell has before him, less all that makes no difference."""
-    kind, said = attack_kind(cell.attack), threat(cell.threat)
+    kind, said = attack_entry(cell.attack), threat(cell.threat)
     if said.source is not None:
-        return Knowledge(said.source)
-    if not said.knows or kind.blind or cell.defence == BARE:
-        return Knowledge(cell.network)
+        return AttackerView(said.source)
+    if not said.sees_defence or kind.ignores_model or cell.defence == BARE:
+        return AttackerView(cell.network)
     better, random = _nature(cell.defence)
     if said.name == "adaptive" or not kind.uses_gradient or not better:
-        return Knowledge(cell.network, cell.defence)
-    return Knowledge(cell.network, cell.defence, "smooth", said.k if random else 1)
+        return AttackerView(cell.network, cell.defence)
+    return AttackerView(cell.network, cell.defence, "smooth", said.k if random else 1)
 
 
 @cache
@@ -117,4 +117,4 @@ def _nature(defence: Spec) -> tuple[bool, bool]:
     from estimators.defences.registry import build_defence
 
     built = build_defence(defence)
-    return has_stand_in(built), is_random(built)
+    return has_surrogate(built), is_random(built)

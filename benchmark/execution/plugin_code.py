@@ -12,7 +12,7 @@ from estimators.plugins import Kind
 from estimators.source_code import code_sha256
 
 
-def foreign_code(cell: Cell) -> dict[str, str]:
+def plugin_code(cell: Cell) -> dict[str, str]:
     """SHA-256 of the code of its attack and its defences, as `attacks/package.module:thing`.
 
     Empty where these are ours or ART's (the manifest has ART's version). Networks are not here,
@@ -25,7 +25,7 @@ def foreign_code(cell: Cell) -> dict[str, str]:
 
 
 def named_code(names: Iterable[str]) -> dict[str, str]:
-    """The hashes, as this process has the code, of names that `foreign_code` gave."""
+    """The hashes, as this process has the code, of names that `plugin_code` gave."""
     found = {}
     for name in names:
         kind, _, thing = name.partition("/")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmark.execution.chunk import Workbench, run_chunk
+from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.executor import Failure, OnChunk, OnTask, Used, drive
 from benchmark.execution.memory import keep_memory, release_memory
 from benchmark.execution.outcome import Outcome
@@ -123,12 +123,12 @@ class _Threads:
     def _job(self, task: Task, images: Images) -> tuple[dict[Cell, Outcome] | Failure, float]:
         if not hasattr(self._local, "bench"):
             torch.set_num_threads(1)
-            self._local.bench = Workbench(self._networks, self._device)
+            self._local.bench = ClassifierCache(self._networks, self._device)
         return timed_chunk(task, images, self._local.bench)
 
 
 def timed_chunk(
-    task: Task, images: Images, bench: Workbench
+    task: Task, images: Images, bench: ClassifierCache
 ) -> tuple[dict[Cell, Outcome] | Failure, float]:
     """A chunk and its seconds; what it raises becomes a failure, since it must not end a run."""
     start = time.perf_counter()

@@ -43,7 +43,7 @@ class Cell:
         """16 hex digits for this cell on these very images and weights.
 
         source_sha256: the weights of the network that `transfer` crafts on.
-        code: hashes of the code of others that it runs (`foreign_code.foreign_code`).
+        code: hashes of the code of others that it runs (`plugin_code.plugin_code`).
         """
         decides = [
             SCHEMA,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from benchmark.attacks.lookup import attack_kind, check_attack
+from benchmark.attacks.lookup import attack_entry, check_attack
 from benchmark.grids.cell import Cell
 from benchmark.grids.expand import Entry, check_size, specs, threats
 from benchmark.grids.imports import refuse_imports
@@ -100,7 +100,7 @@ class Grid(_Strict):
         return getattr(self, key) if own is None else own
 
     def _engine(self, attack: Spec) -> Spec:
-        has_engine = "engine" in attack_kind(attack).defaults
+        has_engine = "engine" in attack_entry(attack).defaults
         if self.engine == "stock" and has_engine and attack.get("engine") is None:
             attack = Spec.of(attack.name, attack.kwargs, engine="stock")
         return check_attack(attack)

@@ -84,14 +84,14 @@ def write_grid(
     Raises InputError for a network or data set that is not known, an existing file without
     `force`, and a place that cannot be written.
     """
-    from estimators.networks.external import is_foreign
+    from estimators.networks.external import is_external
     from estimators.networks.registry import NETWORKS, OTHERS
 
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"--out {path}: a grid file's name ends in .yaml")
     if path.exists() and not force:
         raise InputError(f"--out {path}: exists already; --force writes over it")
-    if network.name not in NETWORKS and not is_foreign(network.name):
+    if network.name not in NETWORKS and not is_external(network.name):
         raise unknown("network", network.name, [*NETWORKS, *OTHERS])
     text = grid_text(network, dataset, path, data_dir)
     try:

@@ -14,7 +14,7 @@ from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task, plan
 from benchmark.execution.progress import Progress
 from benchmark.grids.cell import Cell
-from benchmark.runs.inputs import Material
+from benchmark.runs.inputs import RunInputs
 from benchmark.runs.rows import failed, ok
 from benchmark.runs.store import Store
 from estimators.data.images import Images, subset
@@ -23,7 +23,7 @@ from estimators.data.images import Images, subset
 def compute(
     todo: list[Cell],
     keys: dict[Cell, str],
-    material: Material,
+    inputs: RunInputs,
     store: Store,
     directory: Path,
     engine: Callable[..., Used],
@@ -41,12 +41,12 @@ def compute(
     def images_of(task: Task) -> Images:
         at = (task.dataset, task.samples, task.seed)
         if at not in subsets:
-            subsets[at] = subset(material.images[task.dataset], task.samples, task.seed)
+            subsets[at] = subset(inputs.images[task.dataset], task.samples, task.seed)
         return subsets[at]
 
     forward = {
-        at: _forward_seconds(trained.network, material.images[at[0]])
-        for at, trained in material.networks.items()
+        at: _forward_seconds(trained.network, inputs.images[at[0]])
+        for at, trained in inputs.networks.items()
     }
 
     def work(task: Task) -> float:
@@ -67,18 +67,18 @@ def compute(
         if isinstance(found, Failure):
             with (directory / "failures.log").open("a", encoding="utf-8") as log:
                 log.write(f"{task.cells[0]}\n{found.trace}\n")
-            rows = (failed(c, keys[c], material, found.message, share) for c in task.cells)
+            rows = (failed(c, keys[c], inputs, found.message, share) for c in task.cells)
             progress.message(f"failed: {task.cells[0]}: {found.message}")
         else:
             # a cell at a time: joined, all cells of a large sample would not fit
             rows = (
-                ok(c, keys[c], material, Outcome.joined(part[c] for part in found), share)
+                ok(c, keys[c], inputs, Outcome.joined(part[c] for part in found), share)
                 for c in task.cells
             )
         store.put(rows)
         progress.advanced(task, 0.0, len(task.cells))
 
-    return engine(tasks, images_of, material.models(), on_chunk, on_task)
+    return engine(tasks, images_of, inputs.models(), on_chunk, on_task)
 
 
 def _iterations(task: Task) -> int:

@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 
 from benchmark.attacks.adapters.global_random import seeded
-from benchmark.attacks.lookup import attack_kind
+from benchmark.attacks.lookup import attack_entry
 from benchmark.attacks.steps.craft import craft
-from benchmark.execution.chunk import Workbench
-from benchmark.execution.plan import BARE, knowledge
+from benchmark.execution.chunk import ClassifierCache
+from benchmark.execution.plan import BARE, attacker_view
 from benchmark.grids.cell import Cell
-from benchmark.runs.inputs import Material
+from benchmark.runs.inputs import RunInputs
 from estimators.data.images import Images
 from estimators.spec import Spec
 from reports.results.operating_point import headline
@@ -50,7 +50,7 @@ class _Part:
     cells: list[tuple[Cell, Row]]
     images: Images
     predictions: Predictions
-    bench: Workbench
+    bench: ClassifierCache
 
     def find(self, attack: Spec, threat: str, defence: Spec) -> tuple[Cell, Row] | None:
         """The cell of an attack with its eps."""
@@ -71,7 +71,7 @@ class _Part:
 def write_gallery(
     cells: Sequence[Cell],
     table: pd.DataFrame,
-    material: Material,
+    inputs: RunInputs,
     directory: Path,
     device: str = "cpu",
 ) -> list[dict[str, Any]]:
@@ -83,7 +83,7 @@ def write_gallery(
     no more than these are attacked: of those that fit the smallest official index, of the rescued
     ones first those that fall to the attacker who knows.
 
-    cells and rows of `table` belong together; the material is theirs. Writes PNG files of the
+    cells and rows of `table` belong together; the inputs is theirs. Writes PNG files of the
     images' own size and `gallery.json`; what an earlier call left there is removed. Gives the
     entries of `gallery.json`; none where the run has no predictions.
     """
@@ -93,12 +93,12 @@ def write_gallery(
     entries: list[dict[str, Any]] = []
     predictions = read_predictions(directory)
     pairs = list(zip(cells, table.to_dict("records"), strict=True))
-    bench = Workbench(material.models(), device)
-    for dataset, network in material.networks if predictions is not None else ():
+    bench = ClassifierCache(inputs.models(), device)
+    for dataset, network in inputs.networks if predictions is not None else ():
         own = [p for p in pairs if (p[0].dataset, p[0].network) == (dataset, network)]
         done = [p for p in own if p[1]["status"] == "ok"]
         assert predictions is not None
-        part = _Part(done, material.images[dataset], predictions, bench)
+        part = _Part(done, inputs.images[dataset], predictions, bench)
         for pick in _picks(part, table):
             entries.append(_entry(part, pick, folder, len(entries)))
     if entries:
@@ -159,7 +159,7 @@ def _attacks(part: _Part, points: list[Row]) -> list[Spec]:
         for cell, row in part.cells:
             eps: float | None = None if pd.isna(point["eps"]) else point["eps"]
             if row["attack"] == point["attack"] and cell.eps == eps and cell.eps != 0:
-                kind = attack_kind(cell.attack)
+                kind = attack_entry(cell.attack)
                 if kind.uses_gradient and not cell.attack.get("targeted", False):
                     chosen.setdefault(kind.shares_gradient, cell.attack)
                 break
@@ -181,7 +181,7 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
     """Attack one image, write its pictures, and say what they show."""
     cell, images = pick.cell, part.images
     at = images[np.flatnonzero(images.ids == pick.image)[:1]]
-    attacker = part.bench.attacker(cell.dataset, knowledge(cell))
+    attacker = part.bench.attacker(cell.dataset, attacker_view(cell))
     bare = part.bench.classifier(cell.dataset, cell.network, BARE)
     scorer = part.bench.classifier(cell.dataset, cell.network, cell.defence)
     for classifier in (attacker, scorer):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.attacks.steps.craft import targets
-from benchmark.execution.plugin_code import foreign_code
+from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell
 from benchmark.runs.network_outputs import output_facts
 from benchmark.threats import threat
@@ -23,10 +23,10 @@ from estimators.training.checkpoints import Trained, is_given, trained_network
 
 
 @dataclass
-class Material:
+class RunInputs:
     """Test images by data set, trained networks, and the reason for each missing data set.
 
-    code: hashes of the code of others, from all cells (`foreign_code.foreign_code`).
+    code: hashes of the code of others, from all cells (`plugin_code.plugin_code`).
     warnings: what the checks on each network of others found (`wrapping.check_wrapped`).
     """
 
@@ -45,7 +45,7 @@ class Material:
             self.images[cell.dataset].sha256,
             self.networks[cell.dataset, cell.network].sha256,
             self.networks[cell.dataset, source].sha256 if source else "",
-            foreign_code(cell),
+            plugin_code(cell),
         )
 
     def models(self) -> dict[tuple[str, Spec], tuple[Any, tuple[int, int, int], int]]:
@@ -99,7 +99,7 @@ def gather(
     message: Callable[[str], None],
     on_epoch: Callable[[dict[str, float]], None],
     trust_pickle: bool = False,
-) -> Material:
+) -> RunInputs:
     """Load data, check all that can be checked beforehand, then load or train networks.
 
     trust_pickle: as in `weight_files.read_weights`.
@@ -107,23 +107,23 @@ def gather(
     Raises InputError before anything is trained, where the grid asks for what cannot be.
     """
     listed = list(cells)
-    material = Material()
+    inputs = RunInputs()
     for name in dict.fromkeys(cell.dataset for cell in listed):
         try:
-            material.images[name] = load_images(name, "test", data_dir)
+            inputs.images[name] = load_images(name, "test", data_dir)
         except DataUnavailable as error:
-            material.missing[name] = str(error)
+            inputs.missing[name] = str(error)
             message(f"skipped: {error}")
     for defence in dict.fromkeys(cell.defence for cell in listed):
         build_defence(defence)
     for cell in listed:
-        images = material.images.get(cell.dataset)
+        images = inputs.images.get(cell.dataset)
         if images is not None and cell.samples != "all" and not 1 <= cell.samples <= len(images):
             raise InputError(
                 f"samples: {cell.samples} asked for, but the test split of {cell.dataset}"
                 f" has {len(images)} images"
             )
-        material.code.update(foreign_code(cell))
+        inputs.code.update(plugin_code(cell))
         if images is not None:
             targets(cell.attack, images.y[:1], len(images.classes))
     pairs = dict.fromkeys(
@@ -132,14 +132,14 @@ def gather(
         for network in (cell.network, threat(cell.threat).source)
         if network is not None
     )
-    present = [pair for pair in pairs if pair[0] in material.images]
+    present = [pair for pair in pairs if pair[0] in inputs.images]
     given = {}
     for dataset, network in present:
-        images = material.images[dataset]
+        images = inputs.images[dataset]
         if is_given(network):
             trained = trained_network(dataset, network, data_dir, trust_pickle=trust_pickle)
             warnings = check_wrapped(trained.network, images, str(network))
-            material.warnings[dataset, network] = warnings
+            inputs.warnings[dataset, network] = warnings
             message(f"{network} on {dataset}: not trained here, used as it is ({_about(trained)})")
             for text in warnings:
                 message(f"warning: network {network} on {dataset}: {text}")
@@ -148,15 +148,15 @@ def gather(
             build_network(network, images.shape, len(images.classes))
     for dataset, network in present:
         if (dataset, network) in given:
-            material.networks[dataset, network] = given[dataset, network]
+            inputs.networks[dataset, network] = given[dataset, network]
             continue
-        images = material.images[dataset]
+        images = inputs.images[dataset]
         trained = trained_network(dataset, network, data_dir, device, on_epoch=on_epoch)
         check_fit(trained.network, images.shape, len(images.classes), str(network))
         if not trained.reused:
             message(f"trained {network} on {dataset}, kept at {trained.path}")
-        material.networks[dataset, network] = trained
-    return material
+        inputs.networks[dataset, network] = trained
+    return inputs
 
 
 def _about(trained: Trained) -> str:

@@ -7,28 +7,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.attacks.lookup import all_params, attack_kind, attack_norm
+from benchmark.attacks.lookup import all_params, attack_entry, attack_norm
 from benchmark.execution.outcome import Outcome
 from benchmark.grids.cell import Cell
-from benchmark.runs.inputs import Material
+from benchmark.runs.inputs import RunInputs
 from benchmark.runs.store import Stored
 from reports.results.columns import SCHEMA
 from reports.statistics.intervals import wilson
 
 
-def _base(cell: Cell, key: str, material: Material) -> dict[str, Any]:
-    trained = material.networks[cell.dataset, cell.network]
+def _base(cell: Cell, key: str, inputs: RunInputs) -> dict[str, Any]:
+    trained = inputs.networks[cell.dataset, cell.network]
     return {
         **identity(cell),
         "cell": key,
-        "data_sha256": material.images[cell.dataset].sha256[:16],
+        "data_sha256": inputs.images[cell.dataset].sha256[:16],
         "weights_sha256": trained.sha256[:16],
     }
 
 
-def ok(cell: Cell, key: str, material: Material, outcome: Outcome, seconds: float) -> Stored:
+def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float) -> Stored:
     """The row of a cell with its numbers, and its predictions image by image."""
-    row = {**_base(cell, key, material), "status": "ok", "reason": "", **row_of(cell, outcome)}
+    row = {**_base(cell, key, inputs), "status": "ok", "reason": "", **row_of(cell, outcome)}
     predictions = pd.DataFrame(
         {
             "id": outcome.ids,
@@ -40,9 +40,9 @@ def ok(cell: Cell, key: str, material: Material, outcome: Outcome, seconds: floa
     return Stored(key, row, seconds, predictions)
 
 
-def failed(cell: Cell, key: str, material: Material, message: str, seconds: float) -> Stored:
+def failed(cell: Cell, key: str, inputs: RunInputs, message: str, seconds: float) -> Stored:
     """The row of a cell that raised."""
-    row = {**_base(cell, key, material), "status": "failed", "reason": message}
+    row = {**_base(cell, key, inputs), "status": "failed", "reason": message}
     return Stored(key, row, seconds, None)
 
 
@@ -72,7 +72,7 @@ def row_of(cell: Cell, outcome: Outcome) -> dict[str, Any]:
         "accuracy_high": float(high),
         "success_rate": float(won[attackable].mean()) if attackable.any() else None,
         "zero_gradient": (
-            float(outcome.zero.mean()) if attack_kind(cell.attack).uses_gradient else None
+            float(outcome.zero.mean()) if attack_entry(cell.attack).uses_gradient else None
         ),
         "over_budget": int(outcome.over.sum()),
         "gradients": float(outcome.gradients.mean()),

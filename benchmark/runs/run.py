@@ -27,7 +27,7 @@ from benchmark.grids.model import Grid, grid_hash
 from benchmark.runs.compute import compute
 from benchmark.runs.export import export, sealed, write_json
 from benchmark.runs.gallery import write_gallery
-from benchmark.runs.inputs import Material, gather
+from benchmark.runs.inputs import RunInputs, gather
 from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.rows import skipped
@@ -135,49 +135,49 @@ def run(
     cells = grid.cells()
     directory = out if out is not None else RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)  # so is one that another run holds
-    material = gather(cells, data_dir, device, progress.message, progress.epoch, trust_pickle)
-    keys = {cell: material.key(cell) for cell in cells}
-    at_hand = [cell for cell in cells if cell.dataset not in material.missing]
+    inputs = gather(cells, data_dir, device, progress.message, progress.epoch, trust_pickle)
+    keys = {cell: inputs.key(cell) for cell in cells}
+    at_hand = [cell for cell in cells if cell.dataset not in inputs.missing]
     with _opened(directory, progress) as store:
         stored = store.keys(failed=not retry_failed)
         todo = [cell for cell in at_hand if keys[cell] not in stored]
         reused = len(at_hand) - len(todo)
-        engine = _engine(todo, material, asked, device, threads, workers, scheduler, progress)
-        used = compute(todo, keys, material, store, directory, engine, reused, progress)
+        engine = _engine(todo, inputs, asked, device, threads, workers, scheduler, progress)
+        used = compute(todo, keys, inputs, store, directory, engine, reused, progress)
         rows = store.rows()
         rows.update(
-            (keys[cell], skipped(cell, keys[cell], material.missing[cell.dataset]))
+            (keys[cell], skipped(cell, keys[cell], inputs.missing[cell.dataset]))
             for cell in cells
-            if cell.dataset in material.missing
+            if cell.dataset in inputs.missing
         )
         table = frame(rows[keys[cell]] for cell in cells)
         export(table, store, [keys[cell] for cell in at_hand], directory)
-        sources = material.sources()
-        made_of = manifest(grid, cells, sources, material.missing, used.device, used.threads)
+        sources = inputs.sources()
+        made_of = manifest(grid, cells, sources, inputs.missing, used.device, used.threads)
         made_of["machine"]["workers"] = used.processors
         write_json(directory / MANIFEST, sealed(made_of, directory))
         progress.message("drawing plots")
         draw_all(table, directory / "plots")
         progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
-        write_gallery(cells, table, material, directory, device)
+        write_gallery(cells, table, inputs, directory, device)
         write_page(directory, baseline)
     return Result(table, directory, reused, findings)
 
 
-def _threads(todo: list[Cell], material: Material, device: str) -> int:
+def _threads(todo: list[Cell], inputs: RunInputs, device: str) -> int:
     """Chosen by measurement on the network that most cells want."""
     if not todo:
         return default_threads(device)
     wanted = Counter((cell.dataset, cell.network) for cell in todo)
     (dataset, network), _ = wanted.most_common(1)[0]
-    trained = material.networks[dataset, network].network
-    return measured_threads(trained, material.images[dataset], device)
+    trained = inputs.networks[dataset, network].network
+    return measured_threads(trained, inputs.images[dataset], device)
 
 
 def _engine(
     todo: list[Cell],
-    material: Material,
+    inputs: RunInputs,
     asked: str,
     device: str,
     threads: int | None,
@@ -194,7 +194,7 @@ def _engine(
             device=asked,
             message=progress.message,
         )
-    return partial(execute, threads=threads or _threads(todo, material, device), device=device)
+    return partial(execute, threads=threads or _threads(todo, inputs, device), device=device)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmark.runs.manifest import package_versions
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from benchmark.version import __version__
 from estimators.data.registry import image_shape, load_images
 from estimators.errors import InputError
@@ -37,23 +37,23 @@ class Done:
     reused: bool
 
 
-def run_study(name: str, ask: Ask, folder: Path) -> Done:
+def run_study(name: str, request: StudyRequest, folder: Path) -> Done:
     """Compute a study into a folder and draw its figures; a finished equal one is kept.
 
     The folder is put in place whole: a study that is broken off leaves the last one as it was.
     """
     study = STUDIES[name]
     module = importlib.import_module(f"benchmark.studies.{study.module}")
-    key = _key(name, ask, module)
+    key = _key(name, request, module)
     if _key_of(folder) == key:
         _draw(study.module, folder)
         return Done(folder, 0.0, reused=True)
     if folder.exists() and any(folder.iterdir()) and not (folder / FILE).is_file():
         raise InputError(f"--out {folder}: not empty, and not the folder of a study; name another")
-    for dataset, network in ask.subjects:
-        build_network(network, *image_shape(dataset, ask.data_dir))
+    for dataset, network in request.subjects:
+        build_network(network, *image_shape(dataset, request.data_dir))
     start = time.perf_counter()
-    findings: Findings = module.compute(ask)
+    findings: Findings = module.compute(request)
     seconds = time.perf_counter() - start
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
@@ -63,7 +63,7 @@ def run_study(name: str, ask: Ask, folder: Path) -> Done:
             "study": name,
             "key": key,
             "seconds": round(seconds, 1),
-            **_question(name, ask),
+            **_question(name, request),
             "art_bench": __version__,
             "versions": package_versions(),
         }
@@ -92,18 +92,18 @@ def _draw(module: str, folder: Path) -> None:
     plots.draw(folder)
 
 
-def _question(name: str, ask: Ask) -> dict[str, Any]:
-    subjects = [[dataset, network.canonical()] for dataset, network in ask.subjects]
-    return {"subjects": subjects, "params": dict(ask.params), "seed": ask.seed}
+def _question(name: str, request: StudyRequest) -> dict[str, Any]:
+    subjects = [[dataset, network.canonical()] for dataset, network in request.subjects]
+    return {"subjects": subjects, "params": dict(request.params), "seed": request.seed}
 
 
-def _key(name: str, ask: Ask, module: Any) -> str:
+def _key(name: str, request: StudyRequest, module: Any) -> str:
     """Question, data, shipped weights and the study's own code: equal keys mean equal numbers."""
-    parts = [json.dumps(_question(name, ask), sort_keys=True, default=str), __version__]
+    parts = [json.dumps(_question(name, request), sort_keys=True, default=str), __version__]
     parts += _sources(module)
-    for dataset in ask.datasets:
-        parts.append(load_images(dataset, "test", ask.data_dir).sha256)
-    for dataset, network in ask.subjects:
+    for dataset in request.datasets:
+        parts.append(load_images(dataset, "test", request.data_dir).sha256)
+    for dataset, network in request.subjects:
         file = shipped_file(dataset, network)
         if file.is_file():
             parts.append(hashlib.sha256(file.read_bytes()).hexdigest())

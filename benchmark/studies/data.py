@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.data.registry import load_images
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Per data set and split: the first images, as many drawn at random, and class counts.
 
     Tables: `classes` (dataset, split, class, images, share) and `samples` (dataset, split, choice,
     position, id, class). Arrays: `<dataset>.<split>.<choice>` uint8 [images, C, H, W].
     """
-    count = ask["images"]
+    count = request["images"]
     classes: list[dict[str, Any]] = []
     samples: list[dict[str, Any]] = []
     arrays = {}
-    for dataset in ask.datasets:
+    for dataset in request.datasets:
         for split in ("train", "test"):
-            images = load_images(dataset, split, ask.data_dir)
+            images = load_images(dataset, split, request.data_dir)
             per_class = np.bincount(images.y, minlength=len(images.classes))
             for name, n in zip(images.classes, per_class, strict=True):
                 classes.append(
@@ -36,7 +36,7 @@ def compute(ask: Ask) -> Findings:
                     }
                 )
             wanted = min(count, len(images))
-            drawn = np.random.RandomState(ask.seed).permutation(len(images))[:wanted]
+            drawn = np.random.RandomState(request.seed).permutation(len(images))[:wanted]
             for choice, which in (("first", np.arange(wanted)), ("random", drawn)):
                 part = images[which]
                 arrays[f"{dataset}.{split}.{choice}"] = (part.x * 255).round().astype(np.uint8)

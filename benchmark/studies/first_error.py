@@ -17,7 +17,7 @@ from benchmark.studies.measures.subjects import (
     test_images,
     tidy,
 )
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.registry import load_images
@@ -26,7 +26,7 @@ from reports.statistics.intervals import held_out, median_smallest_eps
 Row = dict[str, Any]
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Smallest eps over a sample, and panels of one image, for each subject.
 
     Tables: `images`, one row an image and attack: smallest_eps (0: wrong without an attack; empty:
@@ -43,20 +43,20 @@ def compute(ask: Ask) -> Findings:
     paired: list[Row] = []
     panels: list[Row] = []
     arrays: dict[str, npt.NDArray[np.generic]] = {}
-    for dataset, network in ask.subjects:
+    for dataset, network in request.subjects:
         here = {"dataset": dataset, "network": str(network)}
-        ask.tell(f"first-error: {dataset}, {network}")
-        part = test_images(ask, dataset, ask["samples"])
-        classifier = classifier_of(ask, dataset, network, part)
-        records = _rows(ask, classifier, part)
+        request.tell(f"first-error: {dataset}, {network}")
+        part = test_images(request, dataset, request["samples"])
+        classifier = classifier_of(request, dataset, network, part)
+        records = _rows(request, classifier, part)
         rows = pd.DataFrame(records)
         images += [{**here, **row} for row in records]
         for attack, held in rows.groupby("attack", sort=False):
             curve, line = _survival(held)
             survival += [{**here, "attack": attack, **point} for point in curve]
             summary.append({**here, "attack": attack, "norm": held["norm"].iloc[0], **line})
-        paired += [{**here, **row} for row in _paired(rows, ask.seed)]
-        shown, pictures = _panels(ask, dataset, classifier)
+        paired += [{**here, **row} for row in _paired(rows, request.seed)]
+        shown, pictures = _panels(request, dataset, classifier)
         panels += [{**here, **row} for row in shown]
         arrays.update({f"{dataset}.{network}.{name}": image for name, image in pictures.items()})
     tables = {
@@ -69,11 +69,11 @@ def compute(ask: Ask) -> Findings:
     return Findings({name: tidy(rows) for name, rows in tables.items()}, arrays)
 
 
-def _rows(ask: Ask, classifier: Classifier, images: Images) -> list[Row]:
+def _rows(request: StudyRequest, classifier: Classifier, images: Images) -> list[Row]:
     """A row an image and attack."""
     found = []
     for attack in NORMS:
-        scan = Scan.of(ask, attack)
+        scan = Scan.of(request, attack)
         moved = smallest_step(classifier, images, attack, scan)
         size = sizes(images.x, moved.x)
         for n, image in enumerate(images.ids):
@@ -135,17 +135,17 @@ def _paired(rows: pd.DataFrame, seed: int) -> list[Row]:
 
 
 def _panels(
-    ask: Ask, dataset: str, classifier: Classifier
+    request: StudyRequest, dataset: str, classifier: Classifier
 ) -> tuple[list[Row], dict[str, npt.NDArray[np.generic]]]:
     """The image asked for, and the next that is right where that one is wrong already."""
-    asked, split = one_image(ask, dataset), ask["split"]
+    asked, split = one_image(request, dataset), request["split"]
     shown = {"asked": asked}
 
     def right(one: Images) -> bool:
         return bool(predictions(classifier, one.x)[0] == one.y[0])
 
     if not right(asked):
-        rest = load_images(dataset, split, ask.data_dir)[ask["image"] + 1 :]
+        rest = load_images(dataset, split, request.data_dir)[request["image"] + 1 :]
         ones = (rest[at : at + 1] for at in range(len(rest)))
         following = next(filter(right, ones), None)
         shown |= {} if following is None else {"next right": following}
@@ -155,8 +155,8 @@ def _panels(
         image = int(one.ids[0])
         predicted, confidence = seen(classifier, one.x)
         pictures[f"{image}.clean"] = one.x[0]
-        for row in _rows(ask, classifier, one):
-            scan = Scan.of(ask, row["attack"])
+        for row in _rows(request, classifier, one):
+            scan = Scan.of(request, row["attack"])
             moved = smallest_step(classifier, one, row["attack"], scan)
             pictures[f"{image}.{row['attack']}"] = moved.x[0]
             rows.append(

@@ -19,7 +19,7 @@ from benchmark.studies.measures.subjects import (
     test_images,
     tidy,
 )
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.data.images import Images
 from estimators.spec import Spec
 
@@ -29,7 +29,7 @@ ATTACKED = {"attacked_fgsm": "fgsm", "attacked_fgm": "fgm", "attacked_random": "
 SMALLEST = 1e-3  # magnitude that figures show
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Spectra of the test images, of FGSM, FGM and random noise, and of images under attack.
 
     A noise is the attacked image less the clean one, so what the box [0, 1] cuts off is not in it.
@@ -57,11 +57,11 @@ def compute(ask: Ask) -> Findings:
     parts: dict[str, list[Row]] = {k: [] for k in ("energy", "correlation", "visibility", "radial")}
     arrays: dict[str, npt.NDArray[Any]] = {}
     shown: list[Row] = []
-    for dataset, network in ask.subjects:
-        ask.tell(f"{network} on {dataset}")
-        images = test_images(ask, dataset, ask["samples"])
-        classifier = classifier_of(ask, dataset, network, images)
-        moved = _attacks(ask, classifier, images)
+    for dataset, network in request.subjects:
+        request.tell(f"{network} on {dataset}")
+        images = test_images(request, dataset, request["samples"])
+        classifier = classifier_of(request, dataset, network, images)
+        moved = _attacks(request, classifier, images)
         seen = {"clean": predictions(classifier, images.x)}
         seen |= {name: predictions(classifier, x) for name, x in moved.items()}
         pictures = {"image": images.x}
@@ -90,8 +90,8 @@ def compute(ask: Ask) -> Findings:
                 "class": images.classes[images.y[which]],
                 "fgsm": images.classes[seen["fgsm"][which]],
                 "fgm": images.classes[seen["fgm"][which]],
-                "eps_fgsm": _eps(ask, images),
-                "eps_fgm": _eps(ask, images) * _reach(images),
+                "eps_fgsm": _eps(request, images),
+                "eps_fgm": _eps(request, images) * _reach(images),
                 "white_share": spectra.white_share(*images.shape[1:]),
             }
         )
@@ -100,8 +100,8 @@ def compute(ask: Ask) -> Findings:
     return Findings(tables, arrays)
 
 
-def _eps(ask: Ask, images: Images) -> float:
-    return float(ask["eps_grey"] if images.shape[0] == 1 else ask["eps_colour"])
+def _eps(request: StudyRequest, images: Images) -> float:
+    return float(request["eps_grey"] if images.shape[0] == 1 else request["eps_colour"])
 
 
 def _reach(images: Images) -> float:
@@ -109,14 +109,14 @@ def _reach(images: Images) -> float:
     return float(np.sqrt(np.prod(images.shape)))
 
 
-def _attacks(ask: Ask, classifier: Any, images: Images) -> Mapping[str, FloatArray]:
-    eps = _eps(ask, images)
+def _attacks(request: StudyRequest, classifier: Any, images: Images) -> Mapping[str, FloatArray]:
+    eps = _eps(request, images)
     specs = [
         Spec.of("fgsm", eps=eps),
         Spec.of("fgm", eps=eps * _reach(images)),
         Spec.of("noise", eps=eps),
     ]
-    return {s.name: x for s, x in attacked(classifier, images, specs, ask.seed).items()}
+    return {s.name: x for s, x in attacked(classifier, images, specs, request.seed).items()}
 
 
 def _energy(

@@ -25,7 +25,7 @@ from benchmark.studies.measures.subjects import (
     test_images,
     tidy,
 )
-from benchmark.studies.request import Ask, Findings, Subject
+from benchmark.studies.request import Findings, StudyRequest, Subject
 from estimators.data.images import Images
 from estimators.data.registry import load_images
 from estimators.defences.jpeg import round_trip
@@ -38,7 +38,7 @@ Bools = npt.NDArray[np.bool_]
 CONTROL = Spec("quantize")
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """One image at several qualities, the story of a rescued one, and how often that happens.
 
     Tables: `compressed`, a row a quality of one image (`image`, `split`): bytes of the file that
@@ -51,26 +51,26 @@ def compute(ask: Ask) -> Findings:
     Arrays: `<dataset>.<quality>` uint8 [C, H, W] (0: the image itself), and
     `<dataset>.<network>.<clean, attacked, compressed>` float32.
     """
-    qualities = _qualities(ask)
+    qualities = _qualities(request)
     compressed: list[Row] = []
     stories: list[Row] = []
     fates: list[Row] = []
     rescued: list[Row] = []
     arrays: dict[str, npt.NDArray[np.generic]] = {}
-    for dataset in ask.datasets:
-        rows, pictures = _compressed(ask, dataset, qualities)
+    for dataset in request.datasets:
+        rows, pictures = _compressed(request, dataset, qualities)
         compressed += [{"dataset": dataset, **row} for row in rows]
         arrays.update({f"{dataset}.{name}": image for name, image in pictures.items()})
-    for subject in ask.subjects:
+    for subject in request.subjects:
         dataset, network = subject
         here = {"dataset": dataset, "network": str(network)}
-        ask.tell(f"jpeg: {dataset}, {network}")
-        images = test_images(ask, dataset, ask["samples"])
-        for eps in ask["eps" if images.shape[0] == 1 else "eps_colour"]:
-            rows = _fates(ask, subject, images, eps, qualities)
+        request.tell(f"jpeg: {dataset}, {network}")
+        images = test_images(request, dataset, request["samples"])
+        for eps in request["eps" if images.shape[0] == 1 else "eps_colour"]:
+            rows = _fates(request, subject, images, eps, qualities)
             fates += [{**here, **row} for row in rows]
             rescued += [{**here, "eps": eps, **row} for row in _summary(pd.DataFrame(rows))]
-        shown, story = _story(ask, subject, qualities)
+        shown, story = _story(request, subject, qualities)
         stories += [{**here, **row} for row in shown]
         arrays.update({f"{dataset}.{network}.{name}": image for name, image in story.items()})
     found = {"compressed": compressed, "fates": fates, "rescued": rescued}
@@ -96,19 +96,19 @@ STORY = (
 )
 
 
-def _qualities(ask: Ask) -> tuple[int, ...]:
-    for quality in ask["qualities"]:
+def _qualities(request: StudyRequest) -> tuple[int, ...]:
+    for quality in request["qualities"]:
         build_defence(Spec.of("jpeg", quality=quality))
-    return tuple(ask["qualities"])
+    return tuple(request["qualities"])
 
 
 def _compressed(
-    ask: Ask, dataset: str, qualities: tuple[int, ...]
+    request: StudyRequest, dataset: str, qualities: tuple[int, ...]
 ) -> tuple[list[Row], Mapping[str, npt.NDArray[np.uint8]]]:
     """One image at each quality, with the size of its file and its distance from the original."""
-    one = one_image(ask, dataset)
+    one = one_image(request, dataset)
     pixels = torch.from_numpy((one.x * 255).round().astype(np.uint8))
-    head = {"split": ask["split"], "id": int(one.ids[0]), "class": one.classes[one.y[0]]}
+    head = {"split": request["split"], "id": int(one.ids[0]), "class": one.classes[one.y[0]]}
     pictures = {"0": pixels[0].numpy()}
     rows = []
     for quality in qualities:
@@ -137,16 +137,16 @@ def file_size(image: npt.NDArray[np.uint8], quality: int) -> int:
 
 
 def _fates(
-    ask: Ask, subject: Subject, images: Images, eps: float, qualities: tuple[int, ...]
+    request: StudyRequest, subject: Subject, images: Images, eps: float, qualities: tuple[int, ...]
 ) -> list[Row]:
     """A row an image and defence: right or wrong, clean and under both attackers."""
     attack = Spec.of("fgsm", eps=float(eps))
-    bare = classifier_of(ask, *subject, images)
+    bare = classifier_of(request, *subject, images)
     moved = attacked(bare, images, [attack])[attack]
     clean_bare, moved_bare = (predictions(bare, x) == images.y for x in (images.x, moved))
     rows = []
     for defence in (CONTROL, *(Spec.of("jpeg", quality=q) for q in qualities)):
-        behind = classifier_of(ask, *subject, images, defence)
+        behind = classifier_of(request, *subject, images, defence)
         knowing = attacked(behind, images, [attack])[attack]
         right = [predictions(behind, x) == images.y for x in (images.x, moved, knowing)]
         for n, image in enumerate(images.ids):
@@ -222,7 +222,7 @@ def _gain(name: str, before: Bools, after: Bools) -> Row:
 
 
 def _story(
-    ask: Ask, subject: Subject, qualities: tuple[int, ...]
+    request: StudyRequest, subject: Subject, qualities: tuple[int, ...]
 ) -> tuple[list[Row], Mapping[str, FloatArray]]:
     """Clean, attacked, compressed: the rescue of which the network is surest at every step.
 
@@ -231,25 +231,25 @@ def _story(
     classes come in this order: the one asked for, the same source, any.
     """
     dataset, _ = subject
-    everything = load_images(dataset, "test", ask.data_dir)
-    names = [class_named(everything, ask[name], name) for name in ("source", "target")]
-    eps = float(max(ask["eps" if everything.shape[0] == 1 else "eps_colour"]))
+    everything = load_images(dataset, "test", request.data_dir)
+    names = [class_named(everything, request[name], name) for name in ("source", "target")]
+    eps = float(max(request["eps" if everything.shape[0] == 1 else "eps_colour"]))
     for source, target in ((names[0], names[1]), (names[0], None), (None, None)):
         if source is None:
-            images = test_images(ask, dataset, ask["samples"])
+            images = test_images(request, dataset, request["samples"])
         else:
             images = everything[everything.y == source]
-        found = _rescue(ask, subject, images, eps, qualities, target)
+        found = _rescue(request, subject, images, eps, qualities, target)
         if found is not None:
             rows, pictures = found
             return [{"as_asked": target is not None, **row} for row in rows], pictures
         asked = " as ".join(everything.classes[c] for c in names)
-        ask.tell(f"jpeg: {dataset}: no {asked} is rescued at eps {eps:g}; looking further")
+        request.tell(f"jpeg: {dataset}: no {asked} is rescued at eps {eps:g}; looking further")
     return [], {}
 
 
 def _rescue(
-    ask: Ask,
+    request: StudyRequest,
     subject: Subject,
     images: Images,
     eps: float,
@@ -260,7 +260,7 @@ def _rescue(
     if not len(images):
         return None
     attack = Spec.of("fgsm", eps=eps)
-    bare = classifier_of(ask, *subject, images, BARE)
+    bare = classifier_of(request, *subject, images, BARE)
     moved = attacked(bare, images, [attack])[attack]
     clean, sure = seen(bare, images.x)
     taken, sure_taken = seen(bare, moved)
@@ -269,7 +269,7 @@ def _rescue(
         told &= taken == target
     best: tuple[float, int, int] | None = None
     for quality in qualities:
-        back, sure_back = seen(_behind(ask, subject, images, quality), moved)
+        back, sure_back = seen(_behind(request, subject, images, quality), moved)
         least = np.where(
             told & (back == images.y), np.minimum(np.minimum(sure, sure_taken), sure_back), -1.0
         )
@@ -283,7 +283,7 @@ def _rescue(
     assert defence is not None
     at = slice(n, n + 1)
     compressed, _ = defence(moved[at])
-    back, sure_back = seen(_behind(ask, subject, images, quality), moved[at])
+    back, sure_back = seen(_behind(request, subject, images, quality), moved[at])
     head = {
         "id": int(images.ids[n]),
         "class": images.classes[images.y[n]],
@@ -303,5 +303,5 @@ def _rescue(
     return rows, {"clean": images.x[n], "attacked": moved[n], "compressed": compressed[0]}
 
 
-def _behind(ask: Ask, subject: Subject, images: Images, quality: int) -> Any:
-    return classifier_of(ask, *subject, images, Spec.of("jpeg", quality=quality))
+def _behind(request: StudyRequest, subject: Subject, images: Images, quality: int) -> Any:
+    return classifier_of(request, *subject, images, Spec.of("jpeg", quality=quality))

@@ -15,14 +15,14 @@ from torch import nn
 
 from benchmark.studies.measures.gratings import GREY, first_layer, waves
 from benchmark.studies.measures.training_sweep import Probe, Tables, Training, swept, whole_numbers
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.errors import InputError
 from estimators.spec import Spec
 
 PHASES = 8
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Networks for every filter width and training seed: `accuracy`, `clean`, `area`, `smallest`
     and `transfer`.
 
@@ -32,21 +32,23 @@ def compute(ask: Ask) -> Findings:
 
     Networks other than LeNet are trained with the parameters that begin with `deep_`.
     """
-    trainings = [t for dataset, network in ask.subjects for t in _trainings(ask, dataset, network)]
-    found = swept(trainings, Probe.of(ask), ask.tell, transfer)
+    trainings = [
+        t for dataset, network in request.subjects for t in _trainings(request, dataset, network)
+    ]
+    found = swept(trainings, Probe.of(request), request.tell, transfer)
     found["clean"] = found.pop("gap")
     return Findings(found)
 
 
-def _trainings(ask: Ask, dataset: str, network: Spec) -> list[Training]:
+def _trainings(request: StudyRequest, dataset: str, network: Spec) -> list[Training]:
     kind = "" if network.name == "lenet" else "deep_"
-    (epochs,) = whole_numbers(ask, f"{kind}epochs", 1)
-    if ask[f"{kind}seeds"] < 1:
+    (epochs,) = whole_numbers(request, f"{kind}epochs", 1)
+    if request[f"{kind}seeds"] < 1:
         raise InputError(f"study parameter {kind}seeds: must be at least 1")
     return [
         Training(dataset, behind(network, sigma), epochs, seed, (("low_pass", sigma),))
-        for sigma in sorted(set(ask[f"{kind}sigmas"]))
-        for seed in range(ask[f"{kind}seeds"])
+        for sigma in sorted(set(request[f"{kind}sigmas"]))
+        for seed in range(request[f"{kind}seeds"])
     ]
 
 

@@ -29,7 +29,7 @@ from benchmark.studies.measures.subjects import (
     test_images,
     tidy,
 )
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.registry import load_images
@@ -44,7 +44,7 @@ WIDER = 10
 MEASURES = ("l2", "linf", "mean_abs")
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """One image that all three attacks turn into the same class, and their sizes over a sample.
 
     Parameters `source` and `target` name the classes, by name or by number. Where no image of
@@ -63,39 +63,40 @@ def compute(ask: Ask) -> Findings:
     order: list[Row] = []
     panels: list[Row] = []
     arrays: dict[str, npt.NDArray[np.generic]] = {}
-    asked = {dataset: _asked(ask, dataset) for dataset in ask.datasets}
-    for dataset, network in ask.subjects:
+    asked = {dataset: _asked(request, dataset) for dataset in request.datasets}
+    for dataset, network in request.subjects:
         here = {"dataset": dataset, "network": str(network)}
-        ask.tell(f"noise: {dataset}, {network}")
-        images = test_images(ask, dataset, ask["samples"])
-        classifier = classifier_of(ask, dataset, network, images)
+        request.tell(f"noise: {dataset}, {network}")
+        images = test_images(request, dataset, request["samples"])
+        classifier = classifier_of(request, dataset, network, images)
         right = images[predictions(classifier, images.x) == images.y]
-        records = _norms(ask, classifier, right)
+        records = _norms(request, classifier, right)
         rows = pd.DataFrame(records)
         norms += [{**here, **row} for row in records]
-        order += [{**here, **row} for row in _order(rows, ask.seed)]
-        shown, pictures = _panels(ask, dataset, classifier, asked[dataset], _agreed(rows))
+        order += [{**here, **row} for row in _order(rows, request.seed)]
+        shown, pictures = _panels(request, dataset, classifier, asked[dataset], _agreed(rows))
         panels += [{**here, **row} for row in shown]
         arrays.update({f"{dataset}.{network}.{name}": image for name, image in pictures.items()})
     tables = {"norms": tidy(norms), "order": tidy(order), "panels": tidy(panels)}
     return Findings(tables, arrays)
 
 
-def _asked(ask: Ask, dataset: str) -> tuple[int, int]:
+def _asked(request: StudyRequest, dataset: str) -> tuple[int, int]:
     """The classes asked for; InputError before anything is computed."""
-    images = load_images(dataset, "test", ask.data_dir)
-    source, target = (class_named(images, ask[name], name) for name in ("source", "target"))
+    images = load_images(dataset, "test", request.data_dir)
+    source, target = (class_named(images, request[name], name) for name in ("source", "target"))
     if source == target:
-        raise InputError(f"study parameter target: {ask['target']!r} is the source class too")
+        raise InputError(f"study parameter target: {request['target']!r} is the source class too")
     return source, target
 
 
-def _norms(ask: Ask, classifier: Classifier, images: Images) -> list[Row]:
+def _norms(request: StudyRequest, classifier: Classifier, images: Images) -> list[Row]:
     """A row an image and attack, each attack at its smallest."""
     if not len(images):
         raise InputError("study noise: no image of the sample is right; raise samples")
     moved = {
-        attack: smallest_step(classifier, images, attack, Scan.of(ask, attack)) for attack in NORMS
+        attack: smallest_step(classifier, images, attack, Scan.of(request, attack))
+        for attack in NORMS
     }
     moved["cw"] = carlini(classifier, images)
     every = np.logical_and.reduce([part.found for part in moved.values()])
@@ -160,14 +161,14 @@ def _agreed(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _panels(
-    ask: Ask,
+    request: StudyRequest,
     dataset: str,
     classifier: Classifier,
     asked: tuple[int, int],
     agreed: list[tuple[str, str]],
 ) -> tuple[list[Row], Mapping[str, npt.NDArray[np.generic]]]:
     """The image of the pair with the least noise, or one of the nearest pair that exists."""
-    images = load_images(dataset, "test", ask.data_dir)
+    images = load_images(dataset, "test", request.data_dir)
     names = [images.classes[c] for c in asked]
 
     def nearness(pair: tuple[str, str]) -> int:
@@ -176,11 +177,11 @@ def _panels(
     by_nearness = sorted(agreed, key=nearness, reverse=True)
     for source, target in [(names[0], names[1]), *by_nearness]:
         pair = images.classes.index(source), images.classes.index(target)
-        rows, pictures = _pair(ask, images, classifier, *pair)
+        rows, pictures = _pair(request, images, classifier, *pair)
         if rows:
             as_asked = pair == asked
             if not as_asked:
-                ask.tell(
+                request.tell(
                     f"noise: {dataset}: no {names[0]} becomes {names[1]}: {source} as {target}"
                 )
             head = {"source": source, "target": target, "as_asked": as_asked}
@@ -192,7 +193,7 @@ def _panels(
 
 
 def _pair(
-    ask: Ask, images: Images, classifier: Classifier, source: int, target: int
+    request: StudyRequest, images: Images, classifier: Classifier, source: int, target: int
 ) -> tuple[list[Row], Mapping[str, npt.NDArray[np.generic]]]:
     """The image of the source class that all three turn into the target with the least noise.
 
@@ -204,16 +205,16 @@ def _pair(
     if not len(of_class):
         return [], {}
     beyond = False
-    rough, both = _both(ask, classifier, of_class, target, beyond, WIDER)
+    rough, both = _both(request, classifier, of_class, target, beyond, WIDER)
     if not len(both):
         # another class comes first on every image: scan beyond it, where fewer images must do
-        beyond, of_class = True, of_class[: ask["samples"]]
-        rough, both = _both(ask, classifier, of_class, target, beyond, WIDER)
+        beyond, of_class = True, of_class[: request["samples"]]
+        rough, both = _both(request, classifier, of_class, target, beyond, WIDER)
     length = _length(of_class, rough)
-    candidates = of_class[both[np.argsort(length[both], kind="stable")][: ask["tries"]]]
+    candidates = of_class[both[np.argsort(length[both], kind="stable")][: request["tries"]]]
     if not len(candidates):
         return [], {}
-    steps, both = _both(ask, classifier, candidates, target, beyond)
+    steps, both = _both(request, classifier, candidates, target, beyond)
     how, last = "untargeted", carlini(classifier, candidates)
     hits = both[last.predicted[both] == target]
     if len(both) and not len(hits):
@@ -253,7 +254,12 @@ def _pair(
 
 
 def _both(
-    ask: Ask, classifier: Classifier, images: Images, target: int, beyond: bool, wider: int = 1
+    request: StudyRequest,
+    classifier: Classifier,
+    images: Images,
+    target: int,
+    beyond: bool,
+    wider: int = 1,
 ) -> tuple[dict[str, Moved], IntArray]:
     """FGSM and FGM at their smallest for each image, and which images both turn into the target.
 
@@ -263,7 +269,7 @@ def _both(
     into = target if beyond else None
     steps = {}
     for attack in NORMS:
-        scan = Scan.of(ask, attack)
+        scan = Scan.of(request, attack)
         scan = replace(scan, steps=max(1, scan.steps // wider))
         steps[attack] = smallest_step(classifier, images, attack, scan, into)
     hits = [part.found & (part.predicted == target) for part in steps.values()]

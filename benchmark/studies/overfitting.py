@@ -9,20 +9,20 @@ would be a constant learning rate. Whether a network is overfit is measured, not
 from __future__ import annotations
 
 from benchmark.studies.measures.training_sweep import Probe, Training, swept, whole_numbers
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Networks for every number of epochs and training seed: `accuracy`, `gap`, `area`, `smallest`.
 
     Rows begin with dataset, network, epochs, seed; `measures.robustness.measure` has the
     other columns.
     """
-    epochs = whole_numbers(ask, "epochs", 1)
+    epochs = whole_numbers(request, "epochs", 1)
     trainings = [
         Training(dataset, network, count, seed)
-        for dataset, network in ask.subjects
+        for dataset, network in request.subjects
         for count in epochs
-        for seed in range(ask["seeds"])
+        for seed in range(request["seeds"])
     ]
-    return Findings(swept(trainings, Probe.of(ask), ask.tell))
+    return Findings(swept(trainings, Probe.of(request), request.tell))

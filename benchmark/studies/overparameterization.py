@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.studies.measures.training_sweep import Probe, Training, swept, whole_numbers
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.data.registry import image_shape
 from estimators.errors import InputError
 from estimators.networks.registry import build_network, count_parameters
@@ -17,28 +17,28 @@ from estimators.spec import Spec
 PRINTED = {0: 61_706, 2: 150_978, 4: 282_562, 6: 414_146, 10: 743_106, 20: 1_335_234}
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """LeNets with N additional layers: `accuracy`, `gap`, `area`, `smallest`, and `parameters`.
 
     Rows of the first four begin with dataset, network, extra_layers, epochs, seed;
     `measures.robustness.measure` has the other columns. `parameters` is Table 1: dataset,
     network, extra_layers, parameters, printed (in the report, for MNIST's shape), note.
     """
-    layers = whole_numbers(ask, "layers", 0)
-    (epochs,) = whole_numbers(ask, "epochs", 1)
+    layers = whole_numbers(request, "layers", 0)
+    (epochs,) = whole_numbers(request, "epochs", 1)
     trainings, counts = [], []
-    for dataset, network in ask.subjects:
+    for dataset, network in request.subjects:
         if network.name != "lenet":
             raise InputError(f"--network {network}: only lenet takes additional layers")
         for extra in layers:
             spec = with_layers(network, extra)
             trainings += [
                 Training(dataset, spec, epochs, seed, (("extra_layers", extra),))
-                for seed in range(ask["seeds"])
+                for seed in range(request["seeds"])
             ]
-            counts.append({**_counted(dataset, spec, ask), "extra_layers": extra})
+            counts.append({**_counted(dataset, spec, request), "extra_layers": extra})
     table = pd.DataFrame(_table_1(counts))
-    return Findings({"parameters": table, **swept(trainings, Probe.of(ask), ask.tell)})
+    return Findings({"parameters": table, **swept(trainings, Probe.of(request), request.tell)})
 
 
 def with_layers(network: Spec, extra: int) -> Spec:
@@ -47,8 +47,8 @@ def with_layers(network: Spec, extra: int) -> Spec:
     return Spec.of(network.name, {**params, "extra_layers": extra} if extra else params)
 
 
-def _counted(dataset: str, spec: Spec, ask: Ask) -> dict[str, Any]:
-    shape, classes = image_shape(dataset, ask.data_dir)
+def _counted(dataset: str, spec: Spec, request: StudyRequest) -> dict[str, Any]:
+    shape, classes = image_shape(dataset, request.data_dir)
     trainable, fixed = count_parameters(build_network(spec, shape, classes))
     at_paper = shape == (1, 28, 28) and classes == 10
     return {"dataset": dataset, "parameters": trainable + fixed, "at_paper": at_paper}

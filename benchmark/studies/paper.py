@@ -16,7 +16,7 @@ from benchmark.grids.overrides import narrowed
 from benchmark.runs.run import RUNS, Result, run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import Ask, asked, with_subjects
+from benchmark.studies.request import StudyRequest, make_request, with_subjects
 from estimators.data.registry import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
@@ -61,7 +61,7 @@ def run_paper(
     grid = narrowed(load_grid("paper"), samples=QUICK_SAMPLES if quick else None, seed=seed)
     paper = Paper(directory, run(grid, data_dir, directory, device, progress=progress))
     for name, study in STUDIES.items():
-        ask = asked(
+        request = make_request(
             study,
             quick=quick,
             seed=seed,
@@ -69,12 +69,12 @@ def run_paper(
             device=chosen_device(device),
             tell=lambda text, name=name: tell(f"{name}: {text}"),
         )
-        ask = _possible(name, ask, paper)
-        if not ask.subjects:
+        request = _possible(name, request, paper)
+        if not request.subjects:
             continue
         tell(f"study {name}")
         try:
-            found = run_study(name, ask, directory / "studies" / name)
+            found = run_study(name, request, directory / "studies" / name)
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
             paper.failed[name] = f"{type(error).__name__}: {first}"
@@ -89,14 +89,14 @@ def run_paper(
     return paper
 
 
-def _possible(name: str, ask: Ask, paper: Paper) -> Ask:
+def _possible(name: str, request: StudyRequest, paper: Paper) -> StudyRequest:
     """The question less the subjects whose data are not to be had; those are noted."""
     missing: dict[str, Any] = {}
-    for dataset in ask.datasets:
+    for dataset in request.datasets:
         try:
-            load_images(dataset, "test", ask.data_dir)
+            load_images(dataset, "test", request.data_dir)
         except DataUnavailable as error:
             missing[dataset] = str(error)
     for dataset, reason in missing.items():
         paper.skipped[f"{name}, {dataset}"] = reason
-    return with_subjects(ask, tuple(s for s in ask.subjects if s[0] not in missing))
+    return with_subjects(request, tuple(s for s in request.subjects if s[0] not in missing))

@@ -21,7 +21,7 @@ Subject = tuple[str, Spec]
 class Study:
     """One analysis of the paper.
 
-    module: below `benchmark.studies`; has `compute(ask) -> Findings`. Its figures are drawn by
+    module: below `benchmark.studies`; has `compute(request) -> Findings`. Its figures are drawn by
         `draw(folder)` of the module of the same name below `reports.plots.studies`.
     figures: the paper's figures that it repeats, as text.
     about: one line for `bench list`.
@@ -39,7 +39,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Ask:
+class StudyRequest:
     """What a study is asked.
 
     subjects: data set and network pairs.
@@ -82,18 +82,18 @@ class Findings:
             yield f"{name}.csv", table
 
 
-def asked(
+def make_request(
     study: Study,
     dataset: str | None = None,
     network: Spec | None = None,
     params: Mapping[str, Any] | None = None,
     quick: bool = False,
     **more: Any,
-) -> Ask:
+) -> StudyRequest:
     """The question of a study: its defaults, narrowed or replaced by what the user named.
 
     A data set or network that the study looks at by default narrows its subjects; another one
-    takes their place. more: further fields of `Ask`.
+    takes their place. more: further fields of `StudyRequest`.
 
     Raises InputError for a parameter that the study does not have, or of another type.
     """
@@ -112,12 +112,12 @@ def asked(
     if network is not None:
         kept = tuple(s for s in subjects if s[1] == network)
         subjects = kept or tuple((d, network) for d in dict.fromkeys(d for d, _ in subjects))
-    return Ask(subjects, chosen, **more)
+    return StudyRequest(subjects, chosen, **more)
 
 
-def with_subjects(ask: Ask, subjects: tuple[Subject, ...]) -> Ask:
+def with_subjects(request: StudyRequest, subjects: tuple[Subject, ...]) -> StudyRequest:
     """The same question about some of the subjects."""
-    return replace(ask, subjects=subjects)
+    return replace(request, subjects=subjects)
 
 
 def _like(default: Any, value: Any, name: str) -> Any:

@@ -20,7 +20,7 @@ from benchmark.studies.measures.subjects import (
     test_images,
     tidy,
 )
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.registry import load_images
@@ -30,7 +30,7 @@ Row = dict[str, Any]
 CONTROL = "noise"
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Saliency and Grad-CAM of clean and attacked images, and where the noise falls.
 
     Images that are right when clean; FGSM, FGM (with the L2 norm of FGSM's noise before the box
@@ -55,23 +55,25 @@ def compute(ask: Ask) -> Findings:
     fallen: list[Row] = []
     shown: list[Row] = []
     arrays: dict[str, npt.NDArray[Any]] = {}
-    for dataset, network in ask.subjects:
-        ask.tell(f"{network} on {dataset}")
+    for dataset, network in request.subjects:
+        request.tell(f"{network} on {dataset}")
         names = {"dataset": dataset, "network": str(network)}
-        images = test_images(ask, dataset, ask["samples"])
-        classifier = classifier_of(ask, dataset, network, images)
+        images = test_images(request, dataset, request["samples"])
+        classifier = classifier_of(request, dataset, network, images)
         right = predictions(classifier, images.x) == images.y
         images = images[right]
         clean = {m: maps.map_of(m, classifier.network, images.x, images.y) for m in maps.METHODS}
-        for name, x in _attacks(ask, classifier, images).items():
-            ask.tell(f"{network} on {dataset}, {name}")
+        for name, x in _attacks(request, classifier, images).items():
+            request.tell(f"{network} on {dataset}, {name}")
             part = images[: len(x)]
             seen = predictions(classifier, x)
             known = {**names, "attack": name}
             movement += [{**known, **row} for row in _movement(classifier, part, x, seen, clean)]
             if name != CONTROL:
-                fallen += [{**known, **row} for row in _fallen(ask, part, x, seen, clean, images)]
-        for position, (row, found) in enumerate(_examples(ask, classifier, dataset, images)):
+                fallen += [
+                    {**known, **row} for row in _fallen(request, part, x, seen, clean, images)
+                ]
+        for position, (row, found) in enumerate(_examples(request, classifier, dataset, images)):
             shown.append({**names, "position": position, **row})
             stem = f"{dataset}/{network}/{position}"
             arrays |= {f"{stem}/{what}": x.astype(np.float32) for what, x in found.items()}
@@ -79,8 +81,8 @@ def compute(ask: Ask) -> Findings:
     return Findings({**tables, "summary": _summary(tables), "examples": tidy(shown)}, arrays)
 
 
-def _specs(ask: Ask, images: Images) -> list[Spec]:
-    eps = float(ask["eps_grey"] if images.shape[0] == 1 else ask["eps_colour"])
+def _specs(request: StudyRequest, images: Images) -> list[Spec]:
+    eps = float(request["eps_grey"] if images.shape[0] == 1 else request["eps_colour"])
     reach = float(np.sqrt(np.prod(images.shape)))
     return [
         Spec.of("fgsm", eps=eps),
@@ -90,11 +92,13 @@ def _specs(ask: Ask, images: Images) -> list[Spec]:
     ]
 
 
-def _attacks(ask: Ask, classifier: Classifier, images: Images) -> dict[str, FloatArray]:
+def _attacks(
+    request: StudyRequest, classifier: Classifier, images: Images
+) -> dict[str, FloatArray]:
     """Attacked images by attack; those of C&W are the first ones alone."""
-    *quick, slow = _specs(ask, images)
-    found = attacked(classifier, images, quick, ask.seed)
-    found |= attacked(classifier, images[: ask["cw_samples"]], [slow], ask.seed)
+    *quick, slow = _specs(request, images)
+    found = attacked(classifier, images, quick, request.seed)
+    found |= attacked(classifier, images[: request["cw_samples"]], [slow], request.seed)
     return {spec.name: x for spec, x in found.items()}
 
 
@@ -126,7 +130,7 @@ def _movement(
 
 
 def _fallen(
-    ask: Ask,
+    request: StudyRequest,
     images: Images,
     x: FloatArray,
     seen: IntArray,
@@ -134,7 +138,7 @@ def _fallen(
     everyone: Images,
 ) -> Iterator[Row]:
     noise = x - images.x
-    drawn, same = maps.others(everyone.ids, everyone.y, ask.seed, ask["controls"])
+    drawn, same = maps.others(everyone.ids, everyone.y, request.seed, request["controls"])
     for method in maps.METHODS:
         top = maps.salient(clean[method])
         here = top[: len(x)]
@@ -169,23 +173,23 @@ def _summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _examples(
-    ask: Ask, classifier: Classifier, dataset: str, images: Images
+    request: StudyRequest, classifier: Classifier, dataset: str, images: Images
 ) -> Iterator[tuple[Row, dict[str, npt.NDArray[Any]]]]:
     """Images that FGSM breaks: one of the wanted pair of classes if there is any, then the first.
 
     `first-error` has the smallest eps an image; here all have the study's own.
     """
-    specs = _specs(ask, images)
-    chosen = [_pair(ask, classifier, dataset, specs[0])]
-    x = attacked(classifier, images, specs[:1], ask.seed)
+    specs = _specs(request, images)
+    chosen = [_pair(request, classifier, dataset, specs[0])]
+    x = attacked(classifier, images, specs[:1], request.seed)
     fooled = np.flatnonzero(predictions(classifier, next(iter(x.values()))) != images.y)
     first = fooled if len(fooled) else np.arange(len(images))
-    chosen += [images[first[n : n + 1]] for n in range(min(len(first), ask["examples"]))]
-    for one in [c for c in chosen if c is not None][: ask["examples"]]:
+    chosen += [images[first[n : n + 1]] for n in range(min(len(first), request["examples"]))]
+    for one in [c for c in chosen if c is not None][: request["examples"]]:
         found: dict[str, npt.NDArray[Any]] = {"image": one.x[0]}
         row: Row = {"id": int(one.ids[0]), "class": one.classes[one.y[0]]}
         pictures = {"clean": one.x}
-        for spec, moved in attacked(classifier, one, specs, ask.seed).items():
+        for spec, moved in attacked(classifier, one, specs, request.seed).items():
             if spec.name != CONTROL:
                 pictures[spec.name] = moved
                 found[f"{spec.name}/noise"] = (moved - one.x)[0]
@@ -199,17 +203,19 @@ def _examples(
         yield row, found
 
 
-def _pair(ask: Ask, classifier: Classifier, dataset: str, attack: Spec) -> Images | None:
+def _pair(
+    request: StudyRequest, classifier: Classifier, dataset: str, attack: Spec
+) -> Images | None:
     """The first test image of the class `source` that the attack makes a `target` of."""
-    images = load_images(dataset, "test", ask.data_dir)
+    images = load_images(dataset, "test", request.data_dir)
     source, target = (
-        images.classes.index(ask[c]) if ask[c] in images.classes else -1
+        images.classes.index(request[c]) if request[c] in images.classes else -1
         for c in ("source", "target")
     )
     images = images[images.y == source]
     if target < 0 or not len(images):
         return None
     images = images[predictions(classifier, images.x) == source]
-    (x,) = attacked(classifier, images, [attack], ask.seed).values()
+    (x,) = attacked(classifier, images, [attack], request.seed).values()
     hits = np.flatnonzero(predictions(classifier, x) == target)
     return images[hits[:1]] if len(hits) else None

@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.studies.measures.smallest_eps import carlini, sizes
 from benchmark.studies.measures.subjects import IntArray, classifier_of, predictions, tidy
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images, stratified_order
 from estimators.data.registry import load_images
@@ -20,7 +20,7 @@ from reports.statistics.intervals import spread, wilson
 Row = dict[str, Any]
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Some images of each class, each attacked into every other class by targeted C&W.
 
     `per_class` images a class that the network is right on, drawn by seed; fewer where there are
@@ -31,19 +31,19 @@ def compute(ask: Ask) -> Findings:
     the clean image on the diagonal (NaN where a class has no image that is right);
     `<dataset>.<network>.classes` the names in that order.
     """
-    if ask["per_class"] < 1:
-        raise InputError(f"study parameter per_class: at least 1, found {ask['per_class']}")
+    if request["per_class"] < 1:
+        raise InputError(f"study parameter per_class: at least 1, found {request['per_class']}")
     attacks: list[Row] = []
     pairs: list[Row] = []
     arrays: dict[str, npt.NDArray[np.generic]] = {}
-    for dataset, network in ask.subjects:
+    for dataset, network in request.subjects:
         here = {"dataset": dataset, "network": str(network)}
-        images = load_images(dataset, "test", ask.data_dir)
-        classifier = classifier_of(ask, dataset, network, images)
-        part = images[_right_of_each(classifier, images, ask["per_class"], ask.seed)]
+        images = load_images(dataset, "test", request.data_dir)
+        classifier = classifier_of(request, dataset, network, images)
+        part = images[_right_of_each(classifier, images, request["per_class"], request.seed)]
         if not len(part):
             raise InputError(f"study targeted: {network} is right on no image of {dataset}")
-        rows, pictures = _attacks(ask, classifier, part, f"{dataset}, {network}")
+        rows, pictures = _attacks(request, classifier, part, f"{dataset}, {network}")
         attacks += [{**here, **row} for row in rows]
         pairs += [{**here, **row} for row in _pairs(pd.DataFrame(rows), images.classes)]
         arrays[f"{dataset}.{network}.sheet"] = pictures
@@ -71,7 +71,7 @@ def _right_of_each(classifier: Classifier, images: Images, count: int, seed: int
 
 
 def _attacks(
-    ask: Ask, classifier: Classifier, images: Images, told: str
+    request: StudyRequest, classifier: Classifier, images: Images, told: str
 ) -> tuple[list[Row], npt.NDArray[np.float32]]:
     """Rows of all attacks, and the sheet: of the first image of each class."""
     classes = images.classes
@@ -81,7 +81,7 @@ def _attacks(
         sheet[label, label] = images.x[at]
     rows = []
     for target, name in enumerate(classes):
-        ask.tell(f"targeted: {told}, into {name}")
+        request.tell(f"targeted: {told}, into {name}")
         others = np.flatnonzero(images.y != target)
         if not len(others):
             continue

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from estimators.data.registry import image_shape
 from estimators.networks.registry import layer_table
 from estimators.spec import Spec
@@ -15,7 +15,7 @@ from estimators.training.checkpoints import read_history, trained_network
 HISTORY = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Of each subject's trained network (shipped, cached, or trained now) two tables.
 
     `history`: dataset, network, epoch, split, measure (accuracy or loss), value. Training is
@@ -24,11 +24,11 @@ def compute(ask: Ask) -> Findings:
     them: the running statistics of a batch norm are parameters.
     """
     history, layers = [], []
-    for dataset, network in ask.subjects:
-        ask.tell(f"{network} on {dataset}")
-        trained = trained_network(dataset, network, ask.data_dir, ask.device)
+    for dataset, network in request.subjects:
+        request.tell(f"{network} on {dataset}")
+        trained = trained_network(dataset, network, request.data_dir, request.device)
         history.append(_long(read_history(trained.path), dataset, network))
-        shape, _ = image_shape(dataset, ask.data_dir)
+        shape, _ = image_shape(dataset, request.data_dir)
         layers += _layers(layer_table(trained.network, shape), dataset, network)
     return Findings({"history": pd.concat(history), "layers": pd.DataFrame(layers)})
 

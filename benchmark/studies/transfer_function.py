@@ -26,7 +26,7 @@ from benchmark.studies.measures.gratings import (
 )
 from benchmark.studies.measures.subjects import tidy
 from benchmark.studies.measures.transfer_curves import Curve, curves_of
-from benchmark.studies.request import Ask, Findings
+from benchmark.studies.request import Findings, StudyRequest
 from reports.statistics.intervals import wilson
 
 Floats = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ Row = dict[str, Any]
 DESTROYED = 0.01  # less of its energy than this is left of a destroyed grating
 
 
-def compute(ask: Ask) -> Findings:
+def compute(request: StudyRequest) -> Findings:
     """Transfer functions of the first layers, by size, direction and quality of a JPEG ahead.
 
     Curves are named by dataset, network, training_seed, size (pixels), direction, quality (empty
@@ -54,7 +54,7 @@ def compute(ask: Ask) -> Findings:
     Arrays: `<dataset>/<network>/<size>/<direction>/<what>` of the first training seed; what is
     `cycles` [K], `quality` [Q] (0: no JPEG), `response` and `response_ac` [Q, K].
     """
-    curves = [curve for dataset in ask.datasets for curve in curves_of(ask, dataset)]
+    curves = [curve for dataset in request.datasets for curve in curves_of(request, dataset)]
     bare = {_same(c): c for c in curves if c.quality is None}
     coded = [c for c in curves if c.quality is not None]
     told = [c for c in curves if c.quality is None or (c.own and c.direction == "vertical")]
@@ -62,7 +62,7 @@ def compute(ask: Ask) -> Findings:
         "response": tidy([row for c in told for row in _responses(c)]),
         "flatness": tidy([row for c in curves for row in _flatness_rows(c)]),
         "destroyed": tidy([_against(c, bare[_same(c)]) for c in coded]),
-        "survival": tidy(list(_survival(ask))),
+        "survival": tidy(list(_survival(request))),
     }
     for table in tables.values():
         table["quality"] = table["quality"].astype("Int64")
@@ -129,18 +129,18 @@ def _change(now: Floats, before: Floats) -> float:
     return float(np.abs(now[1:] / before[1:] - 1).mean())
 
 
-def _survival(ask: Ask) -> Iterator[Row]:
+def _survival(request: StudyRequest) -> Iterator[Row]:
     """Share of grey gratings that JPEG destroys, by size, direction, contrast and quality."""
-    for size in ask["sizes"]:
-        cycles = cycles_up_to_nyquist(size, ask["frequencies"])[1:]
+    for size in request["sizes"]:
+        cycles = cycles_up_to_nyquist(size, request["frequencies"])[1:]
         for direction in DIRECTIONS:
-            for contrast in ask["contrasts"]:
-                ask.tell(f"JPEG alone, gratings of {size} pixels, {direction}")
+            for contrast in request["contrasts"]:
+                request.tell(f"JPEG alone, gratings of {size} pixels, {direction}")
                 x = torch.cat(
-                    [gratings(size, k, direction, ask["phases"], contrast) for k in cycles]
+                    [gratings(size, k, direction, request["phases"], contrast) for k in cycles]
                 )
                 before = energy(x)
-                for quality in ask["qualities_other_sizes"]:
+                for quality in request["qualities_other_sizes"]:
                     gone = int((energy(compressed(x, quality)) / before < DESTROYED).sum())
                     low, high = wilson(gone, len(x))
                     yield {

@@ -25,7 +25,7 @@ class Smooth(Protocol):
         ...
 
 
-class Through(Preprocessor):  # type: ignore[misc]
+class DefenceWithBackward(Preprocessor):  # type: ignore[misc]
     """A defence whose backward pass is the attacker's choice, and whose chance is accounted for.
 
     Forward it is the defence, bit for bit. Backward it is the identity (BPDA, Athalye et al.
@@ -74,9 +74,9 @@ class Through(Preprocessor):  # type: ignore[misc]
         exact = self.forward_tensor(x)
         if self.backward == "smooth":
             leaf = x.detach().clone().requires_grad_(True)
-            stand_in = self._stand_in(leaf)
-            if stand_in is not None and stand_in.requires_grad:
-                return leaf, _channels_last(exact + (stand_in - stand_in.detach()))
+            surrogate = self._surrogate(leaf)
+            if surrogate is not None and surrogate.requires_grad:
+                return leaf, _channels_last(exact + (surrogate - surrogate.detach()))
         leaf = _channels_last(exact).detach().requires_grad_(True)
         return leaf, leaf
 
@@ -92,7 +92,7 @@ class Through(Preprocessor):  # type: ignore[misc]
         if self.backward == "identity":
             return np.asarray(grad, dtype=np.float32)
         leaf = torch.from_numpy(np.array(x, dtype=np.float32)).requires_grad_(True)
-        out = self._stand_in(leaf)
+        out = self._surrogate(leaf)
         if out is None or not out.requires_grad:
             return np.asarray(grad, dtype=np.float32)
         # ART hands all class gradients over at once: [N, classes, C, H, W]
@@ -103,10 +103,10 @@ class Through(Preprocessor):  # type: ignore[misc]
         found: npt.NDArray[np.float32] = torch.stack(parts, 1).reshape(grad.shape).numpy()
         return found
 
-    def _stand_in(self, x: torch.Tensor) -> torch.Tensor | None:
+    def _surrogate(self, x: torch.Tensor) -> torch.Tensor | None:
         if self.random:
             return self._drawn(x)
-        return stand_in(self.defence, x)
+        return surrogate(self.defence, x)
 
     def _drawn(self, x: torch.Tensor) -> torch.Tensor:
         if self._ids is None:
@@ -122,14 +122,14 @@ def _channels_last(x: torch.Tensor) -> torch.Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def stand_in(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor | None:
+def surrogate(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor | None:
     """A defence's differentiable stand-in at x; None where the identity is all there is."""
     if isinstance(defence, JpegCompression):
         return smooth_jpeg(x, defence.quality)
     return defence.smooth(x) if isinstance(defence, Smooth) else None
 
 
-def has_stand_in(defence: Preprocessor | None) -> bool:
+def has_surrogate(defence: Preprocessor | None) -> bool:
     """Whether an attacker can differentiate this defence better than by the identity."""
     return is_random(defence) or isinstance(defence, (JpegCompression, Smooth))
 

@@ -63,9 +63,9 @@ def check_images(x: torch.Tensor) -> None:
         raise ValueError(f"images must lie in [0, 1] without NaN, not in [{low:.6g}, {high:.6g}]")
 
 
-def with_gradient_of(stand_in: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-    """The values of `seen`, to the last bit, with the gradient of `stand_in`."""
-    return seen + (stand_in - stand_in.detach())
+def with_gradient_of(surrogate: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """The values of `seen`, to the last bit, with the gradient of `surrogate`."""
+    return seen + (surrogate - surrogate.detach())
 
 
 def _tensor(x: npt.NDArray[Any]) -> torch.Tensor:

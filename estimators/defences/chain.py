@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
-from estimators.defences.backward import plain_forward, stand_in
+from estimators.defences.backward import plain_forward, surrogate
 from estimators.defences.base import DifferentiableDefence, with_gradient_of
 from estimators.defences.random_defences import content_ids
 from estimators.defences.randomised import is_random
@@ -69,7 +69,7 @@ def passed(member: Preprocessor, x: torch.Tensor) -> torch.Tensor:
         seen = plain_forward(member, x.detach())
     if not (torch.is_grad_enabled() and x.requires_grad):
         return seen
-    smooth = stand_in(member, x)
+    smooth = surrogate(member, x)
     if smooth is not None:
         return with_gradient_of(smooth, seen)
     if type(member).estimate_gradient is not Preprocessor.estimate_gradient:

@@ -46,7 +46,7 @@ class Found:
     std: Value = None
 
 
-def is_foreign(name: str) -> bool:
+def is_external(name: str) -> bool:
     """Whether a name stands for a network of others (it may still be unknown)."""
     return name.partition(":")[0] in FAMILIES or plugin("networks", name) is not None
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError, unknown
-from estimators.networks.external import NONE, WRAPPING, call_factory, find_network, is_foreign
+from estimators.networks.external import NONE, WRAPPING, call_factory, find_network, is_external
 from estimators.networks.input_layers import normalised
 from estimators.networks.low_pass import behind_low_pass
 from estimators.spec import Spec
@@ -171,7 +171,7 @@ def build_network(spec: Spec, shape: tuple[int, int, int], classes: int) -> nn.M
     bare = architecture.without(*WRAPPING, "low_pass")
     if bare.name in NETWORKS:
         network = call_factory(NETWORKS[bare.name], bare, shape, classes)
-    elif is_foreign(bare.name):
+    elif is_external(bare.name):
         network = find_network(bare, shape, classes, NONE).network
     else:
         raise unknown("network", bare.name, [*NETWORKS, *OTHERS])

@@ -38,7 +38,7 @@ USUAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Sight:
+class ProbedModel:
     """A network and what it gave for some images.
 
     network: in evaluation mode, as it is attacked. name: for messages.
@@ -63,12 +63,12 @@ class Sight:
         return InputError(f"network {self.name}: {text}")
 
 
-def look(network: nn.Module, images: Images, name: str) -> Sight:
+def look(network: nn.Module, images: Images, name: str) -> ProbedModel:
     """Show a network some images of every class; InputError where it does not take them."""
     check_fit(network, images.shape, len(images.classes), name)
     part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
-    return Sight(network, name, x, y, len(images.classes), _outputs(network, x))
+    return ProbedModel(network, name, x, y, len(images.classes), _outputs(network, x))
 
 
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
@@ -115,7 +115,7 @@ def still_training(network: nn.Module, name: str) -> None:
         )
 
 
-def finite(sight: Sight) -> str | None:
+def finite(sight: ProbedModel) -> str | None:
     """NaN or infinite outputs."""
     bad = int((~torch.isfinite(sight.out)).any(dim=1).sum())
     if bad:
@@ -126,7 +126,7 @@ def finite(sight: Sight) -> str | None:
     return None
 
 
-def logits(sight: Sight) -> str | None:
+def logits(sight: ProbedModel) -> str | None:
     """Probabilities or log-probabilities in the place of logits."""
     out = sight.out.double()
     inside = bool(out.min() >= -1e-4) and bool(out.max() <= 1 + 1e-4)
@@ -143,7 +143,7 @@ def logits(sight: Sight) -> str | None:
     return None
 
 
-def repeatable(sight: Sight) -> str | None:
+def repeatable(sight: ProbedModel) -> str | None:
     """Outputs that differ from call to call."""
     off = float((_outputs(sight.network, sight.x) - sight.out).abs().max())
     if off > ROUNDING * sight.scale:
@@ -155,7 +155,7 @@ def repeatable(sight: Sight) -> str | None:
     return None
 
 
-def one_by_one(sight: Sight) -> str | None:
+def one_by_one(sight: ProbedModel) -> str | None:
     """Outputs of an image that depend on the other images of its batch."""
     few = min(4, len(sight.x) - 1)
     if few < 1:
@@ -170,7 +170,7 @@ def one_by_one(sight: Sight) -> str | None:
     return None
 
 
-def gradients(sight: Sight) -> str | None:
+def gradients(sight: ProbedModel) -> str | None:
     """Gradients that do not reach the image, are zero or are not finite."""
     x = sight.x[:GRADIENT_SAMPLE].clone().requires_grad_(True)
     y = sight.y[:GRADIENT_SAMPLE]
@@ -201,7 +201,7 @@ def gradients(sight: Sight) -> str | None:
     return None
 
 
-def pixels(sight: Sight) -> str | None:
+def pixels(sight: ProbedModel) -> str | None:
     """Accuracy at chance, or far below what a usual normalisation gives: it is done outside."""
     n, hits = len(sight.y), _hits(sight.out, sight.y)
     chance = 1 / sight.classes
@@ -228,7 +228,7 @@ def pixels(sight: Sight) -> str | None:
     return None
 
 
-CHECKS: tuple[Callable[[Sight], str | None], ...] = (
+CHECKS: tuple[Callable[[ProbedModel], str | None], ...] = (
     finite,
     logits,
     repeatable,
@@ -256,7 +256,7 @@ def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
     return int((out.argmax(dim=1) == y).sum())
 
 
-def _best_normalisation(sight: Sight, hits: int) -> tuple[str, int]:
+def _best_normalisation(sight: ProbedModel, hits: int) -> tuple[str, int]:
     best, most = "", hits
     channels = sight.x.shape[1]
     for name, (mean, std) in USUAL.items():

@@ -27,7 +27,7 @@ from estimators.networks.external import (
     Found,
     code_hash,
     find_network,
-    is_foreign,
+    is_external,
 )
 from estimators.networks.input_layers import normalised
 from estimators.networks.low_pass import behind_low_pass
@@ -112,7 +112,7 @@ def trained_network(
     file = shipped_file(dataset, network)
     if file.is_file():
         return load_checkpoint(file)
-    return obtain(dataset, network, None, 0, data_dir, device, on_epoch=on_epoch)
+    return train_or_load(dataset, network, None, 0, data_dir, device, on_epoch=on_epoch)
 
 
 def is_given(network: Spec) -> bool:
@@ -137,7 +137,7 @@ def given_network(
     from_file = weights not in (DEFAULT, NONE)
     bare = network.without(*WRAPPING, "low_pass")
     with torch.random.fork_rng(devices=[]):
-        foreign = is_foreign(bare.name)  # imports it, which may draw random numbers too
+        foreign = is_external(bare.name)  # imports it, which may draw random numbers too
         # a network that starts at random is the same one in every run
         torch.manual_seed(0)
         if foreign:
@@ -170,7 +170,7 @@ def shipped_file(dataset: str, network: Spec) -> Path:
     return SHIPPED / f"{safe}.safetensors"
 
 
-def obtain(
+def train_or_load(
     dataset: str,
     network: Spec,
     epochs: int | None,

@@ -61,12 +61,12 @@ def test_points_outside_are_asked_at_the_nearest_image(
     behind = Classifier(digits_lenet, SHAPE, 10, build_defence(Spec.of("jpeg", quality=50)))
     nearest = np.clip(beyond, 0, 1)
     assert beyond.min() < 0 and beyond.max() > 1
-    for ask in (
+    for request in (
         behind.predict,
         lambda x: behind.loss_gradient(x, one_hot),
         lambda x: behind.class_gradient(x, 3),
     ):
-        assert np.array_equal(ask(beyond), ask(nearest))
+        assert np.array_equal(request(beyond), request(nearest))
     # without a defence a network takes any numbers, as ART's own classifier lets it
     bare = Classifier(digits_lenet, SHAPE, 10)
     assert not np.array_equal(bare.predict(beyond), bare.predict(nearest))

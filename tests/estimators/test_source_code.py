@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.execution.plugin_code import foreign_code
+from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell
 from estimators import plugins
 from estimators.source_code import code_sha256, modules_sha256
@@ -19,7 +19,7 @@ from reports.results.columns import read_results
 ATTACK = """
     import numpy as np
     from art.attacks.attack import EvasionAttack
-    from benchmark.attack_kind import AttackKind
+    from benchmark.attack_entry import AttackEntry
     from {helper} import SIGN
 
     class Shift(EvasionAttack):
@@ -33,7 +33,7 @@ ATTACK = """
         def generate(self, x, y=None, **kwargs):
             return np.clip(x + SIGN * self.eps, 0, 1)
 
-    kind = AttackKind(lambda classifier, params: Shift(classifier, **params), "inf", "a shift")
+    kind = AttackEntry(lambda classifier, params: Shift(classifier, **params), "inf", "a shift")
 """
 DEFENCE = """
     from art.defences.preprocessor.preprocessor import Preprocessor
@@ -71,7 +71,7 @@ def key(attack: str = "mine_attack:Shift", defence: str = "none") -> str:
     as_in_a_new_process("mine_attack", "mine_defence", "mine_helper", "mine_deeper", "mine_package")
     spec = parse_spec(defence)
     cell = Cell("digits", Spec("lenet"), Spec.of(attack, eps=0.1), "oblivious", spec, 5, 0)
-    return cell.key("data", "weights", code=foreign_code(cell))
+    return cell.key("data", "weights", code=plugin_code(cell))
 
 
 @pytest.mark.parametrize("name", ["mine_attack:Shift", "mine_attack:kind"])
@@ -121,7 +121,7 @@ def test_ours_and_arts_have_no_code_in_their_key(mine: Path) -> None:
     """So that the keys of the reference runs stay what they are."""
     for attack in ("fgsm", "art.attacks.evasion.ElasticNet"):
         cell = Cell("digits", Spec("lenet"), Spec(attack), "oblivious", Spec("jpeg+tvm"), 5, 0)
-        assert foreign_code(cell) == {}
+        assert plugin_code(cell) == {}
         assert cell.key("data", "weights") == cell.key("data", "weights", code={})
 
 

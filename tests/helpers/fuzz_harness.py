@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from made_up import MadeUp
 
 from benchmark.cli import main
-from benchmark.runs import inputs as material
+from benchmark.runs import inputs as inputs
 from benchmark.runs import run as run_module
 from estimators.data.registry import load_images
 
@@ -45,7 +45,7 @@ def nothing_is_computed() -> Iterator[None]:
             raise Stop
         return honest(dataset, network)
 
-    honest = material.trained_network
+    honest = inputs.trained_network
 
     def images(name: str, split: Any = "test", folder: Any = None) -> Any:
         return digits[split] if name == "digits" else load_images(name, split, folder)
@@ -54,8 +54,8 @@ def nothing_is_computed() -> Iterator[None]:
         raise Stop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(material, "load_images", images)
-        patch.setattr(material, "trained_network", lambda d, n, *_, **__: trained(d, n))
+        patch.setattr(inputs, "load_images", images)
+        patch.setattr(inputs, "trained_network", lambda d, n, *_, **__: trained(d, n))
         patch.setattr(run_module, "_opened", stop)
         patch.setattr("estimators.training.checkpoints.train", stop)
         # nothing is downloaded

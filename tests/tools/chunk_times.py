@@ -71,7 +71,7 @@ def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Ch
     """One chunk of each kind, by the processor time of its thread: others use this machine too."""
     import torch
 
-    from benchmark.execution.chunk import Workbench
+    from benchmark.execution.chunk import ClassifierCache
     from benchmark.execution.memory import keep_memory
     from benchmark.execution.threads import timed_chunk
     from benchmark.runs.inputs import gather
@@ -80,11 +80,11 @@ def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Ch
 
     tasks = list(tasks)
     cells = [cell for task in tasks for cell in task.cells]
-    material = gather(cells, data_dir, "cpu", print, lambda row: None)
+    inputs = gather(cells, data_dir, "cpu", print, lambda row: None)
     torch.set_num_threads(1)
     keep_memory()
-    models = material.models()
-    bench = Workbench(models)
+    models = inputs.models()
+    bench = ClassifierCache(models)
     found: dict[Kind, Chunk] = {}
 
     def seconds(task: Task, images: Images) -> float:
@@ -94,7 +94,7 @@ def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Ch
         return time.thread_time() - start
 
     for task in tasks:
-        images = subset(material.images[task.dataset], task.samples, task.seed)
+        images = subset(inputs.images[task.dataset], task.samples, task.seed)
         for size in sizes(len(images), BATCH):
             kind = kind_of(task, size)
             if kind in found:

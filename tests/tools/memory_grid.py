@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
-from benchmark.execution.chunk import Workbench, run_chunk
+from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.memory import peak_memory
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task
@@ -40,7 +40,7 @@ class FewChunks:
         self._first: dict[int, Future[Found]] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, task: Task, images: Images, bench: Workbench) -> Found:
+    def __call__(self, task: Task, images: Images, bench: ClassifierCache) -> Found:
         with self._lock:
             number = self._begun[id(task)]
             self._begun[id(task)] += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.attacks.lookup import attack_kind, shares_gradient
+from benchmark.attacks.lookup import attack_entry, shares_gradient
 from estimators.errors import InputError
 from estimators.spec import Spec
 
@@ -37,10 +37,10 @@ def craft(
     from benchmark.attacks.fast_gradient import perturbed
     from benchmark.attacks.steps.tensor_attack import TensorAttack
 
-    kind = attack_kind(attacks[0])
+    kind = attack_entry(attacks[0])
     device = classifier.torch_device
     start = torch.from_numpy(x).to(device)
-    if kind.blind:
+    if kind.ignores_model:
         signs = torch.from_numpy(random_signs(x.shape[1:], ids, seed)).to(device)
         for spec in attacks:
             moved = (start + _eps(spec) * signs).clamp_(0.0, 1.0)
@@ -66,7 +66,7 @@ def craft(
             raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
         labels = targets(spec, y, classifier.nb_classes)
         parts = [slice(0, len(x))]
-        if classifier.random and not (kind.in_step and spec.get("engine", "fast") == "fast"):
+        if classifier.random and not (kind.whole_batch and spec.get("engine", "fast") == "fast"):
             parts = [slice(n, n + 1) for n in range(len(x))]
         found = []
         for part in parts:

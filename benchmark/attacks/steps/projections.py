@@ -14,10 +14,10 @@ def into_ball(x: torch.Tensor, moved: torch.Tensor, eps: float, norm: float) -> 
     """
     if norm == math.inf:
         return (moved - x).clamp_(-eps, eps).add_(x).clamp_(0, 1)
-    return (x + shrunk(moved - x, eps)).clamp_(0, 1)
+    return (x + project_l2(moved - x, eps)).clamp_(0, 1)
 
 
-def shrunk(step: torch.Tensor, eps: float | torch.Tensor) -> torch.Tensor:
+def project_l2(step: torch.Tensor, eps: float | torch.Tensor) -> torch.Tensor:
     """Each image's step [N, C, H, W] scaled back into the L2 ball of radius eps, on its device."""
     norm = lengths(step)
     return step * torch.where(norm > eps, eps / norm, torch.ones_like(norm))

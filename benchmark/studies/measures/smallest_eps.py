@@ -12,7 +12,7 @@ from scipy.stats import bootstrap
 
 from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
 from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, seen
-from benchmark.studies.request import Ask
+from benchmark.studies.request import StudyRequest
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images
 from estimators.spec import Spec
@@ -51,13 +51,15 @@ class Scan:
     steps: int
 
     @classmethod
-    def of(cls, ask: Ask, attack: str) -> Scan:
+    def of(cls, request: StudyRequest, attack: str) -> Scan:
         """From a study's parameters `eps_max` (FGSM), `l2_max` (FGM), `resolution`, `tolerance`.
 
         The last two are shares of the first: 0.01 scans in a hundred steps.
         """
-        top = float(ask["eps_max" if attack == "fgsm" else "l2_max"])
-        return cls(top, top * float(ask["tolerance"]), max(1, round(1 / float(ask["resolution"]))))
+        top = float(request["eps_max" if attack == "fgsm" else "l2_max"])
+        return cls(
+            top, top * float(request["tolerance"]), max(1, round(1 / float(request["resolution"])))
+        )
 
 
 def smallest_step(

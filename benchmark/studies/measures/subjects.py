@@ -16,7 +16,7 @@ from scipy.special import softmax
 from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.steps.craft import craft
 from benchmark.execution.plan import BARE
-from benchmark.studies.request import Ask
+from benchmark.studies.request import StudyRequest
 from estimators.classifier import BATCH, Classifier, Frozen
 from estimators.data.images import Images, subset
 from estimators.data.registry import load_images
@@ -29,10 +29,10 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
-def test_images(ask: Ask, dataset: str, samples: int) -> Images:
+def test_images(request: StudyRequest, dataset: str, samples: int) -> Images:
     """A stratified, seeded subset of the test split; all of it where it has fewer images."""
-    images = load_images(dataset, "test", ask.data_dir)
-    return subset(images, min(samples, len(images)), ask.seed)
+    images = load_images(dataset, "test", request.data_dir)
+    return subset(images, min(samples, len(images)), request.seed)
 
 
 def class_named(images: Images, name: str, param: str) -> int:
@@ -44,12 +44,12 @@ def class_named(images: Images, name: str, param: str) -> int:
     raise unknown(f"class in the study parameter {param}", name, images.classes)
 
 
-def one_image(ask: Ask, dataset: str) -> Images:
+def one_image(request: StudyRequest, dataset: str) -> Images:
     """The image that a study's parameters `split` and `image` (its place there) name."""
-    split, at = ask["split"], ask["image"]
+    split, at = request["split"], request["image"]
     if split not in ("train", "test"):
         raise InputError(f"study parameter split: train or test, found {split!r}")
-    images = load_images(dataset, split, ask.data_dir)
+    images = load_images(dataset, split, request.data_dir)
     if not 0 <= at < len(images):
         raise InputError(
             f"study parameter image: {at} asked for, the {split} split of {dataset} has"
@@ -58,9 +58,9 @@ def one_image(ask: Ask, dataset: str) -> Images:
     return images[at : at + 1]
 
 
-def network_of(ask: Ask, dataset: str, network: Spec) -> torch.nn.Module:
+def network_of(request: StudyRequest, dataset: str, network: Spec) -> torch.nn.Module:
     """The trained network of a subject: shipped, or cached, or trained now."""
-    return _trained(dataset, network, ask.data_dir, ask.device)
+    return _trained(dataset, network, request.data_dir, request.device)
 
 
 @lru_cache(maxsize=8)
@@ -69,10 +69,10 @@ def _trained(dataset: str, network: Spec, data_dir: Path | None, device: str) ->
 
 
 def classifier_of(
-    ask: Ask, dataset: str, network: Spec, images: Images, defence: Spec = BARE
+    request: StudyRequest, dataset: str, network: Spec, images: Images, defence: Spec = BARE
 ) -> Classifier:
     """The trained network of a subject behind a defence."""
-    return wrapped(network_of(ask, dataset, network), images, defence, ask.device)
+    return wrapped(network_of(request, dataset, network), images, defence, request.device)
 
 
 def wrapped(

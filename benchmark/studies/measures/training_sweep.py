@@ -16,7 +16,7 @@ import pandas as pd
 from torch import nn
 
 from benchmark.studies.measures.processes import shared_out
-from benchmark.studies.request import Ask
+from benchmark.studies.request import StudyRequest
 from estimators.errors import InputError
 from estimators.spec import Spec
 
@@ -72,25 +72,25 @@ class Probe:
     device: str = "cpu"
 
     @classmethod
-    def of(cls, ask: Ask) -> Probe:
+    def of(cls, request: StudyRequest) -> Probe:
         """The probe of a study's question."""
         names = ("samples", "iterated_samples", "gap_images", "points", "pgd_steps")
-        chosen = {name: ask[name] for name in names}
+        chosen = {name: request[name] for name in names}
         for name, value in chosen.items():
             least = 7 if name == "points" else 1
             if value < least:
                 raise InputError(f"study parameter {name}: must be at least {least}, found {value}")
-        return cls(**chosen, seed=ask.seed, data_dir=ask.data_dir, device=ask.device)
+        return cls(**chosen, seed=request.seed, data_dir=request.data_dir, device=request.device)
 
 
-def whole_numbers(ask: Ask, name: str, least: int) -> tuple[int, ...]:
+def whole_numbers(request: StudyRequest, name: str, least: int) -> tuple[int, ...]:
     """One parameter of a study as whole numbers, each once and growing.
 
     Raises InputError for numbers below `least`, and for fewer than one training seed.
     """
-    if ask["seeds"] < 1:
-        raise InputError(f"study parameter seeds: must be at least 1, found {ask['seeds']}")
-    given = ask[name] if isinstance(ask[name], tuple) else (ask[name],)
+    if request["seeds"] < 1:
+        raise InputError(f"study parameter seeds: must be at least 1, found {request['seeds']}")
+    given = request[name] if isinstance(request[name], tuple) else (request[name],)
     for value in given:
         if value < least:
             raise InputError(f"study parameter {name}: must be at least {least}, found {value}")
@@ -126,9 +126,9 @@ def one(training: Training, probe: Probe, own: Measure | None = None) -> Tables:
     """Train or load one network and measure it."""
     from benchmark.studies.measures.robustness import measure
     from estimators.data.registry import image_shape
-    from estimators.training.checkpoints import obtain
+    from estimators.training.checkpoints import train_or_load
 
-    trained = obtain(
+    trained = train_or_load(
         training.dataset,
         training.network,
         training.epochs,

@@ -25,9 +25,9 @@ from benchmark.studies.measures.gratings import (
 from benchmark.studies.measures.processes import shared_out
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.measures.training_sweep import Training
-from benchmark.studies.request import Ask
+from benchmark.studies.request import StudyRequest
 from estimators.data.registry import image_shape
-from estimators.training.checkpoints import obtain
+from estimators.training.checkpoints import train_or_load
 from estimators.training.train import recipe_for
 
 Floats = npt.NDArray[np.float64]
@@ -74,21 +74,21 @@ class Curve:
         }
 
 
-def curves_of(ask: Ask, dataset: str) -> Iterator[Curve]:
+def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
     """Every curve of a data set's networks; a compressed grating is made once for all of them.
 
     Sizes other than that of the data are looked at with the first training seed alone.
     """
-    (channels, own, _), _ = image_shape(dataset, ask.data_dir)
-    phases, contrast = ask["phases"], ask["contrast"]
-    layers = _first_layers(ask, dataset, channels)
-    for size in sorted({own, *ask["sizes"]}):
-        qualities = ask["qualities"] if size == own else ask["qualities_other_sizes"]
+    (channels, own, _), _ = image_shape(dataset, request.data_dir)
+    phases, contrast = request["phases"], request["contrast"]
+    layers = _first_layers(request, dataset, channels)
+    for size in sorted({own, *request["sizes"]}):
+        qualities = request["qualities"] if size == own else request["qualities_other_sizes"]
         fed = [layer for layer in layers if size == own or layer[1] == 0]
-        cycles = tuple(cycles_up_to_nyquist(size, ask["frequencies"]))
+        cycles = tuple(cycles_up_to_nyquist(size, request["frequencies"]))
         grey = torch.full((1, channels, size, size), GREY)
         for direction in DIRECTIONS:
-            ask.tell(f"{dataset}, gratings of {size} pixels, {direction}")
+            request.tell(f"{dataset}, gratings of {size} pixels, {direction}")
             waves = [gratings(size, k, direction, phases, contrast) for k in cycles]
             x = torch.cat(waves).expand(-1, channels, -1, -1)
             before = energy(x).reshape(-1, phases)[1:]
@@ -115,27 +115,29 @@ def curves_of(ask: Ask, dataset: str) -> Iterator[Curve]:
                     )
 
 
-def _first_layers(ask: Ask, dataset: str, channels: int) -> list[tuple[str, int, torch.nn.Conv2d]]:
+def _first_layers(
+    request: StudyRequest, dataset: str, channels: int
+) -> list[tuple[str, int, torch.nn.Conv2d]]:
     """Network, training seed and first layer of each network of a data set."""
-    networks = [network for name, network in ask.subjects if name == dataset]
-    more = range(1, max(1, ask["seeds"] if channels == 1 else ask["seeds_colour"]))
+    networks = [network for name, network in request.subjects if name == dataset]
+    more = range(1, max(1, request["seeds"] if channels == 1 else request["seeds_colour"]))
     trainings = [
         Training(dataset, network, recipe_for(dataset, network).epochs, seed)
         for network in networks
         for seed in more
     ]
-    train = partial(_trained_layer, data_dir=ask.data_dir, device=ask.device)
-    trained = dict(shared_out(trainings, train, lambda t: t.epochs, ask.tell, ask.device))
+    train = partial(_trained_layer, data_dir=request.data_dir, device=request.device)
+    trained = dict(shared_out(trainings, train, lambda t: t.epochs, request.tell, request.device))
     layers = []
     for at, network in enumerate(networks):
-        shipped = first_convolution(network_of(ask, dataset, network), ask.device)
+        shipped = first_convolution(network_of(request, dataset, network), request.device)
         own = [shipped, *(trained[at * len(more) + n] for n in range(len(more)))]
         layers += [(str(network), seed, layer) for seed, layer in enumerate(own)]
     return layers
 
 
 def _trained_layer(training: Training, data_dir: Path | None, device: str) -> torch.nn.Conv2d:
-    network = obtain(
+    network = train_or_load(
         training.dataset, training.network, training.epochs, training.seed, data_dir, device
     ).network
     return first_convolution(network, device)

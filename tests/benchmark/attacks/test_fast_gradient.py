@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from benchmark.attacks.fast_gradient import FastGradient, loss_gradient, perturbed, smallest_eps
-from benchmark.attacks.steps.projections import shrunk
+from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images
 from estimators.defences.registry import build_defence
@@ -298,4 +298,4 @@ def test_the_l2_ball_on_a_device_is_the_same_ball() -> None:
         radius = eps.numpy() if isinstance(eps, torch.Tensor) else eps
         with np.errstate(divide="ignore", invalid="ignore"):
             expected = projection(step.numpy(), radius, 2)
-        assert np.allclose(shrunk(step, eps).numpy(), expected, rtol=1e-5, atol=1e-7)
+        assert np.allclose(project_l2(step, eps).numpy(), expected, rtol=1e-5, atol=1e-7)

@@ -17,7 +17,7 @@ from benchmark.attacks.lookup import all_params, check_attack
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.square import square_side
 from benchmark.attacks.steps.craft import craft
-from benchmark.execution.chunk import Workbench, run_chunk
+from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
 from benchmark.runs.rows import row_of
@@ -303,7 +303,7 @@ def test_an_image_of_the_target_class_is_left_as_it_is(digits: Images, digits_le
     images = digits[:40]
     spec = check_attack(Spec.of("fgsm", eps=0.3, targeted=True, target=3))
     cell = Cell("digits", Spec("lenet"), spec, "oblivious", Spec("none"), 40, 0)
-    bench = Workbench({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
+    bench = ClassifierCache({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
     (task,) = plan([cell])
     out = run_chunk(task, images, bench)[cell]
     there = images.y == 3
@@ -321,7 +321,7 @@ def test_black_boxes_ask_what_they_may_ask() -> None:
     known = ("oblivious", "adaptive", "adaptive-diff")
     tasks = plan([cell(t, q) for t in known for q in (10, 50)])
     # without gradients there is nothing to differentiate
-    assert [(t.sees.name, t.knows.backward, len(t.cells)) for t in tasks] == [
+    assert [(t.sees.name, t.view.backward, len(t.cells)) for t in tasks] == [
         ("none", "identity", 2),
         ("jpeg", "identity", 2),
         ("jpeg", "identity", 2),
@@ -348,7 +348,7 @@ def test_every_new_attack_fills_a_row(digits: Images, digits_lenet) -> None:
             Cell("digits", Spec("lenet"), spec, known, jpeg, 8, 0)
             for known in ("oblivious", "adaptive", "adaptive-diff")
         ]
-    bench = Workbench({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
+    bench = ClassifierCache({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
     rows = {
         cell: row_of(cell, outcome)
         for task in plan(cells)

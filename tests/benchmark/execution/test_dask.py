@@ -25,7 +25,7 @@ from workers import Kills, Raises, dask_processes, worker_processes
 from benchmark.execution import dask_cluster as cluster
 from benchmark.execution import dask_pool as cluster_pool
 from benchmark.execution import dask_worker as remote
-from benchmark.execution.chunk import Workbench
+from benchmark.execution.chunk import ClassifierCache
 from benchmark.execution.dask_pool import Workers
 from benchmark.execution.executor import Failure, drive
 from benchmark.execution.plan import Task, plan
@@ -76,7 +76,7 @@ def linear_tasks(count: int, networks: dict[str, nn.Module]) -> tuple[list[Task]
     images = Images(case.x, case.y, np.arange(count), tuple("abcde"))
     grid = Grid(name="g", attacks=[{"name": "fgsm", "eps": 0.1}], threats=["oblivious"])
     (task,) = plan(grid.cells())
-    tasks = [Task(name, task.samples, 0, task.attacks, task.knows, task.cells) for name in networks]
+    tasks = [Task(name, task.samples, 0, task.attacks, task.view, task.cells) for name in networks]
     models = {
         (name, task.network): (network or case.network, images.shape, 5)
         for name, network in networks.items()
@@ -172,7 +172,7 @@ def test_a_worker_gets_every_network_that_images_are_to_transfer_to() -> None:
     pool_of(client, models).submit(task, images)
     content = next(args[0] for name, args, _ in client.sent if name == "held")
     assert set(pickle.loads(content)) == {("a", task.network), ("a", target)}
-    found, _ = timed_chunk(task, images, Workbench(pickle.loads(content)))
+    found, _ = timed_chunk(task, images, ClassifierCache(pickle.loads(content)))
     assert set(found) == set(task.cells)
 
 

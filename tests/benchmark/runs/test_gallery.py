@@ -14,7 +14,7 @@ from PIL import Image
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid
 from benchmark.runs.gallery import write_gallery
-from benchmark.runs.inputs import Material, gather
+from benchmark.runs.inputs import RunInputs, gather
 from benchmark.runs.network_outputs import output_facts
 from benchmark.runs.run import run
 from estimators.data.images import Images
@@ -35,8 +35,8 @@ ROLES = ["clean", "noise", "attacked", "behind"]
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Cell], Material]:
-    """A small run with its cells and material."""
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Cell], RunInputs]:
+    """A small run with its cells and inputs."""
     folder = tmp_path_factory.mktemp("shown")
     grid = Grid(**GRID)
     run(grid, out=folder, threads=1)
@@ -44,15 +44,15 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Cell], M
     return folder, cells, gather(cells, None, "cpu", lambda text: None, lambda row: None)
 
 
-def write(shown: tuple[Path, list[Cell], Material]) -> list[dict[str, object]]:
-    folder, cells, material = shown
-    return write_gallery(cells, read_results(folder), material, folder)
+def write(shown: tuple[Path, list[Cell], RunInputs]) -> list[dict[str, object]]:
+    folder, cells, inputs = shown
+    return write_gallery(cells, read_results(folder), inputs, folder)
 
 
-def test_stories_are_true(shown: tuple[Path, list[Cell], Material]) -> None:
-    folder, _, material = shown
+def test_stories_are_true(shown: tuple[Path, list[Cell], RunInputs]) -> None:
+    folder, _, inputs = shown
     entries = write(shown)
-    images = material.images["digits"]
+    images = inputs.images["digits"]
     assert 3 <= len(entries) <= 6
     assert {"rescued", "lost"} <= {entry["story"] for entry in entries}
     for entry in entries:
@@ -77,8 +77,8 @@ def test_stories_are_true(shown: tuple[Path, list[Cell], Material]) -> None:
         assert np.abs(change - drawn).max() <= 1
 
 
-def test_the_same_run_shows_the_same_images(shown: tuple[Path, list[Cell], Material]) -> None:
-    folder, cells, material = shown
+def test_the_same_run_shows_the_same_images(shown: tuple[Path, list[Cell], RunInputs]) -> None:
+    folder, cells, inputs = shown
     first = write(shown)
     files = {p.name: p.read_bytes() for p in (folder / "gallery").iterdir()}
     assert first == write(shown)
@@ -87,7 +87,7 @@ def test_the_same_run_shows_the_same_images(shown: tuple[Path, list[Cell], Mater
     assert len(gallery(folder, 1_000_000)[0]["entries"]) == len(first)
     # and what no longer belongs there goes
     table = read_results(folder).assign(status="failed")
-    assert write_gallery(cells, table, material, folder) == []
+    assert write_gallery(cells, table, inputs, folder) == []
     assert not list((folder / "gallery").iterdir())
 
 
@@ -95,13 +95,13 @@ def test_a_run_without_jpeg_or_predictions(tmp_path: Path) -> None:
     grid = Grid(name="bare", attacks=[{"name": "fgsm", "eps": 0.15}], samples=30)
     run(grid, out=tmp_path)
     cells = grid.cells()
-    material = gather(cells, None, "cpu", lambda text: None, lambda row: None)
+    inputs = gather(cells, None, "cpu", lambda text: None, lambda row: None)
     table = read_results(tmp_path)
-    (entry,) = write_gallery(cells, table, material, tmp_path)
+    (entry,) = write_gallery(cells, table, inputs, tmp_path)
     assert entry["story"] == "lost" and entry["defence"] == "no defence"
     assert [p["role"] for p in entry["pictures"]] == ROLES[:3]
     (tmp_path / "predictions.parquet").unlink()
-    assert write_gallery(cells, table, material, tmp_path) == []
+    assert write_gallery(cells, table, inputs, tmp_path) == []
 
 
 def test_output_facts(digits: Images, digits_lenet: torch.nn.Module) -> None:

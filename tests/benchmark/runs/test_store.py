@@ -188,9 +188,9 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
     refuse_if_held(tmp_path)
     assert not list(tmp_path.iterdir())
     claim = hold(tmp_path)
-    for ask in (hold, refuse_if_held):
+    for request in (hold, refuse_if_held):
         with pytest.raises(InputError, match=r"another run holds it \(process \d+ on .* since"):
-            ask(tmp_path)
+            request(tmp_path)
     (tmp_path / HOLDER).write_text("{")
     with pytest.raises(InputError, match="it has not said who it is"):
         refuse_if_held(tmp_path)

@@ -13,7 +13,7 @@ from benchmark.studies.first_error import _paired, _rows, _survival, compute
 from benchmark.studies.measures.smallest_eps import compared, sizes
 from benchmark.studies.measures.subjects import predictions, wrapped
 from benchmark.studies.registry import LENET, STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from estimators.data.images import Images
 from estimators.data.registry import load_images
 from estimators.errors import InputError
@@ -23,8 +23,8 @@ from reports.statistics.intervals import held_out, wilson
 PARAMS = {"samples": 20, "resolution": 0.01, "tolerance": 1e-5}
 
 
-def ask(**params: object):
-    return asked(STUDIES["first-error"], "digits", LENET, {**PARAMS, **params})
+def request(**params: object):
+    return make_request(STUDIES["first-error"], "digits", LENET, {**PARAMS, **params})
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def linear_rows() -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     # two classes: both fast gradient directions are then the nearest ways out
     case = linear_case(40, seed=3, classes=2)
     images = Images(case.x, case.y, np.arange(40), ("a", "b"))
-    found = _rows(ask(eps_max=0.5, l2_max=4.0), case.classifier, images)
+    found = _rows(request(eps_max=0.5, l2_max=4.0), case.classifier, images)
     other = 1 - case.y
     return pd.DataFrame(found), case.linf[np.arange(40), other], case.l2[np.arange(40), other]
 
@@ -59,7 +59,7 @@ def test_what_holds_out_is_censored() -> None:
     images = Images(case.x, case.y, np.arange(20), ("a", "b"))
     smallest = np.sort(case.linf[np.arange(20), 1 - case.y])
     top = float(smallest[9] + smallest[10]) / 2
-    rows = pd.DataFrame(_rows(ask(eps_max=top), case.classifier, images))
+    rows = pd.DataFrame(_rows(request(eps_max=top), case.classifier, images))
     rows = rows[rows["attack"] == "fgsm"]
     assert rows["censored"].sum() == 10
     assert rows.loc[rows["censored"], ["smallest_eps", "becomes", "l2"]].isna().all(axis=None)
@@ -134,7 +134,7 @@ def test_sizes_of_a_known_change() -> None:
 
 
 def test_on_the_embedded_data(tmp_path) -> None:
-    findings = compute(ask(image=3))
+    findings = compute(request(image=3))
     images, panels = findings.tables["images"], findings.tables["panels"]
     assert len(images) == 40 and set(images["norm"]) == {"inf", "2"}
     asked_for = load_images("digits", "train")
@@ -152,7 +152,7 @@ def test_a_wrong_image_is_shown_with_the_next_right_one(digits, digits_lenet) ->
     right = predictions(wrapped(digits_lenet, digits), digits.x) == digits.y
     wrong = int(np.flatnonzero(~right)[0])
     following = wrong + 1 + int(np.flatnonzero(right[wrong + 1 :])[0])
-    panels = compute(ask(samples=2, split="test", image=wrong)).tables["panels"]
+    panels = compute(request(samples=2, split="test", image=wrong)).tables["panels"]
     assert list(panels["choice"]) == ["asked"] * 2 + ["next right"] * 2
     assert list(panels["id"]) == [int(digits.ids[n]) for n in (wrong, wrong, following, following)]
     assert list(panels["smallest_eps"] == 0) == [True, True, False, False]
@@ -165,4 +165,4 @@ def test_a_wrong_image_is_shown_with_the_next_right_one(digits, digits_lenet) ->
 )
 def test_bad_image_or_split(params, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        compute(ask(samples=2, **params))
+        compute(request(samples=2, **params))

@@ -14,7 +14,7 @@ from benchmark.studies.fourier import compute
 from benchmark.studies.measures import spectra
 from benchmark.studies.measures.means import means
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from estimators.data.images import Images
 from estimators.data.registry import load_images
 from estimators.spec import Spec
@@ -119,8 +119,8 @@ def test_means_carry_their_interval() -> None:
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    ask = asked(STUDIES["fourier"], "digits", Spec("lenet"), {"samples": 40})
-    return dict(compute(ask).tables)
+    request = make_request(STUDIES["fourier"], "digits", Spec("lenet"), {"samples": 40})
+    return dict(compute(request).tables)
 
 
 def test_tables_have_a_row_an_image(tables: dict[str, pd.DataFrame]) -> None:
@@ -156,8 +156,8 @@ def test_random_noise_and_the_attacks_are_told_apart(tables: dict[str, pd.DataFr
 
 
 def test_figures_are_drawn(tmp_path: Path) -> None:
-    ask = asked(STUDIES["fourier"], "digits", Spec("lenet"), {"samples": 12})
-    done = run_study("fourier", ask, tmp_path / "study")
+    request = make_request(STUDIES["fourier"], "digits", Spec("lenet"), {"samples": 12})
+    done = run_study("fourier", request, tmp_path / "study")
     pictures = {p.name for p in done.folder.glob("*.png")}
     assert pictures == {
         "noises-digits-lenet.png",

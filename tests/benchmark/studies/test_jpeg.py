@@ -13,7 +13,7 @@ from benchmark.studies.jpeg import _fates, _summary, compute, file_size
 from benchmark.studies.measures.subjects import predictions, wrapped
 from benchmark.studies.measures.subjects import test_images as images_of
 from benchmark.studies.registry import LENET, STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from estimators.errors import InputError
 from estimators.spec import Spec
 from reports.plots.studies.jpeg import draw
@@ -22,8 +22,8 @@ from reports.statistics.intervals import paired_difference, wilson
 PARAMS = {"samples": 40, "qualities": (75, 20, 5)}
 
 
-def ask(**params: object):
-    return asked(STUDIES["jpeg"], "digits", LENET, {**PARAMS, **params})
+def request(**params: object):
+    return make_request(STUDIES["jpeg"], "digits", LENET, {**PARAMS, **params})
 
 
 def fates() -> pd.DataFrame:
@@ -72,7 +72,7 @@ def test_counts_of_made_up_fates(threat: str, rescued: int, lost: int, over: int
 
 
 def test_without_noise_both_attackers_show_the_defence_alone() -> None:
-    question = ask()
+    question = request()
     images = images_of(question, "digits", 40)
     rows = pd.DataFrame(_fates(question, ("digits", LENET), images, 0.0, (5,)))
     assert len(rows) == 80
@@ -97,7 +97,7 @@ def test_file_size_is_that_of_a_file_that_gives_the_codec_s_pixels() -> None:
 
 @pytest.fixture(scope="module")
 def findings():
-    return compute(ask(eps=(0.1,)))
+    return compute(request(eps=(0.1,)))
 
 
 def test_the_story(findings, digits, digits_lenet) -> None:
@@ -135,7 +135,7 @@ def test_tables_and_figures(findings, tmp_path) -> None:
 
 
 def test_no_story_where_nothing_is_rescued(tmp_path) -> None:
-    findings = compute(ask(samples=10, eps=(0.0,), qualities=(75,)))
+    findings = compute(request(samples=10, eps=(0.0,), qualities=(75,)))
     assert findings.tables["story"].empty
     for name, table in findings.files():
         table.to_csv(tmp_path / name, index=False)
@@ -153,4 +153,4 @@ def test_no_story_where_nothing_is_rescued(tmp_path) -> None:
 )
 def test_bad_parameters(params, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        compute(ask(samples=2, **params))
+        compute(request(samples=2, **params))

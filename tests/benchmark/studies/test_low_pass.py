@@ -15,7 +15,7 @@ from torch import nn
 from benchmark.studies.cache import run_study
 from benchmark.studies.low_pass import behind, compute, first_layer_response
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from estimators.errors import InputError
 from estimators.networks.low_pass import behind_low_pass
 from estimators.spec import Spec
@@ -76,21 +76,21 @@ def test_no_filter_is_the_plain_network() -> None:
 )
 def test_bad_questions(params: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        compute(asked(STUDY, "digits", Spec("lenet"), params))
+        compute(make_request(STUDY, "digits", Spec("lenet"), params))
 
 
 def test_bad_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_WORKERS", "1")
     with pytest.raises(InputError, match="low_pass"):
-        compute(asked(STUDY, "digits", Spec("lenet"), {**TINY, "sigmas": (-1.0,)}))
+        compute(make_request(STUDY, "digits", Spec("lenet"), {**TINY, "sigmas": (-1.0,)}))
 
 
 @pytest.mark.slow
 def test_low_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_WORKERS", "1")
     params = {**TINY, "seeds": 1, "sigmas": (2.0, 0.0), "epochs": 1}
-    ask = asked(STUDY, "digits", Spec("lenet"), params)
-    folder = run_study("low-pass", ask, tmp_path / "out").folder
+    request = make_request(STUDY, "digits", Spec("lenet"), params)
+    folder = run_study("low-pass", request, tmp_path / "out").folder
     accuracy = pd.read_csv(folder / "accuracy.csv", dtype={"norm": str})
     assert list(accuracy) == [*FIRST, "low_pass", *ACCURACY]
     clean = pd.read_csv(folder / "clean.csv")

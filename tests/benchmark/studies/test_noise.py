@@ -11,7 +11,7 @@ from benchmark.attacks.fast_gradient import FastGradient, smallest_eps
 from benchmark.studies.measures.subjects import class_named, predictions, wrapped
 from benchmark.studies.noise import _agreed, _norms, compute
 from benchmark.studies.registry import LENET, STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from estimators.data.images import Images
 from estimators.errors import InputError
 from reports.plots.studies.noise import draw
@@ -19,14 +19,14 @@ from reports.plots.studies.noise import draw
 PARAMS = {"samples": 8, "tries": 2, "resolution": 0.01, "tolerance": 1e-5}
 
 
-def ask(**params: object):
-    return asked(STUDIES["noise"], "digits", LENET, {**PARAMS, **params})
+def request(**params: object):
+    return make_request(STUDIES["noise"], "digits", LENET, {**PARAMS, **params})
 
 
 def test_sizes_on_a_linear_network() -> None:
     case = linear_case(20, seed=5, classes=2)
     images = Images(case.x, case.y, np.arange(20), ("a", "b"))
-    rows = pd.DataFrame(_norms(ask(eps_max=0.5, l2_max=4.0), case.classifier, images))
+    rows = pd.DataFrame(_norms(request(eps_max=0.5, l2_max=4.0), case.classifier, images))
     assert rows["all_found"].all()
     other = np.arange(20), 1 - case.y
     l2 = {name: part["l2"].to_numpy() for name, part in rows.groupby("attack")}
@@ -80,7 +80,7 @@ def test_pairs_that_all_three_make() -> None:
 
 @pytest.fixture(scope="module")
 def findings():
-    return compute(ask())
+    return compute(request())
 
 
 def test_the_image_shown(findings, digits, digits_lenet, tmp_path) -> None:
@@ -119,12 +119,12 @@ def test_the_nearest_pair_where_there_is_none(digits_lenet, monkeypatch) -> None
     first = noise._pair
     wanted: list[tuple[int, int]] = []
 
-    def without_the_first(ask, images, classifier, source, target):
+    def without_the_first(request, images, classifier, source, target):
         wanted.append((source, target))
-        return ([], {}) if len(wanted) == 1 else first(ask, images, classifier, source, target)
+        return ([], {}) if len(wanted) == 1 else first(request, images, classifier, source, target)
 
     monkeypatch.setattr(noise, "_pair", without_the_first)
-    panels = compute(ask(source="1", target="7")).tables["panels"]
+    panels = compute(request(source="1", target="7")).tables["panels"]
     assert wanted[0] == (1, 7) and not panels["as_asked"].any()
     assert (panels["predicted"][1:] == panels["target"].iloc[0]).all()
 
@@ -138,7 +138,7 @@ def test_the_nearest_pair_where_there_is_none(digits_lenet, monkeypatch) -> None
 )
 def test_bad_classes(params, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        compute(ask(samples=2, **params))
+        compute(request(samples=2, **params))
 
 
 def test_a_class_by_name_or_number(digits) -> None:

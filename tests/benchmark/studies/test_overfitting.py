@@ -10,16 +10,16 @@ from sweep_sizes import ACCURACY, FIRST, TINY
 
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from estimators.spec import Spec
-from estimators.training.checkpoints import obtain
+from estimators.training.checkpoints import train_or_load
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BENCH_WORKERS", "1")
-    ask = asked(STUDIES["overfitting"], "digits", params={**TINY, "epochs": (1, 2)})
-    return run_study("overfitting", ask, tmp_path / "out").folder
+    request = make_request(STUDIES["overfitting"], "digits", params={**TINY, "epochs": (1, 2)})
+    return run_study("overfitting", request, tmp_path / "out").folder
 
 
 @pytest.mark.slow
@@ -38,7 +38,7 @@ def test_overfitting(folder: Path) -> None:
     gap = pd.read_csv(folder / "gap.csv")
     assert list(zip(gap["epochs"], gap["seed"], strict=True)) == [(1, 0), (1, 1), (2, 0), (2, 1)]
     # the networks are those of `bench train`, kept for whatever comes next
-    assert obtain("digits", Spec("lenet"), 2, 1).reused
+    assert train_or_load("digits", Spec("lenet"), 2, 1).reused
     # at eps 0 each attack of the same images finds them as they are
     clean = accuracy[accuracy["eps"] == 0]
     assert (clean.groupby(["epochs", "seed", "n"])["correct"].nunique() == 1).all()

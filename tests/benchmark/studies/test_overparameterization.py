@@ -11,7 +11,7 @@ from sweep_sizes import ACCURACY, FIRST, TINY
 from benchmark.studies.cache import run_study
 from benchmark.studies.overparameterization import compute, with_layers
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from estimators.errors import InputError
 from estimators.spec import Spec
 from reports.plots.studies import overparameterization as plots
@@ -21,7 +21,7 @@ STUDY = STUDIES["overparameterization"]
 
 def test_table_1_names_the_slip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.studies.overparameterization.swept", lambda *_: {})
-    table = compute(asked(STUDY, "digits")).tables["parameters"]
+    table = compute(make_request(STUDY, "digits")).tables["parameters"]
     assert list(zip(table["extra_layers"], table["parameters"], strict=True)) == [
         (0, 61_706),
         (2, 150_978),
@@ -44,7 +44,7 @@ def test_table_1_names_the_slip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_other_images_have_no_printed_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmark.studies.overparameterization.swept", lambda *_: {})
-    table = compute(asked(STUDY, "cifar10", params={"layers": (0, 10)})).tables["parameters"]
+    table = compute(make_request(STUDY, "cifar10", params={"layers": (0, 10)})).tables["parameters"]
     assert table["printed"].isna().all()
     assert set(table["note"]) == {""}
 
@@ -64,7 +64,7 @@ def test_no_layers_is_the_plain_network() -> None:
 )
 def test_bad_questions(network: Spec, params: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        compute(asked(STUDY, "digits", network, params))
+        compute(make_request(STUDY, "digits", network, params))
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_overparameterization(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("BENCH_WORKERS", "1")
     params = {**TINY, "seeds": 1, "layers": (0, 2), "epochs": 1}
     folder = run_study(
-        "overparameterization", asked(STUDY, "digits", params=params), tmp_path / "out"
+        "overparameterization", make_request(STUDY, "digits", params=params), tmp_path / "out"
     ).folder
     accuracy = pd.read_csv(folder / "accuracy.csv", dtype={"norm": str})
     assert list(accuracy) == [*FIRST, "extra_layers", *ACCURACY]

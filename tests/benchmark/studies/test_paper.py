@@ -60,10 +60,10 @@ def test_a_study_that_raises_does_not_end_the_rest(
     )
     real = paper.run_study
 
-    def run_study(name: str, ask: Any, folder: Path) -> Any:
+    def run_study(name: str, request: Any, folder: Path) -> Any:
         if name == "data":
             raise RuntimeError("out of luck")
-        return real("data", ask, folder)
+        return real("data", request, folder)
 
     monkeypatch.setattr(paper, "run_study", run_study)
     args = ("paper", "--quick", "--out", str(tmp_path / "p"), "--data-dir", str(small_data))

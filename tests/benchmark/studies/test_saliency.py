@@ -14,7 +14,7 @@ from torch import nn
 from benchmark.studies.cache import run_study
 from benchmark.studies.measures import saliency_maps as maps
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from estimators.errors import InputError
 from estimators.spec import Spec
 
@@ -135,8 +135,8 @@ def test_others_are_drawn_by_image() -> None:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     size = {"samples": 30, "cw_samples": 4, "controls": 5, "examples": 2, "eps_grey": 0.3}
-    ask = asked(STUDIES["saliency"], "digits", Spec("lenet"), size)
-    return run_study("saliency", ask, tmp_path_factory.mktemp("study") / "out").folder
+    request = make_request(STUDIES["saliency"], "digits", Spec("lenet"), size)
+    return run_study("saliency", request, tmp_path_factory.mktemp("study") / "out").folder
 
 
 def test_tables_have_a_row_an_image_and_method(study: Path) -> None:

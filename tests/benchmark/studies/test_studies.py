@@ -14,7 +14,7 @@ import pytest
 from benchmark.studies import cache as studies_run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import Study, asked
+from benchmark.studies.request import Study, make_request
 from estimators.data.registry import load_images
 from estimators.errors import InputError
 from estimators.spec import Spec
@@ -44,14 +44,14 @@ STUDY = Study(
 def test_subjects_are_narrowed_or_replaced(
     dataset: str | None, network: Spec | None, subjects: Any
 ) -> None:
-    assert asked(STUDY, dataset, network).subjects == subjects
+    assert make_request(STUDY, dataset, network).subjects == subjects
 
 
 def test_parameters_have_the_type_of_their_default() -> None:
-    ask = asked(STUDY, params={"eps": 0.3, "source": 5, "samples": 7})
-    assert ask["eps"] == (0.3,) and ask["source"] == "5" and ask["samples"] == 7
-    assert asked(STUDY, quick=True)["samples"] == 10
-    assert asked(STUDY, quick=True, params={"samples": 20})["samples"] == 20
+    request = make_request(STUDY, params={"eps": 0.3, "source": 5, "samples": 7})
+    assert request["eps"] == (0.3,) and request["source"] == "5" and request["samples"] == 7
+    assert make_request(STUDY, quick=True)["samples"] == 10
+    assert make_request(STUDY, quick=True, params={"samples": 20})["samples"] == 20
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_parameters_have_the_type_of_their_default() -> None:
 )
 def test_bad_parameters_are_told(name: str, value: Any, told: str) -> None:
     with pytest.raises(InputError, match=told):
-        asked(STUDY, params={name: value})
+        make_request(STUDY, params={name: value})
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -78,8 +78,8 @@ def test_every_study_is_whole(name: str) -> None:
 
 
 def test_data_counts_classes_and_keeps_official_indices(tmp_path: Path) -> None:
-    ask = asked(STUDIES["data"], "digits", LENET, {"images": 12})
-    folder = run_study("data", ask, tmp_path / "data").folder
+    request = make_request(STUDIES["data"], "digits", LENET, {"images": 12})
+    folder = run_study("data", request, tmp_path / "data").folder
     test = load_images("digits", "test")
     classes = pd.read_csv(folder / "classes.csv", dtype={"class": str})
     counted = classes[classes["split"] == "test"].set_index("class")["images"]
@@ -97,9 +97,9 @@ def test_data_counts_classes_and_keeps_official_indices(tmp_path: Path) -> None:
 
 def test_a_finished_study_is_reused_and_a_changed_one_is_not(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    assert not run_study("data", asked(STUDIES["data"], "digits", LENET), folder).reused
-    assert run_study("data", asked(STUDIES["data"], "digits", LENET), folder).reused
-    other = asked(STUDIES["data"], "digits", LENET, {"images": 3})
+    assert not run_study("data", make_request(STUDIES["data"], "digits", LENET), folder).reused
+    assert run_study("data", make_request(STUDIES["data"], "digits", LENET), folder).reused
+    other = make_request(STUDIES["data"], "digits", LENET, {"images": 3})
     assert not run_study("data", other, folder).reused
     assert json.loads((folder / "study.json").read_text())["params"]["images"] == 3
     (folder / "study.json").write_text("{broken")
@@ -112,7 +112,7 @@ def test_a_study_that_raises_leaves_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "data"
-    run_study("data", asked(STUDIES["data"], "digits", LENET), folder)
+    run_study("data", make_request(STUDIES["data"], "digits", LENET), folder)
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
 
     def broken(findings: Any, folder: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_study_that_raises_leaves_the_last_one(
 
     monkeypatch.setattr(studies_run, "_write", broken)
     with pytest.raises(RuntimeError):
-        run_study("data", asked(STUDIES["data"], "digits", LENET, {"images": 3}), folder)
+        run_study("data", make_request(STUDIES["data"], "digits", LENET, {"images": 3}), folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
     assert [p.name for p in tmp_path.iterdir() if p.is_dir() and p.name.startswith(".")] == []
 

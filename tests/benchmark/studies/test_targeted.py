@@ -12,7 +12,7 @@ from closed_form import linear_case
 from benchmark.studies import targeted
 from benchmark.studies.measures.subjects import predictions, wrapped
 from benchmark.studies.registry import LENET, STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from benchmark.studies.targeted import _attacks, _pairs, _right_of_each, compute
 from estimators.data.images import Images
 from estimators.errors import InputError
@@ -20,14 +20,14 @@ from reports.plots.studies.targeted import draw
 from reports.statistics.intervals import spread, wilson
 
 
-def ask(**params: object):
-    return asked(STUDIES["targeted"], "digits", LENET, params)
+def request(**params: object):
+    return make_request(STUDIES["targeted"], "digits", LENET, params)
 
 
 def test_distances_of_a_linear_network() -> None:
     case = linear_case(24, seed=2, classes=2)
     images = Images(case.x, case.y, np.arange(24), ("a", "b"))
-    rows, sheet = _attacks(ask(), case.classifier, images, "linear")
+    rows, sheet = _attacks(request(), case.classifier, images, "linear")
     table = pd.DataFrame(rows).set_index("id").sort_index()
     assert table["success"].all() and (table["predicted"] == table["target"]).all()
     expected = case.l2[np.arange(24), 1 - case.y]
@@ -66,7 +66,7 @@ def test_on_the_embedded_data(digits, digits_lenet, tmp_path, monkeypatch) -> No
     # images of two classes alone: the others are no source, but a target
     few = digits[np.isin(digits.y, (3, 5))]
     monkeypatch.setattr(targeted, "load_images", lambda *args: few)
-    findings = compute(ask(per_class=1))
+    findings = compute(request(per_class=1))
     attacks, pairs = findings.tables["attacks"], findings.tables["pairs"]
     assert len(attacks) == len(pairs) == 18 and attacks["on_sheet"].all()
     assert attacks["success"].all()
@@ -88,4 +88,4 @@ def test_on_the_embedded_data(digits, digits_lenet, tmp_path, monkeypatch) -> No
 
 def test_no_images_a_class() -> None:
     with pytest.raises(InputError, match="at least 1, found 0"):
-        compute(ask(per_class=0))
+        compute(request(per_class=0))

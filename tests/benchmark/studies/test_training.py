@@ -8,7 +8,7 @@ import pandas as pd
 
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from benchmark.studies.training import compute
 from estimators.spec import Spec
 from estimators.training.checkpoints import read_history, shipped_file
@@ -17,7 +17,7 @@ TOTALS = {("mnist", "lenet"): 61_706, ("mnist", "resnet"): 152_842, ("cifar10", 
 
 
 def test_the_four_networks_as_the_paper_counts_them() -> None:
-    tables = compute(asked(STUDIES["training"])).tables
+    tables = compute(make_request(STUDIES["training"])).tables
     totals = tables["layers"].groupby(["dataset", "network"])["parameters"].sum()
     assert len(totals) == 4
     for place, total in TOTALS.items():
@@ -31,8 +31,8 @@ def test_the_four_networks_as_the_paper_counts_them() -> None:
 
 
 def test_history_is_the_one_beside_the_weights(tmp_path: Path) -> None:
-    ask = asked(STUDIES["training"], "digits", Spec("lenet"))
-    folder = run_study("training", ask, tmp_path / "out").folder
+    request = make_request(STUDIES["training"], "digits", Spec("lenet"))
+    folder = run_study("training", request, tmp_path / "out").folder
     history = pd.read_csv(folder / "history.csv")
     shipped = read_history(shipped_file("digits", Spec("lenet")))
     assert len(history) == 4 * len(shipped)

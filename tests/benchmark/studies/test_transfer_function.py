@@ -24,7 +24,7 @@ from benchmark.studies.measures.gratings import (
     gratings,
 )
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from benchmark.studies.transfer_function import compute, flatness
 from estimators.errors import InputError
 from estimators.spec import Spec
@@ -161,8 +161,8 @@ def test_flatness_of_known_curves(response: list[float], expected: tuple[float, 
 
 
 def test_study_tells_each_curve_once(tmp_path: Path) -> None:
-    ask = asked(STUDIES["transfer-function"], "digits", Spec("lenet"), TINY)
-    done = run_study("transfer-function", ask, tmp_path / "study")
+    request = make_request(STUDIES["transfer-function"], "digits", Spec("lenet"), TINY)
+    done = run_study("transfer-function", request, tmp_path / "study")
     names = ["dataset", "network", "training_seed", "size", "direction", "quality"]
     tables = {p.stem: pd.read_csv(p) for p in done.folder.glob("*.csv")}
     assert not tables["response"].duplicated([*names, "cycles"]).any()
@@ -193,14 +193,16 @@ def test_more_training_seeds_are_trained(
         Doubled.network.weight.mul_(2)
         Doubled.network.bias.mul_(2)
 
-    def obtain(dataset: str, network: Spec, epochs: int, seed: int, *more: object) -> Doubled:
+    def train_or_load(
+        dataset: str, network: Spec, epochs: int, seed: int, *more: object
+    ) -> Doubled:
         asked_for.append((dataset, str(network), epochs, seed))
         return Doubled()
 
-    monkeypatch.setattr("benchmark.studies.measures.transfer_curves.obtain", obtain)
+    monkeypatch.setattr("benchmark.studies.measures.transfer_curves.train_or_load", train_or_load)
     size = {**TINY, "sizes": [28], "seeds": 2}
-    ask = asked(STUDIES["transfer-function"], "digits", Spec("lenet"), size)
-    table = compute(ask).tables["response"]
+    request = make_request(STUDIES["transfer-function"], "digits", Spec("lenet"), size)
+    table = compute(request).tables["response"]
     assert asked_for == [("digits", "lenet", recipe_for("digits", "lenet").epochs, 1)]
     one, two = (table[table["training_seed"] == s]["response"].to_numpy() for s in (0, 1))
     np.testing.assert_allclose(two, 2 * one, rtol=1e-4)
@@ -211,11 +213,11 @@ def test_more_training_seeds_do_not_depend_on_processes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     size = {**TINY, "sizes": [28], "seeds": 3}
-    ask = asked(STUDIES["transfer-function"], "digits", Spec("lenet"), size)
+    request = make_request(STUDIES["transfer-function"], "digits", Spec("lenet"), size)
     found = []
     for workers in ("1", "2"):
         monkeypatch.setenv("BENCH_WORKERS", workers)
         monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / workers))
-        found.append(compute(ask).tables["response"])
+        found.append(compute(request).tables["response"])
     pd.testing.assert_frame_equal(*found)
     assert set(found[0]["training_seed"]) == {0, 1, 2}

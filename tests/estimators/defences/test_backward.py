@@ -12,7 +12,7 @@ from torch import nn
 
 from benchmark.attacks.fast_gradient import FastGradient
 from benchmark.attacks.projected_gradient import ProjectedGradient
-from benchmark.execution.chunk import Workbench, run_chunk
+from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid
@@ -20,7 +20,7 @@ from benchmark.grids.overrides import narrowed
 from benchmark.threats import threat, threat_text
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.defences.backward import Through
+from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.jpeg import JpegCompression
 from estimators.defences.randomised import stream
 from estimators.defences.registry import DEFENCES
@@ -87,7 +87,7 @@ def slope_of_rounding(q: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("backward", ["identity", "smooth"])
 def test_forward_is_the_codec_bit_for_bit(quality: int, backward) -> None:
     x, jpeg = pictures((3, 32, 32)), JpegCompression(quality=quality)
-    through = Through(jpeg, backward)
+    through = DefenceWithBackward(jpeg, backward)
     expected = jpeg.forward_tensor(x)
     assert torch.equal(through.forward_tensor(x), expected)
     assert torch.equal(through.enter(x)[1], expected)
@@ -102,7 +102,7 @@ def test_closed_form_gradient_behind_the_stand_in() -> None:
     """
     case = linear_case(3)
     grey = torch.full((3, 1, 8, 8), 128.5 / 255)  # truncated to 128
-    through = Through(JpegCompression(quality=30), "smooth")
+    through = DefenceWithBackward(JpegCompression(quality=30), "smooth")
     classifier = Classifier(case.network, (1, 8, 8), 5, through)
     step = torch.from_numpy(quantisation(30)[0]).float().view(8, 8)
     slope = slope_of_rounding(torch.zeros(8, 8), WIDTH + SPREAD / step)
@@ -123,7 +123,7 @@ def test_closed_form_gradient_behind_the_stand_in() -> None:
 
 def test_arts_loop_and_ours_take_the_same_way_back(digits: Images, digits_lenet) -> None:
     x, y = digits.x[:20], digits.y[:20]
-    through = Through(JpegCompression(quality=20), "smooth")
+    through = DefenceWithBackward(JpegCompression(quality=20), "smooth")
     classifier = Classifier(digits_lenet, (1, 28, 28), 10, through)
     ours = FastGradient(classifier, eps=0.1).generate(x, y)
     one_hot = np.eye(10, dtype=np.float32)[y]
@@ -136,11 +136,11 @@ def test_arts_loop_and_ours_take_the_same_way_back(digits: Images, digits_lenet)
 
 def test_identity_where_there_is_no_stand_in() -> None:
     task = plan([a_cell("adaptive-diff", Spec("quantize")), a_cell("adaptive", Spec("quantize"))])
-    assert [t.knows.backward for t in task] == ["identity"]
+    assert [t.view.backward for t in task] == ["identity"]
     jpeg = Spec.of("jpeg", quality=50)
     cells = [a_cell(t, jpeg) for t in ("adaptive-diff", "adaptive-eot[k=4]", "adaptive")]
     # without chance there is nothing to average
-    assert [(t.knows.backward, t.knows.draws) for t in plan(cells)] == [
+    assert [(t.view.backward, t.view.draws) for t in plan(cells)] == [
         ("smooth", 1),
         ("identity", 1),
     ]
@@ -154,7 +154,7 @@ def test_jpeg_holds_less_against_who_differentiates_it(digits: Images, digits_le
     jpeg = JpegCompression(quality=5)
     scorer = Classifier(digits_lenet, (1, 28, 28), 10, jpeg)
     for backward in ("identity", "smooth"):
-        classifier = Classifier(digits_lenet, (1, 28, 28), 10, Through(jpeg, backward))
+        classifier = Classifier(digits_lenet, (1, 28, 28), 10, DefenceWithBackward(jpeg, backward))
         found = ProjectedGradient(classifier, eps=0.08, eps_step=0.01, max_iter=20).generate(x, y)
         left[backward] = float((scorer.predict(found).argmax(1) == y).mean())
     assert left["smooth"] < left["identity"] - 0.1
@@ -186,7 +186,11 @@ def test_draws_belong_to_the_image(digits: Images, digits_lenet) -> None:
 
     def crafted(part: slice) -> np.ndarray:
         classifier = Classifier(
-            digits_lenet, (1, 28, 28), 10, Through(Coin(), "smooth", fresh=True), draws=3
+            digits_lenet,
+            (1, 28, 28),
+            10,
+            DefenceWithBackward(Coin(), "smooth", fresh=True),
+            draws=3,
         )
         classifier.bind(ids[part], 5)
         attack = ProjectedGradient(classifier, eps=0.1, eps_step=0.03, max_iter=5)
@@ -198,7 +202,7 @@ def test_draws_belong_to_the_image(digits: Images, digits_lenet) -> None:
     halves = np.concatenate([crafted(slice(0, 5)), crafted(slice(5, 12))])
     assert np.mean(whole != halves) < 0.01  # rounding in another batch size
     with pytest.raises(ValueError, match="bound to 3 images"):
-        loose = Through(Coin())
+        loose = DefenceWithBackward(Coin())
         loose.bind(ids[:3], 0)
         loose.forward_tensor(torch.from_numpy(x[:4]))
 
@@ -206,7 +210,7 @@ def test_draws_belong_to_the_image(digits: Images, digits_lenet) -> None:
 def test_scoring_is_draw_zero_and_attackers_never_see_it(digits: Images) -> None:
     coin = Coin()
     x = torch.from_numpy(digits.x[:4])
-    scorer, attacker = Through(coin), Through(coin, "smooth", fresh=True)
+    scorer, attacker = DefenceWithBackward(coin), DefenceWithBackward(coin, "smooth", fresh=True)
     for through in (scorer, attacker):
         through.bind(digits.ids[:4], 0)
         for _ in range(3):
@@ -220,7 +224,7 @@ def test_mean_of_draws_is_the_gradient_of_the_mean() -> None:
     ids = np.arange(4)
 
     def gradient(draws: int) -> np.ndarray:
-        through = Through(Coin(0.2), "smooth", fresh=True)
+        through = DefenceWithBackward(Coin(0.2), "smooth", fresh=True)
         classifier = Classifier(case.network, (1, 8, 8), 5, through, draws=draws)
         classifier.bind(ids, 1)
         one_hot = np.eye(5, dtype=np.float32)[case.y]
@@ -256,7 +260,7 @@ def test_attacks_on_a_randomised_defence_depend_on_no_chunk(
         Cell("digits", Spec("lenet"), spec, known, Spec("coin"), 9, 0)
         for known in ("oblivious", "adaptive", "adaptive-eot[k=4]")
     ]
-    bench = Workbench({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
+    bench = ClassifierCache({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
 
     def norms(part: slice) -> list[np.ndarray]:
         found = {c: o for t in plan(cells) for c, o in run_chunk(t, digits[part], bench).items()}
@@ -294,7 +298,7 @@ def test_transfer_crafts_elsewhere(digits: Images, digits_lenet) -> None:
     ]
     tasks = plan(cells)
     assert [t.network.name for t in tasks] == ["other", "lenet"]
-    bench = Workbench(models)
+    bench = ClassifierCache(models)
     found = {c: o for t in tasks for c, o in run_chunk(t, images, bench).items()}
     from_other, on_other, own, to_itself = (found[c] for c in cells)
     assert np.array_equal(own.adversarial, to_itself.adversarial)
@@ -318,7 +322,7 @@ def test_transfer_crafts_elsewhere(digits: Images, digits_lenet) -> None:
 def test_threats_have_a_text(entry, text: str) -> None:
     assert threat_text(entry) == text
     read = threat(text)
-    assert read.knows == text.startswith("adaptive")
+    assert read.sees_defence == text.startswith("adaptive")
     assert (read.source is None) == ("from" not in text)
 
 

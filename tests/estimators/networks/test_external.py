@@ -27,9 +27,9 @@ from estimators.training.checkpoints import (
     given_network,
     is_given,
     load_checkpoint,
-    obtain,
     save_checkpoint,
     shipped_file,
+    train_or_load,
     trained_network,
     weights_hash,
 )
@@ -336,21 +336,21 @@ def test_weights_for_a_network_of_ours(tmp_path: Path) -> None:
     assert torch.equal(given.network.layers[0].weight, shipped.network.layers[0].weight)
     assert given.metadata["recipe"] == "lenet, weights from w.safetensors"
     with pytest.raises(InputError, match="leave out weights"):
-        obtain("digits", spec, 1, 0)
+        train_or_load("digits", spec, 1, 0)
 
 
 @pytest.mark.parametrize("params", [{}, {"mean": 0.3, "std": 0.5}])
 def test_train_then_load(module, tmp_path: Path, params: dict[str, float]) -> None:
     module("mine", NETWORKS)
     spec, out = Spec.of("mine:simple", params), tmp_path / "w.safetensors"
-    trained = obtain("digits", spec, 1, 0, out=out)
+    trained = train_or_load("digits", spec, 1, 0, out=out)
     assert not trained.reused
-    assert obtain("digits", spec, 1, 0, out=out).reused
+    assert train_or_load("digits", spec, 1, 0, out=out).reused
     given = given_network(Spec.of(spec.name, spec.kwargs, weights=str(out)), GREY, 10)
     x = torch.rand(4, *GREY)
     assert torch.equal(given.network(x), trained.network(x))
     with pytest.raises(InputError, match="has no weights that train"):
-        obtain("digits", Spec("mine:frozen"), 1, 0)
+        train_or_load("digits", Spec("mine:frozen"), 1, 0)
 
 
 def test_a_checkpoint_imports_nothing_on_its_own_word(module, tmp_path: Path) -> None:

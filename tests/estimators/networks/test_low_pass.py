@@ -15,7 +15,7 @@ from estimators.errors import InputError
 from estimators.networks.low_pass import LowPass, behind_low_pass
 from estimators.networks.registry import build_network, count_parameters
 from estimators.spec import Spec
-from estimators.training.checkpoints import load_checkpoint, obtain, shipped_file
+from estimators.training.checkpoints import load_checkpoint, shipped_file, train_or_load
 
 GREY = (1, 28, 28)
 
@@ -110,8 +110,8 @@ def test_parameters_stay_as_they_were(name: str) -> None:
 
 def test_is_trained_kept_and_found_again() -> None:
     spec = Spec.of("lenet", low_pass=1.0)
-    first = obtain("digits", spec, 1, 0)
-    again = obtain("digits", spec, 1, 0)
+    first = train_or_load("digits", spec, 1, 0)
+    again = train_or_load("digits", spec, 1, 0)
     assert (first.reused, again.reused) == (False, True)
     kernel = dict(again.network.named_buffers())["0.kernel"]
     np.testing.assert_array_equal(kernel.numpy(), LowPass(1.0).kernel.numpy())

@@ -16,8 +16,8 @@ from estimators.training.checkpoints import (
     SHIPPED,
     checkpoint_key,
     load_checkpoint,
-    obtain,
     shipped_file,
+    train_or_load,
     trained_network,
 )
 from estimators.training.train import RECIPES, evaluate, recipe_for
@@ -57,7 +57,7 @@ def test_weights_table_is_true() -> None:
 
 
 def test_train_twice_is_load(tmp_path: Path) -> None:
-    first = obtain("digits", LENET, 1, seed=3)
+    first = train_or_load("digits", LENET, 1, seed=3)
     assert not first.reused
     assert first.path.is_relative_to(tmp_path / "cache")
     history = checkpoints.read_history(first.path)
@@ -65,22 +65,22 @@ def test_train_twice_is_load(tmp_path: Path) -> None:
     assert history.test_accuracy.iloc[-1] == pytest.approx(
         first.metadata["test_accuracy"], rel=1e-5
     )
-    second = obtain("digits", LENET, 1, seed=3)
+    second = train_or_load("digits", LENET, 1, seed=3)
     assert second.reused
     assert second.sha256 == first.sha256
     assert not second.network.training
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    one = obtain("digits", LENET, 1, 0, out=tmp_path / "one.safetensors")
-    two = obtain("digits", LENET, 1, 0, out=tmp_path / "two.safetensors")
-    other = obtain("digits", LENET, 1, 1, out=tmp_path / "other.safetensors")
+    one = train_or_load("digits", LENET, 1, 0, out=tmp_path / "one.safetensors")
+    two = train_or_load("digits", LENET, 1, 0, out=tmp_path / "two.safetensors")
+    other = train_or_load("digits", LENET, 1, 1, out=tmp_path / "other.safetensors")
     assert not two.reused
     assert one.sha256 == two.sha256 != other.sha256
 
 
 def test_the_shipped_weights_count_as_trained() -> None:
-    assert obtain("digits", LENET, None, seed=0).path == shipped_file("digits", LENET)
+    assert train_or_load("digits", LENET, None, seed=0).path == shipped_file("digits", LENET)
     assert trained_network("digits", LENET).reused
 
 
@@ -121,4 +121,4 @@ def test_truncated_and_foreign_files(tmp_path: Path) -> None:
 
 def test_zero_epochs() -> None:
     with pytest.raises(InputError, match="epochs"):
-        obtain("digits", LENET, 0, 0)
+        train_or_load("digits", LENET, 0, 0)

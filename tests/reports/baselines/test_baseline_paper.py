@@ -10,7 +10,7 @@ import pytest
 from write_claims import with_verdicts
 
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import asked
+from benchmark.studies.request import make_request
 from reports.claims.evaluate import evaluate, read_claims
 
 ROOT = Path(__file__).parents[3]
@@ -37,9 +37,9 @@ def test_the_docs_have_the_verdicts() -> None:
 def test_every_study_is_there_at_full_size(name: str) -> None:
     folder = BASELINE / "studies" / name
     about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-    ask = asked(STUDIES[name])
-    assert about["params"] == json.loads(json.dumps(dict(ask.params)))
-    assert [d for d, _ in about["subjects"]] == [d for d, _ in ask.subjects]
+    request = make_request(STUDIES[name])
+    assert about["params"] == json.loads(json.dumps(dict(request.params)))
+    assert [d for d, _ in about["subjects"]] == [d for d, _ in request.subjects]
     tables = sorted(folder.glob("*.csv"))
     assert tables
     for path in tables:

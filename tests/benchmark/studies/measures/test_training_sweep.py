@@ -16,7 +16,7 @@ from benchmark.studies.measures import robustness as measures
 from benchmark.studies.measures.processes import one_thread, worker_count
 from benchmark.studies.measures.robustness import measure
 from benchmark.studies.measures.training_sweep import Probe, Training, swept, whole_numbers
-from benchmark.studies.request import Ask
+from benchmark.studies.request import StudyRequest
 from estimators.data.images import Images
 from estimators.errors import InputError
 from estimators.spec import Spec
@@ -171,11 +171,11 @@ def test_processes_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_bad_numbers(params: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        whole_numbers(Ask((), params), "epochs", 1)
+        whole_numbers(StudyRequest((), params), "epochs", 1)
 
 
 def test_numbers_in_order_and_once() -> None:
-    assert whole_numbers(Ask((), {"epochs": (3, 1, 3), "seeds": 1}), "epochs", 1) == (1, 3)
+    assert whole_numbers(StudyRequest((), {"epochs": (3, 1, 3), "seeds": 1}), "epochs", 1) == (1, 3)
 
 
 @pytest.mark.parametrize("name", ["samples", "iterated_samples", "gap_images", "pgd_steps"])
@@ -189,6 +189,6 @@ def test_bad_probe(name: str) -> None:
         name: 0,
     }
     with pytest.raises(InputError, match=f"{name}: must be at least 1"):
-        Probe.of(Ask((), sizes))
+        Probe.of(StudyRequest((), sizes))
     with pytest.raises(InputError, match="points: must be at least 7"):
-        Probe.of(Ask((), {**sizes, name: 1, "points": 6}))
+        Probe.of(StudyRequest((), {**sizes, name: 1, "points": 6}))

@@ -1,0 +1,33 @@
+"""Random numbers per image: one stream for each seed, image, purpose and draw.
+
+A result must not depend on the batch or the order in which an image comes. So nothing draws from
+a global generator: every image has a stream of its own (Philox, Salmon et al. 2011), and every
+purpose has counter words of its own, which keeps the streams of one image apart.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+Purpose = Literal["noise", "attack", "defence", "comparison"]
+
+
+def stream(seed: int, image: int, purpose: Purpose, n: int = 0) -> np.random.Generator:
+    """Return the random numbers of one image for one purpose.
+
+    seed: of the run, from 0 to 2^32 - 1. image: the official index of the image, from 0 up.
+    purpose: `noise` is the control attack, `attack` an attack (n counts the parts of an attack
+        that consists of several), `defence` a randomised defence (n counts its draws),
+        `comparison` the choice of the images that a study compares an image with.
+    n: from 0 up.
+    """
+    words = {
+        "noise": [0, 0, 0, 0],
+        "attack": [0, 0, n + 1, 0],
+        "defence": [0, 0, 0, n + 1],
+        # shared with `noise`: the committed tables of the saliency study were drawn from it
+        "comparison": [0, 0, 0, 0],
+    }[purpose]
+    return np.random.Generator(np.random.Philox(key=[seed, int(image)], counter=words))
