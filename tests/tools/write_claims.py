@@ -1,31 +1,23 @@
-"""Writes the rules of the claims into docs/claims.md and their verdicts into docs/paper.md."""
+"""Write the rules of the claims into docs/claims.md and their verdicts into docs/paper.md."""
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
 
+from marked import fill
+
 from reports.claims.evaluate import as_markdown, read_claims, verdicts_as_markdown
-
-OPENING = "<!-- {}: written by `python -m reports.claims`, compared by a test -->\n"
-CLOSING = "<!-- /{} -->\n"
-
-
-def _between(page: str, name: str, text: str) -> str:
-    opening, closing = OPENING.format(name), CLOSING.format(name)
-    before, _, rest = page.partition(opening)
-    _, _, after = rest.partition(closing)
-    return f"{before}{opening}\n{text}\n{closing}{after}"
 
 
 def with_rules(page: str) -> str:
-    """docs/claims.md with the rules as the code has them."""
-    return _between(page, "rules", as_markdown())
+    """Return docs/claims.md with the rules of the code."""
+    return fill(page, "rules", as_markdown())
 
 
 def with_verdicts(page: str, run: Path) -> str:
-    """docs/paper.md with the verdicts of a run directory."""
-    return _between(page, "verdicts", verdicts_as_markdown(read_claims(run)) + "\n")
+    """Return docs/paper.md with the verdicts of a run directory."""
+    return fill(page, "verdicts", verdicts_as_markdown(read_claims(run)))
 
 
 def write_docs(root: Path) -> None:
