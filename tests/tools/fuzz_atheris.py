@@ -1,10 +1,11 @@
 """The inputs of `test_fuzz.py` by coverage-guided fuzzing, where atheris is installed; no test.
 
-    pip install atheris && cd tests && python fuzz_atheris.py grid -max_total_time=600
+    pip install atheris
+    PYTHONPATH=tests/helpers python tests/tools/fuzz_atheris.py grid -max_total_time=600
 
 grid, archive, table or command: bytes, mutated from good files. made-grid and so on: what the
 strategies of `fuzz_inputs.py` build from the bytes. Further arguments are libFuzzer's; a folder
-among them is the corpus. A fault is an exception; see docs/fuzzing.md.
+among them is the corpus. A fault is an exception; see CONTRIBUTING.md.
 """
 
 from __future__ import annotations
