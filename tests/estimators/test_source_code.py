@@ -19,7 +19,7 @@ from reports.results.columns import read_results
 ATTACK = """
     import numpy as np
     from art.attacks.attack import EvasionAttack
-    from benchmark.attack_entry import AttackEntry
+    from benchmark.attacks.entry import AttackEntry
     from {helper} import SIGN
 
     class Shift(EvasionAttack):
@@ -52,7 +52,7 @@ DEFENCE = """
 def as_in_a_new_process(*modules: str) -> None:
     for name in [n for n in sys.modules if n.partition(".")[0] in modules]:
         del sys.modules[name]
-    plugins._found.cache_clear()
+    plugins._load.cache_clear()
     code_sha256.cache_clear()
 
 
