@@ -7,7 +7,6 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional
 
+from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 
 # Batches of this size stay in the processor's cache; the partition is part of the result (a
@@ -152,7 +152,9 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
             x, lambda logits: functional.cross_entropy(logits, y, reduction="sum")
         )
 
-    def loss_gradient(self, x: Any, y: Any, training_mode: bool = False, **kwargs: Any) -> Any:
+    def loss_gradient(
+        self, x: FloatArray, y: object, training_mode: bool = False, **kwargs: object
+    ) -> FloatArray:
         """Return ART's loss gradient, counted; mean over the draws."""
         self.gradients += len(x) * self.draws
         x = self._clipped(x)
@@ -160,8 +162,8 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         return _mean([once(x, y, training_mode=training_mode, **kwargs) for _ in range(self.draws)])
 
     def class_gradient(
-        self, x: Any, label: Any = None, training_mode: bool = False, **kwargs: Any
-    ) -> Any:
+        self, x: FloatArray, label: object = None, training_mode: bool = False, **kwargs: object
+    ) -> FloatArray:
         """Return ART's class gradient, counted; mean over the draws."""
         self.gradients += len(x) * self.draws
         x = self._clipped(x)
@@ -171,21 +173,15 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         )
 
     def predict(
-        self,
-        x: npt.NDArray[np.float32],
-        batch_size: int = BATCH,
-        training_mode: bool = False,
-        **kwargs: Any,
-    ) -> npt.NDArray[np.float32]:
+        self, x: FloatArray, batch_size: int = BATCH, training_mode: bool = False, **kwargs: object
+    ) -> FloatArray:
         """Return ART's predictions (logits [N, classes]), counted; float32 for any input."""
         self.forwards += len(x)
         x = self._clipped(np.asarray(x, dtype=np.float32))
-        logits: npt.NDArray[np.float32] = super().predict(
-            x, batch_size=batch_size, training_mode=training_mode
-        )
+        logits: FloatArray = super().predict(x, batch_size=batch_size, training_mode=training_mode)
         return logits
 
-    def _clipped(self, x: Any) -> Any:
+    def _clipped(self, x: FloatArray) -> FloatArray:
         """Clip images to [0, 1] for a defence.
 
         Some attacks of ART (ElasticNet, NewtonFool, UniversalPerturbation) evaluate points outside,
@@ -194,8 +190,9 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         return x if self.defence is None else np.clip(x, 0, 1)
 
 
-def _mean(parts: list[Any]) -> Any:
-    return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=np.float32)
+def _mean(parts: list[FloatArray]) -> FloatArray:
+    mean: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
+    return parts[0] if len(parts) == 1 else mean
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:

@@ -122,7 +122,7 @@ def describe_error(error: BaseException) -> str:
 
 
 @cache
-def _load(kind: Kind, name: str) -> Any:
+def _load(kind: Kind, name: str) -> object:
     if is_dotted(name):
         return _guarded(SINGULAR[kind], name, lambda: _import(name))
     points = {point.value: point for point in _points(kind) if point.name == name}
@@ -138,19 +138,19 @@ def _load(kind: Kind, name: str) -> Any:
     return _guarded(SINGULAR[kind], where, point.load)
 
 
-def _import(name: str) -> Any:
+def _import(name: str) -> object:
     module_name, _, path = name.partition(":")
     # last, unlike `python -m`: installed packages come first
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())
     importlib.invalidate_caches()
-    thing: Any = importlib.import_module(module_name)
+    thing: object = importlib.import_module(module_name)
     for part in path.split("."):
         thing = getattr(thing, part)
     return thing
 
 
-def _guarded(kind: str, where: str, load: Callable[[], Any]) -> Any:
+def _guarded(kind: str, where: str, load: Callable[[], object]) -> object:
     try:
         return load()
     except Exception as error:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from estimators.data.images import Images
+from estimators.data.images import AnyArray, Images
 from estimators.errors import InputError
 
 
 def checked_images(
-    pixels: npt.NDArray[Any],
-    labels: npt.NDArray[Any],
-    ids: npt.NDArray[Any],
-    classes: tuple[str, ...] | None,
-    where: str,
+    pixels: AnyArray, labels: AnyArray, ids: AnyArray, classes: tuple[str, ...] | None, where: str
 ) -> Images:
     """Return arrays as Images; InputError that begins with `where` for arrays that are none."""
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
@@ -39,7 +32,7 @@ def checked_images(
     return Images(x, labels.astype(np.int64), ids.astype(np.int64), classes)
 
 
-def nchw(pixels: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
+def nchw(pixels: AnyArray, where: str) -> AnyArray:
     """Return pixels [N,H,W], [N,H,W,C] or [N,C,H,W] as [N,C,H,W].
 
     Grey levels stay uint8, floats in [0, 1] become float32. Raises InputError for other arrays.

@@ -15,6 +15,7 @@ from estimators.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+AnyArray = npt.NDArray[Any]  # of any dtype
 Split = Literal["train", "test"]
 # images hashed at once
 BLOCK = 1000
@@ -38,7 +39,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, index: slice | npt.NDArray[Any]) -> Images:
+    def __getitem__(self, index: slice | AnyArray) -> Images:
         return Images(self.pixels[index], self.y[index], self.ids[index], self.classes)
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import platformdirs
@@ -59,7 +58,9 @@ def default_data_dir() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("art-bench")) / "data"
 
 
-def _call(external: Callable[..., Any], name: str, split: Split, folder: Path) -> Images:
+def _call(
+    external: Callable[[Split, Path], object], name: str, split: Split, folder: Path
+) -> Images:
     """Return what an external function gives, checked."""
     where = f"data set {name}"
     try:

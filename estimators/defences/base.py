@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
 Array = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 
 
 @runtime_checkable
@@ -42,7 +43,7 @@ class TensorDefence(Preprocessor):  # type: ignore[misc]  # ART is not typed
     def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
         """Return defended images; both are float32 [N, C, H, W] in [0, 1]."""
 
-    def __call__(self, x: npt.NDArray[Any], y: object = None) -> tuple[Array, object]:
+    def __call__(self, x: Floats, y: object = None) -> tuple[Array, object]:
         """Return `forward_tensor` of an array, and `y` unchanged."""
         return self.forward_tensor(as_tensor(x, np.float32)).numpy(), y
 
@@ -54,15 +55,13 @@ class DifferentiableDefence(TensorDefence):
     def surrogate(self, x: torch.Tensor) -> torch.Tensor:
         """See `HasSurrogate.surrogate`."""
 
-    def estimate_gradient(self, x: npt.NDArray[Any], grad: npt.NDArray[Any]) -> Array:
+    def estimate_gradient(self, x: Floats, grad: Floats) -> Array:
         """Return the vector-Jacobian product of `surrogate`; see `vector_jacobian_product`."""
         return vector_jacobian_product(self.surrogate, x, grad)
 
 
 def vector_jacobian_product(
-    function: Callable[[torch.Tensor], torch.Tensor | None],
-    x: npt.NDArray[Any],
-    grad: npt.NDArray[Any],
+    function: Callable[[torch.Tensor], torch.Tensor | None], x: Floats, grad: Floats
 ) -> Array:
     """Return gradients before a function of images from the gradients behind it.
 
@@ -109,7 +108,7 @@ def from_bytes(images: torch.Tensor) -> torch.Tensor:
     return images.to(torch.float32) / 255
 
 
-def as_tensor(x: npt.NDArray[Any], dtype: type[np.float32] | None = None) -> torch.Tensor:
+def as_tensor(x: Floats, dtype: type[np.float32] | None = None) -> torch.Tensor:
     """Return an array as a tensor, on the same memory where torch and the dtype allow it."""
     # torch takes arrays only if they are writable and have no negative strides
     return torch.from_numpy(np.require(x, dtype=dtype, requirements=["C", "W"]))

@@ -75,13 +75,15 @@ class _Estimated(torch.autograd.Function):
     """The values of a preprocessor, with its own `estimate_gradient` as backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, exact: torch.Tensor, member: Preprocessor) -> Any:
+    def forward(
+        ctx: Any, x: torch.Tensor, exact: torch.Tensor, member: Preprocessor
+    ) -> torch.Tensor:
         ctx.save_for_backward(x)
         ctx.member = member
         return exact.clone()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        (x,), (gradient,) = ctx.saved_tensors, gradients
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (x,) = ctx.saved_tensors
         before = ctx.member.estimate_gradient(x.cpu().numpy(), gradient.cpu().numpy())
         return torch.from_numpy(np.asarray(before, dtype=np.float32)).to(x.device), None, None

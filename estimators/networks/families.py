@@ -96,7 +96,7 @@ def robustbench(
     return ExternalNetwork(_for_channels(network, channels), _origin(spec, True), "robustbench")
 
 
-def _made(spec: Spec, make: Callable[[], Any]) -> nn.Module:
+def _made(spec: Spec, make: Callable[[], nn.Module]) -> nn.Module:
     try:
         network: nn.Module = make()
     except (TypeError, ValueError) as error:
@@ -104,7 +104,7 @@ def _made(spec: Spec, make: Callable[[], Any]) -> nn.Module:
     return network
 
 
-def _downloaded(spec: Spec, make: Callable[[], Any], remedy: str = "") -> nn.Module:
+def _downloaded(spec: Spec, make: Callable[[], nn.Module], remedy: str = "") -> nn.Module:
     family, _, name = spec.name.partition(":")
     remedy = remedy or (
         "name a file with --weights, or train it first: bench train"

@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import platformdirs
 import torch
@@ -124,7 +123,7 @@ def default_cache() -> Path:
     return (Path(named) if named else Path(platformdirs.user_cache_dir("art-bench"))) / "weights"
 
 
-def _unpickled(path: Path, where: str, trust: bool) -> Any:
+def _unpickled(path: Path, where: str, trust: bool) -> object:
     with warnings.catch_warnings():
         # torch warns of old formats and of TorchScript archives; the error below says it
         warnings.simplefilter("ignore")
@@ -157,7 +156,7 @@ def _refused(error: Exception, where: str) -> str:
     )
 
 
-def _state_dict(content: Any, where: str) -> dict[str, torch.Tensor]:
+def _state_dict(content: object, where: str) -> dict[str, torch.Tensor]:
     if isinstance(content, nn.Module):
         content = content.state_dict()
     if isinstance(content, Mapping) and not _is_state(content):
@@ -175,7 +174,7 @@ def _state_dict(content: Any, where: str) -> dict[str, torch.Tensor]:
     return {str(name): tensor for name, tensor in content.items()}
 
 
-def _is_state(content: Mapping[Any, Any]) -> bool:
+def _is_state(content: Mapping[object, object]) -> bool:
     return bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def shipped_file(dataset: str, network: Spec) -> Path:
     return SHIPPED / f"{safe}.safetensors"
 
 
-def save_checkpoint(network: nn.Module, metadata: dict[str, Any], path: Path) -> None:
+def save_checkpoint(network: nn.Module, metadata: Mapping[str, object], path: Path) -> None:
     """Write weights and metadata as safetensors, whole or not at all."""
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in metadata.items()}
     texts["weights_sha256"] = weights_hash(network)
