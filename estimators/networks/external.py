@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import nn
 
@@ -39,14 +39,8 @@ class ExternalNetwork:
     std: Value = None
 
 
-class Finder(Protocol):
-    """What the row of a family of networks names as its builder."""
-
-    def __call__(
-        self, name: str, spec: Spec, channels: int, classes: int, pretrained: bool
-    ) -> ExternalNetwork:
-        """Return the network that `spec`, `family:name`, names, with its own weights or none."""
-        ...
+# the builder of a family: called with name, spec (`family:name`), channels, classes, pretrained
+Finder = Callable[[str, Spec, int, int, bool], ExternalNetwork]
 
 
 def is_external(name: str) -> bool:
