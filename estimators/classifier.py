@@ -1,4 +1,4 @@
-"""A network behind a defence, as ART sees it, and the same on tensors without detours."""
+"""A network behind a defence: as a classifier of ART, and directly on tensors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional
 
+from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 
 # Batches of this size stay in the processor's cache; the partition is part of the result (a
@@ -32,7 +32,8 @@ class Plain(nn.Module):
         self.network = network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits [N, classes] of images [N, C, H, W]; several of ART's defences give float64."""
+        """Return logits [N, classes] of images [N, C, H, W]."""
+        # several of ART's defences return float64
         logits: torch.Tensor = self.network(x.to(torch.float32))
         return logits
 
@@ -42,7 +43,7 @@ class Frozen:
     """A network that is ready to be attacked.
 
     network: a copy in evaluation mode, its weights without gradients, channels last.
-    scorer: the same for predictions alone, with batch norms folded where that can be.
+    scorer: the same for predictions only, with batch norms folded where possible.
     """
 
     network: nn.Module
@@ -50,7 +51,7 @@ class Frozen:
 
     @classmethod
     def of(cls, network: nn.Module, device: str = "cpu") -> Frozen:
-        """Freeze a copy of a network on a device; the network itself stays as it was."""
+        """Return a frozen copy of a network on a device."""
         network = copy.deepcopy(network).eval().requires_grad_(False)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(network, folded(network))
@@ -59,11 +60,11 @@ class Frozen:
 class Classifier(PyTorchClassifier):  # type: ignore[misc]
     """ART's PyTorchClassifier for images in [0, 1], with frozen weights.
 
-    Weights need no gradient here, so that every backward pass computes that of the input alone;
+    Weights need no gradient here, so every backward pass computes only that of the input;
     convolutions run in channels-last order. Both hold for ART's own attacks too.
 
     `gradients` and `forwards` count images that passed backward and forward since the last
-    `reset_counts`: the price that an attack pays.
+    `reset_counts`: the cost of an attack.
     """
 
     def __init__(
@@ -75,10 +76,11 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         device: str = "cpu",
         draws: int = 1,
     ) -> None:
-        """network: it is copied and frozen; one that is frozen already is used as it is.
+        """Wrap a network.
 
-        draws: every gradient is the mean over so many passes of a randomised defence
-        (expectation over transformation, Athalye et al. 2018); each counts as one.
+        network: copied and frozen; a Frozen is used as it is.
+        draws: every gradient is the mean over so many passes of a random defence (expectation over
+            transformation, Athalye et al. 2018); each counts as one.
         """
         frozen = network if isinstance(network, Frozen) else Frozen.of(network, device)
         super().__init__(
@@ -98,35 +100,35 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         self.reset_counts()
 
     def reset_counts(self) -> None:
-        """Begin a new count of gradients and forwards."""
+        """Start new counts of gradients and forwards."""
         self.gradients = 0
         self.forwards = 0
 
     def defended(self, x: torch.Tensor) -> torch.Tensor:
-        """Images [N, C, H, W] as the network gets them: behind the defence."""
+        """Return images [N, C, H, W] behind the defence, as the network gets them."""
         return plain_forward(self.defence, x)
 
     @property
     def random(self) -> bool:
-        """Whether the defence draws: then `bind` must come before any image."""
+        """Return whether the defence draws: then `bind` must come before any image."""
         return isinstance(self.defence, DefenceWithBackward) and self.defence.random
 
     def bind(self, ids: npt.NDArray[np.int64], seed: int) -> None:
-        """Tell a randomised defence which images come next (see `DefenceWithBackward.bind`)."""
+        """Tell a random defence which images come next (see `DefenceWithBackward.bind`)."""
         if isinstance(self.defence, DefenceWithBackward):
             self.defence.bind(ids, seed)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits [N, classes] of images that are behind the defence already."""
+        """Return logits [N, classes] of images that are behind the defence already."""
         with torch.inference_mode():
             parts = [self.scorer(channels_last(part)) for part in torch.split(x, BATCH)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def passes(self, x: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Forward passes with a way back, one a draw: the leaf [N, C, H, W] and the logits.
+        """Yield one differentiable forward pass per draw: the leaf [N, C, H, W] and the logits.
 
-        Without a `Through` the way back ends behind the defence: BPDA with the identity (Athalye
-        et al. 2018), the gradient is handed on as it is.
+        Without a `DefenceWithBackward` the leaf is behind the defence: the gradient is taken for
+        that before it, BPDA with the identity (Athalye et al. 2018).
         """
         for _ in range(self.draws):
             self.gradients += len(x)
@@ -139,73 +141,70 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     def mean_gradient(
         self, x: torch.Tensor, objective: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        """Gradient [N, C, H, W] at x of a number made of the logits, mean over the draws."""
+        """Return the gradient [N, C, H, W] at x of a function of the logits, mean over draws."""
         parts = [torch.autograd.grad(objective(logits), leaf)[0] for leaf, logits in self.passes(x)]
-        found = parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
-        return found.contiguous()
+        mean = parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
+        return mean.contiguous()
 
     def input_gradient(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Gradient [N, C, H, W] of the summed cross entropy, as the attacker sees it."""
+        """Return the attacker's gradient [N, C, H, W] of the summed cross entropy."""
         return self.mean_gradient(
             x, lambda logits: functional.cross_entropy(logits, y, reduction="sum")
         )
 
-    def loss_gradient(self, x: Any, y: Any, training_mode: bool = False, **kwargs: Any) -> Any:
-        """ART's loss gradient, counted; mean over the draws."""
+    def loss_gradient(
+        self, x: FloatArray, y: object, training_mode: bool = False, **kwargs: object
+    ) -> FloatArray:
+        """Return ART's loss gradient, counted; mean over the draws."""
         self.gradients += len(x) * self.draws
-        x = self._inside(x)
+        x = self._clipped(x)
         once = super().loss_gradient
         return _mean([once(x, y, training_mode=training_mode, **kwargs) for _ in range(self.draws)])
 
     def class_gradient(
-        self, x: Any, label: Any = None, training_mode: bool = False, **kwargs: Any
-    ) -> Any:
-        """ART's class gradient, counted; mean over the draws."""
+        self, x: FloatArray, label: object = None, training_mode: bool = False, **kwargs: object
+    ) -> FloatArray:
+        """Return ART's class gradient, counted; mean over the draws."""
         self.gradients += len(x) * self.draws
-        x = self._inside(x)
+        x = self._clipped(x)
         once = super().class_gradient
         return _mean(
             [once(x, label, training_mode=training_mode, **kwargs) for _ in range(self.draws)]
         )
 
     def predict(
-        self,
-        x: npt.NDArray[np.float32],
-        batch_size: int = BATCH,
-        training_mode: bool = False,
-        **kwargs: Any,
-    ) -> npt.NDArray[np.float32]:
-        """ART's predictions (logits [N, classes]), counted; float32 whatever the input."""
+        self, x: FloatArray, batch_size: int = BATCH, training_mode: bool = False, **kwargs: object
+    ) -> FloatArray:
+        """Return ART's predictions (logits [N, classes]), counted; float32 for any input."""
         self.forwards += len(x)
-        x = self._inside(np.asarray(x, dtype=np.float32))
-        found: npt.NDArray[np.float32] = super().predict(
-            x, batch_size=batch_size, training_mode=training_mode
-        )
-        return found
+        x = self._clipped(np.asarray(x, dtype=np.float32))
+        logits: FloatArray = super().predict(x, batch_size=batch_size, training_mode=training_mode)
+        return logits
 
-    def _inside(self, x: Any) -> Any:
-        """Images in [0, 1], where a defence is to code them.
+    def _clipped(self, x: FloatArray) -> FloatArray:
+        """Clip images to [0, 1] for a defence.
 
-        Some of ART's attacks (ElasticNet, NewtonFool, UniversalPerturbation) ask on their way for
-        points outside, which are no images; their gradient is taken at the nearest one.
+        Some attacks of ART (ElasticNet, NewtonFool, UniversalPerturbation) evaluate points outside,
+        which are no images; their gradient is taken at the nearest image.
         """
         return x if self.defence is None else np.clip(x, 0, 1)
 
 
-def _mean(parts: list[Any]) -> Any:
-    return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=np.float32)
+def _mean(parts: list[FloatArray]) -> FloatArray:
+    mean: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
+    return parts[0] if len(parts) == 1 else mean
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:
-    """The same images with the channels innermost in memory."""
+    """Return the images with the channels innermost in memory."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """The network with each batch norm folded into the convolution directly before it.
+    """Return the network with each batch norm folded into the convolution directly before it.
 
-    For predictions only: the weights are rounded anew, which turns the sign of gradients that
-    are nearly zero. A network without such pairs comes back as it is.
+    For predictions only: the weights are rounded again, which turns the sign of gradients that are
+    nearly zero. A network without such pairs is returned unchanged.
     """
     pairs = _conv_norm_pairs(network)
     if not pairs:
@@ -221,11 +220,10 @@ def folded(network: nn.Module) -> nn.Module:
 
 
 def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
-    """Names of convolutions whose output goes to one batch norm and nowhere else.
+    """Return names of convolutions whose output goes to one batch norm and nowhere else.
 
-    Found by structure: neighbours in an nn.Sequential, and what a block names in
-    `conv_norm_pairs`. (Tracing finds more, but torch.fx patches every module while it traces,
-    which breaks other threads.)
+    These are neighbours in an nn.Sequential, and what a block lists in `conv_norm_pairs`. (Tracing
+    would find more, but torch.fx patches every module while it traces, which breaks other threads.)
     """
     uses = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
     pairs = []

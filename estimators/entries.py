@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from estimators.spec import Value
 
@@ -21,6 +22,7 @@ class Entry:
     summary: one line for `bench list`.
     label: how tables, plots and the page name it; the name itself where it is empty.
     defaults: its parameters, each with the value that it has where a grid names none.
+    values: parameters without a default, each with what it takes, as text for `bench list`.
     """
 
     name: str
@@ -28,11 +30,36 @@ class Entry:
     summary: str
     label: str = ""
     defaults: Mapping[str, Value] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
 
-    def load(self) -> object:
+    def load(self) -> Any:
         """Import and return the object that `build` names."""
-        module_name, _, attribute = self.build.partition(":")
-        return getattr(importlib.import_module(module_name), attribute)
+        return load_object(self.build)
+
+    def modules(self) -> list[str]:
+        """Return the modules that the row names: their code decides what the entry does."""
+        return [self.build.partition(":")[0]]
+
+    def parameters(self) -> str:
+        """Return the parameters as `bench list` shows them: `quality=1 to 100 window_size=3`."""
+        defaults = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in self.defaults.items()
+        }
+        shown = {**self.values, **defaults}
+        return " ".join(f"{name}={text}" if text else name for name, text in shown.items())
+
+    @property
+    def family(self) -> str:
+        """Return what stands before the colon of a pattern such as `npz:PATH`; else ""."""
+        family, colon, _ = self.name.partition(":")
+        return family if colon else ""
+
+
+def load_object(name: str) -> Any:
+    """Import and return the object that `package.module:object` names."""
+    module_name, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module_name), attribute)
 
 
 def table(*entries: E) -> dict[str, E]:

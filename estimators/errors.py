@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this"."""
+"""The exception for everything that the user can fix."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class InputError(ValueError):
 
 
 class DataUnavailable(InputError):
-    """A data set that is neither at hand nor can be downloaded: its cells become `skipped` rows."""
+    """A data set that is neither on disk nor downloadable; its cells become `skipped` rows."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that no registry holds: names the known ones and the nearest."""
+    """Return the error for an unknown name; it lists the known names and the nearest."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,6 +1,6 @@
-"""What others add: installed entry points by short name, Python objects as `package.module:thing`.
+"""Code of other packages: installed entry points by short name, objects as `package.module:thing`.
 
-Nothing is looked for before a name is asked that no registry of this project holds.
+Nothing is searched before somebody asks for a name that no registry of this project holds.
 """
 
 from __future__ import annotations
@@ -9,23 +9,24 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
+from estimators.entries import E, Entry
 from estimators.errors import InputError
 
-Kind = Literal["attacks", "defences", "networks", "datasets"]
-ONE: dict[Kind, str] = {
+Kind = Literal["attacks", "defences", "networks", "datasets", "studies"]
+SINGULAR: dict[Kind, str] = {
     "attacks": "attack",
     "defences": "defence",
     "networks": "network",
     "datasets": "data set",
+    "studies": "study",
 }
-# networks of these packages are named `torchvision:resnet18`: a name in a list, no code to import
-FAMILIES = ("torchvision", "timm", "robustbench")
+ALLOWED_PACKAGE = "art."
 _PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _DOTTED = re.compile(f"{_PATH}:{_PATH}")
 
@@ -34,7 +35,9 @@ _DOTTED = re.compile(f"{_PATH}:{_PATH}")
 class Plugin:
     """An installed plug-in that has not been loaded.
 
-    name: its short name. value: `package.module:thing`. distribution: what it came with.
+    name: its short name.
+    value: `package.module:thing`.
+    distribution: name and version of the package that it came with.
     """
 
     name: str
@@ -43,80 +46,116 @@ class Plugin:
 
 
 def plugin(kind: Kind, name: str) -> Any | None:
-    """The thing that a name stands for, or None where there is no such name.
+    """Return the object that a name stands for, or None where there is no such name.
+
+    It is an Entry, or a bare class, factory or function.
 
     name: `package.module:thing`, or the short name of an entry point in the group
-        `art_bench.<kind>` of an installed package. The working directory is looked in last.
+        `art_bench.<kind>` of an installed package. The working directory is searched last.
 
-    Raises InputError where it cannot be imported: that code is not ours and may raise anything.
+    Raises InputError where the import fails: external code may raise anything.
     """
     try:
-        return _found(kind, name)
+        return _load(kind, name)
     except LookupError:
         return None
 
 
+def builder(kind: Kind, name: str) -> Any | None:
+    """Return what builds the thing of a name: `plugin`, of an Entry the object that it names."""
+    thing = plugin(kind, name)
+    if not isinstance(thing, Entry):
+        return thing
+    return _guarded(SINGULAR[kind], f"{name!r} (builder {thing.build})", thing.load)
+
+
+def entry_of(kind: Kind, name: str, rows: Mapping[str, E], entry_type: type[E]) -> E | None:
+    """Return the row of a name, or the entry of a plug-in; None where there is neither."""
+    if name in rows:
+        return rows[name]
+    thing = plugin(kind, name)
+    return thing if isinstance(thing, entry_type) else None
+
+
 def module_of(kind: Kind, name: str) -> str:
-    """The module that a name leads to, as its text says; empty where there is no such name."""
+    """Return the module that a name leads to, without an import; "" where there is no such name."""
     if is_dotted(name):
         return name.partition(":")[0]
     return next((point.module for point in _points(kind) if point.name == name), "")
 
 
 def installed(kind: Kind) -> list[Plugin]:
-    """The plug-ins of a kind that installed packages announce, by name; none is loaded."""
+    """Return the plug-ins of a kind that installed packages announce, by name, none loaded."""
     return sorted(
         (Plugin(point.name, point.value, _distribution(point)) for point in _points(kind)),
-        key=lambda found: (found.name, found.value),
+        key=lambda plugin: (plugin.name, plugin.value),
     )
 
 
 def is_dotted(name: str) -> bool:
-    """Whether a name is code to import, as in `package.module:thing`."""
+    """Return whether a name is code to import, as in `package.module:thing`."""
     return _DOTTED.fullmatch(name) is not None
 
 
-def told(error: BaseException) -> str:
-    """Class and first line of an error that foreign code raised."""
+def import_from_art(name: str, base: type, kind: str) -> Callable[..., Any]:
+    """Return a class of ART by dotted name; a grid file can have no other package imported.
+
+    base: the class that it must be derived from.
+    kind: what it is, for messages.
+    """
+    if not name.startswith(ALLOWED_PACKAGE):
+        raise InputError(f"{kind} {name!r}: dotted names must begin with {ALLOWED_PACKAGE!r}")
+    module_name, _, class_name = name.rpartition(".")
+    try:
+        cls = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"{kind} {name!r}: not found in ART ({error})") from error
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise InputError(f"{kind} {name!r}: not a {base.__name__} of ART")
+    return cls
+
+
+def describe_error(error: BaseException) -> str:
+    """Return class and first line of an error that external code raised."""
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 @cache
-def _found(kind: Kind, name: str) -> Any:
+def _load(kind: Kind, name: str) -> object:
     if is_dotted(name):
-        return _guarded(ONE[kind], name, lambda: _imported(name))
+        return _guarded(SINGULAR[kind], name, lambda: _import(name))
     points = {point.value: point for point in _points(kind) if point.name == name}
     if len(points) > 1:
         raise InputError(
-            f"{ONE[kind]} {name!r}: several plug-ins have this name"
+            f"{SINGULAR[kind]} {name!r}: several plug-ins have this name"
             f" ({', '.join(sorted(points))}); name one of these instead"
         )
     if not points:
         raise LookupError(name)
     (point,) = points.values()
     where = f"{name!r} (plug-in of {_distribution(point)})"
-    return _guarded(ONE[kind], where, point.load)
+    return _guarded(SINGULAR[kind], where, point.load)
 
 
-def _imported(name: str) -> Any:
+def _import(name: str) -> object:
     module_name, _, path = name.partition(":")
-    # as `python -m` has it, but last: what is installed goes first
+    # last, unlike `python -m`: installed packages come first
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())
     importlib.invalidate_caches()
-    found: Any = importlib.import_module(module_name)
+    thing: object = importlib.import_module(module_name)
     for part in path.split("."):
-        found = getattr(found, part)
-    return found
+        thing = getattr(thing, part)
+    return thing
 
 
-def _guarded(kind: str, where: str, load: Callable[[], Any]) -> Any:
+def _guarded(kind: str, where: str, load: Callable[[], object]) -> object:
     try:
         return load()
     except Exception as error:
         raise InputError(
-            f"{kind} {where}: cannot be imported ({told(error)}); wanted: a short name"
+            f"{kind} {where}: cannot be imported ({describe_error(error)}); expected a short name"
             " (see `bench list`) or package.module:thing, importable from here"
         ) from error
 
@@ -126,5 +165,5 @@ def _points(kind: Kind) -> list[EntryPoint]:
 
 
 def _distribution(point: EntryPoint) -> str:
-    found = getattr(point, "dist", None)
-    return f"{found.name} {found.version}" if found is not None else point.value
+    distribution = getattr(point, "dist", None)
+    return f"{distribution.name} {distribution.version}" if distribution else point.value

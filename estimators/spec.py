@@ -1,4 +1,4 @@
-"""A name with parameters: one attack, defence or network, as a grid file names it."""
+"""A name with parameters: how grid files and the command line name attacks, defences, networks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Spec:
 
     @classmethod
     def of(cls, name: str, params: Mapping[str, Value] | None = None, **more: Value) -> Spec:
-        """A spec from keywords; lists become tuples, so that a spec can be hashed."""
+        """Return a spec from keywords; lists become tuples, so that it can be hashed."""
         merged = {**(params or {}), **more}
         return cls(name, tuple(sorted((k, _frozen(v)) for k, v in merged.items())))
 
@@ -42,19 +42,19 @@ class Spec:
 
     @property
     def kwargs(self) -> dict[str, Value]:
-        """The parameters as keyword arguments."""
+        """Return the parameters as keyword arguments."""
         return dict(self.params)
 
     def get(self, param: str, default: Value = None) -> Value:
-        """The value of one parameter, or the default."""
+        """Return the value of one parameter, or the default."""
         return self.kwargs.get(param, default)
 
     def without(self, *params: str) -> Spec:
-        """The same spec less some parameters: what a family of cells has in common."""
+        """Return the spec without some of its parameters."""
         return Spec(self.name, tuple((k, v) for k, v in self.params if k not in params))
 
     def canonical(self) -> str:
-        """JSON text that is the same for equal specs: what goes into keys and hashes."""
+        """Return JSON text for keys and hashes: equal specs have equal texts."""
         return json.dumps([self.name, self.kwargs], sort_keys=True, separators=(",", ":"))
 
 
@@ -67,36 +67,39 @@ def _plain(value: Value) -> str:
 
 
 def parse_spec(text: str) -> Spec:
-    """A spec from the command line; values are read as in YAML.
+    """Read a spec as the command line writes it; values are read as YAML.
 
-    `pgd`, `pgd:eps=0.1,max_iter=40`, `torchvision:resnet18`, `package.module:factory:depth=3`:
-    what follows the first colon belongs to the name unless it has an equals sign.
+    Examples: `pgd`, `pgd:eps=0.1,max_iter=40`, `torchvision:resnet18`,
+    `package.module:factory:depth=3`. What follows the first colon belongs to the name unless it
+    has an equals sign.
+
+    Raises InputError for a text of another form.
     """
     name, _, rest = text.partition(":")
     second, colon, params_text = rest.partition(":")
     if _SECOND_PART.fullmatch(second):
         name, rest = f"{name.strip()}:{second}", params_text
     elif colon and "=" not in second:
-        raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
+        raise InputError(f"{text!r}: expected NAME or NAME:PARAMETER=VALUE,...")
     params: dict[str, Value] = {}
     for part in filter(None, _split(rest)):
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
-            raise InputError(f"{text!r}: wanted NAME or NAME:PARAMETER=VALUE,...")
+            raise InputError(f"{text!r}: expected NAME or NAME:PARAMETER=VALUE,...")
         try:
-            found = yaml.safe_load(value)
+            parsed = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise InputError(
                 f"{text!r}: the value of {key} cannot be read; write it as in YAML"
             ) from error
-        if not _is_value(found):
+        if not _is_value(parsed):
             raise InputError(f"{text!r}: the value of {key} must be a number, a text or a list")
-        params[key.strip()] = found
+        params[key.strip()] = parsed
     return Spec.of(name.strip(), params)
 
 
 def _split(text: str) -> list[str]:
-    """The text at its commas; one within brackets belongs to a list."""
+    """Split at commas, except within the brackets of a list."""
     parts, depth = [""], 0
     for piece in re.split(r"([\[\],])", text):
         depth += (piece == "[") - (piece == "]")
@@ -108,6 +111,6 @@ def _split(text: str) -> list[str]:
 
 
 def _is_value(value: object) -> bool:
-    """A number, a text, or a list of these: what a grid file can hold too."""
+    """Return whether a value is a number, a text, or a list of these."""
     values = value if isinstance(value, list) else [value]
     return all(v is None or isinstance(v, (bool, int, float, str)) for v in values)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from benchmark.cli import main
 from estimators import plugins
 from estimators.data.images import Images
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.source_code import code_sha256
 from estimators.spec import Spec
 from estimators.training.checkpoints import load_checkpoint, shipped_file
@@ -82,7 +82,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
-    plugins._found.cache_clear()
+    plugins._load.cache_clear()
     code_sha256.cache_clear()
 
 

@@ -24,6 +24,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "errors": set(),
         "random_streams": set(),
         "entries": {"spec"},
+        "training_spec": {"spec", "errors", "entries"},
         "plugins": {"errors", "entries"},
         "source_code": {"plugins"},
         "validation": {"errors"},
@@ -53,8 +54,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 # what every room of a package may import
 COMMON = {
     "benchmark": {"version"},
-    "estimators": {"errors", "spec", "entries", "plugins", "random_streams", "source_code"}
-    | {"validation", "atomic"},
+    "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
+    | {"source_code", "validation", "atomic"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

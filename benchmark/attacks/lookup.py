@@ -29,7 +29,7 @@ def attack_entry(spec: Spec) -> AttackEntry:
         raise unknown("attack", spec.name, [*ATTACKS, *others])
     from art.attacks.attack import EvasionAttack
 
-    from estimators.defences.registry import import_from_art
+    from estimators.plugins import import_from_art
 
     cls = import_from_art(spec.name, EvasionAttack, "attack") if found is None else found
     if not (isinstance(cls, type) and issubclass(cls, EvasionAttack)):

@@ -95,9 +95,10 @@ def train(
     from benchmark.cli import terminal
     from benchmark.execution.threads import chosen_device
     from estimators.spec import parse_spec
-    from estimators.training.adversarial import with_training
-    from estimators.training.checkpoints import read_history, train_or_load
-    from estimators.training.train import recipe_for
+    from estimators.training.checkpoints import read_history
+    from estimators.training.recipes import recipe_for
+    from estimators.training.train_or_load import train_or_load
+    from estimators.training_spec import with_training
     from reports.plots.training import draw_training
 
     spec = parse_spec(network)

@@ -17,8 +17,8 @@ from benchmark.cli.options import NETWORK_HELP, data_dir, with_weights, write
 def summary(network: str, dataset: str, data_dir: Path | None) -> None:
     """Print a network's layers: output shape and parameters, as Keras counts them."""
     from benchmark.cli import terminal
-    from estimators.data.registry import image_shape
-    from estimators.networks.registry import build_network
+    from estimators.data.load import image_shape
+    from estimators.networks.build import build_network
     from estimators.spec import parse_spec
 
     shape, classes = image_shape(dataset, data_dir)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from benchmark.speed.measure import Measured
     from benchmark.studies.cache import Done
     from benchmark.studies.paper import Paper
-    from estimators.training.checkpoints import Trained
+    from estimators.networks.given import Trained
 
 console = Console()
 
@@ -171,7 +171,7 @@ def show_training(trained: Trained) -> None:
 
 def show_layers(network: nn.Module, shape: tuple[int, int, int]) -> None:
     """The layer table with its totals (the paper's Figures 29 to 31)."""
-    from estimators.networks.registry import count_parameters, layer_table
+    from estimators.networks.layer_table import count_parameters, layer_table
 
     table = Table("layer", "output shape", show_edge=False)
     table.add_column("parameters", justify="right")

@@ -21,8 +21,9 @@ from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
+from estimators.defences.base import from_bytes, to_bytes
+from estimators.defences.build import build_defence, byte_coder
 from estimators.defences.randomised import is_random
-from estimators.defences.registry import build_defence, byte_coder, from_bytes, to_bytes
 from estimators.spec import Spec
 
 # float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
@@ -64,7 +65,7 @@ class ClassifierCache:
             if (dataset, view.network) not in self._frozen:
                 self._frozen[dataset, view.network] = Frozen.of(trained, self._device)
             defence = build_defence(view.sees)
-            if defence is not None and (view.backward == "smooth" or is_random(defence)):
+            if defence is not None and (view.backward == "surrogate" or is_random(defence)):
                 defence = DefenceWithBackward(defence, view.backward, fresh)
             self._classifiers[at] = Classifier(
                 self._frozen[dataset, view.network],

@@ -108,13 +108,13 @@ def attacker_view(cell: Cell) -> AttackerView:
     better, random = _nature(cell.defence)
     if said.name == "adaptive" or not kind.uses_gradient or not better:
         return AttackerView(cell.network, cell.defence)
-    return AttackerView(cell.network, cell.defence, "smooth", said.k if random else 1)
+    return AttackerView(cell.network, cell.defence, "surrogate", said.k if random else 1)
 
 
 @cache
 def _nature(defence: Spec) -> tuple[bool, bool]:
     """Whether a defence has a better way back than the identity, and whether it draws."""
-    from estimators.defences.registry import build_defence
+    from estimators.defences.build import build_defence
 
     built = build_defence(defence)
     return has_surrogate(built), is_random(built)

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from benchmark.grids.expand import Entry
+from estimators.data.registry import FILES
 from estimators.errors import InputError
-from estimators.plugins import FAMILIES
+from estimators.networks.registry import FAMILIES
 
 # what stands before a colon and is no code of the file's choice
 NOT_CODE: dict[str, tuple[str, ...]] = {
-    "datasets": ("npz", "imagefolder"),
-    "networks": FAMILIES,
-    "threats": FAMILIES,
+    "datasets": tuple(FILES),
+    "networks": tuple(FAMILIES),
+    "threats": tuple(FAMILIES),
 }
 _CODE = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*):(?=[A-Za-z_])")
 

@@ -85,14 +85,14 @@ def write_grid(
     `force`, and a place that cannot be written.
     """
     from estimators.networks.external import is_external
-    from estimators.networks.registry import NETWORKS, OTHERS
+    from estimators.networks.registry import NETWORK_PATTERNS, NETWORKS
 
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"--out {path}: a grid file's name ends in .yaml")
     if path.exists() and not force:
         raise InputError(f"--out {path}: exists already; --force writes over it")
     if network.name not in NETWORKS and not is_external(network.name):
-        raise unknown("network", network.name, [*NETWORKS, *OTHERS])
+        raise unknown("network", network.name, [*NETWORKS, *NETWORK_PATTERNS])
     text = grid_text(network, dataset, path, data_dir)
     try:
         path.write_text(text, encoding="utf-8")
@@ -143,12 +143,12 @@ def _without_types_of_constants(schema: Any) -> Any:
 
 def _about(dataset: str, data_dir: Path | None) -> tuple[int, int]:
     """Channels and number of test images; where the data are not at hand, what is known of them."""
-    from estimators.data.registry import SHAPES, load_images
+    from estimators.data.load import image_shape, load_images
 
     try:
         images = load_images(dataset, "test", data_dir)
     except DataUnavailable:
-        return SHAPES[dataset][0], SAMPLES
+        return image_shape(dataset)[0][0], SAMPLES
     return images.shape[0], len(images)
 
 

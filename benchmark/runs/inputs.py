@@ -13,13 +13,14 @@ from benchmark.grids.cell import Cell
 from benchmark.runs.network_outputs import output_facts
 from benchmark.threats import threat
 from estimators.data.images import Images
-from estimators.data.registry import load_images
-from estimators.defences.registry import build_defence
+from estimators.data.load import load_images
+from estimators.defences.build import build_defence
 from estimators.errors import DataUnavailable, InputError
-from estimators.networks.registry import build_network
+from estimators.networks.build import build_network
+from estimators.networks.given import Trained, is_given
 from estimators.networks.sanity_checks import check_fit, check_wrapped
 from estimators.spec import Spec
-from estimators.training.checkpoints import Trained, is_given, trained_network
+from estimators.training.train_or_load import trained_network
 
 
 @dataclass

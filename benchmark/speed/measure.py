@@ -27,7 +27,7 @@ from benchmark.speed.rivals import (
 )
 from estimators.classifier import BATCH, Classifier, channels_last, folded
 from estimators.data.images import Images, subset
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.defences.jpeg import JpegCompression
 from estimators.spec import Spec
 from estimators.training.checkpoints import load_checkpoint, shipped_file

@@ -36,7 +36,7 @@ def _peak(count: int) -> float:
     from benchmark.execution.threads import execute
     from benchmark.grids.cell import Cell
     from estimators.data.images import Images, subset
-    from estimators.networks.registry import build_network
+    from estimators.networks.build import build_network
     from estimators.spec import Spec
 
     x = np.random.default_rng(0).integers(0, 256, (count, 1, 28, 28), np.uint8)

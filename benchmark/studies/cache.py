@@ -20,9 +20,9 @@ from benchmark.runs.manifest import package_versions
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import Findings, StudyRequest
 from benchmark.version import __version__
-from estimators.data.registry import image_shape, load_images
+from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError
-from estimators.networks.registry import build_network
+from estimators.networks.build import build_network
 from estimators.training.checkpoints import shipped_file
 
 FILE = "study.json"

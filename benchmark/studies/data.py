@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.studies.request import Findings, StudyRequest
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 
 
 def compute(request: StudyRequest) -> Findings:

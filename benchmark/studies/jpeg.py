@@ -27,9 +27,10 @@ from benchmark.studies.measures.subjects import (
 )
 from benchmark.studies.request import Findings, StudyRequest, Subject
 from estimators.data.images import Images
-from estimators.data.registry import load_images
-from estimators.defences.jpeg import round_trip
-from estimators.defences.registry import build_defence, from_bytes
+from estimators.data.load import load_images
+from estimators.defences.base import from_bytes
+from estimators.defences.build import build_defence
+from estimators.jpeg_codec.codec import round_trip
 from estimators.spec import Spec
 from reports.statistics.intervals import paired_difference, wilson
 

@@ -32,7 +32,7 @@ from benchmark.studies.measures.subjects import (
 from benchmark.studies.request import Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.errors import InputError
 
 Row = dict[str, Any]

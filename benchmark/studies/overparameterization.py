@@ -8,9 +8,10 @@ import pandas as pd
 
 from benchmark.studies.measures.training_sweep import Probe, Training, swept, whole_numbers
 from benchmark.studies.request import Findings, StudyRequest
-from estimators.data.registry import image_shape
+from estimators.data.load import image_shape
 from estimators.errors import InputError
-from estimators.networks.registry import build_network, count_parameters
+from estimators.networks.build import build_network
+from estimators.networks.layer_table import count_parameters
 from estimators.spec import Spec
 
 # the report's Table 1, for LeNet on 28x28 grey images

@@ -17,7 +17,7 @@ from benchmark.runs.run import RUNS, Result, run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import StudyRequest, make_request, with_subjects
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
 from reports.page.page import write_page

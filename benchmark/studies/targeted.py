@@ -13,7 +13,7 @@ from benchmark.studies.measures.subjects import IntArray, classifier_of, predict
 from benchmark.studies.request import Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images, stratified_order
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.errors import InputError
 from reports.statistics.intervals import spread, wilson
 

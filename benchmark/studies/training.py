@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from benchmark.studies.request import Findings, StudyRequest
-from estimators.data.registry import image_shape
-from estimators.networks.registry import layer_table
+from estimators.data.load import image_shape
+from estimators.networks.layer_table import LayerRow, layer_table
 from estimators.spec import Spec
-from estimators.training.checkpoints import read_history, trained_network
+from estimators.training.checkpoints import read_history
+from estimators.training.train_or_load import trained_network
 
 HISTORY = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 
@@ -44,7 +45,7 @@ def _long(history: pd.DataFrame, dataset: str, network: Spec) -> pd.DataFrame:
     return rows
 
 
-def _layers(table: list[dict[str, Any]], dataset: str, network: Spec) -> list[dict[str, Any]]:
+def _layers(table: list[LayerRow], dataset: str, network: Spec) -> list[dict[str, Any]]:
     return [
         {
             "dataset": dataset,

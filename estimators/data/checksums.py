@@ -1,7 +1,7 @@
-"""Whether the files of a data set are the official ones, where torchvision does not look.
+"""Check the files of a data set against the official ones, where torchvision does not.
 
-torchvision compares CIFAR-10's files with their MD5 whenever it reads them; of MNIST's it knows
-the MD5 of the archives alone, and reads an unpacked file of which a bit is wrong without a word.
+torchvision compares CIFAR-10's files with their MD5 at each read. Of MNIST it knows only the MD5 of
+the archives, and reads an unpacked file with a flipped bit without an error.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ OFFICIAL: dict[str, dict[str, dict[str, str]]] = {
 
 
 def check_official(name: str, folder: Path, split: str) -> None:
-    """Raise InputError for a file of a split that is there and is not the official one."""
-    for file, wanted in OFFICIAL.get(name, {}).get(split, {}).items():
+    """Raise InputError for an existing file of a split that is not the official one."""
+    for file, expected in OFFICIAL.get(name, {}).get(split, {}).items():
         path = folder / file
-        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
             raise InputError(
                 f"data file {path}: damaged or changed (its SHA-256 is not that of the official"
                 f" file); delete it and it is downloaded again, or put {name}.npz beside it"

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from estimators.data.registry import TEN_DIGITS
 from estimators.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-TEN_DIGITS = tuple("0123456789")
+AnyArray = npt.NDArray[Any]  # of any dtype
+Split = Literal["train", "test"]
 # images hashed at once
 BLOCK = 1000
 
@@ -37,14 +39,14 @@ class Images:
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, index: slice | npt.NDArray[Any]) -> Images:
+    def __getitem__(self, index: slice | AnyArray) -> Images:
         return Images(self.pixels[index], self.y[index], self.ids[index], self.classes)
 
     @property
     def x(self) -> FloatArray:
-        """The images as networks and attacks take them: float32 [N, C, H, W] in [0, 1].
+        """Return the images as networks and attacks take them: float32 [N, C, H, W] in [0, 1].
 
-        Grey levels are divided anew at every access: of a large set take a part first.
+        Every access divides the grey levels again: take a part of a large set first.
         """
         if self.pixels.dtype == np.uint8:
             scaled = self.pixels.astype(np.float32)
@@ -54,13 +56,13 @@ class Images:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of one image."""
+        """Return channels, height and width of one image."""
         _, channels, height, width = self.pixels.shape
         return channels, height, width
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of `x` (float32, little endian), classes and indices, in their order."""
+        """Return a SHA-256 of `x` (float32, little endian), classes, labels and indices."""
         digest = hashlib.sha256(repr((self.pixels.shape, self.classes)).encode())
         for start in range(0, len(self), BLOCK):
             part = self[start : start + BLOCK].x
@@ -71,26 +73,28 @@ class Images:
 
 
 def subset(images: Images, samples: int | Literal["all"], seed: int) -> Images:
-    """A stratified, seeded subset; a smaller one is always the beginning of a larger one.
+    """Return a stratified, seeded subset; a smaller one is the beginning of a larger one.
 
-    Each class is shuffled, then the classes are interleaved in proportion to their sizes, which
-    gives one order of all images: a subset is its beginning. RandomState is frozen by NumPy's
-    policy (NEP 19), so the order is the same in every version.
+    It is the beginning of `stratified_order`. Raises InputError for more samples than images.
     """
     if samples == "all":
         samples = len(images)
     if not 1 <= samples <= len(images):
-        raise InputError(f"samples: {samples} asked for, the data set has {len(images)} images")
+        raise InputError(f"samples: got {samples}, the data set has {len(images)} images")
     return images[stratified_order(images.y, seed)[:samples]]
 
 
 def stratified_order(y: IntArray, seed: int) -> IntArray:
-    """A seeded order of all images of which every beginning is stratified by class."""
+    """Return a seeded order of all images of which every beginning is stratified by class.
+
+    Each class is shuffled, then the classes are interleaved in proportion to their sizes.
+    RandomState is frozen by NumPy's policy (NEP 19), so the order is the same in every version.
+    """
     random = np.random.RandomState(seed)
     position = np.empty(len(y))
     for label in np.unique(y):
         members = np.flatnonzero(y == label)
-        # the jitter is shared by a class, so that classes of equal size take turns
+        # one jitter per class, so that classes of equal size take turns
         share = (np.arange(len(members)) + random.uniform(0.0, 1.0)) / len(members)
         position[random.permutation(members)] = share
     return np.argsort(position, kind="stable").astype(np.int64)

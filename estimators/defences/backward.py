@@ -1,59 +1,54 @@
-"""A defence as an attacker passes through it: forward as it is, backward as far as it is known."""
+"""A defence as an attacker meets it: forward it is exact, backward as good as its surrogate."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
-from estimators.defences.jpeg import JpegCompression
-from estimators.defences.randomised import Randomised, is_random
-from estimators.jpeg_codec.smooth import smooth_jpeg
+from estimators.defences.base import (
+    HasSurrogate,
+    TensorDefence,
+    vector_jacobian_product,
+    with_gradient_of,
+)
+from estimators.defences.randomised import Ids, Randomised, is_random
 
-Backward = Literal["identity", "smooth"]
-
-
-@runtime_checkable
-class Smooth(Protocol):
-    """A defence that offers a differentiable stand-in for itself."""
-
-    def smooth(self, x: torch.Tensor) -> torch.Tensor:
-        """Images [N, C, H, W] in [0, 1] to images, with a gradient; near the defence itself."""
-        ...
+Backward = Literal["identity", "surrogate"]
 
 
-class DefenceWithBackward(Preprocessor):  # type: ignore[misc]
-    """A defence whose backward pass is the attacker's choice, and whose chance is accounted for.
+class DefenceWithBackward(TensorDefence):
+    """A defence with a chosen backward pass and, if it is random, with numbered draws.
 
-    Forward it is the defence, bit for bit. Backward it is the identity (BPDA, Athalye et al.
-    2018), or, with `smooth`, the defence's stand-in: `smooth` where it has one, the codec of
-    `jpeg_smooth` for JPEG, `draw` itself for a randomised defence; else the identity still.
+    The forward pass is the defence, bit for bit. The backward pass is the identity (BPDA, Athalye
+    et al. 2018) or, for `surrogate`, the defence's own `surrogate`, of a random defence its `draw`;
+    a defence that has neither keeps the identity.
 
-    A randomised defence needs `bind`: which images come. For scoring every pass is then draw 0;
-    with `fresh`, which is for attackers, each pass takes the next draw, from 1 on: nobody knows
-    the chance that will be drawn.
+    A random defence needs `bind` first. When scoring, every pass is draw 0. With `fresh`, for
+    attackers, each pass takes the next draw, from 1 on: nobody knows the draw that will be scored.
     """
 
     def __init__(
         self, defence: Preprocessor, backward: Backward = "identity", fresh: bool = False
     ) -> None:
-        super().__init__(is_fitted=True, apply_fit=defence.apply_fit, apply_predict=True)
+        super().__init__()
+        self._apply_fit = defence.apply_fit
         self.defence = defence
         self.backward = backward
         self.fresh = fresh
         self.n = 0
-        self._ids: npt.NDArray[np.int64] | None = None
+        self._ids: Ids | None = None
         self._seed = 0
 
     @property
     def random(self) -> bool:
-        """Whether the defence draws."""
+        """Return whether the defence draws."""
         return is_random(self.defence)
 
-    def bind(self, ids: npt.NDArray[np.int64], seed: int) -> None:
+    def bind(self, ids: Ids, seed: int) -> None:
         """Say which images of the data set come next; draws start at 0.
 
         ids: [N]; then images must come N at a time, or any number at a time where N is 1.
@@ -61,59 +56,42 @@ class DefenceWithBackward(Preprocessor):  # type: ignore[misc]
         self._ids, self._seed, self.n = ids, seed, 0
 
     def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
-        """The defended images [N, C, H, W], without gradient."""
+        """Return the defended images [N, C, H, W], without gradient."""
         self.n += self.fresh
         with torch.no_grad():
-            return self._drawn(x) if self.random else plain_forward(self.defence, x)
+            return self._draw(x) if self.random else plain_forward(self.defence, x)
 
     def enter(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """A leaf to differentiate by, and the images that the network gets for it.
+        """Return a leaf to differentiate by, and the images that the network gets for it.
 
         The second tensor's value is `forward_tensor(x)` to the last bit.
         """
         exact = self.forward_tensor(x)
-        if self.backward == "smooth":
+        if self.backward == "surrogate":
             leaf = x.detach().clone().requires_grad_(True)
-            surrogate = self._surrogate(leaf)
-            if surrogate is not None and surrogate.requires_grad:
-                return leaf, _channels_last(exact + (surrogate - surrogate.detach()))
+            near = self._surrogate(leaf)
+            if near is not None and near.requires_grad:
+                return leaf, _channels_last(with_gradient_of(near, exact))
         leaf = _channels_last(exact).detach().requires_grad_(True)
         return leaf, leaf
 
-    def __call__(self, x: npt.NDArray[Any], y: Any = None) -> tuple[npt.NDArray[np.float32], Any]:
-        """The defended images as an array, and `y` as it came."""
-        array = np.require(x, dtype=np.float32, requirements=["C", "W"])
-        return self.forward_tensor(torch.from_numpy(array)).numpy(), y
-
     def estimate_gradient(
-        self, x: npt.NDArray[Any], grad: npt.NDArray[Any]
+        self, x: npt.NDArray[np.floating], grad: npt.NDArray[np.floating]
     ) -> npt.NDArray[np.float32]:
-        """The vector-Jacobian product of the stand-in at x [N, C, H, W]; ART's way back."""
+        """Return gradients before the defence from those behind it, as ART asks for them."""
         if self.backward == "identity":
             return np.asarray(grad, dtype=np.float32)
-        leaf = torch.from_numpy(np.array(x, dtype=np.float32)).requires_grad_(True)
-        out = self._surrogate(leaf)
-        if out is None or not out.requires_grad:
-            return np.asarray(grad, dtype=np.float32)
-        # ART hands all class gradients over at once: [N, classes, C, H, W]
-        rows = torch.from_numpy(np.asarray(grad, np.float32)).reshape(len(x), -1, *x.shape[1:])
-        parts = [
-            torch.autograd.grad(out, leaf, row, retain_graph=True)[0] for row in rows.unbind(1)
-        ]
-        found: npt.NDArray[np.float32] = torch.stack(parts, 1).reshape(grad.shape).numpy()
-        return found
+        return vector_jacobian_product(self._surrogate, x, grad)
 
     def _surrogate(self, x: torch.Tensor) -> torch.Tensor | None:
-        if self.random:
-            return self._drawn(x)
-        return surrogate(self.defence, x)
+        return self._draw(x) if self.random else surrogate_at(self.defence, x)
 
-    def _drawn(self, x: torch.Tensor) -> torch.Tensor:
+    def _draw(self, x: torch.Tensor) -> torch.Tensor:
         if self._ids is None:
-            raise ValueError("a randomised defence must be bound to its images first")
+            raise ValueError("a random defence must be bound to its images first")
         ids = np.repeat(self._ids, len(x)) if len(self._ids) == 1 else self._ids
         if len(ids) != len(x):
-            raise ValueError(f"bound to {len(ids)} images, found {len(x)}")
+            raise ValueError(f"bound to {len(ids)} images, got {len(x)}")
         defence: Randomised = self.defence
         return defence.draw(x, ids, self._seed, self.n)
 
@@ -122,20 +100,18 @@ def _channels_last(x: torch.Tensor) -> torch.Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
-def surrogate(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor | None:
-    """A defence's differentiable stand-in at x; None where the identity is all there is."""
-    if isinstance(defence, JpegCompression):
-        return smooth_jpeg(x, defence.quality)
-    return defence.smooth(x) if isinstance(defence, Smooth) else None
+def surrogate_at(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor | None:
+    """Return what a defence's surrogate makes of x; None for a defence without one."""
+    return defence.surrogate(x) if isinstance(defence, HasSurrogate) else None
 
 
 def has_surrogate(defence: Preprocessor | None) -> bool:
-    """Whether an attacker can differentiate this defence better than by the identity."""
-    return is_random(defence) or isinstance(defence, (JpegCompression, Smooth))
+    """Return whether an attacker can differentiate a defence better than by the identity."""
+    return is_random(defence) or isinstance(defence, HasSurrogate)
 
 
 def plain_forward(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor:
-    """Images behind a defence, without leaving the device where the defence can do that."""
+    """Return images behind a defence, on their device where the defence can stay there."""
     if defence is None:
         return x
     if hasattr(defence, "forward_tensor"):

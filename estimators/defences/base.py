@@ -1,73 +1,114 @@
-"""What a defence on tensors needs to be a preprocessor of ART."""
+"""What a defence on tensors needs to be a preprocessor of ART, and what it may declare."""
 
 from __future__ import annotations
 
 import abc
-from typing import Any
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
+Array = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
+
+
+@runtime_checkable
+class HasSurrogate(Protocol):
+    """A defence with a differentiable surrogate for attackers who know it."""
+
+    def surrogate(self, x: torch.Tensor) -> torch.Tensor:
+        """Return images near the defended ones, with a gradient; [N, C, H, W] in [0, 1]."""
+        ...
+
+
+@runtime_checkable
+class CodesBytes(Protocol):
+    """A defence that truncates images to bytes first: several of them share the bytes."""
+
+    def code_bytes(self, images: torch.Tensor) -> torch.Tensor:
+        """Return defended bytes of bytes, uint8 [N, C, H, W]."""
+        ...
+
 
 class TensorDefence(Preprocessor):  # type: ignore[misc]  # ART is not typed
-    """A preprocessor that is written for tensors; backward it is the identity (BPDA)."""
+    """A preprocessor written for tensors; its backward pass is the identity (BPDA)."""
 
     def __init__(self) -> None:
         super().__init__(is_fitted=True, apply_fit=False, apply_predict=True)
 
     @abc.abstractmethod
     def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
-        """Images float32 [N, C, H, W] in [0, 1] behind the defence, the same in shape and range."""
+        """Return defended images; both are float32 [N, C, H, W] in [0, 1]."""
 
-    def __call__(self, x: npt.NDArray[Any], y: Any = None) -> tuple[npt.NDArray[np.float32], Any]:
-        """`forward_tensor` of an array, and `y` as it came."""
-        return self.forward_tensor(_tensor(x)).numpy(), y
+    def __call__(self, x: Floats, y: object = None) -> tuple[Array, object]:
+        """Return `forward_tensor` of an array, and `y` unchanged."""
+        return self.forward_tensor(as_tensor(x, np.float32)).numpy(), y
 
 
 class DifferentiableDefence(TensorDefence):
-    """A defence that torch can differentiate, or that has a stand-in of which that is true."""
+    """A defence with a surrogate: itself where torch can differentiate it, or what is near it."""
 
     @abc.abstractmethod
-    def smooth(self, x: torch.Tensor) -> torch.Tensor:
-        """Images to images with a gradient: the defence itself, or what stands in for it."""
+    def surrogate(self, x: torch.Tensor) -> torch.Tensor:
+        """See `HasSurrogate.surrogate`."""
 
-    def estimate_gradient(
-        self, x: npt.NDArray[Any], grad: npt.NDArray[Any]
-    ) -> npt.NDArray[np.float32]:
-        """The vector-Jacobian product of `smooth` at images x [N, C, H, W].
+    def estimate_gradient(self, x: Floats, grad: Floats) -> Array:
+        """Return the vector-Jacobian product of `surrogate`; see `vector_jacobian_product`."""
+        return vector_jacobian_product(self.surrogate, x, grad)
 
-        grad: [N, C, H, W], or one gradient a class [N, classes, C, H, W] as ART has them.
-        """
-        leaf = _tensor(x).requires_grad_(True)
-        with torch.enable_grad():
-            seen = self.smooth(leaf)
-        towards = _tensor(grad)
-        single = towards.ndim == leaf.ndim
-        columns = [towards] if single else list(towards.unbind(1))
-        found = [torch.autograd.grad(seen, leaf, c, retain_graph=True)[0] for c in columns]
-        back: npt.NDArray[np.float32] = (found[0] if single else torch.stack(found, 1)).numpy()
-        return back
+
+def vector_jacobian_product(
+    function: Callable[[torch.Tensor], torch.Tensor | None], x: Floats, grad: Floats
+) -> Array:
+    """Return gradients before a function of images from the gradients behind it.
+
+    function: where it gives None or no gradient, the identity takes its place.
+    x: images [N, C, H, W].
+    grad: [N, C, H, W], or one gradient per class [N, classes, C, H, W] as ART has them.
+    """
+    leaf = torch.from_numpy(np.array(x, dtype=np.float32)).requires_grad_(True)
+    with torch.enable_grad():
+        out = function(leaf)
+    behind = as_tensor(grad, np.float32)
+    if out is None or not out.requires_grad:
+        return behind.numpy()
+    columns = behind.unbind(1) if behind.ndim > leaf.ndim else (behind,)
+    parts = [torch.autograd.grad(out, leaf, c, retain_graph=True)[0] for c in columns]
+    result: Array = torch.stack(parts, 1).reshape(behind.shape).numpy()
+    return result
 
 
 def check_images(x: torch.Tensor) -> None:
-    """ValueError unless x is float32 or float64 [N, C, H, W] in [0, 1] without NaN."""
+    """Raise ValueError unless x is float32 or float64 [N, C, H, W] in [0, 1] without NaN."""
     if x.ndim != 4:
         raise ValueError(f"images must be [N, C, H, W], not {list(x.shape)}")
     if x.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"images must be float32 or float64, not {x.dtype}")
-    # NaN compares as False, so this catches it too
+    # NaN compares as False, so this refuses it too
     if x.numel() and not bool(((x >= 0) & (x <= 1)).all()):
         low, high = x.min().item(), x.max().item()
         raise ValueError(f"images must lie in [0, 1] without NaN, not in [{low:.6g}, {high:.6g}]")
 
 
-def with_gradient_of(surrogate: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
-    """The values of `seen`, to the last bit, with the gradient of `surrogate`."""
-    return seen + (surrogate - surrogate.detach())
+def with_gradient_of(surrogate: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
+    """Return the values of `exact`, to the last bit, with the gradient of `surrogate`."""
+    return exact + (surrogate - surrogate.detach())
 
 
-def _tensor(x: npt.NDArray[Any]) -> torch.Tensor:
-    # torch shares memory with arrays only if they are writable and have no negative strides
-    return torch.from_numpy(np.require(x, dtype=np.float32, requirements=["C", "W"]))
+def to_bytes(x: torch.Tensor) -> torch.Tensor:
+    """Return images in [0, 1] as uint8, truncated as ART's JpegCompression does."""
+    return (x * 255).to(torch.uint8)
+
+
+def from_bytes(images: torch.Tensor) -> torch.Tensor:
+    """Return uint8 images as float32 in [0, 1]."""
+    return images.to(torch.float32) / 255
+
+
+def as_tensor(x: Floats, dtype: type[np.float32] | None = None) -> torch.Tensor:
+    """Return an array as a tensor, on the same memory where torch and the dtype allow it."""
+    # torch takes arrays only if they are writable and have no negative strides
+    return torch.from_numpy(np.require(x, dtype=dtype, requirements=["C", "W"]))

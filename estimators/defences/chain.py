@@ -6,26 +6,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
-from estimators.defences.backward import plain_forward, surrogate
+from estimators.defences.backward import plain_forward, surrogate_at
 from estimators.defences.base import DifferentiableDefence, with_gradient_of
-from estimators.defences.random_defences import content_ids
-from estimators.defences.randomised import is_random
+from estimators.defences.randomised import Ids, content_ids, is_random
 
 
 class Chain(DifferentiableDefence):
-    """Defences one after the other; the first member sees the image.
+    """Defences one after the other; the first member gets the image.
 
-    Backward the chain rule holds at each member's own input: the gradient behind the chain goes
-    through the last member's derivative, taken where that member stands, then through the one
-    before. A member without a derivative is the identity there (BPDA), and so is a preprocessor of
-    ART, unless it brings an `estimate_gradient` of its own.
+    The backward pass follows the chain rule at each member's own input: the gradient behind the
+    chain goes through the derivative of the last member, taken at its input, then through the one
+    before. A member without a derivative is the identity (BPDA). So is a preprocessor of ART,
+    unless it has an `estimate_gradient` of its own.
 
-    `random` if a member is: then draw n of the chain is draw n * members + k of member k, so that
-    no two members share their chance.
+    The chain is `random` if a member is. Draw n of the chain is then draw n * members + k of member
+    k, so that no two members share a stream.
     """
 
     def __init__(self, members: Sequence[Preprocessor]) -> None:
@@ -34,61 +32,58 @@ class Chain(DifferentiableDefence):
         self.random = any(is_random(member) for member in members)
 
     def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
-        """Images float32 [N, C, H, W] in [0, 1] behind all members."""
+        """Return images float32 [N, C, H, W] in [0, 1] behind all members."""
         with torch.no_grad():
-            return self.smooth(x)
+            return self.surrogate(x)
 
-    def smooth(self, x: torch.Tensor) -> torch.Tensor:
-        """The same values with the chain's gradient."""
+    def surrogate(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the same values with the gradient of the chain."""
         return self.draw(x, content_ids(x), 0, 0) if self.random else self._through(x, None)
 
-    def draw(self, x: torch.Tensor, ids: npt.NDArray[np.int64], seed: int, n: int) -> torch.Tensor:
-        """The n-th draw of every member that draws; see `randomised.Randomised`."""
+    def draw(self, x: torch.Tensor, ids: Ids, seed: int, n: int) -> torch.Tensor:
+        """Return images behind the n-th draw of every random member; see `Randomised.draw`."""
         return self._through(x, (ids, seed, n * len(self.members)))
 
-    def _through(
-        self, x: torch.Tensor, chance: tuple[npt.NDArray[np.int64], int, int] | None
-    ) -> torch.Tensor:
+    def _through(self, x: torch.Tensor, draw: tuple[Ids, int, int] | None) -> torch.Tensor:
         for k, member in enumerate(self.members):
-            if chance is not None and is_random(member):
-                ids, seed, first = chance
-                seen = member.draw(x, ids, seed, first + k)
-                x = (
-                    with_gradient_of(x, seen)
-                    if x.requires_grad and not seen.requires_grad
-                    else seen
-                )
-            else:
-                x = passed(member, x)
+            if draw is None or not is_random(member):
+                x = defended(member, x)
+                continue
+            ids, seed, first = draw
+            drawn = member.draw(x, ids, seed, first + k)
+            identity = x.requires_grad and not drawn.requires_grad
+            x = with_gradient_of(x, drawn) if identity else drawn
         return x
 
 
-def passed(member: Preprocessor, x: torch.Tensor) -> torch.Tensor:
-    """Images behind a defence without chance: its own values, and the best derivative it has."""
+def defended(member: Preprocessor, x: torch.Tensor) -> torch.Tensor:
+    """Return images behind a defence that does not draw, with the best derivative it has."""
     with torch.no_grad():
-        seen = plain_forward(member, x.detach())
+        exact = plain_forward(member, x.detach())
     if not (torch.is_grad_enabled() and x.requires_grad):
-        return seen
-    smooth = surrogate(member, x)
-    if smooth is not None:
-        return with_gradient_of(smooth, seen)
+        return exact
+    near = surrogate_at(member, x)
+    if near is not None:
+        return with_gradient_of(near, exact)
     if type(member).estimate_gradient is not Preprocessor.estimate_gradient:
-        through: torch.Tensor = _Estimated.apply(x, seen, member)
-        return through
-    return with_gradient_of(x, seen)
+        estimated: torch.Tensor = _Estimated.apply(x, exact, member)
+        return estimated
+    return with_gradient_of(x, exact)
 
 
 class _Estimated(torch.autograd.Function):
-    """A preprocessor's values, with what its `estimate_gradient` says for the way back."""
+    """The values of a preprocessor, with its own `estimate_gradient` as backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, seen: torch.Tensor, member: Preprocessor) -> Any:
+    def forward(
+        ctx: Any, x: torch.Tensor, exact: torch.Tensor, member: Preprocessor
+    ) -> torch.Tensor:
         ctx.save_for_backward(x)
         ctx.member = member
-        return seen.clone()
+        return exact.clone()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        (x,), (gradient,) = ctx.saved_tensors, gradients
-        found = ctx.member.estimate_gradient(x.cpu().numpy(), gradient.cpu().numpy())
-        return torch.from_numpy(np.asarray(found, dtype=np.float32)).to(x.device), None, None
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        before = ctx.member.estimate_gradient(x.cpu().numpy(), gradient.cpu().numpy())
+        return torch.from_numpy(np.asarray(before, dtype=np.float32)).to(x.device), None, None

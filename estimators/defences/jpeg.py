@@ -1,61 +1,26 @@
-"""An exact, fast JPEG round trip: the pixels that Pillow gives back, without writing a file.
-
-Saving an image as JPEG and reading it again changes it in a few places only: the conversion to
-YCbCr, the halving of the chroma planes, the integer DCT, the quantisation, and the same steps
-backwards. The Huffman coding in between is lossless and therefore left out. What is computed is
-baseline JPEG (ITU-T T.81, Annexes A and K.1) with the integer arithmetic of libjpeg's defaults,
-which are Pillow's: the "islow" DCT, 4:2:0 for RGB, "fancy" chroma upsampling. All of it is exact in
-integers, so the result is the same bit for bit at every size and quality and on every device.
-
-There are two implementations, with the same tables and weights. On the CPU numba compiles a kernel
-at the first call (some seconds, kept on disk for later processes). On other devices, and wherever
-numba is missing, torch does the work. docs/decisions/0003-exact-jpeg.md has the measurements.
-"""
+"""JPEG compression as a defence: ART's class on the fast, exact codec."""
 
 from __future__ import annotations
-
-import operator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from art.defences import preprocessor
 
-from estimators.jpeg_codec import numba_kernel as jpeg_compiled
-from estimators.jpeg_codec import torch_kernel as jpeg_torch
-from estimators.jpeg_codec.tables import IntArray, quantisation
-
-_LARGEST_SIDE = 65500  # libjpeg's limit
-_CHUNK_CPU = 1 << 18  # samples: enough to hide the call overhead, few enough for the cache
-_CHUNK_DEVICE = 1 << 24  # samples: temporary arrays of 128 MiB each
-
-
-def round_trip(images: torch.Tensor, quality: int) -> torch.Tensor:
-    """Compress each image as Pillow's `save(format="JPEG", quality=quality)` does, and decompress.
-
-    images: uint8 [N, C, H, W]; C = 1 is coded as grey ("L"), C = 3 as RGB. quality: 1 to 100.
-    Returns a new uint8 tensor of the same shape on the same device. Raises ValueError for another
-    dtype, shape or quality. Safe to call from several threads at once.
-    """
-    tables = quantisation(_checked_quality(quality))
-    _check_shape(images.shape)
-    if images.dtype != torch.uint8:
-        raise ValueError(f"images must be uint8, not {images.dtype}")
-    result = torch.empty(images.shape, dtype=torch.uint8, device=images.device)
-    for source, target in zip(_chunks(images), _chunks(result), strict=True):
-        target.copy_(_coded(source.clone(memory_format=torch.contiguous_format), *tables))
-    return result
+from estimators.defences.base import as_tensor
+from estimators.jpeg_codec.codec import checked_quality, compress, round_trip
+from estimators.jpeg_codec.smooth import smooth_jpeg
+from estimators.validation import whole
 
 
 class JpegCompression(preprocessor.JpegCompression):  # type: ignore[misc]  # ART is not typed
     """ART's JpegCompression, many times faster, with the same results bit for bit.
 
-    Takes float32 (or float64) images [N, C, H, W] in [0, 1], C = 1 or 3, and returns float32. Like
-    ART it truncates 255 x to whole grey levels, codes them, divides by 255, and estimates the
-    gradient as the identity (BPDA). Unlike ART it refuses NaN and values above 1, which ART lets
-    wrap around, and supports no videos, no other number of channels, no `channels_first=False` and
-    no range of 0 to 255: all these raise ValueError. `verbose` has no effect.
+    Takes float32 (or float64) images [N, C, H, W] in [0, 1], C = 1 or 3, and returns float32. As
+    in ART the gradient is estimated by the identity (BPDA). Unlike ART it refuses NaN and values
+    above 1, which ART lets wrap around, and supports no videos, no other number of channels, no
+    `channels_first=False` and no range of 0 to 255: all these raise ValueError. `verbose` has no
+    effect.
     """
 
     quality: int
@@ -71,81 +36,31 @@ class JpegCompression(preprocessor.JpegCompression):  # type: ignore[misc]  # AR
     ) -> None:
         super().__init__(clip_values, quality, channels_first, apply_fit, apply_predict, verbose)
 
-    def __call__(self, x: npt.NDArray[Any], y: Any = None) -> tuple[npt.NDArray[np.float32], Any]:
-        """Return the compressed images, float32 [N, C, H, W] in [0, 1], and `y` as it came."""
-        # torch shares memory with arrays only if they are writable and have no negative strides
-        tensor = torch.from_numpy(np.require(x, requirements=["C", "W"]))
-        return self.forward_tensor(tensor).numpy(), y
+    def __call__(
+        self, x: npt.NDArray[np.floating], y: object = None
+    ) -> tuple[npt.NDArray[np.float32], object]:
+        """Return the compressed images as an array, and `y` unchanged."""
+        return self.forward_tensor(as_tensor(x)).numpy(), y
 
-    @torch.no_grad()
     def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
-        """`__call__` for a tensor on any device: float32 [N, C, H, W] in [0, 1], no gradient."""
-        _check_shape(x.shape)
-        if x.dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"images must be float32 or float64, not {x.dtype}")
-        # A tensor and not a number, because CUDA turns division by a number into multiplication by
-        # its reciprocal, which rounds differently.
-        levels = torch.tensor(255.0, dtype=torch.float32, device=x.device)
-        tables = quantisation(self.quality)
-        result = torch.empty(x.shape, dtype=torch.float32, device=x.device)
-        for source, target in zip(_chunks(x), _chunks(result), strict=True):
-            torch.div(_coded(_grey_levels(source), *tables), levels, out=target)
-        return result
+        """Return the compressed images, float32 [N, C, H, W] in [0, 1], without gradient."""
+        return compress(x, self.quality)
+
+    def surrogate(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the smooth codec makes of images, with a gradient."""
+        return smooth_jpeg(x, self.quality)
+
+    def code_bytes(self, images: torch.Tensor) -> torch.Tensor:
+        """Return compressed bytes of bytes, uint8 [N, C, H, W]."""
+        return round_trip(images, self.quality)
 
     def _check_params(self) -> None:
-        self.quality = _checked_quality(self.quality)
+        self.quality = checked_quality(self.quality)
         super()._check_params()
         if tuple(self.clip_values) != (0, 1) or not self.channels_first:
             raise ValueError("only clip_values=(0, 1) and channels_first=True are supported")
 
 
-def _checked_quality(quality: Any) -> int:
-    try:
-        number = operator.index(quality)  # takes NumPy's integers, refuses floats
-    except TypeError:
-        raise ValueError(f"quality must be an integer, not {quality!r}") from None
-    if not 1 <= number <= 100:
-        raise ValueError(f"quality must be 1 to 100, not {number}")
-    return number
-
-
-def _check_shape(shape: torch.Size) -> None:
-    if len(shape) != 4 or shape[1] not in (1, 3):
-        raise ValueError(f"images must be [N, C, H, W] with C 1 or 3, not {list(shape)}")
-    if not (1 <= shape[2] <= _LARGEST_SIDE and 1 <= shape[3] <= _LARGEST_SIDE):
-        raise ValueError(f"height and width must be 1 to {_LARGEST_SIDE}, not {list(shape[2:])}")
-
-
-def _compiles(images: torch.Tensor) -> bool:
-    return jpeg_compiled.njit is not None and images.device.type == "cpu"
-
-
-def _chunks(images: torch.Tensor) -> list[torch.Tensor]:
-    """Split along N, so that temporary arrays stay small whatever N is."""
-    samples = _CHUNK_CPU if images.device.type == "cpu" else _CHUNK_DEVICE
-    size = max(1, samples // images.shape[1:].numel())
-    return [images[first : first + size] for first in range(0, len(images), size)]
-
-
-def _coded(images: torch.Tensor, luma: IntArray, chroma: IntArray) -> torch.Tensor:
-    """`round_trip` of one chunk, contiguous; the result may be in the place of `images`."""
-    if not _compiles(images):
-        return jpeg_torch.code_images(images, luma, chroma)
-    jpeg_compiled.code_images(images.numpy(), luma, chroma)
-    return images
-
-
-def _grey_levels(x: torch.Tensor) -> torch.Tensor:
-    """Images in [0, 1] as whole levels, truncated, uint8; ValueError for other values."""
-    if _compiles(x):
-        levels = torch.empty(x.shape, dtype=torch.uint8)
-        valid = jpeg_compiled.truncate(
-            x.contiguous().numpy().reshape(-1), levels.numpy().reshape(-1)
-        )
-    else:
-        levels = (x * 255).to(torch.uint8)
-        valid = bool(((x >= 0) & (x <= 1)).all())
-    if not valid:
-        low, high = x.min().item(), x.max().item()
-        raise ValueError(f"images must lie in [0, 1] without NaN, not in [{low:.6g}, {high:.6g}]")
-    return levels
+def jpeg(quality: int) -> JpegCompression:
+    """Return the defence of a quality; InputError unless it is an integer from 1 to 100."""
+    return JpegCompression(quality=whole("defence jpeg: quality", quality, 1, 100))

@@ -1,12 +1,18 @@
-"""What a defence with chance in it must offer, so that its results depend on no chunk or order."""
+"""Randomised defences: what they must offer, so that results depend on no chunk and no order."""
 
 from __future__ import annotations
 
+import abc
+import hashlib
 from typing import Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from estimators.defences.base import DifferentiableDefence
+
+Ids = npt.NDArray[np.int64]
 
 
 @runtime_checkable
@@ -18,25 +24,50 @@ class Randomised(Protocol):
 
     random: bool
 
-    def draw(self, x: torch.Tensor, ids: npt.NDArray[np.int64], seed: int, n: int) -> torch.Tensor:
-        """Images float32 [N, C, H, W] in [0, 1] behind the n-th draw, on their device.
+    def draw(self, x: torch.Tensor, ids: Ids, seed: int, n: int) -> torch.Tensor:
+        """Return images float32 [N, C, H, W] in [0, 1] behind the n-th draw, on their device.
 
-        ids: [N], which image of the data set each is: image i takes its chance from
-        `stream(seed, ids[i], n)` alone. Where `draw` is differentiable in torch, attackers who
-        know the defence differentiate through it; where it is not, by BPDA with the identity.
-        Scoring uses draw 0; attackers get later ones.
+        ids: [N], which image of the data set each is. Image i draws from
+            `random_streams.stream(seed, ids[i], "defence", n)` alone.
+
+        Where torch can differentiate `draw`, attackers who know the defence differentiate through
+        it; where not, they use the identity (BPDA). Scoring uses draw 0, attackers later ones.
         """
         ...
 
 
 def is_random(defence: object) -> TypeGuard[Randomised]:
-    """Whether a defence (or None) draws."""
+    """Return whether a defence (or None) draws."""
     return isinstance(defence, Randomised) and bool(defence.random)
 
 
-def stream(seed: int, image: int, n: int) -> np.random.Generator:
-    """The random numbers of the n-th draw for one image, and of nothing else.
+class RandomDefence(DifferentiableDefence):
+    """A defence that draws; torch differentiates each draw.
 
-    The highest word of Philox's counter is n + 1: the noise attack has word 0.
+    Called without ids it draws by the content of the image: the same image gets the same draw in
+    any batch, and every other image another one. So an attack of ART that knows nothing of draws
+    meets a random defence, and its result is repeatable.
     """
-    return np.random.Generator(np.random.Philox(key=[seed, int(image)], counter=[0, 0, 0, n + 1]))
+
+    random = True
+
+    @abc.abstractmethod
+    def draw(self, x: torch.Tensor, ids: Ids, seed: int, n: int) -> torch.Tensor:
+        """See `Randomised.draw`."""
+
+    def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the draw that belongs to the content of the images."""
+        with torch.no_grad():
+            return self.surrogate(x)
+
+    def surrogate(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the same draw with a gradient."""
+        return self.draw(x, content_ids(x), 0, 0)
+
+
+def content_ids(x: torch.Tensor) -> Ids:
+    """Return a number [N] from 0 up per image, a hash of its pixels."""
+    array = x.detach().to(torch.float32).cpu().contiguous().numpy()
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in array]
+    # Philox takes keys from 0 up
+    return np.array([int.from_bytes(d, "little") >> 1 for d in digests], dtype=np.int64)

@@ -19,13 +19,15 @@ from estimators.jpeg_codec.tables import EVEN, EVEN_TRANSPOSED, NUDGE, ODD, SHIF
 _LANES = 64  # blocks coded side by side
 _ROW = 8 * _LANES
 _F = TypeVar("_F", bound=Callable[..., Any])
+Numba = Any  # arrays, numbers and tuples whose types numba infers
 _int32, _uint64, _float32 = np.int32, np.uint64, np.float32
 
 
-def load_njit() -> Any:
+def load_njit() -> Numba:
+    """Return numba's compiler; None where numba is missing or does not suit the NumPy beside it."""
     try:
         return importlib.import_module("numba").njit
-    except ImportError:  # missing, or older than the NumPy beside it allows
+    except ImportError:
         return None
 
 
@@ -46,7 +48,7 @@ def _inlined(function: _F) -> _F:
 
 
 def code_images(images: npt.NDArray[np.uint8], luma: IntArray, chroma: IntArray) -> None:
-    """`round_trip` of one chunk, in place."""
+    """Code one chunk as `codec.round_trip` does, in place."""
     count, channels, height, width = images.shape
     if channels == 1:
         _code(images[:, 0], luma)
@@ -68,8 +70,8 @@ def code_images(images: npt.NDArray[np.uint8], luma: IntArray, chroma: IntArray)
 
 
 @_compiled
-def truncate(x: Any, levels: Any) -> Any:
-    """Floats [n] in [0, 1] to uint8 [n]; returns whether all were in range."""
+def truncate(x: Numba, levels: Numba) -> Numba:
+    """Convert floats [n] in [0, 1] to uint8 [n]; return whether all were in range."""
     inside = _int32(0)
     for i in range(len(x)):
         v = x[i]
@@ -79,13 +81,13 @@ def truncate(x: Any, levels: Any) -> Any:
 
 
 @_inlined
-def _pixel(v: Any) -> Any:
+def _pixel(v: Numba) -> Numba:
     return min(max(_int32(v), _int32(0)), _int32(255))
 
 
 @_compiled
-def _to_ycc(rgb: Any, y: Any, chroma: Any) -> None:
-    """[N, 3, pixels] to [N, pixels] and [N, 2, pixels], a loop for each plane."""
+def _to_ycc(rgb: Numba, y: Numba, chroma: Numba) -> None:
+    """Convert [N, 3, pixels] to [N, pixels] and [N, 2, pixels], one loop per plane."""
     for n in range(len(rgb)):
         red, green, blue = rgb[n]
         for i in range(y.shape[1]):
@@ -100,8 +102,8 @@ def _to_ycc(rgb: Any, y: Any, chroma: Any) -> None:
 
 
 @_compiled
-def _to_rgb(y: Any, chroma: Any, rgb: Any) -> None:
-    """The way back."""
+def _to_rgb(y: Numba, chroma: Numba, rgb: Numba) -> None:
+    """Convert back."""
     for n in range(len(rgb)):
         cb, cr = chroma[n]
         for i in range(y.shape[1]):
@@ -116,8 +118,8 @@ def _to_rgb(y: Any, chroma: Any, rgb: Any) -> None:
 
 
 @_compiled
-def _halve(full: Any, half: Any) -> None:
-    """[P, H, W] to [P, rows, columns in whole blocks]; the bias alternates between 1 and 2."""
+def _halve(full: Numba, half: Numba) -> None:
+    """Halve [P, H, W] to [P, rows, columns in whole blocks]; the bias alternates, 1 and 2."""
     _, height, width = full.shape
     for p in range(len(full)):
         for row in range(half.shape[1]):
@@ -131,8 +133,8 @@ def _halve(full: Any, half: Any) -> None:
 
 
 @_compiled
-def _double(half: Any, pairs: Any) -> None:
-    """[P, rows, columns or more] to [P, H, columns]; a uint16 is two samples, the left one low."""
+def _double(half: Numba, pairs: Numba) -> None:
+    """Double [P, rows, columns] to [P, H, columns]; a uint16 is two samples, the left one low."""
     _, height, columns = pairs.shape
     sums = np.empty((height, columns + 2), np.int32)  # with a margin on the left and the right
     for p in range(len(pairs)):
@@ -153,13 +155,13 @@ def _double(half: Any, pairs: Any) -> None:
 
 
 @_inlined
-def _dot(w: Any, x: Any) -> Any:
+def _dot(w: Numba, x: Numba) -> Numba:
     return _int32(w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3])
 
 
 @_inlined
-def _forward(x: Any) -> Any:
-    """Eight samples to eight frequencies, not yet shifted."""
+def _forward(x: Numba) -> Numba:
+    """Transform eight samples to eight frequencies, not yet shifted."""
     p = _int32(x[0] + x[7]), _int32(x[1] + x[6]), _int32(x[2] + x[5]), _int32(x[3] + x[4])
     m = _int32(x[0] - x[7]), _int32(x[1] - x[6]), _int32(x[2] - x[5]), _int32(x[3] - x[4])
     even = _dot(EVEN[0], p), _dot(EVEN[1], p), _dot(EVEN[2], p), _dot(EVEN[3], p)
@@ -168,8 +170,8 @@ def _forward(x: Any) -> Any:
 
 
 @_inlined
-def _inverse(c: Any) -> Any:
-    """Eight frequencies to eight samples, not yet shifted."""
+def _inverse(c: Numba) -> Numba:
+    """Transform eight frequencies to eight samples, not yet shifted."""
     even, odd = (c[0], c[2], c[4], c[6]), (c[1], c[3], c[5], c[7])
     p0, m0 = _dot(EVEN_TRANSPOSED[0], even), _dot(ODD[0], odd)
     p1, m1 = _dot(EVEN_TRANSPOSED[1], even), _dot(ODD[1], odd)
@@ -179,12 +181,12 @@ def _inverse(c: Any) -> Any:
 
 
 @_inlined
-def _shifted(v: Any, shift: Any) -> Any:
+def _shifted(v: Numba, shift: Numba) -> Numba:
     return _int32(_int32(v + (1 << (shift - 1))) >> shift)
 
 
 @_inlined
-def _get(a: Any, at: Any, step: Any) -> Any:
+def _get(a: Numba, at: Numba, step: Numba) -> Numba:
     return (
         a[at],
         a[at + step],
@@ -198,7 +200,7 @@ def _get(a: Any, at: Any, step: Any) -> Any:
 
 
 @_inlined
-def _put(a: Any, at: Any, step: Any, v: Any, shift: Any) -> None:
+def _put(a: Numba, at: Numba, step: Numba, v: Numba, shift: Numba) -> None:
     a[at], a[at + step] = _shifted(v[0], shift), _shifted(v[1], shift)
     a[at + 2 * step], a[at + 3 * step] = _shifted(v[2], shift), _shifted(v[3], shift)
     a[at + 4 * step], a[at + 5 * step] = _shifted(v[4], shift), _shifted(v[5], shift)
@@ -206,7 +208,7 @@ def _put(a: Any, at: Any, step: Any, v: Any, shift: Any) -> None:
 
 
 @_inlined
-def _word(b: Any) -> Any:
+def _word(b: Numba) -> Numba:
     return (
         _uint64(b[0])
         | _uint64(b[1]) << _uint64(8)
@@ -220,7 +222,7 @@ def _word(b: Any) -> Any:
 
 
 @_compiled
-def _code(planes: Any, table: Any) -> None:
+def _code(planes: Numba, table: Numba) -> None:
     """Code each plane, uint8 [P, H, W], by itself and in place, `_LANES` blocks at a time."""
     count, height, width = planes.shape
     columns = (width + 7) // 8

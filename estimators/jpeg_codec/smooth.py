@@ -1,4 +1,4 @@
-"""A smooth stand-in for the JPEG round trip: the way back of attackers who know the codec."""
+"""A smooth surrogate of the JPEG round trip, for attackers who know the codec."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SCALE = 8192 * math.sqrt(8)
 
 
 def smooth_jpeg(x: torch.Tensor, quality: int) -> torch.Tensor:
-    """Images float32 [N, C, H, W] in [0, 1], C = 1 or 3, nearly as JPEG leaves them; with gradient.
+    """Return images float32 [N, C, H, W] in [0, 1], C = 1 or 3, near JPEG's, with a gradient.
 
-    The value lies near that of `jpeg.JpegCompression.forward_tensor`; the gradient is that of
-    `smooth_levels` at the truncated grey levels, as if these had not been truncated.
+    The value lies near that of `codec.compress`. The gradient is that of `smooth_levels` at the
+    truncated grey levels, as if they had not been truncated.
     """
     levels = 255 * x
     levels = levels + (levels.detach().floor() - levels.detach())
@@ -30,12 +30,12 @@ def smooth_jpeg(x: torch.Tensor, quality: int) -> torch.Tensor:
 
 
 def smooth_levels(levels: torch.Tensor, luma: IntArray, chroma: IntArray) -> torch.Tensor:
-    """The codec on grey levels [N, C, H, W], every step of it a smooth function.
+    """Code grey levels [N, C, H, W] with a smooth function in every step.
 
     As in the codec: YCbCr (JFIF), chroma halved by the mean of four and doubled by the triangle
-    filter, DCT of blocks of 8 x 8, quantisation by the tables [64]. Otherwise: nothing is
-    rounded, the quantised coefficients by `soft_round`, and nothing is cut off at 0 and 255,
-    because black and white pixels would lose their gradient there.
+    filter, DCT of blocks of 8 x 8, quantisation by the tables [64]. Unlike the codec: quantised
+    coefficients pass `soft_round`, nothing else is rounded, and nothing is clipped at 0 and 255,
+    where black and white pixels would lose their gradient.
     """
     count, channels, height, width = levels.shape
     if channels == 1:
@@ -58,18 +58,19 @@ def smooth_levels(levels: torch.Tensor, luma: IntArray, chroma: IntArray) -> tor
 
 
 def soft_round(q: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
-    """Rounding with a slope: exact at the integers and half way between, tanh in between.
+    """Round with a slope: exact at the integers and half way between, a tanh in between.
 
     width: positive, broadcasts with q; from a staircase (0) to the identity (large).
-    Shin and Song 2017 take the cubic round(q) + (q - round(q))^3, whose slope at the integers is
-    zero, where most coefficients lie at low qualities.
+
+    Shin and Song 2017 take the cubic round(q) + (q - round(q))^3, whose slope is zero at the
+    integers, where most coefficients lie at low qualities.
     """
     low = q.detach().floor()
     return low + 0.5 + torch.tanh((q - low - 0.5) / width) / (2 * torch.tanh(0.5 / width))
 
 
 def _coded(planes: torch.Tensor, table: IntArray) -> torch.Tensor:
-    """Planes [P, H, W] of levels through transform, soft quantisation and back, block by block."""
+    """Transform planes [P, H, W] of levels block by block, quantise softly, transform back."""
     count, height, width = planes.shape
     rows, columns = -(-height // 8), -(-width // 8)
     blocks = extended(planes, 8 * rows, 8 * columns).view(count, rows, 8, columns, 8)

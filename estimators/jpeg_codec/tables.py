@@ -52,7 +52,7 @@ NUDGE = 2.0**-21
 
 @cache
 def quantisation(quality: int) -> tuple[IntArray, IntArray]:
-    """Quantisation tables for luma and chroma, int32 [64] each, limited to 8 bits (baseline)."""
+    """Return the tables for luma and chroma, int32 [64] each, limited to 8 bits (baseline)."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
     tables = np.array([_LUMA.split(), _CHROMA.split()]).astype(np.int32)
     luma, chroma = np.clip((tables * percent + 50) // 100, 1, 255)

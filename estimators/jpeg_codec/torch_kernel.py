@@ -8,7 +8,7 @@ from estimators.jpeg_codec.tables import MATRIX, NUDGE, SHIFTS, IntArray
 
 
 def code_images(images: torch.Tensor, luma: IntArray, chroma: IntArray) -> torch.Tensor:
-    """`round_trip` of one chunk."""
+    """Return one chunk coded as by `codec.round_trip`."""
     if images.shape[1] == 1:
         return _code_torch(images[:, 0], luma)[:, None].to(torch.uint8)
     count, _, height, width = images.shape
@@ -40,9 +40,9 @@ def code_images(images: torch.Tensor, luma: IntArray, chroma: IntArray) -> torch
 
 
 def _code_torch(planes: torch.Tensor, table: IntArray) -> torch.Tensor:
-    """Code each plane, integers [P, H, W] in 0 to 255, by itself; returns int32 of the same shape.
+    """Code each plane, integers [P, H, W] from 0 to 255; return int32 of the same shape.
 
-    float64 holds every sum exactly (all are below 2**31), and TF32 and autocast leave it alone.
+    float64 holds every sum exactly (all are below 2**31), and TF32 and autocast do not affect it.
     """
     count, height, width = planes.shape
     rows, columns = -(-height // 8), -(-width // 8)
@@ -74,7 +74,7 @@ def extended(planes: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
 
 def doubled(planes: torch.Tensor, dimension: int) -> torch.Tensor:
-    """Two samples for each one: 3 times itself plus its left, then plus its right neighbour."""
+    """Return two samples per sample: 3 times itself plus its left, then its right neighbour."""
     last = planes.shape[dimension] - 1
     index = torch.arange(last + 1, device=planes.device)
     left = planes.index_select(dimension, (index - 1).clamp_(min=0))

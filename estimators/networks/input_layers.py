@@ -1,18 +1,27 @@
-"""Normalisation as a network's first layer, so that eps is always a distance in pixels."""
+"""Layers before a network: normalisation, low-pass filter, grey images as colour ones.
+
+Normalisation is a layer so that eps is always a distance in pixels.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from estimators.errors import InputError
 from estimators.spec import Value
+from estimators.validation import number
+
+# taps beyond this many standard deviations hold less than 1e-4 of a kernel
+REACH = 4
 
 
 class Normalise(nn.Module):
-    """(x - mean) / std by channel."""
+    """Compute (x - mean) / std per channel."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -23,40 +32,102 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32)[:, None, None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Images [N, C, H, W] of images of the same shape in [0, 1]."""
+        """Return normalised images of images [N, C, H, W] in [0, 1]."""
         return (x - self.mean) / self.std
 
 
 class GreyToColour(nn.Module):
-    """A grey image as three equal channels, for networks that take colour alone.
+    """Copy a grey image to three equal channels, for networks that take colour images only.
 
     The gradient at a grey pixel is the sum over its three copies, so eps stays in pixels.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Images [N, 3, H, W] of images [N, 1, H, W]."""
+        """Return images [N, 3, H, W] of images [N, 1, H, W]."""
         return x.expand(-1, 3, -1, -1)
 
 
-def normalised(network: nn.Module, mean: Value, std: Value, channels: int, name: str) -> nn.Module:
-    """The network behind a first layer (x - mean) / std; itself where neither is given.
+class LowPass(nn.Module):
+    """Blur each channel with a Gaussian of `sigma` pixels; images keep their size.
 
-    mean, std: a number for all channels or one a channel; by default 0 and 1.
+    The kernel is sampled at whole pixels and cut at 4 sigma. It is a buffer and does not train;
+    gradients pass through. Borders are mirrored. A wave of f cycles per pixel along an axis is
+    scaled by the sum over k of exp(-2 pi^2 sigma^2 (f - k)^2) over the same at f = 0 (Poisson's
+    summation), up to the cut; from sigma = 1 on this is exp(-2 pi^2 sigma^2 f^2) within 0.01.
     """
+
+    kernel: torch.Tensor
+
+    def __init__(self, sigma: float) -> None:
+        """Make the kernel of a width in pixels; InputError unless it is above 0."""
+        super().__init__()
+        number("low_pass", sigma, 0, ends="(]")
+        self.radius = math.ceil(REACH * sigma)
+        at = torch.arange(-self.radius, self.radius + 1, dtype=torch.float64)
+        weight = torch.exp(-(at**2) / (2 * sigma**2))
+        self.register_buffer("kernel", (weight / weight.sum()).float())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return blurred images [N, C, H, W]."""
+        channels, radius = x.shape[1], self.radius
+        padded = functional.pad(x, (radius,) * 4, mode="reflect")
+        rows = self.kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1)
+        columns = self.kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1)
+        # bfloat16 has no quick grouped convolution on a CPU, and the kernel would be rounded
+        with torch.autocast(x.device.type, enabled=False):
+            once = functional.conv2d(padded.float(), rows, groups=channels)
+            return functional.conv2d(once, columns, groups=channels)
+
+
+def behind_input_layers(
+    network: nn.Module,
+    shape: tuple[int, int, int],
+    name: str,
+    mean: Value = None,
+    std: Value = None,
+    low_pass: Value = 0,
+) -> nn.Module:
+    """Return the network behind a low-pass filter and a normalisation, each where it is given.
+
+    shape: of the images (C, H, W).
+    name: of the network, for messages.
+    mean, std: one number, or one per channel; by default 0 and 1.
+    low_pass: width of the filter in pixels; 0 for none.
+
+    Raises InputError for bad numbers, and for a filter that is wider than the images.
+    """
+    return behind_low_pass(normalised(network, mean, std, shape[0], name), low_pass, shape)
+
+
+def normalised(network: nn.Module, mean: Value, std: Value, channels: int, name: str) -> nn.Module:
+    """Return the network behind a layer (x - mean) / std; itself where neither is given."""
     if mean is None and std is None:
         return network
     means = _per_channel(0.0 if mean is None else mean, channels, f"network {name}: mean")
     stds = _per_channel(1.0 if std is None else std, channels, f"network {name}: std")
-    if min(stds) <= 0:
-        raise InputError(f"network {name}: std must be above 0, found {min(stds):g}")
+    number(f"network {name}: std", min(stds), 0, ends="(]")
     return nn.Sequential(Normalise(means, stds), network)
 
 
-def _per_channel(value: Value, channels: int, what: str) -> list[float]:
-    values = list(value) if isinstance(value, tuple) else [value]
-    numbers = [v for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
-    if len(numbers) < len(values) or len(numbers) not in (1, channels):
+def behind_low_pass(network: nn.Module, sigma: Value, shape: tuple[int, int, int]) -> nn.Module:
+    """Return the network behind a low-pass filter; itself for a width of 0."""
+    width = number("low_pass", sigma, 0)
+    if width == 0:
+        return network
+    low_pass = LowPass(width)
+    if low_pass.radius >= min(shape[1:]):
         raise InputError(
-            f"{what} must be a number, or one for each of {channels} channels, found {value!r}"
+            f"low_pass: {sigma} pixels reach {low_pass.radius} pixels far, the images have"
+            f" {shape[1]}x{shape[2]}; take a smaller one"
         )
-    return [float(n) for n in numbers] * (channels if len(numbers) == 1 else 1)
+    return nn.Sequential(low_pass, network)
+
+
+def _per_channel(value: Value, channels: int, what: str) -> list[float]:
+    values = value if isinstance(value, tuple) else (value,)
+    if len(values) not in (1, channels):
+        raise InputError(
+            f"{what} must be a number, or one for each of {channels} channels, got {value!r}"
+        )
+    numbers = [number(what, v, -math.inf) for v in values]
+    return numbers * (channels if len(numbers) == 1 else 1)

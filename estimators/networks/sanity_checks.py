@@ -1,8 +1,8 @@
-"""What is looked at when a network of others is wrapped: the usual faults, and what to do.
+"""Checks on an external network: the usual faults, and how to fix them.
 
-A fault that makes every number meaningless raises InputError; one that may be meant is a warning.
-Most of the list is what users of attack libraries report (foolbox 74; ART 75 and 484;
-torchattacks 75).
+A fault that makes every number meaningless raises InputError; one that may be intended is a
+warning. Users of attack libraries report most of them (foolbox 74; ART 75 and 484; torchattacks
+75).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional
 from estimators.data.images import Images, stratified_order
 from estimators.errors import InputError
 from estimators.networks.input_layers import Normalise, normalised
-from estimators.plugins import told
+from estimators.plugins import describe_error
 
 SAMPLE = 125
 GRADIENT_SAMPLE = 16
@@ -39,11 +39,14 @@ USUAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 
 @dataclass(frozen=True)
 class ProbedModel:
-    """A network and what it gave for some images.
+    """A network and its outputs for some images.
 
-    network: in evaluation mode, as it is attacked. name: for messages.
-    x: images [N, C, H, W]. y: their classes [N]. classes: how many the data have.
-    out: what the network gave [N, classes].
+    network: in evaluation mode, as it is attacked.
+    name: for messages.
+    x: images [N, C, H, W].
+    y: their classes [N].
+    classes: how many the data have.
+    out: the outputs [N, classes].
     """
 
     network: nn.Module
@@ -55,16 +58,16 @@ class ProbedModel:
 
     @property
     def scale(self) -> float:
-        """How far outputs differ from each other: what a difference is measured against."""
+        """Return the spread of the outputs, against which differences are measured."""
         return float(self.out.std()) + 1e-12
 
     def fault(self, text: str) -> InputError:
-        """The error that names this network."""
+        """Return the error that names this network."""
         return InputError(f"network {self.name}: {text}")
 
 
-def look(network: nn.Module, images: Images, name: str) -> ProbedModel:
-    """Show a network some images of every class; InputError where it does not take them."""
+def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
+    """Run a network on images of every class; InputError where it does not take them."""
     check_fit(network, images.shape, len(images.classes), name)
     part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
@@ -72,97 +75,97 @@ def look(network: nn.Module, images: Images, name: str) -> ProbedModel:
 
 
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
-    """Every check on a network of others: the warnings, one line each.
+    """Run every check on an external network; return the warnings, one line each.
 
     Raises InputError for the first fault that makes numbers meaningless.
     """
     still_training(network, name)
-    sight = look(network, images, name)
-    return [text for check in CHECKS if (text := check(sight)) is not None]
+    probed = probe(network, images, name)
+    return [text for check in CHECKS if (text := check(probed)) is not None]
 
 
 def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
-    """Refuse a network that does not take these images or does not give logits of these classes."""
+    """Raise InputError unless a network takes such images and returns logits of these classes."""
     try:
         out = _outputs(network, torch.full((2, *shape), 0.5))
     except Exception as error:
-        # code of others may raise anything
+        # external code may raise anything
         raise InputError(
             f"network {name}: does not take images of shape {list(shape)}"
-            f" ({told(error)}){_what_fits(network, shape)}"
+            f" ({describe_error(error)}){_what_fits(network, shape)}"
         ) from error
     if not isinstance(out, torch.Tensor):
         raise InputError(
-            f"network {name}: gives {type(out).__name__}, wanted one tensor of logits"
-            " [images, classes]"
+            f"network {name}: expected one tensor of logits [images, classes] from it,"
+            f" got {type(out).__name__}"
         )
     if tuple(out.shape) != (2, classes):
         raise InputError(
-            f"network {name}: gives an output of shape {list(out.shape[1:])},"
-            f" the data have {classes} classes; its last layer must give one logit a class"
+            f"network {name}: returns an output of shape {list(out.shape[1:])},"
+            f" the data have {classes} classes; its last layer must have one logit per class"
         )
 
 
 def still_training(network: nn.Module, name: str) -> None:
-    """Batch norm or dropout that stays in training mode after `eval()`."""
+    """Raise InputError for batch norm or dropout that stays in training mode after `eval()`."""
     network.eval()
     kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-    found = [at for at, m in network.named_modules() if isinstance(m, kinds) and m.training]
-    if found:
+    left = [at for at, m in network.named_modules() if isinstance(m, kinds) and m.training]
+    if left:
         raise InputError(
-            f"network {name}: {found[0] or 'its layer'} stays in training mode after eval();"
+            f"network {name}: {left[0] or 'its layer'} stays in training mode after eval();"
             " does a module override train() or eval()? Call super's"
         )
 
 
-def finite(sight: ProbedModel) -> str | None:
-    """NaN or infinite outputs."""
-    bad = int((~torch.isfinite(sight.out)).any(dim=1).sum())
+def finite(probed: ProbedModel) -> str | None:
+    """Refuse NaN and infinite outputs."""
+    bad = int((~torch.isfinite(probed.out)).any(dim=1).sum())
     if bad:
-        raise sight.fault(
-            f"gives NaN or infinite outputs for {bad} of {len(sight.out)} images; are its weights"
-            " whole, and does it take pixels in [0, 1]?"
+        raise probed.fault(
+            f"returns NaN or infinite outputs for {bad} of {len(probed.out)} images; are its"
+            " weights whole, and does it take pixels in [0, 1]?"
         )
     return None
 
 
-def logits(sight: ProbedModel) -> str | None:
-    """Probabilities or log-probabilities in the place of logits."""
-    out = sight.out.double()
+def logits(probed: ProbedModel) -> str | None:
+    """Refuse probabilities in place of logits, warn of log-probabilities."""
+    out = probed.out.double()
     inside = bool(out.min() >= -1e-4) and bool(out.max() <= 1 + 1e-4)
     if inside and bool(((out.sum(dim=1) - 1).abs() <= 1e-3).all()):
-        raise sight.fault(
-            "gives probabilities (each image's sum to 1), wanted logits: a loss on top of a"
+        raise probed.fault(
+            "returns probabilities (each image's sum to 1), expected logits: a loss on top of a"
             " softmax flattens the gradient and flatters the network; leave the softmax out"
         )
     if bool((out.logsumexp(dim=1).abs() <= 1e-3).all()):
         return (
-            "gives log-probabilities: cross entropy and margins are the same as on logits, but"
+            "returns log-probabilities: cross entropy and margins are the same as on logits, but"
             " what log_softmax rounds away is gone; leave it out if you can"
         )
     return None
 
 
-def repeatable(sight: ProbedModel) -> str | None:
-    """Outputs that differ from call to call."""
-    off = float((_outputs(sight.network, sight.x) - sight.out).abs().max())
-    if off > ROUNDING * sight.scale:
-        raise sight.fault(
-            f"gives other outputs when it is called again (they differ by up to {off:.2g}):"
+def repeatable(probed: ProbedModel) -> str | None:
+    """Refuse outputs that differ from call to call."""
+    off = float((_outputs(probed.network, probed.x) - probed.out).abs().max())
+    if off > ROUNDING * probed.scale:
+        raise probed.fault(
+            f"returns other outputs when it is called again (they differ by up to {off:.2g}):"
             " functional.dropout needs training=self.training; what is random on purpose"
             " belongs into a defence"
         )
     return None
 
 
-def one_by_one(sight: ProbedModel) -> str | None:
-    """Outputs of an image that depend on the other images of its batch."""
-    few = min(4, len(sight.x) - 1)
+def one_by_one(probed: ProbedModel) -> str | None:
+    """Refuse outputs of an image that depend on the other images of its batch."""
+    few = min(4, len(probed.x) - 1)
     if few < 1:
         return None
-    off = float((_outputs(sight.network, sight.x[:few]) - sight.out[:few]).abs().max())
-    if off > ROUNDING * sight.scale:
-        raise sight.fault(
+    off = float((_outputs(probed.network, probed.x[:few]) - probed.out[:few]).abs().max())
+    if off > ROUNDING * probed.scale:
+        raise probed.fault(
             f"an image's output depends on its batch (it differs by up to {off:.2g}): batch norm"
             " works with batch statistics; it needs track_running_stats=True, or training=False"
             " in functional.batch_norm"
@@ -170,26 +173,26 @@ def one_by_one(sight: ProbedModel) -> str | None:
     return None
 
 
-def gradients(sight: ProbedModel) -> str | None:
-    """Gradients that do not reach the image, are zero or are not finite."""
-    x = sight.x[:GRADIENT_SAMPLE].clone().requires_grad_(True)
-    y = sight.y[:GRADIENT_SAMPLE]
+def gradients(probed: ProbedModel) -> str | None:
+    """Refuse gradients that are cut off, all zero or not finite; warn of single zeros."""
+    x = probed.x[:GRADIENT_SAMPLE].clone().requires_grad_(True)
+    y = probed.y[:GRADIENT_SAMPLE]
     with torch.enable_grad():
-        out = sight.network(x)
-        found = _gradient(functional.cross_entropy(out, y, reduction="sum"), x)
-        if found is None:
-            raise sight.fault(
+        out = probed.network(x)
+        of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), x)
+        if of_loss is None:
+            raise probed.fault(
                 "no gradient reaches the image: look in forward for detach(), no_grad(), .data,"
                 " numpy or argmax"
             )
-        # weights that no sum cancels, so that a saturated loss is told from a cut gradient
-        weights = torch.linspace(1.0, 2.0, sight.classes)
-        of_logits = _gradient((sight.network(x) * weights).sum(), x)
-    if not bool(torch.isfinite(found).all()):
-        raise sight.fault("its gradient has NaN or infinite values; is a sqrt or log taken at 0?")
-    zero = int((found == 0).flatten(1).all(dim=1).sum())
+        # weights that no sum cancels, so that a saturated loss differs from a cut gradient
+        weights = torch.linspace(1.0, 2.0, probed.classes)
+        of_logits = _gradient((probed.network(x) * weights).sum(), x)
+    if not bool(torch.isfinite(of_loss).all()):
+        raise probed.fault("its gradient has NaN or infinite values; is a sqrt or log taken at 0?")
+    zero = int((of_loss == 0).flatten(1).all(dim=1).sum())
     if zero == len(x) and (of_logits is None or not bool(of_logits.any())):
-        raise sight.fault(
+        raise probed.fault(
             "its gradient is zero in every pixel: look in forward for rounding, sign or a"
             " comparison; an attack that follows gradients cannot move such an image"
         )
@@ -201,15 +204,15 @@ def gradients(sight: ProbedModel) -> str | None:
     return None
 
 
-def pixels(sight: ProbedModel) -> str | None:
-    """Accuracy at chance, or far below what a usual normalisation gives: it is done outside."""
-    n, hits = len(sight.y), _hits(sight.out, sight.y)
-    chance = 1 / sight.classes
+def pixels(probed: ProbedModel) -> str | None:
+    """Warn of accuracy at chance, and of a missing normalisation; refuse both together."""
+    n, hits = len(probed.y), _hits(probed.out, probed.y)
+    chance = 1 / probed.classes
     near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
     best, better = "", hits
     # one that the network has as a layer already was chosen by its user
-    if not any(isinstance(m, Normalise) for m in sight.network.modules()):
-        best, better = _best_normalisation(sight, hits)
+    if not any(isinstance(m, Normalise) for m in probed.network.modules()):
+        best, better = _best_normalisation(probed, hits)
     if better - hits >= (GAIN_OVER_CHANCE if near else GAIN) * n:
         mean, std = ([float(f"{v:.5g}") for v in values] for values in USUAL[best])
         text = (
@@ -218,7 +221,7 @@ def pixels(sight: ProbedModel) -> str | None:
             " eps stays in pixels"
         )
         if near:
-            raise sight.fault(text)
+            raise probed.fault(text)
         return text
     if near:
         return (
@@ -248,29 +251,29 @@ def _outputs(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
 def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
     if not value.requires_grad:
         return None
-    (found,) = torch.autograd.grad(value, x, allow_unused=True)
-    return found
+    (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
+    return gradient
 
 
 def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
     return int((out.argmax(dim=1) == y).sum())
 
 
-def _best_normalisation(sight: ProbedModel, hits: int) -> tuple[str, int]:
+def _best_normalisation(probed: ProbedModel, hits: int) -> tuple[str, int]:
     best, most = "", hits
-    channels = sight.x.shape[1]
+    channels = probed.x.shape[1]
     for name, (mean, std) in USUAL.items():
         if len(mean) not in (1, channels):
             continue
-        layered = normalised(sight.network, mean, std, channels, sight.name)
-        found = _hits(_outputs(layered, sight.x), sight.y)
-        if found > most:
-            best, most = name, found
+        layered = normalised(probed.network, mean, std, channels, probed.name)
+        now = _hits(_outputs(layered, probed.x), probed.y)
+        if now > most:
+            best, most = name, now
     return best, most
 
 
 def _what_fits(network: nn.Module, shape: tuple[int, int, int]) -> str:
-    """What to say of another number of channels or another size that the network takes."""
+    """Return a hint on another number of channels or another size that the network takes."""
     channels, height, width = shape
     other = 3 if channels == 1 else 1
     sizes = [(height, width), *((side, side) for side in SIZES)]
@@ -284,7 +287,7 @@ def _what_fits(network: nn.Module, shape: tuple[int, int, int]) -> str:
                 continue
             what = f"it takes {count} x {size[0]} x {size[1]}"
             if count != channels:
-                wanted = "1 channel" if channels == 1 else f"{channels} channels"
-                return f"; {what}: build it for {wanted}, or give it such images"
+                needed = "1 channel" if channels == 1 else f"{channels} channels"
+                return f"; {what}: build it for {needed}, or give it such images"
             return f"; {what}: build it for this size, or let it resize in its forward"
     return ""

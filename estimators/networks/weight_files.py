@@ -1,11 +1,12 @@
-"""Weights that others made: safetensors and .pt files, read as data and never run.
+"""Files of weights, safetensors and .pt, read as data and never run; hashes of weights.
 
-A .pt file is a pickle, and a pickle is a program. It is read by torch's restricted reader, which
-knows tensors and containers; whatever asks for more is refused unless the user vouches for it.
+A .pt file is a pickle, and a pickle is a program. torch's restricted reader, which reads it, knows
+tensors and containers; a file that needs more is refused unless the user trusts its author.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import re
@@ -13,15 +14,15 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+import platformdirs
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from estimators.errors import InputError
-from estimators.plugins import told
+from estimators.plugins import describe_error
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 # where training scripts put the weights in a dictionary of all that they keep
@@ -36,11 +37,11 @@ _RESTRICT = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 def read_weights(path: Path, trust_pickle: bool = False) -> dict[str, torch.Tensor]:
-    """The tensors of a weights file by name, on the CPU.
+    """Return the tensors of a weights file by name, on the CPU.
 
     path: safetensors, or a .pt file that holds a state dict, a dictionary with one in it, or
         (trusted) a whole module.
-    trust_pickle: run the pickle where it wants more than tensors; only for files whose author
+    trust_pickle: run the pickle where it needs more than tensors; only for files whose author
         may run code here.
 
     Raises InputError for a file that cannot be read, is refused, or holds no weights.
@@ -49,21 +50,21 @@ def read_weights(path: Path, trust_pickle: bool = False) -> dict[str, torch.Tens
     if not path.is_file():
         raise InputError(f"{where}: no such file")
     if path.suffix not in SUFFIXES:
-        raise InputError(f"{where}: wanted a file {', '.join(SUFFIXES)}")
+        raise InputError(f"{where}: expected a file {', '.join(SUFFIXES)}")
     if path.suffix == ".safetensors":
         try:
             tensors: dict[str, torch.Tensor] = load_file(path)
             return tensors
         except (SafetensorError, OSError) as error:
-            raise InputError(f"{where}: cannot be read ({told(error)})") from error
+            raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
     return _state_dict(_unpickled(path, where, trust_pickle), where)
 
 
 @contextmanager
 def pickles_as_data() -> Iterator[None]:
-    """Code of others that calls `torch.load` gets the restricted reader, whatever torch's default.
+    """Give external code that calls `torch.load` the restricted reader.
 
-    (That is to run pickles before torch 2.6.)
+    (Before torch 2.6 its default is to run pickles.)
     """
     before = os.environ.get(_RESTRICT)
     os.environ[_RESTRICT] = "1"
@@ -77,22 +78,22 @@ def pickles_as_data() -> Iterator[None]:
 
 
 def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
-    """Put weights into a network; prefixes that wrappers add to every name are taken off.
+    """Put weights into a network; prefixes that wrappers add to every name are removed.
 
     Raises InputError that names the first few weights that are missing, left over, or of another
     shape.
     """
-    wanted = network.state_dict()
-    state = _without_prefix(state, wanted)
+    expected = network.state_dict()
+    state = _without_prefix(state, expected)
     faults = []
     for fault, names in (
-        ("missing", [k for k in wanted if k not in state]),
-        ("not in the network", [k for k in state if k not in wanted]),
+        ("missing", [k for k in expected if k not in state]),
+        ("not in the network", [k for k in state if k not in expected]),
         (
             "of another shape",
             [
-                f"{k} {list(state[k].shape)}, wanted {list(v.shape)}"
-                for k, v in wanted.items()
+                f"{k} {list(state[k].shape)}, expected {list(v.shape)}"
+                for k, v in expected.items()
                 if k in state and state[k].shape != v.shape
             ],
         ),
@@ -105,7 +106,24 @@ def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], where: str)
     network.load_state_dict(dict(state))
 
 
-def _unpickled(path: Path, where: str, trust: bool) -> Any:
+def weights_hash(network: nn.Module) -> str:
+    """Return a SHA-256 of all weights and running statistics by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        if not isinstance(tensor, torch.Tensor):
+            continue  # a module's "extra state" may be any object
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def default_cache() -> Path:
+    """Return the folder of weights: in `BENCH_CACHE_DIR`, or in this user's cache folder."""
+    named = os.environ.get("BENCH_CACHE_DIR")
+    return (Path(named) if named else Path(platformdirs.user_cache_dir("art-bench"))) / "weights"
+
+
+def _unpickled(path: Path, where: str, trust: bool) -> object:
     with warnings.catch_warnings():
         # torch warns of old formats and of TorchScript archives; the error below says it
         warnings.simplefilter("ignore")
@@ -121,16 +139,16 @@ def _unpickled(path: Path, where: str, trust: bool) -> Any:
                 raise InputError(_refused(error, where)) from error
         except Exception as error:
             # zip, pickle and torch each raise their own for a damaged file
-            raise InputError(f"{where}: cannot be read ({told(error)})") from error
+            raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
         try:
             return torch.load(path, map_location="cpu", weights_only=False)
         except Exception as error:
-            raise InputError(f"{where}: cannot be read ({told(error)})") from error
+            raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
 
 
 def _refused(error: Exception, where: str) -> str:
-    found = re.search(r"GLOBAL (\S+)", str(error))
-    asks = f"asks for {found.group(1)}" if found else "is no plain state dict"
+    match = re.search(r"GLOBAL (\S+)", str(error))
+    asks = f"asks for {match.group(1)}" if match else "is no plain state dict"
     return (
         f"{where}: refused, the pickle {asks}, and reading it could run any code; save the"
         " network's state_dict() (best as safetensors), or add --trust-pickle if you trust its"
@@ -138,7 +156,7 @@ def _refused(error: Exception, where: str) -> str:
     )
 
 
-def _state_dict(content: Any, where: str) -> dict[str, torch.Tensor]:
+def _state_dict(content: object, where: str) -> dict[str, torch.Tensor]:
     if isinstance(content, nn.Module):
         content = content.state_dict()
     if isinstance(content, Mapping) and not _is_state(content):
@@ -150,23 +168,23 @@ def _state_dict(content: Any, where: str) -> dict[str, torch.Tensor]:
                 break
     if not (isinstance(content, Mapping) and _is_state(content)):
         raise InputError(
-            f"{where}: holds no state dict (found {type(content).__name__}); save"
+            f"{where}: holds no state dict (got {type(content).__name__}); save"
             " network.state_dict()"
         )
     return {str(name): tensor for name, tensor in content.items()}
 
 
-def _is_state(content: Mapping[Any, Any]) -> bool:
+def _is_state(content: Mapping[object, object]) -> bool:
     return bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
 
 
 def _without_prefix(
-    state: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]
+    state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
 ) -> Mapping[str, torch.Tensor]:
-    """Prefixes that all names have and the network's do not, taken off one after the other."""
+    """Remove prefixes that all names have and the network's do not, one after the other."""
     for _ in _PREFIXES:
         for prefix in _PREFIXES:
-            ours = any(name.startswith(prefix) for name in wanted)
+            ours = any(name.startswith(prefix) for name in expected)
             if not ours and all(name.startswith(prefix) for name in state):
                 state = {name[len(prefix) :]: tensor for name, tensor in state.items()}
     return state

@@ -1,11 +1,9 @@
-"""Training: a recipe, a seed and images make weights and a history."""
+"""Training: from a recipe, a seed and images to weights and a history."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import pandas as pd
 import torch
@@ -13,78 +11,9 @@ from torch import nn
 from torch.nn import functional
 
 from estimators.data.images import Images
-from estimators.errors import InputError
-from estimators.spec import Spec
-from estimators.training.adversarial import PgdTraining, Training, split_training
+from estimators.training.recipes import Recipe
 
 EVALUATION_BATCH = 250
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the weights besides data, network and seed.
-
-    epochs: passes over the training images.
-    batch_size: images a step.
-    learning_rate: the peak of a one-cycle schedule (Smith and Topin 2017) of AdamW.
-    weight_decay: decoupled (Loshchilov and Hutter 2019).
-    flip: mirror half of the images.
-    crop: shift each image by up to this many pixels, zeros at the border.
-    bfloat16: multiply in bfloat16, keep weights and sums in float32.
-    adversarial: a defence in training (estimators/adversarial.py).
-    """
-
-    epochs: int
-    batch_size: int = 128
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-2
-    flip: bool = False
-    crop: int = 0
-    bfloat16: bool = False
-    adversarial: Training | None = None
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise InputError(f"epochs: must be at least 1, found {self.epochs}")
-
-    @property
-    def as_dict(self) -> dict[str, Any]:
-        """The fields by name, for keys and metadata.
-
-        A recipe without `adversarial` has no such entry: its checkpoints keep the keys that they
-        had before there was one.
-        """
-        fields = asdict(self)
-        del fields["adversarial"]
-        if self.adversarial is not None:
-            fields["adversarial"] = self.adversarial.as_dict
-        return fields
-
-
-RECIPES: dict[tuple[str, str], Recipe] = {
-    ("digits", "lenet"): Recipe(epochs=60, batch_size=32, crop=2),
-    ("mnist", "lenet"): Recipe(epochs=15),
-    ("mnist", "lenet[adversarial=pgd]"): Recipe(epochs=12, adversarial=PgdTraining()),
-    ("mnist", "resnet"): Recipe(epochs=8, bfloat16=True),
-    ("cifar10", "lenet"): Recipe(epochs=30, flip=True),
-    ("cifar10", "cnn"): Recipe(epochs=30, flip=True, crop=4, bfloat16=True),
-}
-DEFAULT_RECIPE = Recipe(epochs=15)
-
-
-def recipe_for(dataset: str, network: str | Spec, epochs: int | None = None) -> Recipe:
-    """The recipe of a data set and a network, or the default one; `epochs` overrides.
-
-    A network with a defence in training takes the recipe of that defence, or else of its plain
-    self, with the parameters of its own spec.
-    """
-    spec = Spec(network) if isinstance(network, str) else network
-    _, training = split_training(spec)
-    recipe = RECIPES.get((dataset, spec.name), DEFAULT_RECIPE)
-    if training is not None:
-        recipe = RECIPES.get((dataset, f"{spec.name}[adversarial={training.name}]"), recipe)
-        recipe = replace(recipe, adversarial=training)
-    return recipe if epochs is None else replace(recipe, epochs=epochs)
 
 
 def train(
@@ -96,15 +25,15 @@ def train(
     device: str = "cpu",
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """Train a network from its first weights on.
+    """Train a network.
 
     build: makes the untrained network; called after seeding, so that the seed decides its start.
-    images, test: training images, and the images that each epoch is measured on (they choose
-        nothing: the weights of the last epoch are kept).
+    images, test: training images, and the images that each epoch is measured on. These choose
+        nothing: the weights of the last epoch are kept.
     on_epoch: called with each row of the history.
 
     Returns the network in evaluation mode on the CPU, and the history: epoch, loss and accuracy
-    of training (running, with dropout and augmentation) and test, seconds.
+    of training (running, with dropout and augmentation) and of test, seconds.
     """
     torch.manual_seed(seed)
     network = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -153,7 +82,7 @@ def train(
 
 
 def evaluate(network: nn.Module, images: Images, device: str = "cpu") -> tuple[float, float]:
-    """Mean cross entropy and accuracy of a network on images, in evaluation mode."""
+    """Return mean cross entropy and accuracy of a network on images, in evaluation mode."""
     network.eval()
     loss, hits = 0.0, 0
     with torch.inference_mode():
@@ -187,7 +116,7 @@ def _batches(
 
 
 def _shifted(batch: torch.Tensor, pixels: int, random: torch.Generator) -> torch.Tensor:
-    """Each image shifted by its own offset, zeros at the border."""
+    """Shift each image by its own offset, with zeros at the border."""
     n, channels, height, width = batch.shape
     padded = functional.pad(batch, (pixels,) * 4)
     offset = torch.randint(0, 2 * pixels + 1, (2, n), generator=random).to(batch.device)

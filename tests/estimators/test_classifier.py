@@ -12,9 +12,9 @@ from torch import nn
 
 from estimators.classifier import Classifier, folded
 from estimators.data.images import Images
-from estimators.defences.registry import build_defence
+from estimators.defences.build import build_defence
 from estimators.errors import InputError
-from estimators.networks.registry import build_network
+from estimators.networks.build import build_network
 from estimators.networks.sanity_checks import check_fit
 from estimators.spec import Spec
 
@@ -169,9 +169,9 @@ def test_quantize_truncates_as_arts_jpeg_does() -> None:
     [
         (Spec("jpg"), "did you mean 'jpeg'"),
         (Spec("jpeg"), "defence jpeg"),
-        (Spec.of("jpeg", quality=0), "from 1 to 100, found 0"),
-        (Spec.of("jpeg", quality=101), "from 1 to 100, found 101"),
-        (Spec.of("jpeg", quality=50.5), r"from 1 to 100, found 50\.5"),
+        (Spec.of("jpeg", quality=0), "from 1 to 100, got 0"),
+        (Spec.of("jpeg", quality=101), "from 1 to 100, got 101"),
+        (Spec.of("jpeg", quality=50.5), r"from 1 to 100, got 50\.5"),
         (Spec.of("jpeg", level=3), "'level'"),
         (Spec("os.path.join"), "must begin with 'art.'"),
         (Spec("art.attacks.evasion.DeepFool"), "not a Preprocessor"),

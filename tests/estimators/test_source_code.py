@@ -19,7 +19,7 @@ from reports.results.columns import read_results
 ATTACK = """
     import numpy as np
     from art.attacks.attack import EvasionAttack
-    from benchmark.attack_entry import AttackEntry
+    from benchmark.attacks.entry import AttackEntry
     from {helper} import SIGN
 
     class Shift(EvasionAttack):
@@ -52,7 +52,7 @@ DEFENCE = """
 def as_in_a_new_process(*modules: str) -> None:
     for name in [n for n in sys.modules if n.partition(".")[0] in modules]:
         del sys.modules[name]
-    plugins._found.cache_clear()
+    plugins._load.cache_clear()
     code_sha256.cache_clear()
 
 
@@ -204,3 +204,53 @@ def test_a_run_after_an_edit_computes_again(
     assert f"reused {len(first) // 2} of {len(first)}" in out
     assert edited != first
     assert other != code
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package of this project: a study that imports a leaf in a function and names a row."""
+    from estimators import source_code
+
+    folder = tmp_path / "ours_studies"
+    folder.mkdir()
+    files = {
+        "__init__": "",
+        "study": "def compute():\n    from ours_studies import middle\n",
+        "middle": "ROW = 'ours_studies.row:build'\nfrom ours_studies.leaf import LEAF\n",
+        "leaf": "LEAF = 1\nimport ours_other\n",
+        "row": "",
+        "beside": "",
+    }
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    (tmp_path / "ours_other.py").write_text("")
+    monkeypatch.setattr(source_code, "OURS", ("ours_studies", "ours_other"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [("study", True), ("middle", True), ("leaf", True), ("row", True), ("beside", False)],
+)
+def test_code_of_this_project_counts_where_it_is_followed(
+    package: Path, file: str, counts: bool
+) -> None:
+    def hashed(*follow: str) -> str:
+        return modules_sha256(["ours_studies.study"], follow=follow)
+
+    before, without = hashed("ours_studies"), hashed()
+    with (package / f"{file}.py").open("a") as opened:
+        opened.write("# changed\n")
+    assert (hashed("ours_studies") != before) == counts
+    assert hashed() == without
+
+
+def test_what_is_not_followed_does_not_count(package: Path) -> None:
+    follow = ("ours_studies.study", "ours_studies.middle")
+    before = modules_sha256(["ours_studies.study"], follow)
+    (package / "leaf.py").write_text("LEAF = 2\n")
+    (package.parent / "ours_other.py").write_text("X = 1\n")
+    assert modules_sha256(["ours_studies.study"], follow) == before
+    (package / "middle.py").write_text("")
+    assert modules_sha256(["ours_studies.study"], follow) != before

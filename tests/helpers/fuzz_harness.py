@@ -24,7 +24,7 @@ from made_up import MadeUp
 from benchmark.cli import main
 from benchmark.runs import inputs as inputs
 from benchmark.runs import run as run_module
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 
 # seconds of this process: a busy machine does not count
 SECONDS = 2.0
@@ -57,7 +57,7 @@ def nothing_is_computed() -> Iterator[None]:
         patch.setattr(inputs, "load_images", images)
         patch.setattr(inputs, "trained_network", lambda d, n, *_, **__: trained(d, n))
         patch.setattr(run_module, "_opened", stop)
-        patch.setattr("estimators.training.checkpoints.train", stop)
+        patch.setattr("estimators.training.train_or_load.train", stop)
         # nothing is downloaded
         for name in ("MNIST", "CIFAR10", "FashionMNIST"):
             patch.setattr(f"torchvision.datasets.{name}", _offline)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from estimators.defences.jpeg import round_trip
 from estimators.errors import InputError, unknown
+from estimators.jpeg_codec.codec import round_trip
 
 # cycles along the rows and along the columns for one cycle of the wave: the paper's "vertical"
 # wave changes from the top to the bottom

@@ -14,7 +14,7 @@ from benchmark.studies.measures.subjects import attacked, predictions, wrapped
 from benchmark.studies.measures.training_sweep import Probe, Tables
 from estimators.classifier import BATCH, Classifier, channels_last
 from estimators.data.images import Images, subset
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.spec import Spec
 from estimators.training.train import evaluate
 from reports.statistics.intervals import area_under_curve, median_smallest_eps, wilson

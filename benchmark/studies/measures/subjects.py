@@ -19,11 +19,11 @@ from benchmark.execution.plan import BARE
 from benchmark.studies.request import StudyRequest
 from estimators.classifier import BATCH, Classifier, Frozen
 from estimators.data.images import Images, subset
-from estimators.data.registry import load_images
-from estimators.defences.registry import build_defence
+from estimators.data.load import load_images
+from estimators.defences.build import build_defence
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
-from estimators.training.checkpoints import trained_network
+from estimators.training.train_or_load import trained_network
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]

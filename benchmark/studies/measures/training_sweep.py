@@ -125,8 +125,8 @@ def _short(value: Any) -> Any:
 def one(training: Training, probe: Probe, own: Measure | None = None) -> Tables:
     """Train or load one network and measure it."""
     from benchmark.studies.measures.robustness import measure
-    from estimators.data.registry import image_shape
-    from estimators.training.checkpoints import train_or_load
+    from estimators.data.load import image_shape
+    from estimators.training.train_or_load import train_or_load
 
     trained = train_or_load(
         training.dataset,

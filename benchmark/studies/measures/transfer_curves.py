@@ -26,9 +26,9 @@ from benchmark.studies.measures.processes import shared_out
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.measures.training_sweep import Training
 from benchmark.studies.request import StudyRequest
-from estimators.data.registry import image_shape
-from estimators.training.checkpoints import train_or_load
-from estimators.training.train import recipe_for
+from estimators.data.load import image_shape
+from estimators.training.recipes import recipe_for
+from estimators.training.train_or_load import train_or_load
 
 Floats = npt.NDArray[np.float64]
 

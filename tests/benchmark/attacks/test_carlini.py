@@ -16,9 +16,9 @@ from benchmark.attacks.carlini import LEAD, CarliniL2
 from benchmark.attacks.carlini_art import CarliniL2Exact
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.defences.registry import build_defence
+from estimators.defences.build import build_defence
 from estimators.errors import InputError
-from estimators.networks.registry import build_network
+from estimators.networks.build import build_network
 from estimators.spec import Spec
 
 

@@ -18,9 +18,9 @@ from benchmark.attacks.fast_gradient import FastGradient, loss_gradient, perturb
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images
-from estimators.defences.registry import build_defence
+from estimators.defences.build import build_defence
 from estimators.errors import InputError
-from estimators.networks.registry import build_network
+from estimators.networks.build import build_network
 from estimators.spec import Spec
 
 NORMS = [math.inf, 1.0, 2.0, 1.5]

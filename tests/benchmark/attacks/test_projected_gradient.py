@@ -18,9 +18,9 @@ from benchmark.attacks.fast_gradient import FastGradient
 from benchmark.attacks.projected_gradient import ProjectedGradient
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.defences.registry import build_defence
+from estimators.defences.build import build_defence
 from estimators.errors import InputError
-from estimators.networks.registry import build_network
+from estimators.networks.build import build_network
 from estimators.spec import Spec
 
 # norm, eps, step, iterations

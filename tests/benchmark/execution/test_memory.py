@@ -13,7 +13,7 @@ from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
 from benchmark.speed.memory import peaks
 from estimators.data.images import Images, subset
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.spec import Spec
 
 ATTACKS = (

@@ -91,13 +91,10 @@ def test_every_parameter_comes_back(npz, tmp_path: Path) -> None:
 
 
 def test_data_that_are_not_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from estimators.data import registry as datasets
-    from estimators.errors import DataUnavailable
+    def offline(*_: object, **__: object) -> None:
+        raise RuntimeError("offline")
 
-    def offline(folder: Path, split: str) -> None:
-        raise DataUnavailable("offline")
-
-    monkeypatch.setitem(datasets.DATASETS, "cifar10", offline)
+    monkeypatch.setattr("torchvision.datasets.CIFAR10", offline)
     text = grid_text(Spec("cnn"), "cifar10", tmp_path / "my.yaml")
     assert yaml.safe_load(text)["attacks"][0]["eps"][-1] == 0.03138
 

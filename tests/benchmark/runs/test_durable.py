@@ -17,7 +17,7 @@ from faults import little_room, no_rights
 from benchmark.attacks.steps import craft as crafting
 from benchmark.execution import chunk as evaluate
 from benchmark.runs.store import Store
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.spec import Spec
 from estimators.training.checkpoints import load_checkpoint, save_checkpoint, shipped_file

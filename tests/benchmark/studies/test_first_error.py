@@ -15,7 +15,7 @@ from benchmark.studies.measures.subjects import predictions, wrapped
 from benchmark.studies.registry import LENET, STUDIES
 from benchmark.studies.request import make_request
 from estimators.data.images import Images
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.errors import InputError
 from reports.plots.studies.first_error import draw
 from reports.statistics.intervals import held_out, wilson

@@ -16,7 +16,7 @@ from benchmark.studies.measures.means import means
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import make_request
 from estimators.data.images import Images
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.spec import Spec
 
 SIZE = 28

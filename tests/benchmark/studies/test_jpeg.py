@@ -85,7 +85,7 @@ def test_without_noise_both_attackers_show_the_defence_alone() -> None:
 def test_file_size_is_that_of_a_file_that_gives_the_codec_s_pixels() -> None:
     import torch
 
-    from estimators.defences.jpeg import round_trip
+    from estimators.jpeg_codec.codec import round_trip
 
     pixels = np.random.default_rng(0).integers(0, 256, (3, 16, 16), dtype=np.uint8)
     out = io.BytesIO()

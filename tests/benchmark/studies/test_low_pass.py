@@ -17,7 +17,7 @@ from benchmark.studies.low_pass import behind, compute, first_layer_response
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import make_request
 from estimators.errors import InputError
-from estimators.networks.low_pass import behind_low_pass
+from estimators.networks.input_layers import behind_low_pass
 from estimators.spec import Spec
 
 STUDY = STUDIES["low-pass"]

@@ -12,7 +12,7 @@ from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import make_request
 from estimators.spec import Spec
-from estimators.training.checkpoints import train_or_load
+from estimators.training.train_or_load import train_or_load
 
 
 @pytest.fixture

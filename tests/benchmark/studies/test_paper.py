@@ -11,7 +11,7 @@ import pytest
 
 from benchmark.studies import paper
 from benchmark.studies.registry import STUDIES
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from benchmark.studies import cache as studies_run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import Study, make_request
-from estimators.data.registry import load_images
+from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.spec import Spec
 

@@ -28,7 +28,7 @@ from benchmark.studies.request import make_request
 from benchmark.studies.transfer_function import compute, flatness
 from estimators.errors import InputError
 from estimators.spec import Spec
-from estimators.training.train import recipe_for
+from estimators.training.recipes import recipe_for
 from reports.plots.studies.transfer_function import draw
 
 SIZE = 32

@@ -21,12 +21,13 @@ from benchmark.threats import threat, threat_text
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
+from estimators.defences.entry import DefenceEntry
 from estimators.defences.jpeg import JpegCompression
-from estimators.defences.randomised import stream
 from estimators.defences.registry import DEFENCES
 from estimators.errors import InputError
 from estimators.jpeg_codec.smooth import SPREAD, WIDTH, smooth_jpeg, smooth_levels, soft_round
 from estimators.jpeg_codec.tables import quantisation
+from estimators.random_streams import stream
 from estimators.spec import Spec, parse_spec
 
 SIZES = [(1, 28, 28), (3, 32, 32), (3, 13, 21), (1, 5, 3), (3, 4, 3)]
@@ -84,7 +85,7 @@ def slope_of_rounding(q: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("quality", [5, 50, 95])
-@pytest.mark.parametrize("backward", ["identity", "smooth"])
+@pytest.mark.parametrize("backward", ["identity", "surrogate"])
 def test_forward_is_the_codec_bit_for_bit(quality: int, backward) -> None:
     x, jpeg = pictures((3, 32, 32)), JpegCompression(quality=quality)
     through = DefenceWithBackward(jpeg, backward)
@@ -102,7 +103,7 @@ def test_closed_form_gradient_behind_the_stand_in() -> None:
     """
     case = linear_case(3)
     grey = torch.full((3, 1, 8, 8), 128.5 / 255)  # truncated to 128
-    through = DefenceWithBackward(JpegCompression(quality=30), "smooth")
+    through = DefenceWithBackward(JpegCompression(quality=30), "surrogate")
     classifier = Classifier(case.network, (1, 8, 8), 5, through)
     step = torch.from_numpy(quantisation(30)[0]).float().view(8, 8)
     slope = slope_of_rounding(torch.zeros(8, 8), WIDTH + SPREAD / step)
@@ -123,7 +124,7 @@ def test_closed_form_gradient_behind_the_stand_in() -> None:
 
 def test_arts_loop_and_ours_take_the_same_way_back(digits: Images, digits_lenet) -> None:
     x, y = digits.x[:20], digits.y[:20]
-    through = DefenceWithBackward(JpegCompression(quality=20), "smooth")
+    through = DefenceWithBackward(JpegCompression(quality=20), "surrogate")
     classifier = Classifier(digits_lenet, (1, 28, 28), 10, through)
     ours = FastGradient(classifier, eps=0.1).generate(x, y)
     one_hot = np.eye(10, dtype=np.float32)[y]
@@ -141,7 +142,7 @@ def test_identity_where_there_is_no_stand_in() -> None:
     cells = [a_cell(t, jpeg) for t in ("adaptive-diff", "adaptive-eot[k=4]", "adaptive")]
     # without chance there is nothing to average
     assert [(t.view.backward, t.view.draws) for t in plan(cells)] == [
-        ("smooth", 1),
+        ("surrogate", 1),
         ("identity", 1),
     ]
     bare = [a_cell(t, Spec("none")) for t in ("oblivious", "adaptive-diff", "adaptive-eot[k=4]")]
@@ -153,11 +154,11 @@ def test_jpeg_holds_less_against_who_differentiates_it(digits: Images, digits_le
     left = {}
     jpeg = JpegCompression(quality=5)
     scorer = Classifier(digits_lenet, (1, 28, 28), 10, jpeg)
-    for backward in ("identity", "smooth"):
+    for backward in ("identity", "surrogate"):
         classifier = Classifier(digits_lenet, (1, 28, 28), 10, DefenceWithBackward(jpeg, backward))
         found = ProjectedGradient(classifier, eps=0.08, eps_step=0.01, max_iter=20).generate(x, y)
         left[backward] = float((scorer.predict(found).argmax(1) == y).mean())
-    assert left["smooth"] < left["identity"] - 0.1
+    assert left["surrogate"] < left["identity"] - 0.1
 
 
 class Coin(Preprocessor):
@@ -176,7 +177,7 @@ class Coin(Preprocessor):
     def draw(self, x: torch.Tensor, ids: np.ndarray, seed: int, n: int) -> torch.Tensor:
         """Each image moved by +size or -size as its own stream says."""
         self.seen.append(n)
-        signs = [stream(seed, i, n).choice([-1.0, 1.0]) for i in ids]
+        signs = [stream(seed, i, "defence", n).choice([-1.0, 1.0]) for i in ids]
         shift = torch.tensor(signs, dtype=torch.float32).view(-1, 1, 1, 1) * self.size
         return (x + shift).clamp(0, 1)
 
@@ -189,7 +190,7 @@ def test_draws_belong_to_the_image(digits: Images, digits_lenet) -> None:
             digits_lenet,
             (1, 28, 28),
             10,
-            DefenceWithBackward(Coin(), "smooth", fresh=True),
+            DefenceWithBackward(Coin(), "surrogate", fresh=True),
             draws=3,
         )
         classifier.bind(ids[part], 5)
@@ -210,7 +211,7 @@ def test_draws_belong_to_the_image(digits: Images, digits_lenet) -> None:
 def test_scoring_is_draw_zero_and_attackers_never_see_it(digits: Images) -> None:
     coin = Coin()
     x = torch.from_numpy(digits.x[:4])
-    scorer, attacker = DefenceWithBackward(coin), DefenceWithBackward(coin, "smooth", fresh=True)
+    scorer, attacker = DefenceWithBackward(coin), DefenceWithBackward(coin, "surrogate", fresh=True)
     for through in (scorer, attacker):
         through.bind(digits.ids[:4], 0)
         for _ in range(3):
@@ -224,7 +225,7 @@ def test_mean_of_draws_is_the_gradient_of_the_mean() -> None:
     ids = np.arange(4)
 
     def gradient(draws: int) -> np.ndarray:
-        through = DefenceWithBackward(Coin(0.2), "smooth", fresh=True)
+        through = DefenceWithBackward(Coin(0.2), "surrogate", fresh=True)
         classifier = Classifier(case.network, (1, 8, 8), 5, through, draws=draws)
         classifier.bind(ids, 1)
         one_hot = np.eye(5, dtype=np.float32)[case.y]
@@ -247,7 +248,8 @@ def test_mean_of_draws_is_the_gradient_of_the_mean() -> None:
 def test_attacks_on_a_randomised_defence_depend_on_no_chunk(
     digits: Images, digits_lenet, monkeypatch, name: str
 ) -> None:
-    monkeypatch.setitem(DEFENCES, "coin", Coin)
+    coin = DefenceEntry(name="coin", build=f"{__name__}:Coin", summary="", defaults={"size": 0.02})
+    monkeypatch.setitem(DEFENCES, "coin", coin)
     params = {
         "fgsm": {},
         "pgd": {"max_iter": 3},

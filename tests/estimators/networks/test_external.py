@@ -18,21 +18,14 @@ from benchmark.grids.expand import entry_of
 from benchmark.grids.model import Grid
 from estimators import plugins
 from estimators.errors import InputError
-from estimators.networks.external import _FINDERS, _name_autoattack
+from estimators.networks.build import build_network
+from estimators.networks.families import _name_autoattack
+from estimators.networks.given import given_network, is_given
 from estimators.networks.input_layers import GreyToColour, Normalise
-from estimators.networks.registry import build_network
-from estimators.plugins import FAMILIES
+from estimators.networks.weight_files import weights_hash
 from estimators.spec import Spec, parse_spec
-from estimators.training.checkpoints import (
-    given_network,
-    is_given,
-    load_checkpoint,
-    save_checkpoint,
-    shipped_file,
-    train_or_load,
-    trained_network,
-    weights_hash,
-)
+from estimators.training.checkpoints import load_checkpoint, save_checkpoint, shipped_file
+from estimators.training.train_or_load import train_or_load, trained_network
 from reports.results.columns import read_results
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
@@ -136,11 +129,11 @@ def test_half_precision_becomes_float32(module) -> None:
 
 
 FAULTS = {
-    "mine:nothing": "its factory gave NoneType, wanted a torch.nn.Module",
+    "mine:nothing": "expected a torch.nn.Module from its factory, got NoneType",
     "mine:fails": r"its factory failed \(KeyError: 'weights of mine'\)",
-    "mine:number": "found int, wanted a factory",
+    "mine:number": "expected a factory of networks or a torch.nn.Module, got int",
     "mine:simple:depth=3": "unknown parameter of the network mine:simple 'depth'",
-    "mine:made:depth=3": "is made already, takes no parameters",
+    "mine:made:depth=3": "a ready module takes no parameters",
     "mine:absent": "module 'mine' has no attribute 'absent'",
     "absent:thing": "No module named 'absent'",
     "mine:simple:weights=7": "weights must be a file, DEFAULT or none",
@@ -181,7 +174,7 @@ def test_changed_code_is_another_network(module, case: str) -> None:
     found = []
     for source in (text, text, text.replace(before, after)):
         sys.modules.pop("mine", None)
-        plugins._found.cache_clear()
+        plugins._load.cache_clear()
         linecache.clearcache()
         module("mine", source)
         found.append(given_network(Spec(name), GREY, 10))
@@ -320,12 +313,8 @@ def test_robustbench_by_its_documented_interface(
         given_network(Spec("robustbench:Offline"), COLOUR, 10)
     with pytest.raises(InputError, match="unknown parameter"):
         given_network(Spec.of("robustbench:Known", norm="L2"), COLOUR, 10)
-    with pytest.raises(InputError, match="trained networks alone"):
+    with pytest.raises(InputError, match="only trained networks"):
         given_network(Spec.of("robustbench:Known", weights="none"), COLOUR, 10)
-
-
-def test_families_are_the_ones_that_need_no_import() -> None:
-    assert set(FAMILIES) == set(_FINDERS)
 
 
 def test_weights_for_a_network_of_ours(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ BAD_FILES = {
     "w.pt": (b"not a pickle", r"cannot be read, torch\.save wrote no such file"),
     "empty.pt": (b"", "cannot be read"),
     "w.safetensors": (b"not safetensors", "cannot be read"),
-    "w.txt": (b"", r"wanted a file \.safetensors"),
+    "w.txt": (b"", r"expected a file \.safetensors"),
 }
 
 
@@ -163,7 +163,7 @@ def test_mismatches_are_named() -> None:
         load_into(small(), state, "weights w.pt")
     assert str(told.value) == (
         "weights w.pt: does not fit the network; missing: 1.bias; not in the network: 2.bias;"
-        " of another shape: 1.weight [10, 3], wanted [10, 784]"
+        " of another shape: 1.weight [10, 3], expected [10, 784]"
     )
     many = {f"layer{n}": torch.zeros(1) for n in range(6)}
     with pytest.raises(InputError, match="layer0, layer1, layer2 and 3 more"):

@@ -16,31 +16,29 @@ from torch import nn
 from benchmark.attacks.projected_gradient import ProjectedGradient
 from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
-from estimators.data.registry import load_images
-from estimators.defences.jpeg import round_trip
+from estimators.data.load import load_images
 from estimators.errors import InputError
-from estimators.networks.registry import build_network
-from estimators.spec import Spec, parse_spec
-from estimators.training import train as training
-from estimators.training.adversarial import (
-    JpegTraining,
-    PgdTraining,
-    descend,
-    shortest,
-    split_training,
-    with_training,
-)
-from estimators.training.checkpoints import (
-    SHIPPED,
-    checkpoint_key,
-    load_checkpoint,
-    shipped_file,
-    trained_network,
-)
-from estimators.training.train import Recipe, evaluate, recipe_for, train
+from estimators.jpeg_codec.codec import round_trip
+from estimators.networks.build import build_network
+from estimators.networks.registry import NETWORKS
+from estimators.spec import Spec, Value, parse_spec
+from estimators.training.adversarial import Training, build_training, descend
+from estimators.training.checkpoints import SHIPPED, checkpoint_key, load_checkpoint, shipped_file
+from estimators.training.recipes import Recipe, recipe_for
+from estimators.training.train import evaluate, train
+from estimators.training.train_or_load import trained_network
+from estimators.training_spec import shortest, split_training, with_training
 
 ROBUST = Spec.of("lenet", adversarial="pgd")
 SHAPE = (1, 28, 28)
+
+
+def pgd(**params: Value) -> Training:
+    return build_training(Spec.of("pgd", params))
+
+
+def jpeg(**params: Value) -> Training:
+    return build_training(Spec.of("jpeg", params))
 
 
 def generator() -> torch.Generator:
@@ -53,7 +51,7 @@ def test_pgd_reaches_the_corner_of_a_linear_network() -> None:
     x, y = torch.from_numpy(case.x), torch.from_numpy(case.y)
     weight = case.network[1].weight.detach()
     away = (weight[1 - y] - weight[y]).sign().view_as(x)
-    found = PgdTraining(eps=0.1, warmup=0).batch(case.network, x, y, 0.0, generator())
+    found = pgd(eps=0.1, warmup=0).batch(case.network, x, y, 0.0, generator())
     low, high = x - 0.1, x + 0.1
     assert torch.equal(found, torch.where(away > 0, high, low).clamp(0, 1))
 
@@ -73,7 +71,7 @@ def test_pgd_is_arts_from_the_same_start(digits: Images, digits_lenet: nn.Module
 def test_pgd_starts_anywhere_in_the_ball() -> None:
     case = linear_case(400)
     x, y = torch.full_like(torch.from_numpy(case.x), 0.5), torch.from_numpy(case.y)
-    still = PgdTraining(eps=0.2, max_iter=1, eps_step=0.0, warmup=0)
+    still = pgd(eps=0.2, max_iter=1, eps_step=0.0, warmup=0)
     change = still.batch(case.network, x, y, 0.0, generator()) - x
     assert change.abs().max() <= 0.2 + 1e-6
     # uniform: deciles of 25,600 numbers, within five standard errors
@@ -87,8 +85,8 @@ def test_pgd_starts_anywhere_in_the_ball() -> None:
 def test_eps_grows_while_the_training_warms_up(progress: float, radius: float) -> None:
     case = linear_case(10)
     x, y = torch.from_numpy(case.x), torch.from_numpy(case.y)
-    pgd = PgdTraining(eps=0.2, warmup=0.2)
-    change = pgd.batch(case.network, x, y, progress, generator()) - x
+    training = pgd(eps=0.2, warmup=0.2)
+    change = training.batch(case.network, x, y, progress, generator()) - x
     assert change.abs().max().item() == pytest.approx(radius, abs=1e-6)
 
 
@@ -98,7 +96,7 @@ def test_the_network_comes_back_as_it_was(digits: Images) -> None:
     x, y = torch.from_numpy(digits.x[:4]), torch.from_numpy(digits.y[:4])
     seen = []
     network.layers[9].register_forward_hook(lambda module, *_: seen.append(module.training))
-    found = PgdTraining(max_iter=2).batch(network, x, y, 1.0, generator())
+    found = pgd(max_iter=2).batch(network, x, y, 1.0, generator())
     assert seen == [False, False]
     assert network.training and network.layers[9].training
     assert [p.requires_grad for p in network.parameters()][:2] == [False, True]
@@ -106,7 +104,7 @@ def test_the_network_comes_back_as_it_was(digits: Images) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "dropout"), [(PgdTraining(max_iter=1), False), (JpegTraining(), True), (None, True)]
+    ("method", "dropout"), [(pgd(max_iter=1), False), (jpeg(), True), (None, True)]
 )
 def test_dropout_is_off_for_pgd_alone(digits: Images, method, dropout: bool) -> None:
     seen = []
@@ -127,7 +125,7 @@ def test_dropout_is_off_for_pgd_alone(digits: Images, method, dropout: bool) -> 
 
 def test_vaccination_compresses_a_share_of_each_batch(digits: Images) -> None:
     x, y = torch.from_numpy(digits.x[:300]), torch.from_numpy(digits.y[:300])
-    method = JpegTraining("50+10")
+    method = jpeg(qualities="50+10")
     seen = method.batch(nn.Identity(), x, y, 0.0, generator())
     coded = [round_trip((x * 255).round().to(torch.uint8), q) / 255 for q in (50, 10)]
     which = torch.stack([(seen == c).flatten(1).all(1) for c in [x, *coded]])
@@ -162,13 +160,13 @@ def test_key_depends_on_the_training() -> None:
     recipe = Recipe(epochs=1)
     methods = [
         None,
-        PgdTraining(),
-        PgdTraining(eps=0.2),
-        PgdTraining(max_iter=9),
-        PgdTraining(warmup=0.5),
-        PgdTraining(eps_step=0.01),
-        JpegTraining(),
-        JpegTraining("50"),
+        pgd(),
+        pgd(eps=0.2),
+        pgd(max_iter=9),
+        pgd(warmup=0.5),
+        pgd(eps_step=0.01),
+        jpeg(),
+        jpeg(qualities="50"),
     ]
     keys = {
         checkpoint_key("digits", "a", Spec("lenet"), replace(recipe, adversarial=m), 0)
@@ -179,21 +177,21 @@ def test_key_depends_on_the_training() -> None:
 
 NAMES = {
     "lenet": ("lenet", None, "lenet"),
-    "lenet:adversarial=pgd": ("lenet", PgdTraining(), "lenet[adversarial=pgd]"),
-    "lenet:adversarial=pgd,eps=0.3": ("lenet", PgdTraining(), "lenet[adversarial=pgd]"),
+    "lenet:adversarial=pgd": ("lenet", pgd(), "lenet[adversarial=pgd]"),
+    "lenet:adversarial=pgd,eps=0.3": ("lenet", pgd(), "lenet[adversarial=pgd]"),
     "lenet:adversarial=pgd,eps=0.1,extra_layers=2": (
         "lenet[extra_layers=2]",
-        PgdTraining(eps=0.1),
+        pgd(eps=0.1),
         "lenet[adversarial=pgd,eps=0.1,extra_layers=2]",
     ),
     "cnn:adversarial=jpeg,qualities=90+50": (
         "cnn",
-        JpegTraining("90+50"),
+        jpeg(qualities="90+50"),
         "cnn[adversarial=jpeg,qualities=90+50]",
     ),
     "cnn:adversarial=jpeg,qualities=50": (
         "cnn",
-        JpegTraining(50),
+        jpeg(qualities=50),
         "cnn[adversarial=jpeg,qualities=50]",
     ),
 }
@@ -204,7 +202,8 @@ def test_names(text: str) -> None:
     spec = parse_spec(text)
     architecture, method, short = NAMES[text]
     found, trained_by = split_training(spec)
-    assert (str(found), trained_by, str(shortest(spec))) == (architecture, method, short)
+    assert (str(found), str(shortest(spec))) == (architecture, short)
+    assert (trained_by and build_training(trained_by)) == method
     assert shipped_file("mnist", spec) == shipped_file("mnist", shortest(spec))
     assert recipe_for("mnist", spec).adversarial == method
 
@@ -217,13 +216,13 @@ def test_option_and_name_are_the_same() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pgd:eps=2", "eps must be a number from 0.0 to 1.0, found 2"),
-        ("pgd:eps=big", "found big"),
-        ("pgd:max_iter=0", "max_iter must be an integer from 1 up, found 0"),
+        ("pgd:eps=2", "eps must be a number in [0, 1], got 2"),
+        ("pgd:eps=big", "got 'big'"),
+        ("pgd:max_iter=0", "max_iter must be an integer from 1 up, got 0"),
         ("pgd:warmup=-1", "warmup"),
         ("pgd:qualities=3", "unknown parameter of the training pgd 'qualities'"),
         ("jpeg:qualities=50+0", "qualities must be integers from 1 to 100"),
-        ("jpeg:qualities=many", "found 'many'"),
+        ("jpeg:qualities=many", "got 'many'"),
         ("pgdd", "did you mean 'pgd'"),
     ],
 )
@@ -242,8 +241,8 @@ def test_bad_names() -> None:
 
 def test_trained_kept_and_run(bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By the option of `bench train`, by name in `bench run`: the same weights."""
-    recipes = {("digits", "lenet[adversarial=jpeg]"): Recipe(epochs=1)}
-    monkeypatch.setattr(training, "RECIPES", recipes)
+    lenet = replace(NETWORKS["lenet"], recipes={("digits", "jpeg"): {"epochs": 1}})
+    monkeypatch.setitem(NETWORKS, "lenet", lenet)
     name = "lenet:adversarial=jpeg,qualities=50"
     code, told = bench(
         "train", "--network", "lenet", "--dataset", "digits", "--adversarial", "jpeg:qualities=50"
@@ -283,7 +282,7 @@ def robust_accuracy(network: nn.Module, images: Images, eps: float) -> float:
 @pytest.mark.slow
 def test_pgd_training_makes_robust(digits: Images, digits_lenet: nn.Module) -> None:
     images, few = load_images("digits", "train"), digits[:100]
-    recipe = Recipe(epochs=6, batch_size=32, adversarial=PgdTraining(eps=0.15, max_iter=4))
+    recipe = Recipe(epochs=6, batch_size=32, adversarial=pgd(eps=0.15, max_iter=4))
     network, _ = train(lambda: build_network(Spec("lenet"), SHAPE, 10), images, few, recipe, 0)
     assert evaluate(network, few)[1] > 0.9
     assert robust_accuracy(network, few, 0.15) > robust_accuracy(digits_lenet, few, 0.15) + 0.3

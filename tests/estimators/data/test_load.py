@@ -10,7 +10,8 @@ import torchvision
 from PIL import Image
 
 from estimators.data.images import Images, stratified_order, subset
-from estimators.data.registry import DATASETS, SHAPES, image_shape, load_images
+from estimators.data.load import image_shape, load_images
+from estimators.data.registry import DATASETS
 from estimators.errors import DataUnavailable, InputError
 
 
@@ -79,7 +80,7 @@ BAD = {
     "integers": ({"x_test": np.zeros((20, 16, 16), dtype=np.int64)}, "uint8 or float"),
     "channels": ({"x_test": np.zeros((20, 5, 16, 16), dtype=np.uint8)}, "1 or 3 channels"),
     "length": ({"y_test": np.arange(19)}, "differ in length"),
-    "float labels": ({"y_test": np.linspace(0, 1, 20)}, "integer an image"),
+    "float labels": ({"y_test": np.linspace(0, 1, 20)}, "integer per image"),
     "negative label": ({"y_test": np.arange(20) - 1}, "negative class"),
     "no x": ({"x_test": None}, "lacks the array x_test"),
     "few classes": ({"classes": np.array(["a", "b"])}, "2 are named"),
@@ -154,5 +155,5 @@ def test_unknown_data_set() -> None:
 
 
 def test_known_shapes() -> None:
-    assert set(SHAPES) == set(DATASETS)
+    assert all(entry.shape and entry.classes for entry in DATASETS.values())
     assert image_shape("digits") == (load_images("digits", "test").shape, 10)

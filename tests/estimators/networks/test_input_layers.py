@@ -12,10 +12,12 @@ from torchvision.transforms.functional import gaussian_blur
 
 from estimators.classifier import Classifier
 from estimators.errors import InputError
-from estimators.networks.low_pass import LowPass, behind_low_pass
-from estimators.networks.registry import build_network, count_parameters
+from estimators.networks.build import build_network
+from estimators.networks.input_layers import LowPass, behind_low_pass
+from estimators.networks.layer_table import count_parameters
 from estimators.spec import Spec
-from estimators.training.checkpoints import load_checkpoint, shipped_file, train_or_load
+from estimators.training.checkpoints import load_checkpoint, shipped_file
+from estimators.training.train_or_load import train_or_load
 
 GREY = (1, 28, 28)
 
@@ -121,11 +123,11 @@ def test_is_trained_kept_and_found_again() -> None:
 @pytest.mark.parametrize(
     ("sigma", "message"),
     [
-        (-1.0, "0 or more pixels"),
-        ("wide", "0 or more pixels"),
-        (True, "0 or more pixels"),
-        (math.nan, "0 or more pixels"),
-        (math.inf, "finite"),
+        (-1.0, "low_pass must be a number in"),
+        ("wide", "low_pass must be a number in"),
+        (True, "low_pass must be a number in"),
+        (math.nan, "low_pass must be a number in"),
+        (math.inf, "got inf"),
         (7.0, "reach 28 pixels"),
     ],
 )

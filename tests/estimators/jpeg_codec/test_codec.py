@@ -18,10 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from estimators.defences import jpeg
-from estimators.defences.jpeg import JpegCompression, round_trip
-from estimators.jpeg_codec import numba_kernel as jpeg_compiled
+from estimators.defences.jpeg import JpegCompression
+from estimators.jpeg_codec import codec, numba_kernel
 from estimators.jpeg_codec import tables as jpeg_tables
+from estimators.jpeg_codec.codec import round_trip
 
 IMPLEMENTATIONS = ["numba", "torch"]
 CONTENTS = ["noise", "smooth", "gradient", "constant", "saturated", "edges"]
@@ -41,9 +41,9 @@ def implementation(name: str) -> Iterator[None]:
     """Run one of the two implementations, whatever the device."""
     with pytest.MonkeyPatch.context() as patch:
         if name == "torch":
-            patch.setattr(jpeg_compiled, "njit", None)
+            patch.setattr(numba_kernel, "njit", None)
         else:
-            assert jpeg_compiled.njit is not None, "numba is missing: the fast kernel is not tested"
+            assert numba_kernel.njit is not None, "numba is missing: the fast kernel is not tested"
         yield
 
 
@@ -165,7 +165,7 @@ def test_chunks_do_not_show(channels: int, name: str, monkeypatch: pytest.Monkey
     images = torch.cat([make("noise", channels, 9, 21, seed) for seed in range(7)])
     with implementation(name):
         whole = round_trip(images, 30)
-        monkeypatch.setattr(jpeg, "_CHUNK_CPU", 2 * images[0].numel())
+        monkeypatch.setattr(codec, "_CHUNK_CPU", 2 * images[0].numel())
         assert torch.equal(round_trip(images, 30), whole)
 
 
@@ -340,7 +340,7 @@ def test_other_options_are_refused(options: dict[str, Any], message: str) -> Non
 
 def test_without_numba_torch_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert jpeg_compiled.load_njit() is None
+    assert numba_kernel.load_njit() is None
 
 
 def test_without_a_place_for_the_cache_it_compiles_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,5 +349,5 @@ def test_without_a_place_for_the_cache_it_compiles_anew(monkeypatch: pytest.Monk
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(jpeg_compiled, "njit", njit)
-    assert jpeg_compiled._compiled(pillow) is pillow
+    monkeypatch.setattr(numba_kernel, "njit", njit)
+    assert numba_kernel._compiled(pillow) is pillow

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from estimators.errors import InputError
-from estimators.networks.registry import build_network, count_parameters, layer_table
+from estimators.networks.build import build_network
+from estimators.networks.layer_table import count_parameters, layer_table
 from estimators.spec import Spec
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
@@ -68,7 +69,7 @@ def test_logits_of_any_input(name: str, shape: tuple[int, int, int]) -> None:
         (Spec("lenett"), "did you mean 'lenet'"),
         (Spec.of("lenet", layers=3), "unknown parameter of the network lenet 'layers'"),
         (Spec.of("lenet", activation="swish"), "unknown activation"),
-        (Spec.of("lenet", extra_layers=-1), "extra_layers must not be negative"),
+        (Spec.of("lenet", extra_layers=-1), "extra_layers must be an integer from 0 up"),
         (Spec.of("lenet", dropout=1.0), "dropout"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Filters in front of a network: ART's median and bit depth, faster and with the same results."""
+"""Spatial smoothing: ART's median filter, faster and with the same results."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from estimators.defences.base import DifferentiableDefence, TensorDefence, check_images
-from estimators.errors import InputError
+from estimators.defences.base import DifferentiableDefence, check_images
+from estimators.validation import whole
 
 _CHUNK = 1 << 24  # samples of all windows together: 64 MiB
 
@@ -18,30 +18,30 @@ class Smoothing(DifferentiableDefence):
     Bit for bit the same: the border is mirrored with its edge, a window of even size reaches
     further to the left and to the top, and of an even number of values the upper median is taken.
 
-    `smooth` is the median, too. Its derivative is that of the pixel which is the median; where
+    The surrogate is the median, too. Its derivative is that of the pixel which is the median; where
     several pixels of a window are, they share it equally. In a flat region, where ART's identity
-    knows nothing of the window, that is the derivative of the mean.
+    ignores the window, this is the derivative of the mean.
     """
 
-    def __init__(self, window_size: int = 3) -> None:
+    def __init__(self, window_size: int) -> None:
         super().__init__()
-        self.window_size = whole("smoothing", "window_size", window_size, 1, 63)
+        self.window_size = whole("defence smoothing: window_size", window_size, 1, 63)
 
     @torch.no_grad()
     def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
-        """The medians of images float32 [N, C, H, W] in [0, 1]."""
+        """Return the medians of images float32 [N, C, H, W] in [0, 1]."""
         check_images(x)
         if self.window_size == 3:
             return _median_of_nine(self._padded(x.to(torch.float32)))
         if x.device.type == "cpu":
             # sorting windows takes twice the time that SciPy takes
             size = (1, 1, self.window_size, self.window_size)
-            found = ndimage.median_filter(x.to(torch.float32).numpy(), size=size, mode="reflect")
-            return torch.from_numpy(found)
+            array = x.to(torch.float32).numpy()
+            return torch.from_numpy(ndimage.median_filter(array, size=size, mode="reflect"))
         return torch.cat([self._median(self._windows(part)) for part in self._parts(x)])
 
-    def smooth(self, x: torch.Tensor) -> torch.Tensor:
-        """The medians, with a gradient."""
+    def surrogate(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the medians, with a gradient."""
         parts = []
         for part in self._parts(x):
             windows = self._windows(part)
@@ -64,7 +64,7 @@ class Smoothing(DifferentiableDefence):
         return x[:, :, rows.to(x.device)][:, :, :, columns.to(x.device)]
 
     def _windows(self, x: torch.Tensor) -> torch.Tensor:
-        """[N, C, H, W, window pixels]."""
+        """Return the windows [N, C, H, W, window pixels]."""
         k = self.window_size
         return self._padded(x).unfold(2, k, 1).unfold(3, k, 1).flatten(4)
 
@@ -73,9 +73,9 @@ class Smoothing(DifferentiableDefence):
 
 
 def _median_of_nine(x: torch.Tensor) -> torch.Tensor:
-    """The median of each 3 x 3 window: a column is sorted once for the three windows it is in.
+    """Return the median of each 3 x 3 window; a column is sorted once for its three windows.
 
-    Of nine values in three sorted columns it is the median of: the largest of the smallest, the
+    Of nine values in three sorted columns it is the median of the largest of the smallest, the
     median of the middle ones, the smallest of the largest (Smith 1996).
     """
     above, middle, below = x[:, :, :-2], x[:, :, 1:-1], x[:, :, 2:]
@@ -95,39 +95,3 @@ def _thirds(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def _median_of_three(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
     return a.minimum(b).maximum(a.maximum(b).minimum(c))
-
-
-class Squeezing(TensorDefence):
-    """ART's FeatureSqueezing (Xu et al. 2018): each pixel at 2^bit_depth levels.
-
-    In float64 as ART computes it, but given back in float32.
-    """
-
-    def __init__(self, bit_depth: int = 4) -> None:
-        super().__init__()
-        self.bit_depth = whole("squeezing", "bit_depth", bit_depth, 1, 24)
-
-    def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
-        """Images float32 [N, C, H, W] in [0, 1], rounded to the levels, halves to even."""
-        check_images(x)
-        # a tensor, because CUDA turns division by a number into a product that rounds differently
-        top = torch.tensor(2.0**self.bit_depth - 1, dtype=torch.float64, device=x.device)
-        return (x.to(torch.float64) * top).round_().div_(top).to(torch.float32)
-
-
-def whole(defence: str, name: str, value: object, low: int, high: int) -> int:
-    """An integer in [low, high]; raises InputError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(
-            f"defence {defence}: {name} must be an integer from {low} to {high}, found {value!r}"
-        )
-    return value
-
-
-def number(defence: str, name: str, value: object, low: float, high: float) -> float:
-    """A number in [low, high] as a float; raises InputError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise InputError(
-            f"defence {defence}: {name} must be a number from {low:g} to {high:g}, found {value!r}"
-        )
-    return float(value)

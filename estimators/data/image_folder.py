@@ -1,0 +1,51 @@
+"""Images from folders of image files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from estimators.data.arrays import checked_images
+from estimators.data.images import Images, Split
+from estimators.errors import InputError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+
+
+def from_folder(root: Path, split: Split) -> Images:
+    """Read images from one folder per class, in `root/<split>` where that exists, else in `root`.
+
+    Raises InputError for missing folders, unreadable images, and images that differ in size.
+    """
+    where = root / split if (root / split).is_dir() else root
+    if not where.is_dir():
+        raise InputError(f"image folder {root}: no such folder; name one with a folder per class")
+    classes = tuple(sorted(p.name for p in where.iterdir() if p.is_dir()))
+    files = [
+        (path, label)
+        for label, name in enumerate(classes)
+        for path in sorted((where / name).iterdir())
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    if not files:
+        raise InputError(f"image folder {where}: no images (expected one folder per class)")
+    pixels = []
+    for path, _ in files:
+        try:
+            with Image.open(path) as image:
+                mode = "L" if image.mode in ("1", "L", "I", "I;16") else "RGB"
+                pixels.append(np.asarray(image.convert(mode)))
+        except Exception as error:
+            # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
+            raise InputError(
+                f"image {path}: cannot be read ({type(error).__name__}); remove it"
+            ) from error
+        if pixels[-1].shape != pixels[0].shape:
+            raise InputError(
+                f"image {path}: shape {list(pixels[-1].shape)} differs from the first image's"
+                f" {list(pixels[0].shape)}; all must be alike"
+            )
+    labels = np.array([label for _, label in files], dtype=np.int64)
+    return checked_images(np.stack(pixels), labels, np.arange(len(labels)), classes, str(where))

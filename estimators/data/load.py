@@ -1,0 +1,78 @@
+"""From the name of a data set to its images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from estimators.data.arrays import checked_images
+from estimators.data.entry import DatasetEntry
+from estimators.data.images import Images, Split
+from estimators.data.registry import DATASET_PATTERNS, DATASETS, FILES
+from estimators.errors import InputError, unknown
+from estimators.plugins import builder, describe_error, entry_of
+
+
+def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images:
+    """Return one split of a data set by name.
+
+    A file `<name>.npz` in the data directory is read in place of torchvision's files. A plug-in, or
+    `package.module:function`, is called with split and data directory; it returns Images, or arrays
+    x and y.
+
+    Raises InputError for an unknown name or broken data, DataUnavailable for data that are neither
+    on disk nor downloadable.
+    """
+    folder = data_dir if data_dir is not None else default_data_dir()
+    kind, _, path = name.partition(":")
+    if kind in FILES and path:
+        read_file: Callable[[Path, Split], Images] = FILES[kind].load()
+        return read_file(Path(path), split)
+    if name in DATASETS:
+        read: Callable[[Split, Path], Images] = DATASETS[name].load()
+        return read(split, folder)
+    external = builder("datasets", name)
+    if external is None:
+        raise unknown("data set", name, [*DATASETS, *DATASET_PATTERNS])
+    return _call(external, name, split, folder)
+
+
+def image_shape(name: str, data_dir: Path | None = None) -> tuple[tuple[int, int, int], int]:
+    """Return shape (C, H, W) and number of classes of a data set, without its files if known."""
+    kind, _, path = name.partition(":")
+    known = kind in FILES and path
+    entry = None if known else entry_of("datasets", name, DATASETS, DatasetEntry)
+    if entry is not None and entry.shape is not None:
+        return entry.shape, len(entry.classes)
+    images = load_images(name, "test", data_dir)
+    return images.shape, len(images.classes)
+
+
+def default_data_dir() -> Path:
+    """Return `BENCH_DATA_DIR`, or a folder in this user's cache."""
+    named = os.environ.get("BENCH_DATA_DIR")
+    return Path(named) if named else Path(platformdirs.user_cache_dir("art-bench")) / "data"
+
+
+def _call(
+    external: Callable[[Split, Path], object], name: str, split: Split, folder: Path
+) -> Images:
+    """Return what an external function gives, checked."""
+    where = f"data set {name}"
+    try:
+        result = external(split, folder)
+    except InputError:
+        raise
+    except Exception as error:
+        # external code may raise anything
+        raise InputError(f"{where}: its function failed ({describe_error(error)})") from error
+    if isinstance(result, Images):
+        return checked_images(result.pixels, result.y, result.ids, result.classes, where)
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise InputError(f"{where}: expected Images or arrays (x, y), got {type(result).__name__}")
+    pixels, labels = np.asarray(result[0]), np.asarray(result[1])
+    return checked_images(pixels, labels, np.arange(len(labels)), None, where)

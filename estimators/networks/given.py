@@ -1,0 +1,93 @@
+"""Networks that come with their weights: external ones, and those whose spec names a file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from estimators.errors import InputError
+from estimators.networks.build import WRAPPING, build_network
+from estimators.networks.external import (
+    DEFAULT,
+    NONE,
+    ExternalNetwork,
+    code_hash,
+    find_network,
+    is_external,
+)
+from estimators.networks.input_layers import behind_input_layers
+from estimators.networks.registry import NETWORKS
+from estimators.networks.weight_files import load_into, read_weights, weights_hash
+from estimators.spec import Spec
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network and where its weights come from.
+
+    network: in evaluation mode, on the CPU.
+    metadata: data set, network, recipe, seed, hash of the training images, test accuracy; for a
+        given network `recipe` is one line on its origin, the others are None.
+    sha256: hash of the weights; for a given network of its code too.
+    path: the file that they were read from or written to, or that holds the network's code.
+    reused: True for loaded weights, False for those that were trained now.
+    """
+
+    network: nn.Module
+    metadata: dict[str, Any]
+    sha256: str
+    path: Path
+    reused: bool
+
+
+def is_given(network: Spec) -> bool:
+    """Return whether a network has or names its weights, and is not trained for a run."""
+    return network.get("weights") is not None or network.name not in NETWORKS
+
+
+def given_network(
+    network: Spec, shape: tuple[int, int, int], classes: int, trust_pickle: bool = False
+) -> Trained:
+    """Return a network as its author made it, or with the weights that its spec names.
+
+    network: `weights` is a file, `DEFAULT` for the author's own or `none` for random ones. Without
+        it a factory's network is used as it is, one of a family with its own weights.
+    trust_pickle: as in `weight_files.read_weights`.
+
+    Raises InputError where the network or its weights are unavailable.
+    """
+    weights = network.get("weights", DEFAULT)
+    if not isinstance(weights, str):
+        raise InputError(f"network {network}: weights must be a file, {DEFAULT} or {NONE}")
+    from_file = weights not in (DEFAULT, NONE)
+    bare = network.without(*WRAPPING)
+    with torch.random.fork_rng(devices=[]):
+        external = is_external(bare.name)  # imports it, which may draw random numbers too
+        # a network that starts at random is the same one in every run
+        torch.manual_seed(0)
+        if external:
+            result = find_network(bare, shape, classes, NONE if from_file else weights)
+        else:
+            architecture = build_network(bare, shape, classes)
+            result = ExternalNetwork(architecture, f"{bare}, untrained", bare.name)
+    mean, std = network.get("mean", result.mean), network.get("std", result.std)
+    low_pass = network.get("low_pass", 0)
+    wrapped = behind_input_layers(result.network, shape, bare.name, mean, std, low_pass)
+    origin, path = result.origin, Path(result.source)
+    if from_file:
+        path = Path(weights)
+        state = read_weights(path, trust_pickle)
+        # what `bench train` wrote has the normalisation in it
+        whole = state.keys() == wrapped.state_dict().keys()
+        load_into(wrapped if whole else result.network, state, f"weights {path}")
+        origin = f"{bare}, weights from {path.name}"
+    wrapped.eval()
+    both = weights_hash(wrapped) + code_hash(wrapped, bare.name)
+    digest = hashlib.sha256(both.encode()).hexdigest()
+    metadata = {"recipe": origin, "seed": None, "test_accuracy": None}
+    return Trained(wrapped, metadata, digest, path, reused=True)

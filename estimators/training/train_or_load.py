@@ -1,0 +1,113 @@
+"""Trained networks: loaded where a checkpoint has the same key, trained where none has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from estimators.data.load import image_shape, load_images
+from estimators.errors import InputError
+from estimators.networks.build import build_network
+from estimators.networks.external import code_hash
+from estimators.networks.given import Trained, given_network, is_given
+from estimators.networks.registry import NETWORKS
+from estimators.networks.weight_files import default_cache, weights_hash
+from estimators.spec import Spec
+from estimators.training.checkpoints import (
+    FORMAT,
+    checkpoint_key,
+    load_checkpoint,
+    open_checkpoint,
+    save_checkpoint,
+    shipped_file,
+)
+from estimators.training.recipes import recipe_for
+from estimators.training.train import train
+from estimators.training_spec import split_training
+
+
+def trained_network(
+    dataset: str,
+    network: Spec,
+    data_dir: Path | None = None,
+    device: str = "cpu",
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    trust_pickle: bool = False,
+) -> Trained:
+    """Return the network of a data set as `bench run` uses it: given, shipped, cached or trained.
+
+    Its training seed is 0: the seed of a run draws images and noise only.
+    """
+    if is_given(network):
+        return given_network(network, *image_shape(dataset, data_dir), trust_pickle)
+    file = shipped_file(dataset, network)
+    if file.is_file():
+        return load_checkpoint(file)
+    return train_or_load(dataset, network, None, 0, data_dir, device, on_epoch=on_epoch)
+
+
+def train_or_load(
+    dataset: str,
+    network: Spec,
+    epochs: int | None,
+    seed: int,
+    data_dir: Path | None = None,
+    device: str = "cpu",
+    out: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> Trained:
+    """Load the checkpoint of a recipe, or train it and write it.
+
+    epochs: None for the recipe's own number.
+    out: the file to write; without it the checkpoint goes to the cache under its key. The history
+        is written beside it as CSV.
+    """
+    if network.get("weights") is not None:
+        raise InputError(
+            f"network {network}: training starts from random weights; leave out weights"
+        )
+    images = load_images(dataset, "train", data_dir)
+    recipe = recipe_for(dataset, network, epochs)
+    decides, _ = split_training(network)
+    if network.name not in NETWORKS:
+        start = build_network(network, images.shape, len(images.classes))
+        if not any(p.requires_grad for p in start.parameters()):
+            raise InputError(f"network {network}: has no weights that train")
+        # a factory's code may change under its name
+        decides = Spec.of(decides.name, decides.kwargs, code=code_hash(start, network.name))
+    key = checkpoint_key(dataset, images.sha256, decides, recipe, seed)
+    path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
+    for candidate in (path, shipped_file(dataset, network)):
+        if candidate.is_file():
+            with open_checkpoint(candidate) as file:
+                same = (file.metadata() or {}).get("key") == key
+            if same:
+                return load_checkpoint(candidate, network)
+    test = load_images(dataset, "test", data_dir)
+    model, history = train(
+        lambda: build_network(network, images.shape, len(images.classes)),
+        images,
+        test,
+        recipe,
+        seed,
+        device,
+        on_epoch,
+    )
+    metadata = {
+        "format": FORMAT,
+        "key": key,
+        "dataset": dataset,
+        "network": [network.name, network.kwargs],
+        "shape": list(images.shape),
+        "classes": list(images.classes),
+        "recipe": recipe.as_dict,
+        "seed": seed,
+        "train_sha256": images.sha256,
+        "test_accuracy": float(history.test_accuracy.iloc[-1]),
+        "torch": torch.__version__,
+    }
+    save_checkpoint(model, metadata, path)
+    history.to_csv(path.with_suffix(".history.csv"), index=False, float_format="%.6g")
+    return Trained(model, metadata, weights_hash(model), path, reused=False)

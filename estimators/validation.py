@@ -1,0 +1,42 @@
+"""Checks of parameters: one message for each kind of fault."""
+
+from __future__ import annotations
+
+import math
+
+from estimators.errors import InputError
+
+
+def whole(what: str, value: object, low: int, high: int | None = None) -> int:
+    """Return an integer in [low, high], without a limit above where high is None.
+
+    what: names the parameter in the message, as in `defence jpeg: quality`.
+
+    Raises InputError for any other value.
+    """
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and low <= value
+        and (high is None or value <= high)
+    ):
+        return value
+    limits = f"from {low} up" if high is None else f"from {low} to {high}"
+    raise InputError(f"{what} must be an integer {limits}, got {value!r}")
+
+
+def number(what: str, value: object, low: float, high: float = math.inf, ends: str = "[]") -> float:
+    """Return a finite number of an interval as a float.
+
+    what: names the parameter in the message.
+    ends: brackets of the interval; a round one excludes its limit, as in mathematics.
+
+    Raises InputError for any other value, NaN included.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        above = low < value if ends[0] == "(" else low <= value
+        below = value < high if ends[1] == ")" else value <= high
+        if above and below:
+            return float(value)
+    limits = f"{ends[0]}{low:g}, {high:g}{')' if math.isinf(high) else ends[1]}"
+    raise InputError(f"{what} must be a number in {limits}, got {value!r}")
