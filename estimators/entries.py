@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from estimators.spec import Value
 
@@ -29,10 +29,15 @@ class Entry:
     label: str = ""
     defaults: Mapping[str, Value] = field(default_factory=dict)
 
-    def load(self) -> object:
+    def load(self) -> Any:
         """Import and return the object that `build` names."""
-        module_name, _, attribute = self.build.partition(":")
-        return getattr(importlib.import_module(module_name), attribute)
+        return load_object(self.build)
+
+
+def load_object(name: str) -> Any:
+    """Import and return the object that `package.module:object` names."""
+    module_name, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module_name), attribute)
 
 
 def table(*entries: E) -> dict[str, E]:

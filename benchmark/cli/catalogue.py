@@ -22,7 +22,7 @@ def catalogue() -> dict[str, list[Row]]:
     from benchmark.threats import PARAMETERS, THREATS
 
     attacks = [
-        (name, kind.about, _params({**({"eps": "..."} if kind.bounded else {}), **kind.params}))
+        (name, kind.summary, _params({**({"eps": "..."} if kind.bounded else {}), **kind.params}))
         for name, kind in ATTACKS.items()
     ]
     grids = []
@@ -137,7 +137,7 @@ def _described(kind: Kind, found: Plugin) -> Row:
         return found.name, f"{source}: {error}", ""
     about = (inspect.getdoc(thing) or "").partition("\n")[0]
     if isinstance(thing, AttackEntry):
-        return found.name, f"{thing.about} ({source})", _params(thing.params)
+        return found.name, f"{thing.summary} ({source})", _params(thing.params)
     try:
         known = inspect.signature(thing).parameters.values()
     except (TypeError, ValueError):
@@ -147,7 +147,7 @@ def _described(kind: Kind, found: Plugin) -> Row:
     return found.name, f"{about} ({source})", _params(params)
 
 
-def _params(params: dict[str, object]) -> str:
+def _params(params: Mapping[str, object]) -> str:
     return " ".join(
         f"{k}={v if isinstance(v, str) else json.dumps(v, default=str)}" for k, v in params.items()
     )

@@ -188,7 +188,7 @@ def test_where_code_hides(key: str, text: str, code: bool) -> None:
 
 
 BAD_THINGS = {
-    "attack": (["--attack", "bad:thing"], "wanted an AttackEntry or a class of EvasionAttack"),
+    "attack": (["--attack", "bad:thing"], "expected an AttackEntry or a class of EvasionAttack"),
     "data set gives nothing": (["--dataset", "bad:nothing"], "gave NoneType, wanted Images"),
     "data set raises": (["--dataset", "bad:fails"], "its function failed (KeyError: 'x')"),
     "data set is normalised": (["--dataset", "bad:normalised"], "must lie in [0, 1]"),

@@ -12,7 +12,7 @@ from art.attacks.evasion import CarliniL2Method
 from closed_form import LinearCase, linear_case
 from torch import nn
 
-from benchmark.attacks.carlini import LEAD, CarliniL2
+from benchmark.attacks.carlini import MIN_MARGIN, CarliniL2
 from benchmark.attacks.carlini_art import CarliniL2Exact
 from estimators.classifier import Classifier
 from estimators.data.images import Images
@@ -108,7 +108,7 @@ def test_breaks_every_digit(digits_lenet: nn.Module, right: Images, defence: str
         largest = np.abs(logits).max(axis=1)
         own = logits[rows, right.y].copy()
         logits[rows, right.y] = -math.inf
-        assert (logits.max(axis=1) - own > 0.9 * LEAD * largest).all()
+        assert (logits.max(axis=1) - own > 0.9 * MIN_MARGIN * largest).all()
 
 
 def test_success_survives_a_folded_batch_norm(right: Images) -> None:
@@ -248,12 +248,12 @@ def test_trap_predicted_labels_are_never_used(attack: type) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"confidence": -1.0}, "confidence must be finite and not negative"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"initial_const": -1.0}, "initial_const must be finite and not negative"),
-        ({"max_iter": 0}, "max_iter must be an integer of at least 1"),
-        ({"binary_search_steps": 1.5}, "binary_search_steps must be an integer"),
-        ({"targeted": "yes"}, "targeted must be True or False"),
+        ({"confidence": -1.0}, "expected confidence to be finite and not negative"),
+        ({"learning_rate": 0.0}, "expected learning_rate to be positive"),
+        ({"initial_const": -1.0}, "expected initial_const to be finite and not negative"),
+        ({"max_iter": 0}, "expected max_iter to be an integer of at least 1"),
+        ({"binary_search_steps": 1.5}, "expected binary_search_steps to be an integer"),
+        ({"targeted": "yes"}, "expected targeted to be True or False"),
     ],
     ids=str,
 )
@@ -264,5 +264,5 @@ def test_bad_parameters(options: dict[str, float], message: str) -> None:
 
 @pytest.mark.parametrize("attack", [CarliniL2, CarliniL2Exact])
 def test_needs_the_projects_classifier(attack: type) -> None:
-    with pytest.raises(InputError, match="needs a Classifier, found object"):
+    with pytest.raises(InputError, match="expected a Classifier, got object"):
         attack(object())

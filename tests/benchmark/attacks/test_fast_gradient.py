@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from benchmark.attacks.fast_gradient import FastGradient, loss_gradient, perturbed, smallest_eps
+from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
+from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images
@@ -243,14 +244,14 @@ X, Y = np.full((2, 1, 8, 8), 0.5, dtype=np.float32), np.array([0, 1])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"eps": -0.1}, "eps must be finite and not negative, found -0.1"),
-        ({"eps": math.nan}, "eps must be finite"),
-        ({"eps": math.inf}, "eps must be finite"),
-        ({"norm": 0.5}, "norm must be"),
-        ({"norm": "two"}, "norm must be"),
-        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
-        ({"batch_size": 2.5}, "batch_size must be an integer"),
-        ({"targeted": 1}, "targeted must be True or False"),
+        ({"eps": -0.1}, "expected eps to be finite and not negative, got -0.1"),
+        ({"eps": math.nan}, "expected eps to be finite"),
+        ({"eps": math.inf}, "expected eps to be finite"),
+        ({"norm": 0.5}, "expected norm to be"),
+        ({"norm": "two"}, "expected norm to be"),
+        ({"batch_size": 0}, "expected batch_size to be an integer of at least 1"),
+        ({"batch_size": 2.5}, "expected batch_size to be an integer"),
+        ({"targeted": 1}, "expected targeted to be True or False"),
     ],
     ids=str,
 )
@@ -262,11 +263,11 @@ def test_bad_parameters(options: dict[str, float], message: str) -> None:
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        (X[0], Y, r"images must be \[N, C, H, W\]"),
+        (X[0], Y, r"expected images \[N, C, H, W\]"),
         (X + 1, Y, r"pixels must lie in \[0, 1\]"),
         (X * np.nan, Y, r"pixels must lie in \[0, 1\]"),
-        (X, Y[:1], "y must be 2 integers"),
-        (X, Y + 0.5, "y must be 2 integers"),
+        (X, Y[:1], "expected y to be 2 integers"),
+        (X, Y + 0.5, "expected y to be 2 integers"),
         (X, Y + 9, "y must lie in 0 to 4"),
     ],
     ids=["shape", "range", "nan", "length", "type", "class"],
@@ -286,7 +287,7 @@ def test_bad_searches(eps_max: float, tolerance: float, steps: int) -> None:
 
 
 def test_needs_the_projects_classifier() -> None:
-    with pytest.raises(InputError, match="needs a Classifier, found object"):
+    with pytest.raises(InputError, match="expected a Classifier, got object"):
         FastGradient(object())
 
 

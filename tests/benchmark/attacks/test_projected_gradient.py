@@ -172,12 +172,12 @@ def test_trap_predicted_labels_are_never_used() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"norm": 1}, 'PGD knows the norms "inf" and 2'),
-        ({"eps_step": 0.0}, "eps_step must be positive"),
-        ({"eps": -1.0}, "eps must be finite and not negative"),
-        ({"max_iter": -1}, "max_iter must be an integer of at least 0"),
-        ({"max_iter": 2.0}, "max_iter must be an integer"),
-        ({"num_random_init": -1}, "num_random_init must be an integer"),
+        ({"norm": 1}, 'PGD expected the norm "inf" or 2'),
+        ({"eps_step": 0.0}, "expected eps_step to be positive"),
+        ({"eps": -1.0}, "expected eps to be finite and not negative"),
+        ({"max_iter": -1}, "expected max_iter to be an integer of at least 0"),
+        ({"max_iter": 2.0}, "expected max_iter to be an integer"),
+        ({"num_random_init": -1}, "expected num_random_init to be an integer"),
     ],
     ids=str,
 )
@@ -188,5 +188,5 @@ def test_bad_parameters(options: dict[str, float], message: str) -> None:
 
 def test_random_starts_need_a_generator() -> None:
     case = linear_case(2)
-    with pytest.raises(InputError, match="random starts need a generator"):
+    with pytest.raises(InputError, match="expected a generator"):
         ProjectedGradient(case.classifier, num_random_init=1).generate(case.x, case.y)

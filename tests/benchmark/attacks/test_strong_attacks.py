@@ -49,8 +49,7 @@ RANDOM = {
 
 def attack(case: LinearCase, name: str, **params: Any) -> Any:
     """An attack by short name on a linear network."""
-    kind = ATTACKS[name.partition("-")[0]]
-    return kind.build(case.classifier, {**kind.defaults, **params})
+    return ATTACKS[name.partition("-")[0]].built(case.classifier, params)
 
 
 def wrong(case: LinearCase, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -273,10 +272,10 @@ def test_chance_belongs_to_the_image(name: str) -> None:
     spec = check_attack(Spec.of(name, RANDOM[name]))
 
     def crafted(part: slice, seed: int = 3) -> np.ndarray:
-        ((_, images, _),) = craft(
+        ((_, result),) = craft(
             [spec], case.classifier, case.x[part], case.y[part], ids[part], seed
         )
-        return images.numpy()
+        return result.images.numpy()
 
     whole = crafted(slice(0, 9))
     parts = np.concatenate([crafted(slice(0, 2)), crafted(slice(2, 9))])
@@ -294,9 +293,9 @@ def test_targeted_reaches_the_target(name: str) -> None:
     few = {"queries": 400} if name in ("square", "hopskipjump", "autoattack") else {}
     for target in ("next", 2):
         spec = check_attack(Spec.of(name, eps, targeted=True, target=target, **few))
-        ((_, images, _),) = craft([spec], case.classifier, case.x, case.y, np.arange(5), 0)
+        ((_, result),) = craft([spec], case.classifier, case.x, case.y, np.arange(5), 0)
         wanted = (case.y + 1) % 5 if target == "next" else np.full(5, 2)
-        assert (case.classifier.predict(images.numpy()).argmax(1) == wanted).mean() >= 0.8
+        assert (case.classifier.predict(result.images.numpy()).argmax(1) == wanted).mean() >= 0.8
 
 
 def test_an_image_of_the_target_class_is_left_as_it_is(digits: Images, digits_lenet) -> None:
@@ -376,11 +375,11 @@ def test_parameters_are_written_out() -> None:
     ("name", "params", "told"),
     [
         ("apgd", {"eps": 0.1, "loss": "mse"}, "ce or dlr"),
-        ("apgd", {"eps": 0.1, "norm": 1}, "norms"),
+        ("apgd", {"eps": 0.1, "norm": 1}, "the norm"),
         ("square", {"eps": 0.1, "p_init": 0}, "p_init"),
         ("square", {"eps": 0.1, "queries": 0}, "queries"),
-        ("hopskipjump", {"norm": 1}, "norms"),
-        ("autoattack", {"eps": 0.1, "norm": 3}, "norms"),
+        ("hopskipjump", {"norm": 1}, "the norm"),
+        ("autoattack", {"eps": 0.1, "norm": 3}, "the norm"),
         ("deepfool", {"overshoot": -1}, "overshoot"),
     ],
 )
@@ -392,13 +391,13 @@ def test_bad_parameters(name: str, params: dict[str, Any], told: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("apgd:eps=0.1,loss=mse", "loss must be ce or dlr, found 'mse'"),
-        ("hopskipjump:norm=1", "norm must be inf or 2, found 1"),
-        ("square:eps=0.1,queries=0", "queries must be a number from 1 up"),
-        ("deepfool:engine=slow", "engine must be fast or stock"),
+        ("apgd:eps=0.1,loss=mse", "expected loss to be ce or dlr, got 'mse'"),
+        ("hopskipjump:norm=1", "expected norm to be inf or 2, got 1"),
+        ("square:eps=0.1,queries=0", "expected queries to be an integer from 1 up"),
+        ("deepfool:engine=slow", "expected engine to be fast or stock"),
         ("deepfool:targeted=true", "unknown parameter of the attack deepfool 'targeted'"),
-        ("apgd:eps=0.1,targeted=1", "targeted must be true or false, found 1"),
-        ("apgd:eps=0.1,target=3", "a target needs targeted=true beside it"),
+        ("apgd:eps=0.1,targeted=1", "expected targeted to be true or false, got 1"),
+        ("apgd:eps=0.1,target=3", "a target needs targeted=true"),
         ("square:eps=0.1,targeted=true,engine=stock", "ART's class takes no targets"),
         ("autoattack:eps=0.1,targeted=true,engine=stock", "ART's class takes no targets"),
     ],

@@ -11,8 +11,8 @@ import pytest
 import torchvision
 
 from benchmark import load_grid, run_grid
+from benchmark.attacks.noise import random_signs
 from benchmark.attacks.steps import craft as crafting
-from benchmark.attacks.steps.craft import random_signs
 from benchmark.execution import chunk as evaluate
 from benchmark.execution.threads import default_threads, measured_threads
 from benchmark.grids.model import Grid
@@ -306,7 +306,7 @@ BAD_COMMANDS = {
     "network": (["--network", "lennet"], "did you mean 'lenet'"),
     "samples": (["--samples", "-4"], "--samples"),
     "many samples": (["--samples", "501"], "has 500 images"),
-    "eps": (["--attack", "fgsm:eps=-1"], "eps must be"),
+    "eps": (["--attack", "fgsm:eps=-1"], "expected eps to be"),
     "grid": (["--grid", "fulll"], "did you mean 'full'"),
     "device": (["--device", "tpu"], "known: auto, cpu, cuda"),
     "threads": (["--threads", "0"], "threads"),
