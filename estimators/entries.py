@@ -33,6 +33,10 @@ class Entry:
         """Import and return the object that `build` names."""
         return load_object(self.build)
 
+    def modules(self) -> list[str]:
+        """Return the modules that the row names: their code decides what the entry does."""
+        return [self.build.partition(":")[0]]
+
 
 def load_object(name: str) -> Any:
     """Import and return the object that `package.module:object` names."""

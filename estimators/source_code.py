@@ -15,6 +15,7 @@ from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
+from estimators.entries import Entry
 from estimators.plugins import Kind, module_of, plugin
 
 OURS = ("benchmark", "estimators", "reports")
@@ -31,7 +32,8 @@ def code_sha256(kind: Kind, name: str) -> str:
     if thing is None:
         return ""
     made_in = getattr(thing, "__module__", type(thing).__module__)
-    return modules_sha256([module_of(kind, name), str(made_in)])
+    named = thing.modules() if isinstance(thing, Entry) else []
+    return modules_sha256([module_of(kind, name), str(made_in), *named])
 
 
 def modules_sha256(names: Iterable[str]) -> str:

@@ -66,6 +66,11 @@ class AttackEntry(Entry):
     stock_targets: bool = True
     passes: Callable[[Params, int], Passes] = default_passes
 
+    def modules(self) -> list[str]:
+        """Return the modules of `build`, `stock` and `resolve_defaults`."""
+        names = (self.build, self.stock, self.resolve_defaults)
+        return [name.partition(":")[0] for name in names if name]
+
     @property
     def params(self) -> dict[str, Value]:
         """All parameters but eps, each with its value where a grid names none."""

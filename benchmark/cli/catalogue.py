@@ -19,7 +19,7 @@ def catalogue() -> dict[str, list[Row]]:
     from benchmark.attacks.registry import ATTACKS
     from benchmark.grids.model import load_grid, shipped_grids
     from benchmark.studies.registry import STUDIES
-    from benchmark.threats import PARAMETERS, THREATS
+    from benchmark.threats import THREATS
 
     attacks = [
         (name, kind.summary, _params({**({"eps": "..."} if kind.bounded else {}), **kind.params}))
@@ -37,8 +37,8 @@ def catalogue() -> dict[str, list[Row]]:
             *_plugins("attacks"),
         ],
         "threats": [
-            (name, about, _threat_params(*PARAMETERS.get(name, ("", None))))
-            for name, about in THREATS.items()
+            (name, threat.summary, _threat_params(threat.defaults))
+            for name, threat in THREATS.items()
         ],
         "defences": [*DEFENCES, *_plugins("defences")],
         "networks": [*NETWORKS, *_plugins("networks")],
@@ -111,8 +111,8 @@ def _settings(params: Mapping[str, Any]) -> str:
     return " ".join(params)
 
 
-def _threat_params(name: str, default: int | None) -> str:
-    return f"{name}={default or 'NETWORK'}" if name else ""
+def _threat_params(defaults: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={default or 'NETWORK'}" for name, default in defaults.items())
 
 
 # what the harness gives to a plug-in of each kind itself

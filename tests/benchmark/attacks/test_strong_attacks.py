@@ -272,9 +272,7 @@ def test_chance_belongs_to_the_image(name: str) -> None:
     spec = check_attack(Spec.of(name, RANDOM[name]))
 
     def crafted(part: slice, seed: int = 3) -> np.ndarray:
-        ((_, result),) = craft(
-            [spec], case.classifier, case.x[part], case.y[part], ids[part], seed
-        )
+        ((_, result),) = craft([spec], case.classifier, case.x[part], case.y[part], ids[part], seed)
         return result.images.numpy()
 
     whole = crafted(slice(0, 9))
