@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmark.attacks import costs
 from benchmark.attacks.entry import AttackEntry, Passes
 from estimators.entries import table
 from estimators.spec import Value
@@ -78,7 +79,7 @@ ATTACKS: dict[str, AttackEntry] = table(
             "nb_random_init": 1,
         },
         optional=TARGETS,
-        passes=lambda p, _: Passes(0.5 * p["max_iter"] * max(1, p["nb_random_init"]), 1),
+        passes=costs.apgd,
     ),
     AttackEntry(
         name="autoattack",
@@ -95,7 +96,7 @@ ATTACKS: dict[str, AttackEntry] = table(
             "nb_random_init": 1,
         },
         optional=TARGETS,
-        passes=lambda p, _: Passes(p["max_iter"] * max(1, p["nb_random_init"]), p["queries"] / 2),
+        passes=costs.autoattack,
     ),
     AttackEntry(
         name="deepfool",
@@ -106,7 +107,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         norm="2",
         bounded=False,
         defaults={"engine": "fast", "max_iter": 50, "overshoot": 0.02},
-        passes=lambda p, classes: Passes(min(3, p["max_iter"]) * classes, 14),
+        passes=lambda p, classes: Passes(costs.deep_fool_steps(p) * classes, 26),
     ),
     AttackEntry(
         name="square",
@@ -117,7 +118,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         stock_targets=False,
         defaults={"engine": "fast", "queries": 1000, "p_init": 0.8},
         optional=TARGETS,
-        passes=lambda p, _: Passes(forwards=p["queries"] / 2),
+        passes=costs.square,
     ),
     AttackEntry(
         name="hopskipjump",
@@ -130,7 +131,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         allowed={"norm": TWO_OR_INF},
         defaults={"engine": "fast", "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
         optional=TARGETS,
-        passes=lambda p, _: Passes(forwards=p["queries"]),
+        passes=lambda p, _: Passes(forwards=1.7 * p["queries"]),
     ),
     AttackEntry(
         name="cw",
@@ -150,7 +151,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         },
         # ART's class would take hours with ours
         stock_defaults=CW_ART,
-        passes=lambda p, _: Passes(0.6 * p["binary_search_steps"] * p["max_iter"]),
+        passes=lambda p, _: costs.per_iteration(p, gradients=0.35),
     ),
     AttackEntry(
         name="cw-art",
@@ -160,7 +161,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         norm="2",
         bounded=False,
         defaults=CW_ART,
-        passes=lambda p, _: Passes(p["binary_search_steps"] * p["max_iter"]),
+        passes=lambda p, _: costs.per_iteration(p, gradients=2, forwards=4.3),
     ),
     AttackEntry(
         name="noise",
@@ -170,6 +171,6 @@ ATTACKS: dict[str, AttackEntry] = table(
         shares_gradient=True,
         uses_gradient=False,
         ignores_model=True,
-        passes=lambda *_: Passes(),
+        passes=lambda *_: Passes(forwards=0.5),
     ),
 )
