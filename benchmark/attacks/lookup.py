@@ -29,7 +29,7 @@ def attack_entry(spec: Spec) -> AttackEntry:
     if thing is None and "." not in spec.name:
         others = ("art.attacks.evasion.NAME", "package.module:attack")
         raise unknown("attack", spec.name, [*ATTACKS, *others])
-    # imports ART, which the attacks of the registry do not need here
+    # inside: it imports ART, which `bench list` must not
     from benchmark.attacks.adapters.art import class_entry
 
     return class_entry(spec, thing)

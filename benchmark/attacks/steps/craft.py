@@ -59,7 +59,7 @@ def _build(spec: Spec, classifier: Classifier) -> Attack:
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
-    """Return what the attack is told: the true labels, or the targets of a targeted attack.
+    """Return the labels given to the attack: the true ones, or the targets of a targeted attack.
 
     `target: next` is the next class; a number is that class for every image (the run leaves
     images of that class unchanged). Raises InputError for another target.

@@ -17,7 +17,7 @@ class Batch:
     """Images to attack.
 
     x: float32 [N, C, H, W] in [0, 1]. y: true labels [N].
-    labels: [N], what the attack is told: the true labels, or the targets of a targeted attack.
+    labels: [N], given to the attack: the true labels, or the targets of a targeted attack.
     ids: official indices [N]. seed: of the cell. Both decide what is random, image by image.
     """
 

@@ -48,12 +48,12 @@ def test_every_eps_equals_arts_generate(
     part = digits[:60]
     classifier = wrap(digits_lenet, defence)
     ours = FastGradient(classifier, norm).generate_all(part.x, part.y, EPS)
-    for eps, found in zip(EPS, ours, strict=True):
+    for eps, result in zip(EPS, ours, strict=True):
         # ART divides by the norm of a step before it looks whether that is zero
         with np.errstate(divide="ignore", invalid="ignore"):
             art = FastGradientMethod(classifier, norm, eps, batch_size=BATCH)
-            np.testing.assert_array_equal(found, art.generate(part.x, part.y), err_msg=f"{eps}")
-        assert found.dtype == np.float32
+            np.testing.assert_array_equal(result, art.generate(part.x, part.y), err_msg=f"{eps}")
+        assert result.dtype == np.float32
 
 
 @pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
@@ -65,9 +65,9 @@ def test_batches_and_targets_as_art_does(
     classifier = wrap(seeded)
     labels = (part.y + 1) % 10 if targeted else part.y
     options = {"eps": 0.1, "targeted": targeted, "batch_size": batch_size}
-    found = FastGradient(classifier, **options).generate(part.x, labels)
+    result = FastGradient(classifier, **options).generate(part.x, labels)
     art = FastGradientMethod(classifier, **options).generate(part.x, labels)
-    np.testing.assert_array_equal(found, art)
+    np.testing.assert_array_equal(result, art)
 
 
 @settings(max_examples=40, deadline=None)
@@ -85,9 +85,9 @@ def test_moving_is_arts_for_any_pixels(seed: int, eps: float, norm: float, power
     attack = FastGradientMethod(case.classifier, norm, eps)
     y = np.eye(5, dtype=np.float32)[[0, 1, 2, 3]]
     direction = FastGradient(case.classifier, norm).directions(x, y)[0]
-    found = perturbed(torch.from_numpy(x), torch.from_numpy(direction), eps, norm).numpy()
+    result = perturbed(torch.from_numpy(x), torch.from_numpy(direction), eps, norm).numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        np.testing.assert_array_equal(found, attack.generate(x, y))
+        np.testing.assert_array_equal(result, attack.generate(x, y))
 
 
 def test_numpy_floats_do_not_promote(seeded: nn.Module, digits: Images) -> None:
@@ -103,9 +103,9 @@ def test_numpy_floats_do_not_promote(seeded: nn.Module, digits: Images) -> None:
 def test_budget_box_and_zero(digits_lenet: nn.Module, digits: Images, norm: float) -> None:
     part = digits[:40]
     attack = FastGradient(wrap(digits_lenet), norm)
-    for eps, found in zip(EPS, attack.generate_all(part.x, part.y, EPS), strict=True):
-        assert found.min() >= 0 and found.max() <= 1
-        change = (found.astype(np.float64) - part.x).reshape(len(part), -1)
+    for eps, result in zip(EPS, attack.generate_all(part.x, part.y, EPS), strict=True):
+        assert result.min() >= 0 and result.max() <= 1
+        change = (result.astype(np.float64) - part.x).reshape(len(part), -1)
         # the sum of pixel and step is rounded once, to 2^-24 in each pixel
         assert np.linalg.norm(change, norm, axis=1).max() <= eps * (1 + 1e-6) + 1e-4
         if norm == math.inf:
@@ -123,8 +123,8 @@ def test_loss_gradient_is_arts(digits_lenet: nn.Module, digits: Images) -> None:
     for defence in DEFENCES:
         classifier = wrap(digits_lenet, defence)
         x, y = digits.x[:50], digits.y[:50]
-        found = loss_gradient(classifier, torch.from_numpy(x), torch.from_numpy(y)).numpy()
-        np.testing.assert_array_equal(found, classifier.loss_gradient(x, np.eye(10)[y]))
+        result = loss_gradient(classifier, torch.from_numpy(x), torch.from_numpy(y)).numpy()
+        np.testing.assert_array_equal(result, classifier.loss_gradient(x, np.eye(10)[y]))
 
 
 def test_trap_saturated_logits_are_flagged(digits_lenet: nn.Module, digits: Images) -> None:
@@ -144,10 +144,10 @@ def test_trap_saturated_logits_are_flagged(digits_lenet: nn.Module, digits: Imag
         attack = FastGradient(classifier, eps=0.3)
         direction, zero = attack.directions(part.x, part.y)
         np.testing.assert_array_equal(zero, np.abs(direction).max(axis=(1, 2, 3)) == 0)
-        found = attack.generate(part.x, part.y)
-        np.testing.assert_array_equal(found[zero], part.x[zero])
+        result = attack.generate(part.x, part.y)
+        np.testing.assert_array_equal(result[zero], part.x[zero])
         share[factor] = zero.mean()
-        accuracy[factor] = (classifier.predict(found).argmax(1) == part.y).mean()
+        accuracy[factor] = (classifier.predict(result).argmax(1) == part.y).mean()
     assert share[1.0] == 0
     assert share[100.0] > 0.8
     assert accuracy[100.0] > accuracy[1.0] + 0.3
@@ -158,15 +158,15 @@ def test_smallest_eps_on_two_classes_is_the_closed_form(norm: float) -> None:
     """With two classes the gradient points straight at the boundary: FGM is optimal."""
     case = linear_case(50, seed=3, classes=2)
     exact = (case.linf if norm == math.inf else case.l2).min(axis=1)
-    found = smallest_eps(case.classifier, case.x, case.y, norm, 1.0, 1e-6)
-    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=2e-6)
+    result = smallest_eps(case.classifier, case.x, case.y, norm, 1.0, 1e-6)
+    np.testing.assert_allclose(result, exact, rtol=1e-4, atol=2e-6)
 
 
 def test_smallest_eps_is_the_edge(digits_lenet: nn.Module, digits: Images) -> None:
-    """At the eps found the image is broken; a little below, and at no scanned eps, it is not."""
+    """At the resulting eps the image is broken; slightly below, and at scanned eps, it is not."""
     part = digits[:60]
     classifier = wrap(digits_lenet, Spec("quantize"))
-    found = smallest_eps(classifier, part.x, part.y, "inf", 0.5, 1e-4, steps=50)
+    result = smallest_eps(classifier, part.x, part.y, "inf", 0.5, 1e-4, steps=50)
     attack = FastGradient(classifier)
     direction, _ = attack.directions(part.x, part.y)
     broken_at = {}
@@ -174,14 +174,14 @@ def test_smallest_eps_is_the_edge(digits_lenet: nn.Module, digits: Images) -> No
         moved = attack.moved(part.x, direction, float(eps))
         broken_at[eps] = classifier.predict(moved).argmax(1) != part.y
     first = [next((e for e, b in broken_at.items() if b[n]), math.inf) for n in range(60)]
-    assert np.isfinite(found).any()
-    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(first))
-    for n in np.flatnonzero(np.isfinite(found)):
-        assert first[n] - 0.01 - 1e-7 <= found[n] <= first[n] + 1e-7
-        moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(found[n]))
+    assert np.isfinite(result).any()
+    np.testing.assert_array_equal(np.isfinite(result), np.isfinite(first))
+    for n in np.flatnonzero(np.isfinite(result)):
+        assert first[n] - 0.01 - 1e-7 <= result[n] <= first[n] + 1e-7
+        moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(result[n]))
         assert classifier.predict(moved).argmax() != part.y[n]
-        if found[n] > 0:
-            moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(found[n]) - 2e-4)
+        if result[n] > 0:
+            moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(result[n]) - 2e-4)
             assert classifier.predict(moved).argmax() == part.y[n]
 
 
@@ -200,8 +200,8 @@ def test_smallest_eps_where_accuracy_is_not_monotone() -> None:
     x[1] += 0.15
     x[2] -= 0.1
     y = np.zeros(3, dtype=np.int64)
-    found = smallest_eps(classifier, x, y, "inf", 0.5, 1e-5)
-    np.testing.assert_allclose(found, [0.1, 0.0, 0.2], atol=2e-5)
+    result = smallest_eps(classifier, x, y, "inf", 0.5, 1e-5)
+    np.testing.assert_allclose(result, [0.1, 0.0, 0.2], atol=2e-5)
     # a scan of two steps looks at 0.25 and 0.5 alone, and is documented to pass it over
     coarse = smallest_eps(classifier, x[:1], y[:1], "inf", 0.5, 1e-5, steps=2)
     np.testing.assert_allclose(coarse, [0.4], atol=2e-5)
@@ -210,9 +210,9 @@ def test_smallest_eps_where_accuracy_is_not_monotone() -> None:
 def test_smallest_eps_without_a_gradient_is_infinite() -> None:
     case = linear_case(20, scale=1e4)
     _, zero = FastGradient(case.classifier).directions(case.x, case.y)
-    found = smallest_eps(case.classifier, case.x, case.y, "inf", 0.5, 1e-3)
+    result = smallest_eps(case.classifier, case.x, case.y, "inf", 0.5, 1e-3)
     assert zero.any()
-    assert np.isinf(found[zero]).all()
+    assert np.isinf(result[zero]).all()
 
 
 def test_trap_minimal_stops_early_and_moves_wrong_images() -> None:
@@ -220,8 +220,8 @@ def test_trap_minimal_stops_early_and_moves_wrong_images() -> None:
 
     class Brighter(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            lead = x.mean(dim=(1, 2, 3)) - 0.75
-            return torch.stack([torch.zeros_like(lead), lead], dim=1)
+            margin = x.mean(dim=(1, 2, 3)) - 0.75
+            return torch.stack([torch.zeros_like(margin), margin], dim=1)
 
     classifier = Classifier(Brighter(), (1, 4, 4), 2)
     x = np.array([0.5, 0.8], dtype=np.float32).reshape(2, 1, 1, 1) * np.ones((1, 1, 4, 4), "f")
@@ -229,8 +229,8 @@ def test_trap_minimal_stops_early_and_moves_wrong_images() -> None:
     art = FastGradientMethod(classifier, eps=0.3, eps_step=0.1, minimal=True).generate(x, y)
     assert classifier.predict(art).argmax(1).tolist() == [0, 1]
     np.testing.assert_allclose(art.max(axis=(1, 2, 3)), [0.7, 0.9], atol=1e-6)
-    found = smallest_eps(classifier, x, y, "inf", 0.3, 1e-6)
-    np.testing.assert_allclose(found, [0.25, 0.0], atol=2e-6)
+    result = smallest_eps(classifier, x, y, "inf", 0.3, 1e-6)
+    np.testing.assert_allclose(result, [0.25, 0.0], atol=2e-6)
 
 
 def test_trap_predicted_labels_are_never_used(seeded: nn.Module, digits: Images) -> None:

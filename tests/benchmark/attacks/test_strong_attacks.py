@@ -68,9 +68,9 @@ def test_success_begins_at_the_exact_linf_distance(name: str) -> None:
         x, y = case.x[i : i + 1], case.y[i : i + 1]
         for share in (0.99, 1.01):
             eps = float(share * distance)
-            found = attack(case, name, eps=eps, **BOUNDED[name]).generate(x, y=y)
-            assert np.abs(found - x).max() <= eps + 1e-6
-            assert wrong(case, found, y)[0] == (share > 1)
+            result = attack(case, name, eps=eps, **BOUNDED[name]).generate(x, y=y)
+            assert np.abs(result - x).max() <= eps + 1e-6
+            assert wrong(case, result, y)[0] == (share > 1)
 
 
 @pytest.mark.parametrize("name", ["apgd", "autoattack"])
@@ -79,9 +79,9 @@ def test_success_begins_at_the_exact_l2_distance(name: str) -> None:
     for i, distance in enumerate(case.l2.min(1)):
         x, y = case.x[i : i + 1], case.y[i : i + 1]
         for share in (0.99, 1.01):
-            found = attack(case, name, eps=float(share * distance), norm=2).generate(x, y=y)
-            assert np.linalg.norm(found - x) <= share * distance * (1 + 1e-5)
-            assert wrong(case, found, y)[0] == (share > 1)
+            result = attack(case, name, eps=float(share * distance), norm=2).generate(x, y=y)
+            assert np.linalg.norm(result - x) <= share * distance * (1 + 1e-5)
+            assert wrong(case, result, y)[0] == (share > 1)
 
 
 @pytest.mark.parametrize("name", TARGETED)
@@ -101,9 +101,9 @@ def test_targeted_success_begins_at_the_exact_distance_of_the_target(
             x, y = case.x[i : i + 1], np.array([target])
             for share in (0.99, 1.05):
                 eps = float(share * case.linf[i, target])
-                found = attack(case, name, eps=eps, targeted=True, **TARGETED[name]).generate(x, y)
-                assert np.abs(found - x).max() <= eps + 1e-6
-                won = not wrong(case, found, y)[0]
+                result = attack(case, name, eps=eps, targeted=True, **TARGETED[name]).generate(x, y)
+                assert np.abs(result - x).max() <= eps + 1e-6
+                won = not wrong(case, result, y)[0]
                 assert not (won and share < 1)
                 reached += [won] if share > 1 else []
     # cross entropy pushes every other class down, not the one that is in the way
@@ -116,15 +116,15 @@ def test_targeted_autoattack_in_l2() -> None:
         x, target = case.x[i : i + 1], 1 - case.y[i : i + 1]
         for share in (0.99, 1.01):
             eps = float(share * distance)
-            found = attack(case, "autoattack", eps=eps, norm=2, targeted=True).generate(x, target)
-            assert np.linalg.norm(found - x) <= eps * (1 + 1e-5)
-            assert wrong(case, found, target)[0] == (share < 1)
+            result = attack(case, "autoattack", eps=eps, norm=2, targeted=True).generate(x, target)
+            assert np.linalg.norm(result - x) <= eps * (1 + 1e-5)
+            assert wrong(case, result, target)[0] == (share < 1)
 
 
 def test_targeted_autoattack_leaves_images_of_the_target_alone() -> None:
     case = linear_case(6)
-    found = attack(case, "autoattack", eps=0.1, targeted=True).generate(case.x, case.y)
-    assert np.array_equal(found, case.x)
+    result = attack(case, "autoattack", eps=0.1, targeted=True).generate(case.x, case.y)
+    assert np.array_equal(result, case.x)
     assert case.classifier.gradients == 0
 
 
@@ -248,10 +248,10 @@ def test_hopskipjump_comes_near_within_its_budget() -> None:
     ratios = []
     for queries in (150, 1000, 3000):
         case.classifier.reset_counts()
-        found = attack(case, "hopskipjump", queries=queries).generate(case.x, y=case.y)
+        result = attack(case, "hopskipjump", queries=queries).generate(case.x, y=case.y)
         assert case.classifier.forwards == 8 * queries
-        assert wrong(case, found, case.y).all()
-        ratios.append(np.median(sizes(case, found) / case.l2.min(1)))
+        assert wrong(case, result, case.y).all()
+        ratios.append(np.median(sizes(case, result) / case.l2.min(1)))
     assert 1 < ratios[2] < ratios[1] < 1.3 < ratios[0]
 
 
@@ -292,8 +292,8 @@ def test_targeted_reaches_the_target(name: str) -> None:
     for target in ("next", 2):
         spec = check_attack(Spec.of(name, eps, targeted=True, target=target, **few))
         ((_, result),) = craft([spec], case.classifier, case.x, case.y, np.arange(5), 0)
-        wanted = (case.y + 1) % 5 if target == "next" else np.full(5, 2)
-        assert (case.classifier.predict(result.images.numpy()).argmax(1) == wanted).mean() >= 0.8
+        expected = (case.y + 1) % 5 if target == "next" else np.full(5, 2)
+        assert (case.classifier.predict(result.images.numpy()).argmax(1) == expected).mean() >= 0.8
 
 
 def test_an_image_of_the_target_class_is_left_as_it_is(digits: Images, digits_lenet) -> None:
@@ -370,7 +370,7 @@ def test_parameters_are_written_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "params", "told"),
+    ("name", "params", "message"),
     [
         ("apgd", {"eps": 0.1, "loss": "mse"}, "ce or dlr"),
         ("apgd", {"eps": 0.1, "norm": 1}, "the norm"),
@@ -381,13 +381,13 @@ def test_parameters_are_written_out() -> None:
         ("deepfool", {"overshoot": -1}, "overshoot"),
     ],
 )
-def test_bad_parameters(name: str, params: dict[str, Any], told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_bad_parameters(name: str, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         attack(linear_case(1), name, **params)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("apgd:eps=0.1,loss=mse", "expected loss to be ce or dlr, got 'mse'"),
         ("hopskipjump:norm=1", "expected norm to be inf or 2, got 1"),
@@ -400,8 +400,8 @@ def test_bad_parameters(name: str, params: dict[str, Any], told: str) -> None:
         ("autoattack:eps=0.1,targeted=true,engine=stock", "ART's class takes no targets"),
     ],
 )
-def test_bad_values_are_told_before_anything_runs(text: str, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_bad_values_are_refused_before_anything_runs(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         check_attack(parse_spec(text))
 
 

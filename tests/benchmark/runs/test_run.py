@@ -170,7 +170,7 @@ def test_continues_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_target_that_the_data_lack_is_told_before_anything_runs(tmp_path: Path) -> None:
     attacks = [{"name": "fgsm", "eps": 0.1, "targeted": True, "target": 10}]
-    with pytest.raises(InputError, match="target must be `next` or a class below 10"):
+    with pytest.raises(InputError, match="expected target `next` or a class below 10"):
         run(Grid(name="g", attacks=attacks), out=tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
