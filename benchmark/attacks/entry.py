@@ -32,7 +32,7 @@ class AttackEntry(Entry):
     """One attack of the registry, or of a plug-in, before a grid gives it parameters.
 
     build: `package.module:object`, called with the classifier and the parameters as keywords;
-        returns an attack of ART's kind (`generate`) or a `steps.one_step.OneStep`.
+        returns an attack of ART's kind (`generate`) or a `steps.crafted.OneStep`.
     stock: the same for `engine: stock`, ART's own class; empty where there is no such choice.
     norm: the norm that bounds the attack, or that it minimises.
     bounded: it takes `eps`.

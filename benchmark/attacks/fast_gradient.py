@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,9 +26,8 @@ from benchmark.attacks.steps.checks import (
     as_norm,
     as_positive,
 )
-from benchmark.attacks.steps.crafted import Batch
+from benchmark.attacks.steps.crafted import Batch, OneStep
 from benchmark.attacks.steps.gradients import loss_gradient
-from benchmark.attacks.steps.one_step import OneStep
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
 
@@ -68,16 +66,7 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
 
         y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
         """
-        return next(self.generate_all(x, y, [self.eps]))
-
-    def generate_all(
-        self, x: FloatArray, y: Labels | None, eps: Sequence[float]
-    ) -> Iterator[FloatArray]:
-        """Yield the adversarial images [N, C, H, W] of each eps in turn, all from one gradient."""
-        budgets = [as_budget(e) for e in eps]
-        images = as_images(x)
-        direction, _ = self.directions(images, y)
-        return (self.moved(images, direction, budget) for budget in budgets)
+        return self.moved(as_images(x), self.directions(x, y)[0], self.eps)
 
     def directions(self, x: FloatArray, y: Labels | None) -> tuple[FloatArray, BoolArray]:
         """Return where each image moves, and whether its gradient is zero.
@@ -111,7 +100,7 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
         """Return adversarial images [N, C, H, W] of one eps, from what `directions` returned."""
         device = self.estimator.torch_device
         x_adv = self.step(
-            torch.from_numpy(x).to(device), torch.from_numpy(direction).to(device), eps
+            torch.from_numpy(x).to(device), torch.from_numpy(direction).to(device), as_budget(eps)
         )
         return x_adv.cpu().numpy()
 

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
-from benchmark.attacks.steps.crafted import Batch
-from benchmark.attacks.steps.one_step import OneStep
+from benchmark.attacks.steps.crafted import Batch, OneStep
 from estimators.classifier import Classifier
 from estimators.random_streams import stream
 

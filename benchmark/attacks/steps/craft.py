@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
+from art.attacks.attack import EvasionAttack
 
-from benchmark.attacks.adapters.generate import Generate
+from benchmark.attacks.entry import Passes
 from benchmark.attacks.lookup import attack_entry, shares_gradient
-from benchmark.attacks.steps.checks import FloatArray, IntArray
-from benchmark.attacks.steps.crafted import Attack, Batch, Crafted
-from benchmark.attacks.steps.one_step import OneStep
+from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
+from benchmark.attacks.steps.crafted import Batch, Crafted, OneStep
+from benchmark.attacks.steps.tensor_attack import TensorAttack
 from estimators.classifier import Classifier
 from estimators.errors import InputError
 from estimators.spec import Spec
@@ -29,33 +31,79 @@ def craft(
     attacks: checked specs; several must differ in eps alone.
     ids, seed: decide what is random, image by image, so that no chunk or order matters.
     """
-    labels = targets(attacks[0], y, classifier.nb_classes)
-    batch = Batch(x, y, labels, ids, seed)
+    batch = Batch(x, y, targets(attacks[0], y, classifier.nb_classes), ids, seed)
+    clean = torch.from_numpy(x).to(classifier.torch_device)
     families = [attacks] if shares_gradient(attacks[0]) else [[attack] for attack in attacks]
     for family in families:
         classifier.bind(ids, seed)
-        # before the attack is built: some of ART's classes ask the classifier then
+        # before the attack is built: some of ART's classes query the classifier then
         classifier.reset_counts()
-        budgets = [_eps(attack) for attack in family]
-        yield from zip(family, _build(family[0], classifier).craft(batch, budgets), strict=True)
+        attack = _build(family[0], classifier)
+        if isinstance(attack, OneStep):
+            direction, zero_gradient = attack.direction(batch)
+            passes = _passes(classifier, len(x))
+            for spec in family:
+                yield (
+                    spec,
+                    Crafted(attack.step(clean, direction, _eps(spec)), zero_gradient, passes),
+                )
+            continue
+        images = clean if attack is None else _generate(attack, family[0], classifier, batch)
+        passes = _passes(classifier, len(x))
+        zero_gradient = _zero_gradient(family[0], classifier, clean, batch)
+        yield family[0], Crafted(images, zero_gradient, passes)
 
 
-def _build(spec: Spec, classifier: Classifier) -> Attack:
-    """Build an attack that crafts; InputError for parameters that its class refuses."""
+def _build(spec: Spec, classifier: Classifier) -> OneStep | EvasionAttack | None:
+    """Build an attack; None for eps 0. InputError for parameters that its class refuses."""
     entry = attack_entry(spec)
     if shares_gradient(spec):
         spec = spec.without("eps")
     elif spec.get("eps") == 0.0:
-        return Generate(None, classifier, entry.uses_gradient, one_by_one=False)
+        return None
     try:
-        attack = entry.built(classifier, spec.kwargs)
+        return entry.built(classifier, spec.kwargs)
     except (TypeError, ValueError) as error:
         raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
-    if isinstance(attack, OneStep):
-        return attack
-    whole_batch = entry.whole_batch and spec.get("engine", "fast") == "fast"
-    one_by_one = classifier.random and not whole_batch
-    return Generate(attack, classifier, entry.uses_gradient, one_by_one)
+
+
+def _generate(
+    attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: Batch
+) -> torch.Tensor:
+    """Return the images of an attack with ART's interface.
+
+    Behind a random defence it gets one image at a time, so that each image keeps its own draws;
+    but for attacks that pass the whole batch through the defence at every step.
+    """
+    n = len(batch.x)
+    whole_batch = attack_entry(spec).whole_batch and spec.get("engine", "fast") == "fast"
+    size = 1 if classifier.random and not whole_batch else n
+    parts = []
+    for at in range(0, n, size):
+        part = slice(at, at + size)
+        ids = batch.ids[part]
+        classifier.bind(ids, batch.seed)
+        own = {"ids": ids, "seed": batch.seed} if isinstance(attack, TensorAttack) else {}
+        images = attack.generate(batch.x[part], y=batch.labels[part], **own)
+        parts.append(np.asarray(images, dtype=np.float32))
+    return torch.from_numpy(np.concatenate(parts)).to(classifier.torch_device)
+
+
+def _zero_gradient(
+    spec: Spec, classifier: Classifier, clean: torch.Tensor, batch: Batch
+) -> BoolArray:
+    """Return at which clean images [N] the loss gradient is zero in every pixel."""
+    if not attack_entry(spec).uses_gradient:
+        return np.zeros(len(clean), dtype=np.bool_)
+    classifier.bind(batch.ids, batch.seed)
+    gradient = classifier.input_gradient(clean, torch.from_numpy(batch.y).to(clean.device))
+    zero: BoolArray = (gradient == 0).flatten(1).all(1).cpu().numpy()
+    return zero
+
+
+def _passes(classifier: Classifier, n: int) -> Passes:
+    """Return the passes per image since the last `reset_counts`."""
+    return Passes(classifier.gradients / n, classifier.forwards / n)
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
@@ -76,8 +124,8 @@ def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
     return np.full_like(y, target)
 
 
-def _eps(spec: Spec) -> float | None:
-    """Return the eps of an attack that `check_attack` has passed; None where it has none."""
+def _eps(spec: Spec) -> float:
+    """Return the eps of an attack that `check_attack` has passed."""
     eps = spec.get("eps")
-    assert eps is None or isinstance(eps, float)
+    assert isinstance(eps, float)
     return eps

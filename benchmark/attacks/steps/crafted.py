@@ -1,10 +1,9 @@
-"""What every attack is given, and what it returns."""
+"""What an attack returns, and the attacks of one step, which return it for many eps at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
@@ -44,12 +43,13 @@ class Crafted:
     passes: Passes
 
 
-class Attack(Protocol):
-    """An attack on one classifier, ready for batches."""
+class OneStep(ABC):
+    """An attack that moves every image along one direction, which serves every eps."""
 
-    def craft(self, batch: Batch, budgets: Sequence[float | None]) -> Iterator[Crafted]:
-        """Yield the adversarial images of each eps in turn; None for an attack without eps.
+    @abstractmethod
+    def direction(self, batch: Batch) -> tuple[torch.Tensor, BoolArray]:
+        """Return where each image moves [N, C, H, W], and whether its gradient is zero [N]."""
 
-        The classifier counts passes since its last `reset_counts`, before the attack was built.
-        """
-        ...
+    @abstractmethod
+    def step(self, x: torch.Tensor, direction: torch.Tensor, eps: float) -> torch.Tensor:
+        """Return images x [N, C, H, W] moved by eps along the direction, within [0, 1]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -29,6 +30,12 @@ DEFENCES = [Spec("none"), Spec("quantize"), Spec.of("jpeg", quality=50)]
 EPS = [0.0, 1e-9, 1 / 255, 0.003, 8 / 255, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.7, 1.0, 2.5]
 
 
+def at_every(eps: Sequence[float], attack: FastGradient, part: Images) -> Iterator[np.ndarray]:
+    """The images of each eps, all from one gradient."""
+    direction, _ = attack.directions(part.x, part.y)
+    return (attack.moved(part.x, direction, budget) for budget in eps)
+
+
 def wrap(network: nn.Module, defence: Spec = DEFENCES[0]) -> Classifier:
     return Classifier(network, (1, 28, 28), 10, build_defence(defence))
 
@@ -47,7 +54,7 @@ def test_every_eps_equals_arts_generate(
 ) -> None:
     part = digits[:60]
     classifier = wrap(digits_lenet, defence)
-    ours = FastGradient(classifier, norm).generate_all(part.x, part.y, EPS)
+    ours = at_every(EPS, FastGradient(classifier, norm), part)
     for eps, result in zip(EPS, ours, strict=True):
         # ART divides by the norm of a step before it looks whether that is zero
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -93,7 +100,7 @@ def test_moving_is_arts_for_any_pixels(seed: int, eps: float, norm: float, power
 def test_numpy_floats_do_not_promote(seeded: nn.Module, digits: Images) -> None:
     part = digits[:5]
     attack = FastGradient(wrap(seeded))
-    plain, promoted = attack.generate_all(part.x, part.y, [0.15, np.float64(0.15)])
+    plain, promoted = at_every([0.15, np.float64(0.15)], attack, part)
     np.testing.assert_array_equal(plain, promoted)
     assert promoted.dtype == np.float32
     assert type(FastGradient(wrap(seeded), eps=np.float64(0.15)).eps) is float
@@ -103,19 +110,19 @@ def test_numpy_floats_do_not_promote(seeded: nn.Module, digits: Images) -> None:
 def test_budget_box_and_zero(digits_lenet: nn.Module, digits: Images, norm: float) -> None:
     part = digits[:40]
     attack = FastGradient(wrap(digits_lenet), norm)
-    for eps, result in zip(EPS, attack.generate_all(part.x, part.y, EPS), strict=True):
+    for eps, result in zip(EPS, at_every(EPS, attack, part), strict=True):
         assert result.min() >= 0 and result.max() <= 1
         change = (result.astype(np.float64) - part.x).reshape(len(part), -1)
         # the sum of pixel and step is rounded once, to 2^-24 in each pixel
         assert np.linalg.norm(change, norm, axis=1).max() <= eps * (1 + 1e-6) + 1e-4
         if norm == math.inf:
             assert np.abs(change).max() <= eps + 6e-8
-    np.testing.assert_array_equal(next(attack.generate_all(part.x, part.y, [0.0])), part.x)
+    np.testing.assert_array_equal(next(at_every([0.0], attack, part)), part.x)
 
 
 def test_one_gradient_serves_all(digits_lenet: nn.Module, digits: Images) -> None:
     classifier = wrap(digits_lenet)
-    list(FastGradient(classifier).generate_all(digits.x[:30], digits.y[:30], EPS))
+    list(at_every(EPS, FastGradient(classifier), digits[:30]))
     assert classifier.gradients == 30
 
 
