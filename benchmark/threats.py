@@ -1,79 +1,125 @@
-"""What an attacker knows, as grid files, the command line and the results name it."""
+"""What attackers know, as grid files, the command line and the results name it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
+from estimators.entries import Entry, table
 from estimators.errors import InputError, unknown
-from estimators.spec import Spec, parse_spec
+from estimators.spec import Spec, Value, parse_spec
 
-THREATS: dict[str, str] = {
-    "oblivious": "attacks the bare network, is scored behind the defence (the paper's setting)",
-    "adaptive": "attacks through the defence, backward by BPDA with the identity (ART's estimate)",
-    "adaptive-diff": "the same, backward through a differentiable stand-in where there is one",
-    "adaptive-eot": "the same, gradients averaged over k draws of a randomised defence",
-    "transfer": "crafted on another bare network, scored behind the defence",
-}
-# parameter, and its value where a grid names none
-PARAMETERS: Mapping[str, tuple[str, int | None]] = {
-    "adaptive-eot": ("k", 16),
-    "transfer": ("from", None),
-}
+
+@dataclass(frozen=True, kw_only=True)
+class ThreatEntry(Entry):
+    """One threat. It takes at most one parameter (`defaults`), of two that have a meaning.
+
+    `from` is the network to craft on, in the place of the one that is scored; it has no default.
+    `k` is the number of draws of a randomised defence that each gradient is averaged over.
+
+    sees_defence: the defence is part of what is attacked.
+    backward: how gradients come back through that defence: `identity` (BPDA), or `smooth`, through
+        a differentiable surrogate where there is one.
+    """
+
+    build: str = ""
+    sees_defence: bool = False
+    backward: Literal["identity", "surrogate"] = "identity"
+
+    @property
+    def param(self) -> str:
+        """Return the name of its parameter; empty where it has none."""
+        return next(iter(self.defaults), "")
+
+    @property
+    def crafted_elsewhere(self) -> bool:
+        """Return whether the attack is crafted on another network than the scored one."""
+        return self.param == "from"
+
+
+# from the weakest to the strongest
+THREATS: dict[str, ThreatEntry] = table(
+    ThreatEntry(
+        name="transfer",
+        summary="crafted on another bare network, scored behind the defence",
+        defaults={"from": None},
+    ),
+    ThreatEntry(
+        name="oblivious",
+        summary="attacks the bare network, is scored behind the defence (the paper's setting)",
+    ),
+    ThreatEntry(
+        name="adaptive",
+        summary="attacks through the defence, backward by BPDA with the identity (ART's estimate)",
+        sees_defence=True,
+    ),
+    ThreatEntry(
+        name="adaptive-diff",
+        summary="the same, backward through a differentiable surrogate where there is one",
+        sees_defence=True,
+        backward="surrogate",
+    ),
+    ThreatEntry(
+        name="adaptive-eot",
+        summary="the same, gradients averaged over k draws of a randomised defence",
+        defaults={"k": 16},
+        sees_defence=True,
+        backward="surrogate",
+    ),
+)
 
 
 @dataclass(frozen=True)
 class Threat:
-    """What an attacker knows.
+    """A threat with its parameter.
 
-    name: one of THREATS.
+    entry: its row of THREATS.
     k: draws that a gradient is averaged over.
-    source: the network that `transfer` crafts on.
+    source: the network that the attack is crafted on; None for the one that is scored.
     """
 
-    name: str
+    entry: ThreatEntry
     k: int = 1
     source: Spec | None = None
 
-    @property
-    def sees_defence(self) -> bool:
-        """Whether the defence is part of what is attacked."""
-        return self.name.startswith("adaptive")
-
 
 def threat_text(entry: str | Spec) -> str:
-    """A threat as the results name it: `adaptive`, `adaptive-eot[k=16]`, `transfer[from=resnet]`.
+    """Return a threat as the results name it: `adaptive`, `adaptive-eot[k=16]`.
 
     entry: NAME or NAME:PARAMETER=VALUE as on the command line, or a spec. The network of
-    `transfer` is written like `lenet:extra_layers=4`. Raises InputError for what cannot be.
+    `transfer` is written like `lenet:extra_layers=4`. Raises InputError for other texts.
     """
     spec = parse_spec(entry) if isinstance(entry, str) else entry
     if spec.name not in THREATS:
         raise unknown("threat", spec.name, THREATS)
-    param, default = PARAMETERS.get(spec.name, ("", None))
+    row = THREATS[spec.name]
     for name in spec.kwargs:
-        if name != param:
-            raise unknown(f"parameter of the threat {spec.name}", name, [param or "(none)"])
-    if not param:
+        if name != row.param:
+            raise unknown(f"parameter of the threat {spec.name}", name, [row.param or "(none)"])
+    if not row.param:
         return spec.name
-    value = spec.get(param, default)
-    if spec.name == "transfer":
+    value = spec.get(row.param, row.defaults[row.param])
+    _check(row, value)
+    return f"{spec.name}[{row.param}={value}]"
+
+
+def _check(row: ThreatEntry, value: Value) -> None:
+    if row.param == "from":
         if not isinstance(value, str) or not value:
-            raise InputError("threat transfer: which network? transfer:from=NAME")
+            raise InputError(f"threat {row.name}: which network? {row.name}:from=NAME")
     elif isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000:
-        raise InputError(f"threat {spec.name}: {param} must be 1 to 10000, found {value!r}")
-    return f"{spec.name}[{param}={value}]"
+        raise InputError(f"threat {row.name}: expected {row.param} to be 1 to 10000, got {value!r}")
 
 
 @cache
 def threat(text: str) -> Threat:
-    """What a text of `threat_text` says."""
-    found = re.fullmatch(r"([a-z-]+)(?:\[(k|from)=(.+)\])?", text)
-    if found is None or found[1] not in THREATS:
+    """Return the threat that a text of `threat_text` names."""
+    name, bracket, rest = text.partition("[")
+    param, _, value = rest.removesuffix("]").partition("=")
+    row = THREATS.get(name)
+    if row is None or param != row.param or (bracket and not rest.endswith("]")):
         raise unknown("threat", text, THREATS)
-    name, param, value = found.groups()
     if param == "k":
-        return Threat(name, k=int(value))
-    return Threat(name, source=parse_spec(value) if param else None)
+        return Threat(row, k=int(value))
+    return Threat(row, source=parse_spec(value) if param else None)

@@ -1,32 +1,37 @@
-"""AutoAttack: several attacks one after another, the worst case image by image."""
+"""AutoAttack: several attacks in sequence, the worst case per image."""
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+from art.attacks.evasion import AutoAttack as StockAutoAttack
 
+from benchmark.attacks import auto_pgd, deep_fool, square
 from benchmark.attacks.auto_pgd import AutoPGD
 from benchmark.attacks.deep_fool import DeepFool
 from benchmark.attacks.square import Square
-from benchmark.attacks.steps.checks import as_budget, as_count, as_two_or_inf
+from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_two_or_inf
 from benchmark.attacks.steps.projections import into_ball
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
-from estimators.classifier import Classifier
+from estimators.classifier import BATCH, Classifier
+from estimators.errors import InputError
 
 
 class AutoAttack(TensorAttack):
     """ART's choice of attacks after Croce and Hein 2020: APGD-CE, APGD-DLR, DeepFool, Square.
 
-    Each attacks what the ones before have left standing. DeepFool minimises the L2 norm; its
-    result is pulled into the ball and counts where it is still adversarial there. Square is
-    left out in L2. ART's class is the same sequence of ART's attacks, with their faults.
+    Each attacks the images on which those before it failed. DeepFool minimises the L2 norm; its
+    result is projected into the ball and counts where it is still adversarial. Square is left out
+    in L2. ART's class is the same sequence of ART's attacks, with their faults.
 
-    Targeted, success is the target itself, and DeepFool is left out: it goes to whichever
-    boundary is nearest. The ratio is that of the paper's equation 7, with the strongest other
-    class in the place of the true one. ART's `targeted` means something else: any wrong class,
-    looked for by way of each class in turn.
+    A targeted attack succeeds with its target alone, and leaves out DeepFool, which goes to the
+    nearest boundary. The ratio is that of the paper's equation 7, with the strongest other class in
+    the place of the true one. ART's `targeted` means something else: it tries each class in turn
+    and accepts any wrong one.
     """
 
     def __init__(
@@ -48,8 +53,8 @@ class AutoAttack(TensorAttack):
         self.nb_random_init = as_count(nb_random_init, "nb_random_init", 0)
 
     def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
-        """Images that are wrong already (or the target, if targeted) stay as they are."""
-        found = x.clone()
+        """Run all parts; images that are wrong already (or the target) stay unchanged."""
+        x_adv = x.clone()
         left = (self.margin(x, y) >= 0).nonzero().flatten()
         for part in self._parts():
             if not len(left):
@@ -58,9 +63,9 @@ class AutoAttack(TensorAttack):
             image = part.attack(x[left], y[left], own)
             image = into_ball(x[left], image, self.eps, self.norm)
             won = self.margin(image, y[left]) < 0
-            found[left[won]] = image[won]
+            x_adv[left[won]] = image[won]
             left = left[~won]
-        return found
+        return x_adv
 
     def _parts(self) -> Iterator[TensorAttack]:
         for loss in ("ce", "dlr"):
@@ -77,3 +82,25 @@ class AutoAttack(TensorAttack):
             yield DeepFool(self.estimator)
         if self.norm == math.inf:
             yield Square(self.estimator, self.eps, self.queries, targeted=self.targeted)
+
+
+def stock(
+    classifier: Classifier, queries: int, targeted: bool = False, **params: Any
+) -> StockAutoAttack:
+    """Build ART's own class with the parts that it would make itself, and our parameters.
+
+    `check_attack` refuses targets. Raises InputError without the package multiprocess.
+    """
+    if importlib.util.find_spec("multiprocess") is None:
+        raise InputError(
+            "attack autoattack: ART's class needs the package multiprocess, which ART does not"
+            " declare: install it, or leave engine: stock out"
+        )
+    bounds = {"eps": params["eps"], "norm": as_norm(params["norm"])}
+    parts = [
+        *(auto_pgd.stock(classifier, loss=loss, **params) for loss in auto_pgd.LOSSES),
+        deep_fool.stock(classifier, overshoot=1e-3, max_iter=100),
+        square.stock(classifier, queries, **bounds),
+    ]
+    step = 2 * params["eps"]
+    return StockAutoAttack(classifier, attacks=parts, eps_step=step, batch_size=BATCH, **bounds)

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from art.attacks.evasion import AutoProjectedGradientDescent
 from torch.nn import functional
 
-from benchmark.attacks.steps.checks import as_budget, as_count, as_two_or_inf
+from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_two_or_inf
 from benchmark.attacks.steps.projections import each, into_ball, lengths
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack, uniform
-from estimators.classifier import Classifier
+from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 
-LOSSES = ("ce", "dlr")
-# Algorithm 1 of the paper: momentum, and the share of steps that must gain
+# the losses, and ART's names for them
+LOSSES = {"ce": "cross_entropy", "dlr": "difference_logits_ratio"}
+# Algorithm 1 of the paper: momentum, and the share of steps that must increase the loss
 MOMENTUM, GAIN = 0.75, 0.75
 
 
 class AutoPGD(TensorAttack):
     """APGD (Croce and Hein 2020, Algorithm 1) in the Linf or the L2 ball.
 
-    ART's class returns its last point, even where an earlier one was adversarial; cannot compute
-    the DLR loss for fewer than three classes; compares losses the wrong way round in the first
-    step of a targeted attack; has the untargeted ratio for targets, too, which is constant where
-    the target comes third; and asks a copy of the classifier, which counts nothing. Here an
-    adversarial point is kept once it is met, and the image leaves.
+    Faults of ART's class: it returns its last point, even where an earlier one was adversarial. It
+    cannot compute the DLR loss for fewer than three classes. It compares losses the wrong way
+    round in the first step of a targeted attack. It uses the untargeted ratio for targets, which is
+    constant where the target has the third largest logit. It queries a copy of the classifier,
+    which counts nothing. Here an image leaves the batch with its first adversarial point.
     """
 
     def __init__(
@@ -46,15 +49,15 @@ class AutoPGD(TensorAttack):
         super().__init__(estimator, targeted)
         self.norm = as_two_or_inf(norm, "APGD")
         if loss not in LOSSES:
-            raise InputError(f"attack: loss must be ce or dlr, found {loss!r}")
+            raise InputError(f"attack: expected loss to be ce or dlr, got {loss!r}")
         self.loss = loss
         self.eps = as_budget(eps)
         self.max_iter = as_count(max_iter, "max_iter", 1)
         self.nb_random_init = as_count(nb_random_init, "nb_random_init", 0)
 
     def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
-        """All runs; each one only on images that still stand, wrong ones stay as they are."""
-        found = x.clone()
+        """Run from each start, on images that are not adversarial yet; others stay unchanged."""
+        x_adv = x.clone()
         left = (self.margin(x, y) >= 0).nonzero().flatten()
         for _ in range(max(1, self.nb_random_init)):
             if not len(left):
@@ -65,83 +68,85 @@ class AutoPGD(TensorAttack):
                 noise = uniform([streams[i] for i in left.tolist()], x.shape[1:], x.device)
                 start = self._within(centre, centre + self._scaled(noise))
             image, hit = self._run(centre, y[left], start)
-            found[left] = image
+            x_adv[left] = image
             left = left[~hit]
-        return found
+        return x_adv
 
     def _run(
         self, x: torch.Tensor, y: torch.Tensor, start: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One run: an adversarial point, or the one with the largest loss; and which they are."""
-        adversarial, hits = start.clone(), torch.zeros_like(y, dtype=torch.bool)
-        here, alive = start, torch.arange(len(x), device=x.device)
-        loss, gradient, hit = self._look(here, y)
-        best, most, steepest = here, loss, gradient
-        before, step = here, torch.full_like(loss, 2 * self.eps)
-        gained, kept = torch.zeros_like(loss), torch.zeros_like(hit)
-        most_then = most
+        """Return an adversarial point, or the one with the largest loss; and where it is which."""
+        result, hits = start.clone(), torch.zeros_like(y, dtype=torch.bool)
+        x_adv, alive = start, torch.arange(len(x), device=x.device)
+        loss, gradient, hit = self._evaluate(x_adv, y)
+        best, best_loss, best_gradient = x_adv, loss, gradient
+        previous, step = x_adv, torch.full_like(loss, 2 * self.eps)
+        increases, halved = torch.zeros_like(loss), torch.zeros_like(hit)
+        checked_loss, last_check = best_loss, 0
         checks = checkpoints(self.max_iter)
-        last = 0
         for k in range(1, self.max_iter + 1):
-            adversarial[alive[hit]], hits[alive[hit]] = here[hit], True
+            result[alive[hit]], hits[alive[hit]] = x_adv[hit], True
             if hit.any():
                 go = ~hit
-                alive, here, before, loss, gradient = (
-                    t[go] for t in (alive, here, before, loss, gradient)
+                alive, x_adv, previous, loss, gradient, step = (
+                    t[go] for t in (alive, x_adv, previous, loss, gradient, step)
                 )
-                best, most, steepest, step = (t[go] for t in (best, most, steepest, step))
-                gained, kept, most_then = (t[go] for t in (gained, kept, most_then))
+                best, best_loss, best_gradient = (t[go] for t in (best, best_loss, best_gradient))
+                increases, halved, checked_loss = (t[go] for t in (increases, halved, checked_loss))
             if not len(alive) or k == self.max_iter:
                 break
             centre = x[alive]
-            ahead = self._within(centre, here + each(step) * self._direction(gradient))
+            x_next = self._within(centre, x_adv + each(step) * self._direction(gradient))
             if k > 1:
-                inertia = (1 - MOMENTUM) * (here - before)
-                ahead = self._within(centre, here + MOMENTUM * (ahead - here) + inertia)
-            before, here, was = here, ahead, loss
-            loss, gradient, hit = self._look(here, y[alive])
-            gained += loss > was
-            better = loss > most
-            most = torch.where(better, loss, most)
-            best = torch.where(each(better), here, best)
-            steepest = torch.where(each(better), gradient, steepest)
+                inertia = (1 - MOMENTUM) * (x_adv - previous)
+                x_next = self._within(centre, x_adv + MOMENTUM * (x_next - x_adv) + inertia)
+            previous, x_adv, previous_loss = x_adv, x_next, loss
+            loss, gradient, hit = self._evaluate(x_adv, y[alive])
+            increases += loss > previous_loss
+            better = loss > best_loss
+            best_loss = torch.where(better, loss, best_loss)
+            best = torch.where(each(better), x_adv, best)
+            best_gradient = torch.where(each(better), gradient, best_gradient)
             if k in checks:
                 # conditions 1 and 2 of section 3.2.1
-                halve = (gained < GAIN * (k - last)) | (~kept & (most_then >= most))
+                halve = (increases < GAIN * (k - last_check)) | (
+                    ~halved & (checked_loss >= best_loss)
+                )
                 step = torch.where(halve, step / 2, step)
                 back = each(halve & ~hit)
-                here, before = torch.where(back, best, here), torch.where(back, best, before)
-                gradient = torch.where(back, steepest, gradient)
-                loss = torch.where(back.flatten(), most, loss)
-                kept, most_then, last = halve, most, k
-                gained = torch.zeros_like(gained)
-        adversarial[alive] = best
-        return adversarial, hits
+                x_adv = torch.where(back, best, x_adv)
+                previous = torch.where(back, best, previous)
+                gradient = torch.where(back, best_gradient, gradient)
+                loss = torch.where(back.flatten(), best_loss, loss)
+                halved, checked_loss, last_check = halve, best_loss, k
+                increases = torch.zeros_like(increases)
+        result[alive] = best
+        return result, hits
 
-    def _look(
+    def _evaluate(
         self, x: torch.Tensor, y: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Loss [N] that is to grow, its gradient [N, C, H, W], and success [N], mean over draws."""
-        losses, gradients, leads = [], [], []
+        """Return the loss [N] to increase, its gradient, and success [N]; means over the draws."""
+        losses, gradients, margins = [], [], []
         for leaf, logits in self.estimator.passes(x):
             loss = self._loss(logits, y)
             gradients.append(torch.autograd.grad(loss.sum(), leaf)[0])
             losses.append(loss.detach())
-            leads.append(self.lead(logits.detach(), y))
-        loss, gradient, lead = (torch.stack(t).mean(0) for t in (losses, gradients, leads))
-        return loss, gradient.contiguous().nan_to_num_(), lead < 0
+            margins.append(self.logit_margin(logits.detach(), y))
+        loss, gradient, margin = (torch.stack(t).mean(0) for t in (losses, gradients, margins))
+        return loss, gradient.contiguous().nan_to_num_(), margin < 0
 
     def _loss(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         if self.loss == "ce":
             loss = functional.cross_entropy(logits, y, reduction="none")
             return -loss if self.targeted else loss
-        lead = self.lead(logits, y)
+        margin = self.logit_margin(logits, y)
         top = logits.topk(min(4, logits.shape[1]), dim=1).values
         if top.shape[1] < (4 if self.targeted else 3):
-            # with fewer logits the ratio may be constant: what is below the line is what is above
-            return -lead
-        below = (top[:, 2] + top[:, 3]) / 2 if self.targeted else top[:, 2]
-        return -lead / (top[:, 0] - below + 1e-12)
+            # with fewer logits the ratio may be constant: numerator and denominator are equal
+            return -margin
+        other = (top[:, 2] + top[:, 3]) / 2 if self.targeted else top[:, 2]
+        return -margin / (top[:, 0] - other + 1e-12)
 
     def _direction(self, gradient: torch.Tensor) -> torch.Tensor:
         if self.norm == math.inf:
@@ -156,8 +161,21 @@ class AutoPGD(TensorAttack):
 
 
 def checkpoints(max_iter: int) -> set[int]:
-    """The steps at which the pace is judged (section 3.2.1)."""
+    """Return the steps after which the step size may be halved (section 3.2.1)."""
     shares = [0.0, 0.22]
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
     return {math.ceil(round(share * max_iter, 9)) for share in shares[1:]}
+
+
+def stock(classifier: Classifier, **params: Any) -> AutoProjectedGradientDescent:
+    """Build ART's own class."""
+    params["norm"] = as_norm(params["norm"])
+    return AutoProjectedGradientDescent(
+        classifier,
+        loss_type=LOSSES[params.pop("loss")],
+        eps_step=2 * params["eps"],
+        batch_size=BATCH,
+        verbose=False,
+        **params,
+    )

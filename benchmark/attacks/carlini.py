@@ -1,4 +1,4 @@
-"""The Carlini and Wagner L2 attack on tensors, with the binary search mended."""
+"""The Carlini and Wagner L2 attack on tensors, with ART's binary search fixed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from benchmark.attacks.steps.checks import (
     as_classifier,
     as_count,
     as_flag,
+    as_positive,
 )
 from benchmark.attacks.steps.projections import each
-from benchmark.attacks.steps.tensor_attack import LEAD, lead
+from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, logit_margin
 from estimators.classifier import BATCH, Classifier
-from estimators.errors import InputError
 
-# x = 1/2 + tanh(w) / (2 SQUEEZE): the paper's footnote 8 (scale by 1/2 + epsilon), taken far
-# enough that the slope at black and white pixels does not vanish. With ART's 0.999999 a step of
-# 0.01 needs hundreds of iterations to lift a black pixel.
+# x = 1/2 + tanh(w) / (2 SQUEEZE): the paper's footnote 8 (scale by 1/2 + epsilon), with an epsilon
+# for which the slope at black and white pixels does not vanish. With ART's 0.999999, steps of 0.01
+# need hundreds of iterations to change a black pixel.
 SQUEEZE = 0.9
-# First steps move an image by this share of its estimated distance.
+# The first steps move an image by this share of its estimated distance.
 STEP = 0.5
-# An image that comes closer by less than this share in a step of the binary search is finished.
+# An image leaves when a step of the binary search shortens its distance by less than this share.
 PROGRESS = 2e-3
 # The upper bound on c in the paper's own code.
 CONST_MAX = 1e10
@@ -38,15 +38,15 @@ MOMENTUM, SQUARES, TINY = 0.9, 0.999, 1e-8
 class CarliniL2(CarliniL2Method):  # type: ignore[misc]
     """C&W's L2 attack (Carlini and Wagner 2017, sections V and VI.A).
 
-    Minimises |x' - x|^2 + c f(x') for each image, f(x') = max(z_y - max z_other + confidence, 0)
+    Minimise |x' - x|^2 + c f(x') for each image, f(x') = max(z_y - max z_other + confidence, 0)
     (targeted: z_other and z_y change places), over the change of variable of section V.B by Adam
-    (Kingma and Ba 2015), the paper's own optimiser, and searches c by bisection. ART's class has
-    a line search instead, and the lower bound of its bisection aliases the constant, so that it
-    ends several percent above the optimum (`tests/test_carlini.py`).
+    (Kingma and Ba 2015), the paper's own optimiser, and search c by bisection. ART's class uses a
+    line search, and the lower bound of its bisection is the same array as the constant, so that it
+    ends several percent above the optimum (`tests/benchmark/attacks/test_carlini.py`).
 
-    Unlike the paper's code: Adam's rate falls along a cosine; rate and first c are estimated for
-    each image from one gradient unless they are given; images leave the batch once the search
-    brings them no closer; a tie is no success (`LEAD`).
+    Differences from the paper's code: Adam's rate follows a cosine. Rate and first c are estimated
+    per image from one gradient, unless they are given. Images leave the batch once the search
+    brings them no closer. A tie does not count as success (`MIN_MARGIN`).
     """
 
     attack_params = [
@@ -70,11 +70,11 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
         initial_const: float | None = None,
         batch_size: int = BATCH,
     ) -> None:
-        """confidence: kappa, the lead in logits that a wrong class must reach.
+        """confidence: kappa, the margin in logits that a wrong class must reach.
 
-        learning_rate: Adam's first rate in tanh space; None estimates it for each image.
-        binary_search_steps: at most so many values of c. max_iter: Adam's iterations for each.
-        initial_const: the first c; None estimates it for each image.
+        learning_rate: Adam's first rate in tanh space; None estimates it per image.
+        binary_search_steps: values of c at most. max_iter: Adam's iterations for each.
+        initial_const: the first c; None estimates it per image.
         Raises InputError for parameters out of range.
         """
         super().__init__(
@@ -86,21 +86,25 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
             batch_size=as_count(batch_size, "batch_size", 1),
             verbose=False,
         )
-        self.learning_rate = _positive(learning_rate, "learning_rate")
-        self.initial_const = _positive(initial_const, "initial_const")
+        self.learning_rate = learning_rate
+        if learning_rate is not None:
+            self.learning_rate = as_positive(learning_rate, "learning_rate")
+        self.initial_const = initial_const
+        if initial_const is not None:
+            self.initial_const = as_positive(initial_const, "initial_const")
 
     def generate(self, x: FloatArray, y: Labels | None = None) -> FloatArray:
-        """Adversarial images float32 [N, C, H, W] of images x in [0, 1].
+        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
 
         y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
-        An image that is adversarial already, or for which none was found, comes back as it is.
+        An image that is adversarial already, or never becomes so, stays unchanged.
         """
         return joined(
             [self._attack(*part) for part in batches(self.estimator, x, y, self.batch_size)]
         )
 
     def _attack(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """The binary search over c (section VI.A), for all images of a batch at once."""
+        """Search c by bisection (section VI.A), for all images of a batch at once."""
         own = functional.one_hot(y, self.estimator.nb_classes).bool()
         excess, gradient = self._excess_gradient(x, own, torch.ones_like(y, dtype=x.dtype))
         const, rate = self._first_guess(x, excess, gradient)
@@ -124,7 +128,7 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
     def _first_guess(
         self, x: torch.Tensor, excess: torch.Tensor, gradient: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The first c [N] and Adam's rate [N], as if the logits were linear.
+        """Return the first c [N] and Adam's rate [N], as if the logits were linear.
 
         Then the nearest adversarial image is at d = f / |grad f|, and c = 2 d / |grad f| is the
         smallest constant that reaches it; twice that leaves room for a gradient that fades.
@@ -144,9 +148,9 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
     def _minimise(
         self, x: torch.Tensor, own: torch.Tensor, const: torch.Tensor, rate: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Adam for one c an image: the nearest adversarial images met, and their L2 distances.
+        """Run Adam with one c per image; return the nearest adversarial images, L2 distances.
 
-        A distance is inf where none was met.
+        A distance is inf where no point was adversarial.
         """
         best, nearest = x, torch.full_like(const, math.inf)
         limit = math.atanh(SQUEEZE)
@@ -174,26 +178,18 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
     def _excess_gradient(
         self, x: torch.Tensor, own: torch.Tensor, weight: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """f before it is cut off at zero [N], and the gradient of weight * max(f, 0) at x.
+        """Return f before it is clipped at zero [N], and the gradient of weight * max(f, 0) at x.
 
-        One backward pass for all images, whatever their labels. own: bool [N, classes], True at
-        the label. An image is adversarial where f <= 0; `LEAD` is part of f.
+        One backward pass serves all images. own: bool [N, classes], True at the label. An image is
+        adversarial where f <= 0; `MIN_MARGIN` is part of f.
         """
         excesses, gradients = [], []
         for leaf, logits in self.estimator.passes(x):
-            needed = self.confidence + LEAD * logits.detach().abs().amax(dim=1)
-            excess = lead(logits, own, self.targeted) + needed
+            needed = self.confidence + MIN_MARGIN * logits.detach().abs().amax(dim=1)
+            excess = logit_margin(logits, own, self.targeted) + needed
             (gradient,) = torch.autograd.grad((weight * excess.clamp_min(0)).sum(), leaf)
             excesses.append(excess.detach())
             gradients.append(gradient)
         if len(excesses) == 1:
             return excesses[0], gradients[0].contiguous()
         return torch.stack(excesses).mean(0), torch.stack(gradients).mean(0)
-
-
-def _positive(value: float | None, name: str) -> float | None:
-    if value is None:
-        return None
-    if not as_budget(value, name) > 0:
-        raise InputError(f"attack: {name} must be positive, found {value!r}")
-    return float(value)

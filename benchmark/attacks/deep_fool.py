@@ -1,53 +1,55 @@
-"""DeepFool: step after step to the nearest boundary of the linearised network."""
+"""DeepFool: repeated steps to the nearest boundary of the linearised network."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from art.attacks.evasion import DeepFool as StockDeepFool
 
 from benchmark.attacks.steps.checks import as_budget, as_count
 from benchmark.attacks.steps.projections import each
-from benchmark.attacks.steps.tensor_attack import LEAD, Streams, TensorAttack
-from estimators.classifier import Classifier
+from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack
+from estimators.classifier import BATCH, Classifier
 
-# halvings of the way back to the image: the distance is found to a thousandth
+# bisection steps back towards the image: the distance is then exact to a thousandth
 HALVINGS = 10
 
 
 class DeepFool(TensorAttack):
-    """DeepFool in L2 (Moosavi-Dezfooli et al. 2016, Algorithm 2), for images that are right.
+    """DeepFool in L2 (Moosavi-Dezfooli et al. 2016, Algorithm 2), for correctly classified images.
 
-    ART's class does not look at the labels: it drives an image that is wrong already away from
-    its wrong class, often into the right one. Here the true class is what an image is driven
-    from. The overshoot is part of every step, as in the authors' code, and the point that is
-    found is drawn back towards the image by halving, as long as it stays adversarial.
+    ART's class ignores the labels: it moves a misclassified image away from its wrong class, often
+    into the right one. Here an image moves away from its true class. The overshoot is part of every
+    step, as in the authors' code. At the end a bisection moves the adversarial point back towards
+    the image, as long as it stays adversarial.
     """
 
     def __init__(self, estimator: Classifier, max_iter: int = 50, overshoot: float = 0.02) -> None:
-        """overshoot: how much longer a step is than to the boundary."""
+        """max_iter: steps at most. overshoot: by what share a step passes the boundary."""
         super().__init__(estimator)
         self.max_iter = as_count(max_iter, "max_iter", 1)
         self.overshoot = as_budget(overshoot, "overshoot")
 
     def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
-        """Images that are wrong already, or that never turn, come back as they are."""
-        found = x.clone()
+        """Return adversarial images; those that are wrong already, or never so, are unchanged."""
+        result = x.clone()
         left = (self.margin(x, y) >= 0).nonzero().flatten()
-        here = x[left]
+        x_adv = x[left]
         for _ in range(self.max_iter):
             if not len(left):
                 break
-            step = self._to_boundary(here, y[left]) * (1 + self.overshoot)
-            here = (here + step).clamp_(0, 1)
-            done = self._clear(here, y[left])
+            step = self._to_boundary(x_adv, y[left]) * (1 + self.overshoot)
+            x_adv = (x_adv + step).clamp_(0, 1)
+            done = self._is_adversarial(x_adv, y[left])
             if done.any():
-                found[left[done]] = self._nearer(x[left[done]], here[done], y[left[done]])
-            left, here = left[~done], here[~done]
-        return found
+                result[left[done]] = self._bisect(x[left[done]], x_adv[done], y[left[done]])
+            left, x_adv = left[~done], x_adv[~done]
+        return result
 
     def _to_boundary(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """The shortest step [N, C, H, W] to another class, if the logits were linear."""
+        """Return the shortest step [N, C, H, W] to another class, if the logits were linear."""
         logits, gradients = self._jacobian(x)
         rows = torch.arange(len(x), device=x.device)
         away = gradients - gradients[rows, y][:, None]
@@ -56,13 +58,13 @@ class DeepFool(TensorAttack):
         own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
         distance = (gap.abs() / length).masked_fill(own, math.inf)
         nearest = distance.argmin(1)
-        # a point on the boundary itself must move, too
+        # a point on the boundary must move, too
         size = distance[rows, nearest].clamp_min(1e-6) / length[rows, nearest]
         step: torch.Tensor = each(size) * away[rows, nearest]
         return step
 
     def _jacobian(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits [N, classes] and their gradients [N, classes, C, H, W], mean over draws."""
+        """Return logits [N, classes] and gradients [N, classes, C, H, W], means over draws."""
         classes = self.estimator.nb_classes
         values, gradients = [], []
         for leaf, logits in self.estimator.passes(x):
@@ -75,17 +77,25 @@ class DeepFool(TensorAttack):
             gradients.append(torch.stack(one, 1))
         return torch.stack(values).mean(0), torch.stack(gradients).mean(0)
 
-    def _clear(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Which images are adversarial by more than rounding [N]."""
+    def _is_adversarial(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return which images [N] are adversarial by more than rounding."""
         self.estimator.forwards += len(x)
         logits = self.estimator.logits(self.estimator.defended(x))
-        clear: torch.Tensor = self.lead(logits, y) < -LEAD * logits.abs().amax(1)
-        return clear
+        adversarial: torch.Tensor = self.logit_margin(logits, y) < -MIN_MARGIN * logits.abs().amax(
+            1
+        )
+        return adversarial
 
-    def _nearer(self, x: torch.Tensor, found: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def _bisect(self, x: torch.Tensor, x_adv: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the adversarial points nearest to x on the lines from x to x_adv."""
         low, high = torch.zeros_like(x[:, :1, :1, :1]), torch.ones_like(x[:, :1, :1, :1])
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            wrong = each(self._clear(x + middle * (found - x), y))
+            wrong = each(self._is_adversarial(x + middle * (x_adv - x), y))
             low, high = torch.where(wrong, low, middle), torch.where(wrong, middle, high)
-        return torch.where(high < 1, x + high * (found - x), found).clamp_(0, 1)
+        return torch.where(high < 1, x + high * (x_adv - x), x_adv).clamp_(0, 1)
+
+
+def stock(classifier: Classifier, overshoot: float, **params: Any) -> StockDeepFool:
+    """Build ART's own class."""
+    return StockDeepFool(classifier, epsilon=overshoot, batch_size=BATCH, verbose=False, **params)

@@ -1,49 +1,94 @@
-"""What the planner and the evaluation must know of an attack."""
+"""What the planner, the harness and the time estimate must know of an attack."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-Builder = Callable[[Any, dict[str, Any]], Any]
+from estimators.entries import Entry, load_object
+from estimators.spec import Value
+
+Params = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class AttackEntry:
-    """An attack before a grid gives it parameters.
+class Passes(NamedTuple):
+    """Passes through the network that an attack takes per image.
 
-    build: makes the ART attack from a classifier and parameters.
-    norm: the norm that bounds it, or that it minimises.
-    bounded: takes `eps`.
-    shares_gradient: attacks that differ in eps alone share one gradient.
-    whole_batch: at every step the whole batch passes the defence; others let images drop out, and
-        meet a randomised defence image by image, so that each image keeps its own chance.
-    uses_gradient: looks at gradients.
-    ignores_model: looks at nothing at all, and so is the same for every threat.
-    defaults: parameters and their values where a grid names none.
-    optional: further parameters, likewise, but recorded only where a grid names them.
-    allowed: the values of parameters that have a few, as text.
-    resolve_defaults: what parameters that are None become, from all parameters and eps.
-    stock_targets: ART's class takes targets, too.
-    about: one line for `bench list`.
+    gradients: backward passes, each with its forward pass. forwards: forward passes alone.
     """
 
-    build: Builder
-    norm: str
-    about: str
+    gradients: float = 0.0
+    forwards: float = 0.0
+
+
+def default_passes(params: Params, classes: int) -> Passes:
+    """Return one gradient per iteration, as far as `max_iter` tells the number of iterations."""
+    return Passes(gradients=float(params.get("max_iter") or 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackEntry(Entry):
+    """One attack of the registry, or of a plug-in, before a grid gives it parameters.
+
+    build: `package.module:object`, called with the classifier and the parameters as keywords;
+        returns an attack of ART's kind (`generate`) or a `steps.crafted.OneStep`.
+    stock: the same for `engine: stock`, ART's own class; empty where there is no such choice.
+    norm: the norm that bounds the attack, or that it minimises.
+    bounded: it takes `eps`.
+    shares_gradient: `build` gives a `OneStep`: attacks that differ in eps alone share one gradient.
+    whole_batch: at every step the whole batch passes the defence. Other attacks let images drop
+        out, and meet a randomised defence image by image, so that each image keeps its own draws.
+    uses_gradient: it computes gradients.
+    ignores_model: it never asks the classifier, so it is the same under every threat.
+    optional: parameters like `defaults`, but recorded only where a grid names them.
+    allowed: for parameters with few possible values, these values as text.
+    resolve_defaults: `package.module:function` from all parameters, eps included, to those whose
+        default depends on others; empty where there are none.
+    stock_defaults: what `engine: stock` has in the place of `defaults`; empty where these serve.
+    stock_targets: ART's class takes targets, too.
+    passes: from all parameters and the number of classes to the passes expected per image. Where
+        images drop out once they are adversarial, it is the mean over images. An attack that asks
+        the network image by image states more, in proportion to its time.
+    """
+
+    stock: str = ""
+    norm: str = "inf"
     bounded: bool = True
     shares_gradient: bool = False
     whole_batch: bool = False
     uses_gradient: bool = True
     ignores_model: bool = False
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    optional: Mapping[str, Any] = field(default_factory=dict)
+    optional: Mapping[str, Value] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    resolve_defaults: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    resolve_defaults: str = ""
+    stock_defaults: Mapping[str, Value] = field(default_factory=dict)
     stock_targets: bool = True
+    passes: Callable[[Params, int], Passes] = default_passes
+
+    def modules(self) -> list[str]:
+        """Return the modules of `build`, `stock` and `resolve_defaults`."""
+        names = (self.build, self.stock, self.resolve_defaults)
+        return [name.partition(":")[0] for name in names if name]
 
     @property
-    def params(self) -> dict[str, Any]:
-        """All parameters but eps, with what they are where a grid names none."""
+    def params(self) -> dict[str, Value]:
+        """All parameters but eps, each with its value where a grid names none."""
         return {**self.defaults, **self.optional}
+
+    def resolved(self, given: Params) -> dict[str, Any]:
+        """Return the given parameters and all others with the values that they then have."""
+        stock = given.get("engine") == "stock" and self.stock_defaults
+        params = {**(self.stock_defaults if stock else self.defaults), **given}
+        if self.resolve_defaults and params.get("eps"):
+            params |= load_object(self.resolve_defaults)(params)
+        return params
+
+    def built(self, classifier: Any, given: Params) -> Any:
+        """Build the attack on a classifier; ART's own class with `engine: stock`."""
+        params = self.resolved(given)
+        if not self.stock:
+            return self.load()(classifier, **params)
+        stock = params.pop("engine", "fast") == "stock"
+        params.pop("target", None)  # the harness turns it into labels
+        return (load_object(self.stock) if stock else self.load())(classifier, **params)

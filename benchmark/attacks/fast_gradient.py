@@ -1,19 +1,19 @@
-"""The fast gradient method: one gradient for every eps, equal to ART's images bit for bit."""
+"""The fast gradient method: one gradient for every eps, bit for bit the images of ART."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from art.attacks.evasion import FastGradientMethod
-from art.defences.preprocessor.preprocessor import Preprocessor
 from art.utils import projection, to_categorical
-from torch.nn import functional
 
 from benchmark.attacks.steps.checks import (
+    BoolArray,
     FloatArray,
     IntArray,
     Labels,
@@ -24,21 +24,21 @@ from benchmark.attacks.steps.checks import (
     as_images,
     as_labels,
     as_norm,
+    as_positive,
 )
+from benchmark.attacks.steps.crafted import Batch, OneStep
+from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
-from estimators.defences.backward import DefenceWithBackward
-from estimators.errors import InputError
-
-BoolArray = npt.NDArray[np.bool_]
 
 
-class FastGradient(FastGradientMethod):  # type: ignore[misc]
-    """FGSM and its kin in other norms (Goodfellow et al. 2015) as ART computes them.
+class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
+    """FGSM and the same in other norms (Goodfellow et al. 2015), as ART computes them.
 
-    Every image equals what ART's class gives with the same classifier and batch size. Without
-    ART's `minimal` (it adds floats, so it stops a step early, and it shifts images that are wrong
-    already: see `smallest_eps`) and `num_random_init` (it draws from NumPy's global state).
+    Every image equals that of ART's class with the same classifier and batch size. Two options of
+    ART are left out: `minimal`, which adds floats and so stops a step early, and moves images that
+    are wrong already (see `smallest_eps`); and `num_random_init`, which draws from NumPy's global
+    state.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class FastGradient(FastGradientMethod):  # type: ignore[misc]
         targeted: bool = False,
         batch_size: int = BATCH,
     ) -> None:
-        """norm: "inf" or a number of at least 1. eps: the budget, pixels lie in [0, 1].
+        """norm: "inf" or a number of at least 1. eps: the budget; pixels are in [0, 1].
 
         Raises InputError for parameters out of range.
         """
@@ -62,28 +62,18 @@ class FastGradient(FastGradientMethod):  # type: ignore[misc]
         )
 
     def generate(self, x: FloatArray, y: Labels | None = None) -> FloatArray:
-        """Adversarial images float32 [N, C, H, W] of images x in [0, 1].
+        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
 
         y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
         """
-        return next(self.generate_all(x, y, [self.eps]))
-
-    def generate_all(
-        self, x: FloatArray, y: Labels | None, eps: Sequence[float]
-    ) -> Iterator[FloatArray]:
-        """The adversarial images [N, C, H, W] of each eps in turn, all from one gradient."""
-        budgets = [as_budget(e) for e in eps]
-        images = as_images(x)
-        direction, _ = self.directions(images, y)
-        return (self.moved(images, direction, budget) for budget in budgets)
+        return self.moved(as_images(x), self.directions(x, y)[0], self.eps)
 
     def directions(self, x: FloatArray, y: Labels | None) -> tuple[FloatArray, BoolArray]:
-        """Where each image is moved, and whether its gradient was zero.
+        """Return where each image moves, and whether its gradient is zero.
 
-        Returns float32 [N, C, H, W], which maximises the linearised loss over the unit ball of
-        `norm`, and bool [N]: True where the gradient, and so the direction, is zero in every
-        pixel, or too small for its norm in float32. No gradient attack of this loss moves such an
-        image: the loss is saturated.
+        The direction, float32 [N, C, H, W], maximises the linearised loss over the unit ball of
+        `norm`. The flags, bool [N], are True where it is zero in every pixel, or too small for its
+        norm in float32: the loss is saturated, and no gradient attack on it moves such an image.
         """
         images = as_images(x)
         labels = as_labels(y, len(images), self.estimator.nb_classes)
@@ -98,8 +88,7 @@ class FastGradient(FastGradientMethod):  # type: ignore[misc]
     def _direction(self, x: FloatArray, y: IntArray) -> FloatArray:
         if self.norm != math.inf:
             one_hot = to_categorical(y, self.estimator.nb_classes)
-            found = self._compute_perturbation(x, one_hot, None)
-            return np.asarray(found, dtype=np.float32)
+            return np.asarray(self._compute_perturbation(x, one_hot, None), dtype=np.float32)
         device = self.estimator.torch_device
         gradient = loss_gradient(
             self.estimator, torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
@@ -108,45 +97,41 @@ class FastGradient(FastGradientMethod):  # type: ignore[misc]
         return -sign if self.targeted else sign
 
     def moved(self, x: FloatArray, direction: FloatArray, eps: float) -> FloatArray:
-        """Adversarial images [N, C, H, W] of one eps, from what `directions` gave."""
+        """Return adversarial images [N, C, H, W] of one eps, from what `directions` returned."""
         device = self.estimator.torch_device
-        moved = perturbed(
-            torch.from_numpy(x).to(device), torch.from_numpy(direction).to(device), eps, self.norm
+        x_adv = self.step(
+            torch.from_numpy(x).to(device), torch.from_numpy(direction).to(device), as_budget(eps)
         )
-        return moved.cpu().numpy()
+        return x_adv.cpu().numpy()
+
+    def direction(self, batch: Batch) -> tuple[torch.Tensor, BoolArray]:
+        """Return `directions` of a batch, on the device."""
+        direction, zero_gradient = self.directions(batch.x, batch.labels)
+        return torch.from_numpy(direction).to(self.estimator.torch_device), zero_gradient
+
+    def step(self, x: torch.Tensor, direction: torch.Tensor, eps: float) -> torch.Tensor:
+        """Return images x [N, C, H, W] moved by eps along the direction."""
+        return perturbed(x, direction, eps, self.norm)
 
 
-def loss_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Gradient [N, C, H, W] of the mean cross entropy at images x, as ART's attacks see it.
-
-    Bit for bit `classifier.loss_gradient` with NaN replaced by zero, without leaving the device.
-    The mean and not the sum: dividing by N changes the rounding, and with it the sign of
-    gradients that are nearly zero.
-    """
-    if isinstance(classifier.defence, DefenceWithBackward) or backward_is_identity(classifier):
-        found = classifier.mean_gradient(x, lambda logits: functional.cross_entropy(logits, y))
-    else:
-        # a preprocessor with a backward pass of its own: ART knows how to call it
-        one_hot = to_categorical(y.cpu().numpy(), classifier.nb_classes)
-        found = torch.from_numpy(classifier.loss_gradient(x.cpu().numpy(), one_hot)).to(x.device)
-    return found.nan_to_num_(nan=0.0, posinf=math.inf, neginf=-math.inf)
+FastGradientL2 = partial(FastGradient, norm=2)
 
 
-def backward_is_identity(classifier: Classifier) -> bool:
-    """Whether ART hands a gradient from behind the defence on as it is (BPDA, identity)."""
-    defence = classifier.defence
-    if defence is None:
-        return True
-    return type(defence).estimate_gradient is Preprocessor.estimate_gradient
+def stock(classifier: Classifier, norm: float = math.inf, **params: Any) -> FastGradientMethod:
+    """Build ART's own class."""
+    return FastGradientMethod(classifier, norm=norm, batch_size=BATCH, **params)
+
+
+stock_l2 = partial(stock, norm=2)
 
 
 def perturbed(
     x: torch.Tensor, direction: torch.Tensor, eps: float | torch.Tensor, norm: float
 ) -> torch.Tensor:
-    """Images x moved by eps along a direction, clipped to [0, 1] and to the ball of radius eps.
+    """Return images x moved by eps along a direction, clipped to [0, 1] and to the ball of eps.
 
     x, direction: float32 [N, C, H, W]. eps: a Python float, or float32 [N, 1, 1, 1] for one
-    radius an image. Equal to ART's `_apply_perturbation` and `projection` bit for bit: ART
+    radius per image. Equal to ART's `_apply_perturbation` and `projection` bit for bit: ART
     compares a float32 step with a float64 eps and rounds the smaller one, which is the same as
     comparing with the rounded eps, since rounding keeps the order. (On another device than the
     CPU an L2 norm is summed there, in another order: equal up to rounding.)
@@ -176,37 +161,34 @@ def smallest_eps(
     steps: int = 64,
     into: int | None = None,
 ) -> npt.NDArray[np.float64]:
-    """The smallest eps at which the fast gradient method breaks each image, from one gradient.
+    """Return the smallest eps at which the fast gradient method breaks each image, float64 [N].
 
-    into: a class; then an image counts as broken only where it is taken for this class.
+    An image counts as broken where it is misclassified, or, with `into`, where it is taken for
+    that class. The eps is at most `tolerance` above one that does not break the image; it is 0 for
+    images that are broken already, inf for images that no eps of the scan breaks.
 
     First 0, eps_max / steps, 2 eps_max / steps, ... eps_max are tried in this order; then the
     interval below the first eps that breaks the image is halved until it is no longer than
-    `tolerance`. So an image that is wrong, right again and wrong at growing eps gets the first
-    wrong stretch, provided that it is at least eps_max / steps long: that is the resolution of
-    the scan, and a shorter stretch may be passed over.
-
-    Returns float64 [N]: an eps that breaks the image, at most `tolerance` above one that does
-    not; 0 for images that are wrong already, inf for images that no eps of the scan breaks.
+    `tolerance`. An image may be wrong, right again and wrong again at growing eps. Then the first
+    wrong interval counts, if it is at least eps_max / steps long; the scan may miss a shorter one.
     """
     order, top = as_norm(norm), as_budget(eps_max, "eps_max")
     steps = as_count(steps, "steps", 1)
-    wanted = None if into is None else int(as_labels(np.array([into]), 1, classifier.nb_classes)[0])
-    if not as_budget(tolerance, "tolerance") > 0:
-        raise InputError("attack: tolerance must be positive")
+    target = None if into is None else int(as_labels(np.array([into]), 1, classifier.nb_classes)[0])
+    as_positive(tolerance, "tolerance")
     attack = FastGradient(classifier, order)
     images = as_images(x)
     labels = as_labels(y, len(images), classifier.nb_classes)
     direction, _ = attack.directions(images, labels)
     grid = torch.linspace(0.0, top, steps + 1, dtype=torch.float64).float()
-    found = []
+    parts = []
     for at in range(0, len(images), BATCH):
         part, truth, towards = (
             torch.from_numpy(array[at : at + BATCH]).to(classifier.torch_device)
             for array in (images, labels, direction)
         )
-        found.append(_search(classifier, part, truth, towards, order, grid, tolerance, wanted))
-    return np.concatenate(found)
+        parts.append(_search(classifier, part, truth, towards, order, grid, tolerance, target))
+    return np.concatenate(parts)
 
 
 def _search(
@@ -219,17 +201,19 @@ def _search(
     tolerance: float,
     into: int | None,
 ) -> npt.NDArray[np.float64]:
-    def wrong(which: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
-        moved = perturbed(x[which], direction[which], eps.view(-1, 1, 1, 1), norm)
-        classifier.forwards += len(moved)
-        seen = classifier.logits(classifier.defended(moved)).argmax(dim=1)
-        return seen != y[which] if into is None else seen == into
+    """Scan the grid of eps, then halve the interval below the first that breaks each image."""
+
+    def is_broken(which: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+        x_adv = perturbed(x[which], direction[which], eps.view(-1, 1, 1, 1), norm)
+        classifier.forwards += len(x_adv)
+        predicted = classifier.logits(classifier.defended(x_adv)).argmax(dim=1)
+        return predicted != y[which] if into is None else predicted == into
 
     grid = grid.to(x.device)
     low, high = torch.zeros_like(x[:, 0, 0, 0]), torch.full_like(x[:, 0, 0, 0], math.inf)
     right = torch.arange(len(x), device=x.device)
     for n, eps in enumerate(grid):
-        broken = wrong(right, eps.expand(len(right)))
+        broken = is_broken(right, eps.expand(len(right)))
         low[right[broken]], high[right[broken]] = grid[max(n - 1, 0)], eps
         right = right[~broken]
         if not len(right):
@@ -240,8 +224,7 @@ def _search(
         between = (middle > low) & (middle < high) & (high - low > tolerance) & high.isfinite()
         which = between.nonzero().flatten()
         if not len(which):
-            found: npt.NDArray[np.float64] = high.double().cpu().numpy()
-            return found
-        broken = wrong(which, middle[which])
+            return high.double().cpu().numpy()
+        broken = is_broken(which, middle[which])
         high[which] = torch.where(broken, middle[which], high[which])
         low[which] = torch.where(broken, low[which], middle[which])

@@ -1,14 +1,15 @@
-"""Projected gradient descent on tensors from start to end, equal to ART's images."""
+"""Projected gradient descent on tensors from start to end, bit for bit the images of ART."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from art.attacks.evasion import ProjectedGradientDescent
 
-from benchmark.attacks.fast_gradient import loss_gradient
+from benchmark.attacks.entry import Params
 from benchmark.attacks.steps.batches import batches, joined
 from benchmark.attacks.steps.checks import (
     FloatArray,
@@ -17,8 +18,12 @@ from benchmark.attacks.steps.checks import (
     as_classifier,
     as_count,
     as_flag,
+    as_norm,
+    as_positive,
     as_two_or_inf,
 )
+from benchmark.attacks.steps.gradients import loss_gradient
+from benchmark.attacks.steps.projections import each
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 
@@ -26,9 +31,8 @@ from estimators.errors import InputError
 class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
     """PGD (Madry et al. 2018, equation 4 and section 4) in the Linf or the L2 ball.
 
-    Without random starts every image equals, bit for bit, what ART gives for the same classifier
-    and batch size: its PyTorch loop for a bare network, its NumPy loop behind a defence.
-
+    Without random starts every image equals that of ART for the same classifier and batch size,
+    bit for bit: of its PyTorch loop for a bare network, of its NumPy loop behind a defence.
     ART draws random starts from NumPy's global state; here `generate` takes a generator.
     """
 
@@ -43,19 +47,16 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
         num_random_init: int = 0,
         batch_size: int = BATCH,
     ) -> None:
-        """norm: "inf" or 2. eps, eps_step: budget and length of a step, pixels lie in [0, 1].
+        """norm: "inf" or 2. eps, eps_step: budget and length of a step; pixels are in [0, 1].
 
         max_iter: steps of each run. num_random_init: runs from random points of the ball; 0 for
         one run from the image itself. Raises InputError for parameters out of range.
         """
-        order = as_two_or_inf(norm, "PGD")
-        if not as_budget(eps_step, "eps_step") > 0:
-            raise InputError("attack: eps_step must be positive")
         super().__init__(
             as_classifier(estimator),
-            norm=order,
+            norm=as_two_or_inf(norm, "PGD"),
             eps=as_budget(eps),
-            eps_step=as_budget(eps_step, "eps_step"),
+            eps_step=as_positive(eps_step, "eps_step"),
             max_iter=as_count(max_iter, "max_iter", 0),
             targeted=as_flag(targeted, "targeted"),
             num_random_init=as_count(num_random_init, "num_random_init", 0),
@@ -68,15 +69,15 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
     def generate(
         self, x: FloatArray, y: Labels | None = None, rng: np.random.Generator | None = None
     ) -> FloatArray:
-        """Adversarial images float32 [N, C, H, W] of images x in [0, 1].
+        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
 
         y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
-        rng: where random starts are drawn from; needed if there are any. From the second run on,
-        only images that still stand are attacked again.
+        rng: the source of random starts; needed if there are any. From the second run on, only
+        images that are not adversarial yet are attacked again.
         """
         parts = batches(self.estimator, x, y, self.batch_size)
         if self.num_random_init and rng is None:
-            raise InputError("attack: random starts need a generator (rng)")
+            raise InputError("attack: expected a generator (rng) for random starts, got None")
         return joined([self._batch(*part, rng) for part in parts])
 
     def _batch(
@@ -84,49 +85,49 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
     ) -> torch.Tensor:
         if rng is None or not self.num_random_init:
             return self._descend(x, y, x)
-        found = x.clone()
+        x_adv = x.clone()
         standing = torch.arange(len(x), device=x.device)
         for _ in range(self.num_random_init):
             centre, truth = x[standing], y[standing]
             start = (centre + self._noise(centre, rng)).clamp_(0.0, 1.0)
-            found[standing] = self._descend(centre, truth, start)
-            labels = self._labels(found[standing])
+            x_adv[standing] = self._descend(centre, truth, start)
+            labels = self._labels(x_adv[standing])
             standing = standing[(labels != truth) if self.targeted else (labels == truth)]
             if not len(standing):
                 break
-        return found
+        return x_adv
 
     def _descend(self, x: torch.Tensor, y: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-        """All steps of one run; the order of the roundings is ART's."""
-        adversarial = start
+        """Return the images after all steps of one run; the order of the roundings is ART's."""
+        x_adv = start
         for _ in range(self.max_iter):
-            towards = loss_gradient(self.estimator, adversarial, y)
+            gradient = loss_gradient(self.estimator, x_adv, y)
             if self.targeted:
-                towards.neg_()
-            step = towards.sign_() if self.norm == math.inf else self._unit(towards)
-            step.mul_(self.eps_step).add_(adversarial).clamp_(0.0, 1.0).sub_(x)
+                gradient.neg_()
+            step = gradient.sign_() if self.norm == math.inf else self._unit(gradient)
+            step.mul_(self.eps_step).add_(x_adv).clamp_(0.0, 1.0).sub_(x)
             if self.norm == math.inf:
                 step.clamp_(-self.eps, self.eps)
             else:
                 step = self._into_ball(step)
-            adversarial = step.add_(x)
-        return adversarial
+            x_adv = step.add_(x)
+        return x_adv
 
     def _unit(self, gradient: torch.Tensor) -> torch.Tensor:
-        """Each image's gradient divided by its L2 norm; zero stays zero."""
+        """Return each image's gradient divided by its L2 norm; zero stays zero."""
         norm = self._norms(gradient)
         if self._like_numpy:
-            return gradient.div_(norm.where(norm != 0, math.inf).view(-1, 1, 1, 1))
-        return gradient.mul_(norm.where(norm == 0, 1 / norm).view(-1, 1, 1, 1))
+            return gradient.div_(each(norm.where(norm != 0, math.inf)))
+        return gradient.mul_(each(norm.where(norm == 0, 1 / norm)))
 
     def _into_ball(self, step: torch.Tensor) -> torch.Tensor:
-        """Each image's step scaled back into the L2 ball; in float64 as ART does it."""
+        """Return each image's step scaled back into the L2 ball; in float64 as in ART."""
         norm = self._norms(step).double()
         scale = norm.where(norm == 0, (self.eps / norm).clamp_(max=1.0))
-        return (step * scale.view(-1, 1, 1, 1)).to(step.dtype)
+        return (step * each(scale)).to(step.dtype)
 
     def _norms(self, images: torch.Tensor) -> torch.Tensor:
-        """L2 norm [N] of each image, added up in the order of ART's loop."""
+        """Return the L2 norm [N] of each image, added up in the order of ART's loop."""
         rows = images.flatten(1)
         if self._like_numpy:
             return torch.from_numpy(np.linalg.norm(rows.cpu().numpy(), axis=1)).to(rows.device)
@@ -134,7 +135,7 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
         return norms
 
     def _noise(self, x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-        """Uniform in the ball of radius eps around zero, float32 of the shape of x."""
+        """Return noise of the shape of x, uniform in the ball of radius eps around zero."""
         count, pixels = len(x), x[0].numel()
         if self.norm == math.inf:
             noise = rng.uniform(-self.eps, self.eps, (count, pixels))
@@ -148,3 +149,17 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
         self.estimator.forwards += len(x)
         labels: torch.Tensor = self.estimator.logits(self.estimator.defended(x)).argmax(dim=1)
         return labels
+
+
+def step_size(params: Params) -> dict[str, Any]:
+    """Return the step: 2.5 eps / iterations where none is given (Madry et al. 2018)."""
+    step = params["eps_step"]
+    if step is None:
+        step = min(2.5 * params["eps"] / params["max_iter"], params["eps"])
+    return {"eps_step": step}
+
+
+def stock(classifier: Classifier, **params: Any) -> ProjectedGradientDescent:
+    """Build ART's own class."""
+    params["norm"] = as_norm(params["norm"])
+    return ProjectedGradientDescent(classifier, batch_size=BATCH, verbose=False, **params)

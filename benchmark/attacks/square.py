@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
+from art.attacks.evasion import SquareAttack
 
 from benchmark.attacks.steps.checks import as_budget, as_count
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
-from estimators.classifier import Classifier
+from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 
-# share of the queries after which the squares are halved in area, as in the authors' code
+# shares of the queries after which the area of the squares is halved, as in the authors' code
 HALVED = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 
 
 class Square(TensorAttack):
     """Square in the Linf ball (Andriushchenko et al. 2020, Algorithms 1 and 2).
 
-    ART's class never touches the last row and column, draws one square for all images of a
-    batch, and asks three times for each square. Here each image has its own squares anywhere, a
-    square is one query, and an image that is wrong asks no more.
+    ART's class never changes the last row and column, draws one square for all images of a batch,
+    and needs three queries per square. Here each image has its own squares at any position, a
+    square is one query, and an adversarial image makes no more queries.
     """
 
     def __init__(
@@ -32,37 +34,37 @@ class Square(TensorAttack):
         p_init: float = 0.8,
         targeted: bool = False,
     ) -> None:
-        """queries: forward passes an image at most, the first look included.
+        """queries: forward passes per image at most, that of the clean image included.
 
-        p_init: share of the pixels that the first square covers.
+        p_init: share of the pixels that the first square covers, above 0 and up to 1.
         """
         super().__init__(estimator, targeted)
         self.eps = as_budget(eps)
         self.queries = as_count(queries, "queries", 1)
         if not 0 < p_init <= 1:
-            raise InputError(f"attack: p_init must lie above 0 and up to 1, found {p_init!r}")
+            raise InputError(f"attack: expected p_init above 0 and up to 1, got {p_init!r}")
         self.p_init = float(p_init)
 
     def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
-        """Stripes first, then squares; images that are wrong already stay as they are."""
+        """Try stripes first, then squares; images that are wrong already stay unchanged."""
         best, lowest = x.clone(), self.margin(x, y)
         low, high = (x - self.eps).clamp_(0, 1), (x + self.eps).clamp_(0, 1)
         for query in range(1, self.queries):
             left = (lowest >= 0).nonzero().flatten()
             if not len(left):
                 break
-            up = torch.stack(
+            signs = torch.stack(
                 [self._proposal(streams[i], query, x.shape[1:]) for i in left.tolist()]
             ).to(x.device)
-            trial = torch.where(up > 0, high[left], low[left])
-            trial = torch.where(up == 0, best[left], trial)
+            trial = torch.where(signs > 0, high[left], low[left])
+            trial = torch.where(signs == 0, best[left], trial)
             margin = self.margin(trial, y[left])
             better = margin < lowest[left]
             best[left[better]], lowest[left[better]] = trial[better], margin[better]
         return best
 
     def _proposal(self, stream: np.random.Generator, query: int, shape: torch.Size) -> torch.Tensor:
-        """+1 or -1 where the image is to go up or down by eps, 0 where it stays: [C, H, W]."""
+        """Return the sign of the change [C, H, W]: +1 or -1 by eps, 0 where a pixel stays."""
         channels, height, width = shape
         if query == 1:
             signs = stream.integers(0, 2, (channels, 1, width)) * 2 - 1
@@ -71,13 +73,21 @@ class Square(TensorAttack):
         top = int(stream.integers(0, height - side + 1))
         left = int(stream.integers(0, width - side + 1))
         signs = stream.integers(0, 2, (channels, 1, 1)) * 2 - 1
-        up = torch.zeros(shape, dtype=torch.int64)
-        up[:, top : top + side, left : left + side] = torch.from_numpy(signs)
-        return up
+        proposal = torch.zeros(shape, dtype=torch.int64)
+        proposal[:, top : top + side, left : left + side] = torch.from_numpy(signs)
+        return proposal
 
 
 def square_side(progress: float, p_init: float, height: int, width: int) -> int:
-    """Side of a square in pixels, at a share of the queries."""
+    """Return the side of a square in pixels after a share `progress` of the queries."""
     share = p_init * 0.5 ** sum(progress > limit for limit in HALVED)
     side = round(math.sqrt(share * height * width))
     return min(max(side, 1), height, width)
+
+
+def stock(
+    classifier: Classifier, queries: int, targeted: bool = False, **params: Any
+) -> SquareAttack:
+    """Build ART's own class, with three queries per iteration; `check_attack` refuses targets."""
+    steps = max(1, queries // 3)
+    return SquareAttack(classifier, max_iter=steps, batch_size=BATCH, verbose=False, **params)

@@ -19,10 +19,10 @@ def catalogue() -> dict[str, list[Row]]:
     from benchmark.attacks.registry import ATTACKS
     from benchmark.grids.model import load_grid, shipped_grids
     from benchmark.studies.registry import STUDIES
-    from benchmark.threats import PARAMETERS, THREATS
+    from benchmark.threats import THREATS
 
     attacks = [
-        (name, kind.about, _params({**({"eps": "..."} if kind.bounded else {}), **kind.params}))
+        (name, kind.summary, _params({**({"eps": "..."} if kind.bounded else {}), **kind.params}))
         for name, kind in ATTACKS.items()
     ]
     grids = []
@@ -37,8 +37,8 @@ def catalogue() -> dict[str, list[Row]]:
             *_plugins("attacks"),
         ],
         "threats": [
-            (name, about, _threat_params(*PARAMETERS.get(name, ("", None))))
-            for name, about in THREATS.items()
+            (name, threat.summary, _threat_params(threat.defaults))
+            for name, threat in THREATS.items()
         ],
         "defences": [*DEFENCES, *_plugins("defences")],
         "networks": [*NETWORKS, *_plugins("networks")],
@@ -111,8 +111,8 @@ def _settings(params: Mapping[str, Any]) -> str:
     return " ".join(params)
 
 
-def _threat_params(name: str, default: int | None) -> str:
-    return f"{name}={default or 'NETWORK'}" if name else ""
+def _threat_params(defaults: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={default or 'NETWORK'}" for name, default in defaults.items())
 
 
 # what the harness gives to a plug-in of each kind itself
@@ -137,7 +137,7 @@ def _described(kind: Kind, found: Plugin) -> Row:
         return found.name, f"{source}: {error}", ""
     about = (inspect.getdoc(thing) or "").partition("\n")[0]
     if isinstance(thing, AttackEntry):
-        return found.name, f"{thing.about} ({source})", _params(thing.params)
+        return found.name, f"{thing.summary} ({source})", _params(thing.params)
     try:
         known = inspect.signature(thing).parameters.values()
     except (TypeError, ValueError):
@@ -147,7 +147,7 @@ def _described(kind: Kind, found: Plugin) -> Row:
     return found.name, f"{about} ({source})", _params(params)
 
 
-def _params(params: dict[str, object]) -> str:
+def _params(params: Mapping[str, object]) -> str:
     return " ".join(
         f"{k}={v if isinstance(v, str) else json.dumps(v, default=str)}" for k, v in params.items()
     )

@@ -1,4 +1,4 @@
-"""A chunk of images through one task: what each image became, judged by the harness itself."""
+"""Run one task on a chunk of images: craft, score and measure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy.typing as npt
 import torch
 
 from benchmark.attacks.adapters.global_random import seeded
-from benchmark.attacks.lookup import attack_entry, attack_norm, shares_gradient
+from benchmark.attacks.lookup import attack_norm
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.craft import craft, targets
+from benchmark.attacks.steps.projections import each
 from benchmark.execution.memory import release_memory
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import AttackerView, Task
@@ -32,7 +33,7 @@ RELATIVE_TOLERANCE = 1e-5
 
 
 class ClassifierCache:
-    """One thread's classifiers: the network at work with each defence is wrapped once.
+    """One thread's classifiers: each pair of network and defence is built once.
 
     ART's classifiers hold state, so threads must not share them.
     """
@@ -44,18 +45,18 @@ class ClassifierCache:
         self._classifiers: dict[tuple[str, AttackerView, bool], Classifier] = {}
 
     def hold(self, dataset: str, networks: Collection[Spec]) -> None:
-        """Forget every network but these: tasks come network by network."""
+        """Forget all other networks: tasks come sorted by network."""
         if any(d != dataset or n not in networks for d, n in self._frozen):
             self._classifiers.clear()
             self._frozen.clear()
             release_memory()
 
     def classifier(self, dataset: str, network: Spec, defence: Spec) -> Classifier:
-        """The network of a data set behind a defence, as it is scored."""
+        """Return the network of a data set behind a defence, for scoring."""
         return self._wrapped(dataset, AttackerView(network, defence), fresh=False)
 
     def attacker(self, dataset: str, view: AttackerView) -> Classifier:
-        """The network of a data set as an attacker has it."""
+        """Return the network of a data set as the attacker sees it."""
         return self._wrapped(dataset, view, fresh=True)
 
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
@@ -78,18 +79,19 @@ class ClassifierCache:
         return self._classifiers[at]
 
 
-def run_chunk(task: Task, images: Images, bench: ClassifierCache) -> dict[Cell, Outcome]:
+def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, Outcome]:
     """Craft the attacks of a task on a chunk of images and score them behind every defence.
 
-    An attack's own word is never taken: predictions, norms and budget come from the images.
+    Nothing that an attack says of its success is used: predictions, norms and budget are computed
+    from the images.
     """
-    bench.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
-    attacker = bench.attacker(task.dataset, task.view)
-    pixels = images.x
-    x = torch.from_numpy(pixels).to(attacker.torch_device)
-    y = torch.from_numpy(images.y).to(attacker.torch_device)
-    scorers = {_stand(c): bench.classifier(task.dataset, *_stand(c)) for c in task.cells}
-    for classifier in (attacker, *scorers.values()):
+    cache.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
+    attacker = cache.attacker(task.dataset, task.view)
+    x = torch.from_numpy(images.x).to(attacker.torch_device)
+    scorers = {
+        scorer_key(cell): cache.classifier(task.dataset, *scorer_key(cell)) for cell in task.cells
+    }
+    for classifier in scorers.values():
         classifier.bind(images.ids, task.seed)
     clean = _predictions(scorers, x)
     by_attack: dict[Spec, list[Cell]] = {}
@@ -97,76 +99,69 @@ def run_chunk(task: Task, images: Images, bench: ClassifierCache) -> dict[Cell, 
         by_attack.setdefault(cell.attack, []).append(cell)
 
     outcomes: dict[Cell, Outcome] = {}
-    with _chance(task, images):
-        attacker.reset_counts()
-        shared = shares_gradient(task.attacks[0])
-        for attack, adversarial, zero in craft(
-            task.attacks, attacker, pixels, images.y, images.ids, task.seed
+    with _global_streams(task, images):
+        for attack, crafted in craft(
+            task.attacks, attacker, images.x, images.y, images.ids, task.seed
         ):
-            gradients, forwards = attacker.gradients, attacker.forwards
-            if zero is None and not attack_entry(attack).uses_gradient:
-                zero = np.zeros(len(images), dtype=np.bool_)
-            elif zero is None:
-                zero = _kept((attacker.input_gradient(x, y) == 0).flatten(1).all(1))
-            if not shared:
-                attacker.reset_counts()
+            x_adv = crafted.images
             target = targets(attack, images.y, attacker.nb_classes)
             if attack.get("targeted", False):
-                # an image of the target class has nowhere to go: it is left as it is
-                there = torch.from_numpy(target == images.y).to(x.device)
-                adversarial = torch.where(there[:, None, None, None], x, adversarial)
+                # an image of the target class has no target to reach: it stays unchanged
+                reached = torch.from_numpy(target == images.y).to(x.device)
+                x_adv = torch.where(each(reached), x, x_adv)
             cells = by_attack[attack]
-            wanted = {_stand(cell): scorers[_stand(cell)] for cell in cells}
-            predicted = _predictions(wanted, adversarial)
-            l2, linf, over = _measured(x, adversarial, attack)
-            n = len(images)
+            needed = {scorer_key(cell): scorers[scorer_key(cell)] for cell in cells}
+            adversarial = _predictions(needed, x_adv)
+            l2, linf, over = _measured(x, x_adv, attack)
             # the arrays are shared by the cells: only predictions differ between defences
-            passes = np.full(n, gradients / n), np.full(n, forwards / n)
+            zero_gradient = crafted.zero_gradient.copy()
+            gradients, forwards = (np.full(len(images), count) for count in crafted.passes)
             for cell in cells:
                 outcomes[cell] = Outcome(
-                    images.ids,
-                    images.y,
-                    target,
-                    clean[_stand(cell)],
-                    predicted[_stand(cell)],
-                    l2,
-                    linf,
-                    over,
-                    zero,
-                    *passes,
+                    ids=images.ids,
+                    label=images.y,
+                    target=target,
+                    clean=clean[scorer_key(cell)],
+                    adversarial=adversarial[scorer_key(cell)],
+                    l2=l2,
+                    linf=linf,
+                    over=over,
+                    zero=zero_gradient,
+                    gradients=gradients,
+                    forwards=forwards,
                 )
     return outcomes
 
 
-def _stand(cell: Cell) -> tuple[Spec, Spec]:
-    """What a cell is scored on: network and defence."""
+def scorer_key(cell: Cell) -> tuple[Spec, Spec]:
+    """Return the network and the defence that a cell is scored on."""
     return cell.network, cell.defence
 
 
 def _predictions(
     scorers: Mapping[tuple[Spec, Spec], Classifier], x: torch.Tensor
 ) -> dict[tuple[Spec, Spec], npt.NDArray[np.int16]]:
-    """Predicted classes behind each defence; bytes are made once for all that want them."""
+    """Return predicted classes behind each defence; those that code bytes share the bytes."""
     bytes_of_x: torch.Tensor | None = None
-    found = {}
-    for spec, classifier in scorers.items():
+    predicted = {}
+    for key, classifier in scorers.items():
         coder = byte_coder(classifier.defence)
         if coder is None:
             seen = classifier.defended(x)
         else:
             bytes_of_x = to_bytes(x) if bytes_of_x is None else bytes_of_x
             seen = from_bytes(coder(bytes_of_x))
-        found[spec] = _kept(classifier.logits(seen).argmax(1).to(torch.int16))
-    return found
+        predicted[key] = _kept(classifier.logits(seen).argmax(1).to(torch.int16))
+    return predicted
 
 
 def _measured(
-    x: torch.Tensor, adversarial: torch.Tensor, attack: Spec
+    x: torch.Tensor, x_adv: torch.Tensor, attack: Spec
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """L2 and Linf of the perturbation, and which images break the attack's own rules."""
-    change = (adversarial - x).flatten(1)
+    """Return L2 and Linf of the perturbation, and which images exceed budget or [0, 1]."""
+    change = (x_adv - x).flatten(1)
     l2, linf = torch.linalg.vector_norm(change, dim=1), change.abs().amax(1)
-    flat = adversarial.flatten(1)
+    flat = x_adv.flatten(1)
     over = ~((flat.amin(1) >= 0) & (flat.amax(1) <= 1))
     eps, norm = attack.get("eps"), attack_norm(attack)
     if isinstance(eps, float) and norm in ("inf", "2"):
@@ -176,16 +171,16 @@ def _measured(
 
 
 def _kept(values: torch.Tensor) -> npt.NDArray[Any]:
-    """A tensor that outlives its chunk, as an array of NumPy's own memory.
+    """Copy a tensor that outlives its chunk into memory of NumPy.
 
-    Small tensors that stay, left where torch made them between large ones that go, keep the
-    memory of those from being used again: a run grew by 7 kB an image.
+    Small tensors that stay between large ones that torch frees keep that memory from being used
+    again: a run grew by 7 kB per image.
     """
     return values.cpu().numpy().copy()
 
 
-def _chance(task: Task, images: Images) -> AbstractContextManager[None]:
-    """ART's classes draw from global streams: seeded by task and images, one thread at a time.
+def _global_streams(task: Task, images: Images) -> AbstractContextManager[None]:
+    """Seed the global random numbers, from which ART's classes draw, one thread at a time.
 
     The attacks of this project draw nothing from there and do not wait.
     """

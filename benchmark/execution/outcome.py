@@ -1,4 +1,4 @@
-"""What some images became under one cell."""
+"""The result of one cell, image by image."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Outcome:
-    """One cell on some images; every array has one entry an image.
+    """One cell on some images; every array has one entry per image.
 
-    ids: official indices. label: true classes. target: what the attack was told.
-    clean, adversarial: predictions behind the defence, without and under attack.
-    l2, linf: norms of the perturbation, in pixels of [0, 1].
+    ids: official indices. label: true classes. target: the labels given to the attack.
+    clean, adversarial: predicted classes behind the defence, without and under attack.
+    l2, linf: norms of the perturbation; pixels are in [0, 1].
     over: outside the budget or outside [0, 1].
-    zero: the loss gradient that the attacker saw is zero in every pixel.
-    gradients, forwards: passes that the attack took for this image (by itself, nothing shared).
+    zero: the loss gradient that the attacker sees is zero in every pixel.
+    gradients, forwards: passes of the attack for this image, as if nothing were shared.
     """
 
     ids: npt.NDArray[np.int64]
@@ -35,6 +35,6 @@ class Outcome:
 
     @classmethod
     def joined(cls, parts: Iterable[Outcome]) -> Outcome:
-        """The chunks of one cell as one outcome, in the order given."""
+        """Join the chunks of one cell, in the order given."""
         listed = list(parts)
         return cls(*(np.concatenate([getattr(p, f.name) for p in listed]) for f in fields(cls)))

@@ -1,4 +1,4 @@
-"""From cells to tasks: cells that can share work become one task."""
+"""Group cells into tasks: cells that can share work become one task."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BARE = Spec("none")
 
 @dataclass(frozen=True)
 class AttackerView:
-    """What an attacker has before him.
+    """The classifier that an attack is crafted on.
 
-    network: the network that is attacked; another than the cell's for `transfer`.
-    sees: the defence that the attacker passes; `none` for an oblivious attacker and for an
-        attack that looks at nothing.
+    network: the network to attack; for `transfer` another than the cell's.
+    sees: the defence in front of it; `none` for an attacker who does not know the defence, and for
+        an attack that ignores the model.
     backward: how gradients come back through that defence.
-    draws: passes that a gradient is averaged over.
+    draws: passes that each gradient is averaged over.
     """
 
     network: Spec
@@ -38,12 +38,10 @@ class Task:
     """Cells whose adversarial images come from the same computation.
 
     dataset, samples, seed: as in the cells.
-    attacks: the attacks to craft; several where they differ in eps alone and one gradient
-        serves them all.
-    view: what they are crafted on.
-    cells: the rows to fill. The images of an attacker who sees no defence are scored behind
-        every one (and on every network, where they are to transfer), those of an adaptive one
-        behind the defence that it sees.
+    attacks: the attacks to craft; several where they differ in eps alone and share one gradient.
+    view: the classifier to craft them on.
+    cells: the rows to fill. Images crafted without a defence are scored behind every defence, and,
+        for `transfer`, on every network; those of an adaptive attacker behind the defence seen.
     """
 
     dataset: str
@@ -55,43 +53,42 @@ class Task:
 
     @property
     def network(self) -> Spec:
-        """The network that the attacks are crafted on."""
+        """Return the network that the attacks are crafted on."""
         return self.view.network
 
     @property
     def sees(self) -> Spec:
-        """The defence that the attacker passes."""
+        """Return the defence that the attacker sees."""
         return self.view.sees
 
     @property
     def defences(self) -> tuple[Spec, ...]:
-        """The defences to score behind, in the order of the cells."""
+        """Return the defences to score behind, in the order of the cells."""
         return tuple(dict.fromkeys(cell.defence for cell in self.cells))
 
 
 def plan(cells: Iterable[Cell]) -> list[Task]:
-    """Tasks that together fill the cells, in the order in which the cells come.
+    """Return tasks that together fill the cells, in the order of the cells.
 
-    Shared: one gradient for all eps of a one-step attack; one set of adversarial images for all
-    defences of an oblivious attack and all networks that it is to transfer to; one gradient a
-    defence for an adaptive one. Attackers whose knowledge makes no difference (on an undefended
-    network, without a better way back than the identity, without chance) are computed once.
+    Shared are: one gradient for all eps of a one-step attack; one set of adversarial images for all
+    defences of an oblivious attacker, and for all networks of `transfer`. Threats that differ in
+    nothing for a cell (no defence, no surrogate, no randomness) are computed once.
     """
     groups: dict[tuple[object, ...], list[Cell]] = {}
-    known: dict[tuple[object, ...], AttackerView] = {}
+    views: dict[tuple[object, ...], AttackerView] = {}
     for cell in cells:
         family = cell.attack.without("eps") if shares_gradient(cell.attack) else cell.attack
         view = attacker_view(cell)
         at = (cell.dataset, view, cell.samples, cell.seed, family)
         groups.setdefault(at, []).append(cell)
-        known[at] = view
+        views[at] = view
     return [
         Task(
             dataset=members[0].dataset,
             samples=members[0].samples,
             seed=members[0].seed,
             attacks=tuple(dict.fromkeys(cell.attack for cell in members)),
-            view=known[at],
+            view=views[at],
             cells=tuple(members),
         )
         for at, members in groups.items()
@@ -99,21 +96,22 @@ def plan(cells: Iterable[Cell]) -> list[Task]:
 
 
 def attacker_view(cell: Cell) -> AttackerView:
-    """What the attacker of a cell has before him, less all that makes no difference."""
-    kind, said = attack_entry(cell.attack), threat(cell.threat)
-    if said.source is not None:
-        return AttackerView(said.source)
-    if not said.sees_defence or kind.ignores_model or cell.defence == BARE:
+    """Return the view of a cell's attacker, without differences that change nothing."""
+    attack, attacker = attack_entry(cell.attack), threat(cell.threat)
+    if attacker.source is not None:
+        return AttackerView(attacker.source)
+    if not attacker.entry.sees_defence or attack.ignores_model or cell.defence == BARE:
         return AttackerView(cell.network)
-    better, random = _nature(cell.defence)
-    if said.name == "adaptive" or not kind.uses_gradient or not better:
+    backward = attacker.entry.backward
+    smooth, random = _surrogate_and_draws(cell.defence)
+    if backward == "identity" or not attack.uses_gradient or not smooth:
         return AttackerView(cell.network, cell.defence)
-    return AttackerView(cell.network, cell.defence, "surrogate", said.k if random else 1)
+    return AttackerView(cell.network, cell.defence, backward, attacker.k if random else 1)
 
 
 @cache
-def _nature(defence: Spec) -> tuple[bool, bool]:
-    """Whether a defence has a better way back than the identity, and whether it draws."""
+def _surrogate_and_draws(defence: Spec) -> tuple[bool, bool]:
+    """Return whether a defence has a differentiable surrogate, and whether it is random."""
     from estimators.defences.build import build_defence
 
     built = build_defence(defence)

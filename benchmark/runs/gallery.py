@@ -187,8 +187,8 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
     for classifier in (attacker, scorer):
         classifier.bind(at.ids, cell.seed)
     with seeded([cell.seed, pick.image]):
-        found = next(craft([cell.attack], attacker, at.x, at.y, at.ids, cell.seed))[1]
-    crafted = found.cpu().numpy()
+        _, result = next(craft([cell.attack], attacker, at.x, at.y, at.ids, cell.seed))
+    crafted = result.images.cpu().numpy()
     change = crafted - at.x
     largest = float(np.abs(change).max())
     scale = 0.5 / largest if largest > 0 else 0.0

@@ -188,7 +188,7 @@ def test_where_code_hides(key: str, text: str, code: bool) -> None:
 
 
 BAD_THINGS = {
-    "attack": (["--attack", "bad:thing"], "wanted an AttackEntry or a class of EvasionAttack"),
+    "attack": (["--attack", "bad:thing"], "expected an AttackEntry or a class of EvasionAttack"),
     "data set gives nothing": (
         ["--dataset", "bad:nothing"],
         "expected Images or arrays (x, y), got NoneType",

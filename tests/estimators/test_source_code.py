@@ -33,7 +33,7 @@ ATTACK = """
         def generate(self, x, y=None, **kwargs):
             return np.clip(x + SIGN * self.eps, 0, 1)
 
-    kind = AttackEntry(lambda classifier, params: Shift(classifier, **params), "inf", "a shift")
+    entry = AttackEntry(name="shift", build=f"{{__name__}}:Shift", summary="a shift")
 """
 DEFENCE = """
     from art.defences.preprocessor.preprocessor import Preprocessor
@@ -74,7 +74,7 @@ def key(attack: str = "mine_attack:Shift", defence: str = "none") -> str:
     return cell.key("data", "weights", code=plugin_code(cell))
 
 
-@pytest.mark.parametrize("name", ["mine_attack:Shift", "mine_attack:kind"])
+@pytest.mark.parametrize("name", ["mine_attack:Shift", "mine_attack:entry"])
 @pytest.mark.parametrize("changed", ["mine_attack", "mine_helper", "mine_deeper"])
 def test_changed_code_is_another_cell(mine: Path, name: str, changed: str) -> None:
     before = key(name)
@@ -82,6 +82,16 @@ def test_changed_code_is_another_cell(mine: Path, name: str, changed: str) -> No
     with (mine / f"{changed}.py").open("a") as file:
         file.write("\n# another version\n")
     assert key(name) != before
+
+
+def test_a_row_counts_with_the_module_that_it_names(mine: Path) -> None:
+    (mine / "mine_row.py").write_text(
+        "from benchmark.attacks.entry import AttackEntry\n"
+        "row = AttackEntry(name='shift', build='mine_attack:Shift', summary='a shift')\n"
+    )
+    before = key("mine_row:row")
+    (mine / "mine_deeper.py").write_text("SIGN = -1")
+    assert key("mine_row:row") != before
 
 
 def test_what_it_does_not_import_does_not_count(mine: Path) -> None:

@@ -1,4 +1,4 @@
-"""The global random numbers that attacks of ART and of plug-ins draw from, seeded for a while."""
+"""Seed the global random numbers from which attacks of ART and of plug-ins draw."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import torch
 
-# one holder at a time: the streams belong to the whole process
+# one holder at a time: the whole process shares the streams
 _lock = threading.Lock()
 _RandomState = np.random.RandomState
 
 
 @contextmanager
 def seeded(words: Sequence[int]) -> Iterator[None]:
-    """The same draws for the same words, from NumPy, torch and Python; then all is as it was.
+    """Seed NumPy, torch and Python from the same words, and restore their states afterwards.
 
-    Words are integers of which the lowest 32 bits count. A `numpy.random.RandomState()` without a
-    seed, which would begin from the operating system's numbers (ART's HopSkipJump and Boundary
-    have one), begins from NumPy's stream where this thread makes it.
+    words: integers; their lowest 32 bits count. A `numpy.random.RandomState()` without a seed, as
+    in ART's HopSkipJump and Boundary, would be seeded by the operating system; where this thread
+    makes it, it is seeded from NumPy's stream.
     """
     words = [word & 0xFFFFFFFF for word in words]
     with _lock, torch.random.fork_rng(devices=[]):
@@ -30,7 +30,7 @@ def seeded(words: Sequence[int]) -> Iterator[None]:
         np.random.seed(words)
         torch.manual_seed(sum(words))
         random.seed(repr(words))
-        np.random.RandomState = _followed(threading.get_ident())  # type: ignore[misc]
+        np.random.RandomState = _seeded_by_numpy(threading.get_ident())  # type: ignore[misc]
         try:
             yield
         finally:
@@ -39,17 +39,17 @@ def seeded(words: Sequence[int]) -> Iterator[None]:
             random.setstate(before[1])
 
 
-def _followed(thread: int) -> type[np.random.RandomState]:
-    """RandomState as it is, but for instances that one thread makes without a seed."""
+def _seeded_by_numpy(thread: int) -> type[np.random.RandomState]:
+    """Return RandomState, changed for instances that one thread makes without a seed."""
 
     class Kind(type):
         def __instancecheck__(cls, instance: object) -> bool:
             return isinstance(instance, _RandomState)
 
-    class Followed(_RandomState, metaclass=Kind):
+    class Seeded(_RandomState, metaclass=Kind):
         def __init__(self, seed: Any = None) -> None:
             if seed is None and threading.get_ident() == thread:
                 seed = np.random.randint(2**32, dtype=np.uint32)
             super().__init__(seed)
 
-    return Followed
+    return Seeded

@@ -1,4 +1,4 @@
-"""Images and labels in batches on the device of a classifier."""
+"""Batches of images and labels on the device of a classifier."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from estimators.classifier import Classifier
 def batches(
     classifier: Classifier, x: FloatArray, y: Labels | None, size: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches of images float32 [n, C, H, W] and labels int64 [n], in their order.
+    """Return batches of images float32 [n, C, H, W] and labels int64 [n], in their order.
 
-    x: in [0, 1]. y: int [N] or one-hot [N, classes]; never guessed. size: images a batch.
+    x: in [0, 1]. y: int [N] or one-hot [N, classes]; never guessed. size: images per batch.
 
     Raises InputError for other images or labels, before the first batch.
     """
@@ -30,5 +30,5 @@ def batches(
 
 
 def joined(parts: list[torch.Tensor]) -> FloatArray:
-    """The images of all batches as one array [N, C, H, W]."""
+    """Return the images of all batches as one array [N, C, H, W]."""
     return torch.cat(parts).cpu().numpy()

@@ -1,4 +1,4 @@
-"""What every attack here checks before it starts; each error is one line."""
+"""Check the arguments of attacks; each error is one line."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ import numpy.typing as npt
 from estimators.classifier import Classifier
 from estimators.errors import InputError
 
+BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.generic]
 
 
 def as_classifier(estimator: object) -> Classifier:
-    """The estimator, if it is this project's Classifier; raises InputError otherwise."""
+    """Return the estimator; InputError unless it is this project's Classifier."""
     if not isinstance(estimator, Classifier):
-        raise InputError(f"attack: needs a Classifier, found {type(estimator).__name__}")
+        raise InputError(f"attack: expected a Classifier, got {type(estimator).__name__}")
     return estimator
 
 
 def as_images(x: npt.NDArray[np.generic]) -> FloatArray:
-    """Images as contiguous float32 [N, C, H, W].
+    """Return images as contiguous float32 [N, C, H, W].
 
     Raises InputError for another shape, NaN, or pixels outside [0, 1].
     """
     images = np.ascontiguousarray(x, dtype=np.float32)
     if images.ndim != 4 or not len(images):
-        raise InputError(f"attack: images must be [N, C, H, W], found {list(images.shape)}")
+        raise InputError(f"attack: expected images [N, C, H, W], got {list(images.shape)}")
     # NaN compares as False, so this catches it too
     if not (images.min() >= 0 and images.max() <= 1):
         raise InputError("attack: pixels must lie in [0, 1]")
@@ -37,7 +38,7 @@ def as_images(x: npt.NDArray[np.generic]) -> FloatArray:
 
 
 def as_labels(y: Labels | None, count: int, classes: int) -> IntArray:
-    """Labels as int64 [N], from int [N] or one-hot [N, classes]; never guessed.
+    """Return labels as int64 [N], from int [N] or one-hot [N, classes]; never guessed.
 
     Without labels ART attacks the predicted ones, which turns misclassified images back to
     correct ones once they are scored on the true labels; so None raises InputError.
@@ -49,7 +50,7 @@ def as_labels(y: Labels | None, count: int, classes: int) -> IntArray:
         labels = labels.argmax(axis=1)
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(
-            f"attack: y must be {count} integers, found {labels.dtype} {list(labels.shape)}"
+            f"attack: expected y to be {count} integers, got {labels.dtype} {list(labels.shape)}"
         )
     if labels.min() < 0 or labels.max() >= classes:
         raise InputError(f"attack: y must lie in 0 to {classes - 1}")
@@ -57,43 +58,52 @@ def as_labels(y: Labels | None, count: int, classes: int) -> IntArray:
 
 
 def as_norm(norm: float | str) -> float:
-    """A norm's order as a Python float; raises InputError unless it is "inf" or at least 1."""
+    """Return a norm's order as a Python float; InputError unless it is "inf" or at least 1."""
     order = _number(norm)
     if not order >= 1:
-        raise InputError(f'attack: norm must be "inf" or a number of at least 1, found {norm!r}')
+        raise InputError(f'attack: expected norm to be "inf" or at least 1, got {norm!r}')
     return order
 
 
 def as_two_or_inf(norm: float | str, attack: str) -> float:
-    """The order of a norm in which an attack steps; raises InputError unless it is "inf" or 2."""
+    """Return the order of the norm in which an attack steps; InputError unless it is "inf" or 2."""
     order = as_norm(norm)
     if order not in (2.0, math.inf):
-        raise InputError(f'attack: {attack} knows the norms "inf" and 2, found {norm!r}')
+        raise InputError(f'attack: {attack} expected the norm "inf" or 2, got {norm!r}')
     return order
 
 
 def as_budget(eps: float, name: str = "eps") -> float:
-    """A budget as a Python float; raises InputError unless it is finite and not negative.
+    """Return a budget as a Python float; InputError unless it is finite and not negative.
 
     Never an np.float64: as a factor it would promote float32 images to float64.
     """
     budget = _number(eps)
     if not 0 <= budget < math.inf:
-        raise InputError(f"attack: {name} must be finite and not negative, found {eps!r}")
+        raise InputError(f"attack: expected {name} to be finite and not negative, got {eps!r}")
     return budget
 
 
+def as_positive(value: float, name: str) -> float:
+    """Return a finite positive number as a Python float; InputError otherwise."""
+    if not as_budget(value, name) > 0:
+        raise InputError(f"attack: expected {name} to be positive, got {value!r}")
+    return float(value)
+
+
 def as_count(value: int, name: str, least: int) -> int:
-    """A whole number of at least `least`; raises InputError otherwise."""
+    """Return an integer of at least `least`; InputError otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"attack: {name} must be an integer of at least {least}, found {value!r}")
+        raise InputError(
+            f"attack: expected {name} to be an integer of at least {least}, got {value!r}"
+        )
     return int(value)
 
 
 def as_flag(value: bool, name: str) -> bool:
-    """True or False; raises InputError otherwise."""
+    """Return True or False; InputError otherwise."""
     if not isinstance(value, bool):
-        raise InputError(f"attack: {name} must be True or False, found {value!r}")
+        raise InputError(f"attack: expected {name} to be True or False, got {value!r}")
     return value
 
 

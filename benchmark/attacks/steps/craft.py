@@ -1,88 +1,116 @@
-"""Adversarial images: the attacks of a task on a classifier, with all that they are told."""
+"""Build the attacks of a task on a classifier and craft their adversarial images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+import torch
+from art.attacks.attack import EvasionAttack
 
+from benchmark.attacks.entry import Passes
 from benchmark.attacks.lookup import attack_entry, shares_gradient
+from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
+from benchmark.attacks.steps.crafted import Batch, Crafted, OneStep
+from benchmark.attacks.steps.tensor_attack import TensorAttack
+from estimators.classifier import Classifier
 from estimators.errors import InputError
 from estimators.spec import Spec
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-
 
 def craft(
-    attacks: Sequence[Spec], classifier: Any, x: FloatArray, y: IntArray, ids: IntArray, seed: int
-) -> Iterator[tuple[Spec, Tensor, BoolArray | None]]:
-    """The adversarial images [N, C, H, W] of each attack in turn, on the classifier's device.
+    attacks: Sequence[Spec],
+    classifier: Classifier,
+    x: FloatArray,
+    y: IntArray,
+    ids: IntArray,
+    seed: int,
+) -> Iterator[tuple[Spec, Crafted]]:
+    """Yield what each attack makes of images x [N, C, H, W] with true labels y [N], in turn.
 
-    With them, for each image, whether its loss gradient is zero; None where the attack does not
-    tell.
-
-    attacks: one, or several of a kind that share a gradient.
-    y: the true labels; they are always given to ART, which else attacks its own predictions.
+    attacks: checked specs; several must differ in eps alone.
     ids, seed: decide what is random, image by image, so that no chunk or order matters.
     """
-    import torch
-
-    from benchmark.attacks.fast_gradient import perturbed
-    from benchmark.attacks.steps.tensor_attack import TensorAttack
-
-    kind = attack_entry(attacks[0])
-    device = classifier.torch_device
-    start = torch.from_numpy(x).to(device)
-    if kind.ignores_model:
-        signs = torch.from_numpy(random_signs(x.shape[1:], ids, seed)).to(device)
-        for spec in attacks:
-            moved = (start + _eps(spec) * signs).clamp_(0.0, 1.0)
-            yield spec, moved, np.zeros(len(x), dtype=np.bool_)
-        return
-    if shares_gradient(attacks[0]):
-        left_out = ("eps", "engine", "target")
-        params = {k: v for k, v in attacks[0].kwargs.items() if k not in left_out}
-        attack = kind.build(classifier, params)
-        direction, zero = attack.directions(x, targets(attacks[0], y, classifier.nb_classes))
-        towards = torch.from_numpy(direction).to(device)
-        for spec in attacks:
-            yield spec, perturbed(start, towards, _eps(spec), attack.norm), zero
-        return
-    for spec in attacks:
-        if spec.get("eps") == 0.0:
-            yield spec, start, None
-            continue
-        params = {**kind.defaults, **spec.kwargs}
-        try:
-            attack = kind.build(classifier, params)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
-        labels = targets(spec, y, classifier.nb_classes)
-        parts = [slice(0, len(x))]
-        if classifier.random and not (kind.whole_batch and spec.get("engine", "fast") == "fast"):
-            parts = [slice(n, n + 1) for n in range(len(x))]
-        found = []
-        for part in parts:
-            classifier.bind(ids[part], seed)
-            chance = {"ids": ids[part], "seed": seed} if isinstance(attack, TensorAttack) else {}
-            image = attack.generate(x[part], y=labels[part], **chance)
-            found.append(np.asarray(image, dtype=np.float32))
+    batch = Batch(x, y, targets(attacks[0], y, classifier.nb_classes), ids, seed)
+    clean = torch.from_numpy(x).to(classifier.torch_device)
+    families = [attacks] if shares_gradient(attacks[0]) else [[attack] for attack in attacks]
+    for family in families:
         classifier.bind(ids, seed)
-        yield spec, torch.from_numpy(np.concatenate(found)).to(device), None
+        # before the attack is built: some of ART's classes query the classifier then
+        classifier.reset_counts()
+        attack = _build(family[0], classifier)
+        if isinstance(attack, OneStep):
+            direction, zero_gradient = attack.direction(batch)
+            passes = _passes(classifier, len(x))
+            for spec in family:
+                yield (
+                    spec,
+                    Crafted(attack.step(clean, direction, _eps(spec)), zero_gradient, passes),
+                )
+            continue
+        images = clean if attack is None else _generate(attack, family[0], classifier, batch)
+        passes = _passes(classifier, len(x))
+        zero_gradient = _zero_gradient(family[0], classifier, clean, batch)
+        yield family[0], Crafted(images, zero_gradient, passes)
+
+
+def _build(spec: Spec, classifier: Classifier) -> OneStep | EvasionAttack | None:
+    """Build an attack; None for eps 0. InputError for parameters that its class refuses."""
+    entry = attack_entry(spec)
+    if shares_gradient(spec):
+        spec = spec.without("eps")
+    elif spec.get("eps") == 0.0:
+        return None
+    try:
+        return entry.built(classifier, spec.kwargs)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
+
+
+def _generate(
+    attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: Batch
+) -> torch.Tensor:
+    """Return the images of an attack with ART's interface.
+
+    Behind a random defence it gets one image at a time, so that each image keeps its own draws;
+    but for attacks that pass the whole batch through the defence at every step.
+    """
+    n = len(batch.x)
+    whole_batch = attack_entry(spec).whole_batch and spec.get("engine", "fast") == "fast"
+    size = 1 if classifier.random and not whole_batch else n
+    parts = []
+    for at in range(0, n, size):
+        part = slice(at, at + size)
+        ids = batch.ids[part]
+        classifier.bind(ids, batch.seed)
+        own = {"ids": ids, "seed": batch.seed} if isinstance(attack, TensorAttack) else {}
+        images = attack.generate(batch.x[part], y=batch.labels[part], **own)
+        parts.append(np.asarray(images, dtype=np.float32))
+    return torch.from_numpy(np.concatenate(parts)).to(classifier.torch_device)
+
+
+def _zero_gradient(
+    spec: Spec, classifier: Classifier, clean: torch.Tensor, batch: Batch
+) -> BoolArray:
+    """Return at which clean images [N] the loss gradient is zero in every pixel."""
+    if not attack_entry(spec).uses_gradient:
+        return np.zeros(len(clean), dtype=np.bool_)
+    classifier.bind(batch.ids, batch.seed)
+    gradient = classifier.input_gradient(clean, torch.from_numpy(batch.y).to(clean.device))
+    zero: BoolArray = (gradient == 0).flatten(1).all(1).cpu().numpy()
+    return zero
+
+
+def _passes(classifier: Classifier, n: int) -> Passes:
+    """Return the passes per image since the last `reset_counts`."""
+    return Passes(classifier.gradients / n, classifier.forwards / n)
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
-    """What the attack is told: the true labels, or the targets of a targeted one.
+    """Return the labels given to the attack: the true ones, or the targets of a targeted attack.
 
     `target: next` is the next class; a number is that class for every image (the run leaves
-    images of that class as they are).
+    images of that class unchanged). Raises InputError for another target.
     """
     if not spec.get("targeted", False):
         return y
@@ -90,21 +118,14 @@ def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
     if target == "next":
         return (y + 1) % classes
     if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < classes:
-        raise InputError(f"attack {spec}: target must be `next` or a class below {classes}")
+        raise InputError(
+            f"attack {spec}: expected target `next` or a class below {classes}, got {target!r}"
+        )
     return np.full_like(y, target)
 
 
-def random_signs(shape: tuple[int, ...], ids: IntArray, seed: int) -> FloatArray:
-    """Random signs [N, ...shape], each image's own stream: the same in whatever chunk it comes."""
-    signs = np.empty((len(ids), *shape), dtype=np.float32)
-    for n, image in enumerate(ids):
-        stream = np.random.Generator(np.random.Philox(key=[seed, int(image)]))
-        signs[n] = stream.integers(0, 2, size=shape, dtype=np.int8) * 2 - 1
-    return signs
-
-
 def _eps(spec: Spec) -> float:
-    """The eps of an attack that `check_attack` has passed."""
+    """Return the eps of an attack that `check_attack` has passed."""
     eps = spec.get("eps")
     assert isinstance(eps, float)
     return eps

@@ -1,4 +1,4 @@
-"""The ball around an image that an attack must stay in, on tensors."""
+"""Projections into the ball around an image, on tensors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def into_ball(x: torch.Tensor, moved: torch.Tensor, eps: float, norm: float) -> torch.Tensor:
-    """Images moved into the ball around x, then into [0, 1], which leads out of neither.
+    """Return images projected into the ball around x, then into [0, 1].
 
     x, moved: float32 [N, C, H, W]. norm: inf or 2.
     """
@@ -18,16 +18,16 @@ def into_ball(x: torch.Tensor, moved: torch.Tensor, eps: float, norm: float) -> 
 
 
 def project_l2(step: torch.Tensor, eps: float | torch.Tensor) -> torch.Tensor:
-    """Each image's step [N, C, H, W] scaled back into the L2 ball of radius eps, on its device."""
+    """Return each image's step [N, C, H, W] scaled back into the L2 ball of radius eps."""
     norm = lengths(step)
     return step * torch.where(norm > eps, eps / norm, torch.ones_like(norm))
 
 
 def lengths(images: torch.Tensor) -> torch.Tensor:
-    """L2 norm of each image, shaped [N, 1, 1, 1] to go with images [N, C, H, W]."""
+    """Return the L2 norm of each image [N, 1, 1, 1]."""
     return each(torch.linalg.vector_norm(images.flatten(1), dim=1))
 
 
 def each(values: torch.Tensor) -> torch.Tensor:
-    """One value an image [N], shaped to go with images [N, C, H, W]."""
+    """Return one value per image [N] as [N, 1, 1, 1], to broadcast over images [N, C, H, W]."""
     return values.view(-1, 1, 1, 1)

@@ -131,6 +131,6 @@ def attacked(
     for start in range(0, len(images), BATCH):
         part = images[start : start + BATCH]
         for family in families.values():
-            for spec, moved, _ in craft(family, classifier, part.x, part.y, part.ids, seed):
-                found.setdefault(spec, []).append(moved.detach().cpu().numpy())
+            for spec, result in craft(family, classifier, part.x, part.y, part.ids, seed):
+                found.setdefault(spec, []).append(result.images.detach().cpu().numpy())
     return {spec: np.concatenate(parts) for spec, parts in found.items()}

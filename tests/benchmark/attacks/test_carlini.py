@@ -12,7 +12,7 @@ from art.attacks.evasion import CarliniL2Method
 from closed_form import LinearCase, linear_case
 from torch import nn
 
-from benchmark.attacks.carlini import LEAD, CarliniL2
+from benchmark.attacks.carlini import MIN_MARGIN, CarliniL2
 from benchmark.attacks.carlini_art import CarliniL2Exact
 from estimators.classifier import Classifier
 from estimators.data.images import Images
@@ -27,16 +27,16 @@ def wrap(network: nn.Module, defence: Spec | None = None) -> Classifier:
 
 
 def distances(
-    found: npt.NDArray[np.float32], x: npt.NDArray[np.float32]
+    result: npt.NDArray[np.float32], x: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
-    change = (found.astype(np.float64) - x).reshape(len(x), -1)
+    change = (result.astype(np.float64) - x).reshape(len(x), -1)
     return np.asarray(np.linalg.norm(change, axis=1))
 
 
-def ratio(case: LinearCase, found: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """How much farther than the nearest adversarial image each one that was found is."""
-    broken = case.classifier.predict(found).argmax(1) != case.y
-    return (distances(found, case.x) / case.l2.min(axis=1))[broken]
+def ratio(case: LinearCase, result: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """How much farther than the nearest adversarial image each one in the result is."""
+    broken = case.classifier.predict(result).argmax(1) != case.y
+    return (distances(result, case.x) / case.l2.min(axis=1))[broken]
 
 
 @pytest.fixture(scope="module")
@@ -51,64 +51,64 @@ def test_trap_arts_search_ends_above_the_optimum(iterations: int) -> None:
     """The lower bound aliases the doubled constant; more iterations do not help."""
     case = linear_case(60)
     art = CarliniL2Exact(case.classifier, batch_size=60, max_iter=iterations)
-    found = ratio(case, art.generate(case.x, case.y))
-    assert len(found) > 50
-    assert np.median(found) > 1.03
+    result = ratio(case, art.generate(case.x, case.y))
+    assert len(result) > 50
+    assert np.median(result) > 1.03
 
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
 def test_reaches_the_optimum_at_any_scale_of_the_logits(scale: float) -> None:
     case = linear_case(60, scale=scale)
-    found = ratio(case, CarliniL2(case.classifier).generate(case.x, case.y))
-    assert len(found) == 60  # every image
-    assert found.min() > 1 - 1e-6
-    assert np.median(found) < 1.002
+    result = ratio(case, CarliniL2(case.classifier).generate(case.x, case.y))
+    assert len(result) == 60  # every image
+    assert result.min() > 1 - 1e-6
+    assert np.median(result) < 1.002
     # a second class as near as the first can hold a descent at its own boundary
-    assert np.quantile(found, 0.9) < 1.05
+    assert np.quantile(result, 0.9) < 1.05
 
 
 def test_reaches_the_optimum_of_every_target() -> None:
     case = linear_case(60)
     labels = (case.y + 1) % 5
-    found = CarliniL2(case.classifier, targeted=True).generate(case.x, labels)
-    np.testing.assert_array_equal(case.classifier.predict(found).argmax(1), labels)
+    result = CarliniL2(case.classifier, targeted=True).generate(case.x, labels)
+    np.testing.assert_array_equal(case.classifier.predict(result).argmax(1), labels)
     # a target can win over the label only after it wins over a third class
-    assert np.quantile(distances(found, case.x) / case.l2[np.arange(60), labels], 0.4) < 1.01
+    assert np.quantile(distances(result, case.x) / case.l2[np.arange(60), labels], 0.4) < 1.01
 
 
 def test_two_classes_every_image_is_optimal() -> None:
     case = linear_case(60, classes=2)
-    found = ratio(case, CarliniL2(case.classifier).generate(case.x, case.y))
-    assert len(found) == 60
-    assert found.max() < 1.005
+    result = ratio(case, CarliniL2(case.classifier).generate(case.x, case.y))
+    assert len(result) == 60
+    assert result.max() < 1.005
 
 
 @pytest.mark.parametrize("confidence", [0.5, 2.0])
-def test_confidence_is_the_lead_and_costs_what_it_should(confidence: float) -> None:
+def test_confidence_is_the_margin_and_costs_what_it_should(confidence: float) -> None:
     case = linear_case(40, classes=2)
-    found = CarliniL2(case.classifier, confidence=confidence).generate(case.x, case.y)
-    logits = case.classifier.predict(found)
-    lead = logits[np.arange(40), 1 - case.y] - logits[np.arange(40), case.y]
-    assert (lead >= confidence).all()
+    result = CarliniL2(case.classifier, confidence=confidence).generate(case.x, case.y)
+    logits = case.classifier.predict(result)
+    margin = logits[np.arange(40), 1 - case.y] - logits[np.arange(40), case.y]
+    assert (margin >= confidence).all()
     weight = case.network[1].weight.detach().numpy()
-    wanted = case.l2.min(axis=1) + confidence / np.linalg.norm(weight[0] - weight[1])
-    np.testing.assert_allclose(distances(found, case.x), wanted, rtol=5e-3)
+    expected = case.l2.min(axis=1) + confidence / np.linalg.norm(weight[0] - weight[1])
+    np.testing.assert_allclose(distances(result, case.x), expected, rtol=5e-3)
 
 
 @pytest.mark.parametrize("defence", ["none", "quantize"])
 def test_breaks_every_digit(digits_lenet: nn.Module, right: Images, defence: str) -> None:
-    """Judged in batches of any size, and with the lead in logits that leaves no doubt."""
+    """Judged in batches of any size, and with the margin in logits that leaves no doubt."""
     classifier = wrap(digits_lenet, Spec(defence))
-    found = CarliniL2(classifier).generate(right.x, right.y)
-    assert found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
-    assert distances(found, right.x).mean() < 1.5
+    result = CarliniL2(classifier).generate(right.x, right.y)
+    assert result.dtype == np.float32 and result.min() >= 0 and result.max() <= 1
+    assert distances(result, right.x).mean() < 1.5
     rows = np.arange(len(right))
     for batch_size in (1, 33, 125):
-        logits = classifier.predict(found, batch_size=batch_size)
+        logits = classifier.predict(result, batch_size=batch_size)
         largest = np.abs(logits).max(axis=1)
         own = logits[rows, right.y].copy()
         logits[rows, right.y] = -math.inf
-        assert (logits.max(axis=1) - own > 0.9 * LEAD * largest).all()
+        assert (logits.max(axis=1) - own > 0.9 * MIN_MARGIN * largest).all()
 
 
 def test_success_survives_a_folded_batch_norm(right: Images) -> None:
@@ -123,8 +123,8 @@ def test_success_survives_a_folded_batch_norm(right: Images) -> None:
     assert classifier.scorer is not classifier.network
     x = right.x[:4]
     labels = classifier.predict(x).argmax(1)
-    found = CarliniL2(classifier, max_iter=60).generate(x, labels)
-    assert (classifier.logits(torch.from_numpy(found)).argmax(1).numpy() != labels).all()
+    result = CarliniL2(classifier, max_iter=60).generate(x, labels)
+    assert (classifier.logits(torch.from_numpy(result)).argmax(1).numpy() != labels).all()
 
 
 def test_images_that_are_wrong_already_stay_as_they_are(
@@ -133,21 +133,21 @@ def test_images_that_are_wrong_already_stay_as_they_are(
     classifier = wrap(digits_lenet)
     part = right[:6]
     labels = np.where(np.arange(6) < 3, (part.y + 1) % 10, part.y)
-    found = CarliniL2(classifier).generate(part.x, labels)
-    np.testing.assert_array_equal(found[:3], part.x[:3])
-    assert (distances(found, part.x)[3:] > 0).all()
+    result = CarliniL2(classifier).generate(part.x, labels)
+    np.testing.assert_array_equal(result[:3], part.x[:3])
+    assert (distances(result, part.x)[3:] > 0).all()
     assert classifier.gradients < 4 * 900  # they left the batch at once
 
 
 def test_what_cannot_be_broken_comes_back_as_it_is() -> None:
     class Constant(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            lead = 1 + 0 * x.mean(dim=(1, 2, 3))
-            return torch.stack([lead, 0 * lead], dim=1)
+            margin = 1 + 0 * x.mean(dim=(1, 2, 3))
+            return torch.stack([margin, 0 * margin], dim=1)
 
     x = np.random.default_rng(0).random((3, 1, 4, 4), dtype=np.float32)
-    found = CarliniL2(Classifier(Constant(), (1, 4, 4), 2)).generate(x, np.zeros(3, dtype=int))
-    np.testing.assert_array_equal(found, x)
+    result = CarliniL2(Classifier(Constant(), (1, 4, 4), 2)).generate(x, np.zeros(3, dtype=int))
+    np.testing.assert_array_equal(result, x)
 
 
 def test_given_rate_and_constant_are_used(digits_lenet: nn.Module, right: Images) -> None:
@@ -194,11 +194,11 @@ def test_exact_equals_art_bit_for_bit(
     classifier = wrap(digits_lenet, defence)
     labels = (part.y + 1) % 10 if options.get("targeted") else part.y
     options = {"initial_const": 10.0, **options}
-    found = CarliniL2Exact(classifier, **options).generate(part.x, labels)
+    result = CarliniL2Exact(classifier, **options).generate(part.x, labels)
     art = CarliniL2Method(classifier, verbose=False, **options).generate(part.x, labels)
-    np.testing.assert_array_equal(found, art)
-    assert (found != part.x).any()
-    assert found.dtype == np.float32
+    np.testing.assert_array_equal(result, art)
+    assert (result != part.x).any()
+    assert result.dtype == np.float32
 
 
 def test_exact_equals_art_on_an_untrained_network(digits: Images) -> None:
@@ -207,10 +207,10 @@ def test_exact_equals_art_on_an_untrained_network(digits: Images) -> None:
     part = digits[:30]
     labels = classifier.predict(part.x).argmax(1)
     options = {"batch_size": 30, "max_iter": 5, "binary_search_steps": 3, "initial_const": 10.0}
-    found = CarliniL2Exact(classifier, **options).generate(part.x, labels)
+    result = CarliniL2Exact(classifier, **options).generate(part.x, labels)
     art = CarliniL2Method(classifier, verbose=False, **options).generate(part.x, labels)
-    np.testing.assert_array_equal(found, art)
-    assert (found != part.x).any()
+    np.testing.assert_array_equal(result, art)
+    assert (result != part.x).any()
 
 
 def test_exact_runs_fewer_passes(right: Images, digits_lenet: nn.Module) -> None:
@@ -248,12 +248,12 @@ def test_trap_predicted_labels_are_never_used(attack: type) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"confidence": -1.0}, "confidence must be finite and not negative"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"initial_const": -1.0}, "initial_const must be finite and not negative"),
-        ({"max_iter": 0}, "max_iter must be an integer of at least 1"),
-        ({"binary_search_steps": 1.5}, "binary_search_steps must be an integer"),
-        ({"targeted": "yes"}, "targeted must be True or False"),
+        ({"confidence": -1.0}, "expected confidence to be finite and not negative"),
+        ({"learning_rate": 0.0}, "expected learning_rate to be positive"),
+        ({"initial_const": -1.0}, "expected initial_const to be finite and not negative"),
+        ({"max_iter": 0}, "expected max_iter to be an integer of at least 1"),
+        ({"binary_search_steps": 1.5}, "expected binary_search_steps to be an integer"),
+        ({"targeted": "yes"}, "expected targeted to be True or False"),
     ],
     ids=str,
 )
@@ -264,5 +264,5 @@ def test_bad_parameters(options: dict[str, float], message: str) -> None:
 
 @pytest.mark.parametrize("attack", [CarliniL2, CarliniL2Exact])
 def test_needs_the_projects_classifier(attack: type) -> None:
-    with pytest.raises(InputError, match="needs a Classifier, found object"):
+    with pytest.raises(InputError, match="expected a Classifier, got object"):
         attack(object())

@@ -20,7 +20,7 @@ from estimators import classifier as classifier_module
 from estimators.data.images import Images, subset
 from estimators.spec import Spec
 
-Found = dict[Spec, Outcome]
+Outcomes = dict[Spec, Outcome]
 # every attack of the registry, with as little work as shows what it does
 OWN: dict[str, dict[str, Any]] = {
     "fgsm": {"eps": 0.1},
@@ -69,7 +69,7 @@ def specs(attacks: Mapping[str, Mapping[str, Any]], engine: str = "") -> list[Sp
 
 def outcomes(
     network: object, images: Images, attacks: list[Spec], chunk: int, threads: int = 1
-) -> Found:
+) -> Outcomes:
     """Attacks on the images in chunks of `chunk`, straight through the engine."""
     cells = [
         Cell(
@@ -77,12 +77,12 @@ def outcomes(
         )
         for attack in attacks
     ]
-    found: Found = {}
+    result: Outcomes = {}
 
     def done(task, parts, seconds):  # type: ignore[no-untyped-def]
         assert isinstance(parts, list), parts.trace
         for cell in task.cells:
-            found[cell.attack] = Outcome.joined(part[cell] for part in parts)
+            result[cell.attack] = Outcome.joined(part[cell] for part in parts)
 
     with pytest.MonkeyPatch.context() as patch:
         # what an attack sees at once is a chunk, or less
@@ -95,11 +95,11 @@ def outcomes(
             done,
             threads=threads,
         )
-    assert set(found) == set(attacks)
-    return found
+    assert set(result) == set(attacks)
+    return result
 
 
-def same(one: Found, other: Found) -> None:
+def same(one: Outcomes, other: Outcomes) -> None:
     """Assert that no bit differs."""
     assert set(one) == set(other)
     for attack in one:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from benchmark.attacks.fast_gradient import FastGradient, loss_gradient, perturbed, smallest_eps
+from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
+from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images
@@ -26,6 +28,12 @@ from estimators.spec import Spec
 NORMS = [math.inf, 1.0, 2.0, 1.5]
 DEFENCES = [Spec("none"), Spec("quantize"), Spec.of("jpeg", quality=50)]
 EPS = [0.0, 1e-9, 1 / 255, 0.003, 8 / 255, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.7, 1.0, 2.5]
+
+
+def at_every(eps: Sequence[float], attack: FastGradient, part: Images) -> Iterator[np.ndarray]:
+    """The images of each eps, all from one gradient."""
+    direction, _ = attack.directions(part.x, part.y)
+    return (attack.moved(part.x, direction, budget) for budget in eps)
 
 
 def wrap(network: nn.Module, defence: Spec = DEFENCES[0]) -> Classifier:
@@ -46,13 +54,13 @@ def test_every_eps_equals_arts_generate(
 ) -> None:
     part = digits[:60]
     classifier = wrap(digits_lenet, defence)
-    ours = FastGradient(classifier, norm).generate_all(part.x, part.y, EPS)
-    for eps, found in zip(EPS, ours, strict=True):
+    ours = at_every(EPS, FastGradient(classifier, norm), part)
+    for eps, result in zip(EPS, ours, strict=True):
         # ART divides by the norm of a step before it looks whether that is zero
         with np.errstate(divide="ignore", invalid="ignore"):
             art = FastGradientMethod(classifier, norm, eps, batch_size=BATCH)
-            np.testing.assert_array_equal(found, art.generate(part.x, part.y), err_msg=f"{eps}")
-        assert found.dtype == np.float32
+            np.testing.assert_array_equal(result, art.generate(part.x, part.y), err_msg=f"{eps}")
+        assert result.dtype == np.float32
 
 
 @pytest.mark.parametrize("targeted", [False, True], ids=["untargeted", "targeted"])
@@ -64,9 +72,9 @@ def test_batches_and_targets_as_art_does(
     classifier = wrap(seeded)
     labels = (part.y + 1) % 10 if targeted else part.y
     options = {"eps": 0.1, "targeted": targeted, "batch_size": batch_size}
-    found = FastGradient(classifier, **options).generate(part.x, labels)
+    result = FastGradient(classifier, **options).generate(part.x, labels)
     art = FastGradientMethod(classifier, **options).generate(part.x, labels)
-    np.testing.assert_array_equal(found, art)
+    np.testing.assert_array_equal(result, art)
 
 
 @settings(max_examples=40, deadline=None)
@@ -84,15 +92,15 @@ def test_moving_is_arts_for_any_pixels(seed: int, eps: float, norm: float, power
     attack = FastGradientMethod(case.classifier, norm, eps)
     y = np.eye(5, dtype=np.float32)[[0, 1, 2, 3]]
     direction = FastGradient(case.classifier, norm).directions(x, y)[0]
-    found = perturbed(torch.from_numpy(x), torch.from_numpy(direction), eps, norm).numpy()
+    result = perturbed(torch.from_numpy(x), torch.from_numpy(direction), eps, norm).numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        np.testing.assert_array_equal(found, attack.generate(x, y))
+        np.testing.assert_array_equal(result, attack.generate(x, y))
 
 
 def test_numpy_floats_do_not_promote(seeded: nn.Module, digits: Images) -> None:
     part = digits[:5]
     attack = FastGradient(wrap(seeded))
-    plain, promoted = attack.generate_all(part.x, part.y, [0.15, np.float64(0.15)])
+    plain, promoted = at_every([0.15, np.float64(0.15)], attack, part)
     np.testing.assert_array_equal(plain, promoted)
     assert promoted.dtype == np.float32
     assert type(FastGradient(wrap(seeded), eps=np.float64(0.15)).eps) is float
@@ -102,19 +110,19 @@ def test_numpy_floats_do_not_promote(seeded: nn.Module, digits: Images) -> None:
 def test_budget_box_and_zero(digits_lenet: nn.Module, digits: Images, norm: float) -> None:
     part = digits[:40]
     attack = FastGradient(wrap(digits_lenet), norm)
-    for eps, found in zip(EPS, attack.generate_all(part.x, part.y, EPS), strict=True):
-        assert found.min() >= 0 and found.max() <= 1
-        change = (found.astype(np.float64) - part.x).reshape(len(part), -1)
+    for eps, result in zip(EPS, at_every(EPS, attack, part), strict=True):
+        assert result.min() >= 0 and result.max() <= 1
+        change = (result.astype(np.float64) - part.x).reshape(len(part), -1)
         # the sum of pixel and step is rounded once, to 2^-24 in each pixel
         assert np.linalg.norm(change, norm, axis=1).max() <= eps * (1 + 1e-6) + 1e-4
         if norm == math.inf:
             assert np.abs(change).max() <= eps + 6e-8
-    np.testing.assert_array_equal(next(attack.generate_all(part.x, part.y, [0.0])), part.x)
+    np.testing.assert_array_equal(next(at_every([0.0], attack, part)), part.x)
 
 
 def test_one_gradient_serves_all(digits_lenet: nn.Module, digits: Images) -> None:
     classifier = wrap(digits_lenet)
-    list(FastGradient(classifier).generate_all(digits.x[:30], digits.y[:30], EPS))
+    list(at_every(EPS, FastGradient(classifier), digits[:30]))
     assert classifier.gradients == 30
 
 
@@ -122,8 +130,8 @@ def test_loss_gradient_is_arts(digits_lenet: nn.Module, digits: Images) -> None:
     for defence in DEFENCES:
         classifier = wrap(digits_lenet, defence)
         x, y = digits.x[:50], digits.y[:50]
-        found = loss_gradient(classifier, torch.from_numpy(x), torch.from_numpy(y)).numpy()
-        np.testing.assert_array_equal(found, classifier.loss_gradient(x, np.eye(10)[y]))
+        result = loss_gradient(classifier, torch.from_numpy(x), torch.from_numpy(y)).numpy()
+        np.testing.assert_array_equal(result, classifier.loss_gradient(x, np.eye(10)[y]))
 
 
 def test_trap_saturated_logits_are_flagged(digits_lenet: nn.Module, digits: Images) -> None:
@@ -143,10 +151,10 @@ def test_trap_saturated_logits_are_flagged(digits_lenet: nn.Module, digits: Imag
         attack = FastGradient(classifier, eps=0.3)
         direction, zero = attack.directions(part.x, part.y)
         np.testing.assert_array_equal(zero, np.abs(direction).max(axis=(1, 2, 3)) == 0)
-        found = attack.generate(part.x, part.y)
-        np.testing.assert_array_equal(found[zero], part.x[zero])
+        result = attack.generate(part.x, part.y)
+        np.testing.assert_array_equal(result[zero], part.x[zero])
         share[factor] = zero.mean()
-        accuracy[factor] = (classifier.predict(found).argmax(1) == part.y).mean()
+        accuracy[factor] = (classifier.predict(result).argmax(1) == part.y).mean()
     assert share[1.0] == 0
     assert share[100.0] > 0.8
     assert accuracy[100.0] > accuracy[1.0] + 0.3
@@ -157,15 +165,15 @@ def test_smallest_eps_on_two_classes_is_the_closed_form(norm: float) -> None:
     """With two classes the gradient points straight at the boundary: FGM is optimal."""
     case = linear_case(50, seed=3, classes=2)
     exact = (case.linf if norm == math.inf else case.l2).min(axis=1)
-    found = smallest_eps(case.classifier, case.x, case.y, norm, 1.0, 1e-6)
-    np.testing.assert_allclose(found, exact, rtol=1e-4, atol=2e-6)
+    result = smallest_eps(case.classifier, case.x, case.y, norm, 1.0, 1e-6)
+    np.testing.assert_allclose(result, exact, rtol=1e-4, atol=2e-6)
 
 
 def test_smallest_eps_is_the_edge(digits_lenet: nn.Module, digits: Images) -> None:
-    """At the eps found the image is broken; a little below, and at no scanned eps, it is not."""
+    """At the resulting eps the image is broken; slightly below, and at scanned eps, it is not."""
     part = digits[:60]
     classifier = wrap(digits_lenet, Spec("quantize"))
-    found = smallest_eps(classifier, part.x, part.y, "inf", 0.5, 1e-4, steps=50)
+    result = smallest_eps(classifier, part.x, part.y, "inf", 0.5, 1e-4, steps=50)
     attack = FastGradient(classifier)
     direction, _ = attack.directions(part.x, part.y)
     broken_at = {}
@@ -173,14 +181,14 @@ def test_smallest_eps_is_the_edge(digits_lenet: nn.Module, digits: Images) -> No
         moved = attack.moved(part.x, direction, float(eps))
         broken_at[eps] = classifier.predict(moved).argmax(1) != part.y
     first = [next((e for e, b in broken_at.items() if b[n]), math.inf) for n in range(60)]
-    assert np.isfinite(found).any()
-    np.testing.assert_array_equal(np.isfinite(found), np.isfinite(first))
-    for n in np.flatnonzero(np.isfinite(found)):
-        assert first[n] - 0.01 - 1e-7 <= found[n] <= first[n] + 1e-7
-        moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(found[n]))
+    assert np.isfinite(result).any()
+    np.testing.assert_array_equal(np.isfinite(result), np.isfinite(first))
+    for n in np.flatnonzero(np.isfinite(result)):
+        assert first[n] - 0.01 - 1e-7 <= result[n] <= first[n] + 1e-7
+        moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(result[n]))
         assert classifier.predict(moved).argmax() != part.y[n]
-        if found[n] > 0:
-            moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(found[n]) - 2e-4)
+        if result[n] > 0:
+            moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(result[n]) - 2e-4)
             assert classifier.predict(moved).argmax() == part.y[n]
 
 
@@ -199,8 +207,8 @@ def test_smallest_eps_where_accuracy_is_not_monotone() -> None:
     x[1] += 0.15
     x[2] -= 0.1
     y = np.zeros(3, dtype=np.int64)
-    found = smallest_eps(classifier, x, y, "inf", 0.5, 1e-5)
-    np.testing.assert_allclose(found, [0.1, 0.0, 0.2], atol=2e-5)
+    result = smallest_eps(classifier, x, y, "inf", 0.5, 1e-5)
+    np.testing.assert_allclose(result, [0.1, 0.0, 0.2], atol=2e-5)
     # a scan of two steps looks at 0.25 and 0.5 alone, and is documented to pass it over
     coarse = smallest_eps(classifier, x[:1], y[:1], "inf", 0.5, 1e-5, steps=2)
     np.testing.assert_allclose(coarse, [0.4], atol=2e-5)
@@ -209,9 +217,9 @@ def test_smallest_eps_where_accuracy_is_not_monotone() -> None:
 def test_smallest_eps_without_a_gradient_is_infinite() -> None:
     case = linear_case(20, scale=1e4)
     _, zero = FastGradient(case.classifier).directions(case.x, case.y)
-    found = smallest_eps(case.classifier, case.x, case.y, "inf", 0.5, 1e-3)
+    result = smallest_eps(case.classifier, case.x, case.y, "inf", 0.5, 1e-3)
     assert zero.any()
-    assert np.isinf(found[zero]).all()
+    assert np.isinf(result[zero]).all()
 
 
 def test_trap_minimal_stops_early_and_moves_wrong_images() -> None:
@@ -219,8 +227,8 @@ def test_trap_minimal_stops_early_and_moves_wrong_images() -> None:
 
     class Brighter(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            lead = x.mean(dim=(1, 2, 3)) - 0.75
-            return torch.stack([torch.zeros_like(lead), lead], dim=1)
+            margin = x.mean(dim=(1, 2, 3)) - 0.75
+            return torch.stack([torch.zeros_like(margin), margin], dim=1)
 
     classifier = Classifier(Brighter(), (1, 4, 4), 2)
     x = np.array([0.5, 0.8], dtype=np.float32).reshape(2, 1, 1, 1) * np.ones((1, 1, 4, 4), "f")
@@ -228,8 +236,8 @@ def test_trap_minimal_stops_early_and_moves_wrong_images() -> None:
     art = FastGradientMethod(classifier, eps=0.3, eps_step=0.1, minimal=True).generate(x, y)
     assert classifier.predict(art).argmax(1).tolist() == [0, 1]
     np.testing.assert_allclose(art.max(axis=(1, 2, 3)), [0.7, 0.9], atol=1e-6)
-    found = smallest_eps(classifier, x, y, "inf", 0.3, 1e-6)
-    np.testing.assert_allclose(found, [0.25, 0.0], atol=2e-6)
+    result = smallest_eps(classifier, x, y, "inf", 0.3, 1e-6)
+    np.testing.assert_allclose(result, [0.25, 0.0], atol=2e-6)
 
 
 def test_trap_predicted_labels_are_never_used(seeded: nn.Module, digits: Images) -> None:
@@ -243,14 +251,14 @@ X, Y = np.full((2, 1, 8, 8), 0.5, dtype=np.float32), np.array([0, 1])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"eps": -0.1}, "eps must be finite and not negative, found -0.1"),
-        ({"eps": math.nan}, "eps must be finite"),
-        ({"eps": math.inf}, "eps must be finite"),
-        ({"norm": 0.5}, "norm must be"),
-        ({"norm": "two"}, "norm must be"),
-        ({"batch_size": 0}, "batch_size must be an integer of at least 1"),
-        ({"batch_size": 2.5}, "batch_size must be an integer"),
-        ({"targeted": 1}, "targeted must be True or False"),
+        ({"eps": -0.1}, "expected eps to be finite and not negative, got -0.1"),
+        ({"eps": math.nan}, "expected eps to be finite"),
+        ({"eps": math.inf}, "expected eps to be finite"),
+        ({"norm": 0.5}, "expected norm to be"),
+        ({"norm": "two"}, "expected norm to be"),
+        ({"batch_size": 0}, "expected batch_size to be an integer of at least 1"),
+        ({"batch_size": 2.5}, "expected batch_size to be an integer"),
+        ({"targeted": 1}, "expected targeted to be True or False"),
     ],
     ids=str,
 )
@@ -262,11 +270,11 @@ def test_bad_parameters(options: dict[str, float], message: str) -> None:
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [
-        (X[0], Y, r"images must be \[N, C, H, W\]"),
+        (X[0], Y, r"expected images \[N, C, H, W\]"),
         (X + 1, Y, r"pixels must lie in \[0, 1\]"),
         (X * np.nan, Y, r"pixels must lie in \[0, 1\]"),
-        (X, Y[:1], "y must be 2 integers"),
-        (X, Y + 0.5, "y must be 2 integers"),
+        (X, Y[:1], "expected y to be 2 integers"),
+        (X, Y + 0.5, "expected y to be 2 integers"),
         (X, Y + 9, "y must lie in 0 to 4"),
     ],
     ids=["shape", "range", "nan", "length", "type", "class"],
@@ -286,7 +294,7 @@ def test_bad_searches(eps_max: float, tolerance: float, steps: int) -> None:
 
 
 def test_needs_the_projects_classifier() -> None:
-    with pytest.raises(InputError, match="needs a Classifier, found object"):
+    with pytest.raises(InputError, match="expected a Classifier, got object"):
         FastGradient(object())
 
 

@@ -50,7 +50,7 @@ def test_equals_art_bit_for_bit(
 ) -> None:
     part = digits[:40]
     classifier = wrap(digits_lenet, defence)
-    found = ProjectedGradient(classifier, *ball).generate(part.x, part.y)
+    result = ProjectedGradient(classifier, *ball).generate(part.x, part.y)
     norm, eps, step, iterations = ball
     art = ProjectedGradientDescent(
         classifier, norm, eps, step, max_iter=iterations, batch_size=125, verbose=False
@@ -58,8 +58,8 @@ def test_equals_art_bit_for_bit(
     # with a defence ART goes through NumPy: two loops with other roundings, both met
     assert isinstance(art._attack, ProjectedGradientDescentNumpy) is (defence.name != "none")
     with np.errstate(divide="ignore", invalid="ignore"):
-        np.testing.assert_array_equal(found, art.generate(part.x, part.y))
-    assert found.dtype == np.float32
+        np.testing.assert_array_equal(result, art.generate(part.x, part.y))
+    assert result.dtype == np.float32
 
 
 @pytest.mark.parametrize("norm", [math.inf, 2.0], ids=str)
@@ -68,18 +68,18 @@ def test_targets_and_batches_on_an_untrained_network(digits: Images, norm: float
     classifier = wrap(build_network(Spec("lenet"), (1, 28, 28), 10))
     part = digits[:70]
     options = {"eps": 0.5, "eps_step": 0.1, "max_iter": 5, "targeted": True, "batch_size": 32}
-    found = ProjectedGradient(classifier, norm, **options).generate(part.x, (part.y + 1) % 10)
+    result = ProjectedGradient(classifier, norm, **options).generate(part.x, (part.y + 1) % 10)
     art = ProjectedGradientDescent(classifier, norm, **options, verbose=False)
-    np.testing.assert_array_equal(found, art.generate(part.x, (part.y + 1) % 10))
+    np.testing.assert_array_equal(result, art.generate(part.x, (part.y + 1) % 10))
 
 
 def test_budget_and_box_hold_with_random_starts(digits_lenet: nn.Module, digits: Images) -> None:
     part = digits[:30]
     for norm, eps in ((math.inf, 0.2), (2.0, 1.0)):
         attack = ProjectedGradient(wrap(digits_lenet), norm, eps, eps / 4, 5, num_random_init=2)
-        found = attack.generate(part.x, part.y, np.random.default_rng(0))
-        assert found.dtype == np.float32 and found.min() >= 0 and found.max() <= 1
-        change = (found.astype(np.float64) - part.x).reshape(len(part), -1)
+        result = attack.generate(part.x, part.y, np.random.default_rng(0))
+        assert result.dtype == np.float32 and result.min() >= 0 and result.max() <= 1
+        change = (result.astype(np.float64) - part.x).reshape(len(part), -1)
         # pixel plus step is rounded once more after the projection
         assert np.linalg.norm(change, norm, axis=1).max() <= eps + 1e-6
 
@@ -94,8 +94,8 @@ def test_linear_network_ends_at_the_closed_form(norm: float) -> None:
             attack = ProjectedGradient(
                 case.classifier, norm, eps=factor * edge[n], eps_step=edge[n] / 4, max_iter=10
             )
-            found = attack.generate(case.x[n : n + 1], case.y[n : n + 1])
-            assert (case.classifier.predict(found).argmax() != case.y[n]) == broken
+            result = attack.generate(case.x[n : n + 1], case.y[n : n + 1])
+            assert (case.classifier.predict(result).argmax() != case.y[n]) == broken
 
 
 def test_one_step_of_the_full_length_is_fgsm(digits_lenet: nn.Module, digits: Images) -> None:
@@ -109,8 +109,8 @@ def test_one_step_of_the_full_length_is_fgsm(digits_lenet: nn.Module, digits: Im
 def test_no_budget_and_no_steps_leave_the_image(digits_lenet: nn.Module, digits: Images) -> None:
     part, classifier = digits[:20], wrap(digits_lenet)
     for options in ({"eps": 0.0, "max_iter": 5}, {"eps": 0.3, "max_iter": 0}):
-        found = ProjectedGradient(classifier, **options).generate(part.x, part.y)
-        np.testing.assert_array_equal(found, part.x)
+        result = ProjectedGradient(classifier, **options).generate(part.x, part.y)
+        np.testing.assert_array_equal(result, part.x)
     still = ProjectedGradient(classifier, eps=0.0, max_iter=2, num_random_init=2)
     np.testing.assert_array_equal(still.generate(part.x, part.y, np.random.default_rng(0)), part.x)
 
@@ -149,8 +149,8 @@ def test_more_starts_break_no_fewer_images(digits_lenet: nn.Module, digits: Imag
         attack = ProjectedGradient(
             classifier, eps=0.09, eps_step=0.03, max_iter=4, num_random_init=starts
         )
-        found = attack.generate(part.x, part.y, np.random.default_rng(0))
-        standing.append(classifier.predict(found).argmax(1) == part.y)
+        result = attack.generate(part.x, part.y, np.random.default_rng(0))
+        standing.append(classifier.predict(result).argmax(1) == part.y)
     assert standing[0].any() and not standing[0].all()
     # the first run is the same one, and what it broke stays broken
     assert not (standing[1] & ~standing[0]).any()
@@ -172,12 +172,12 @@ def test_trap_predicted_labels_are_never_used() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"norm": 1}, 'PGD knows the norms "inf" and 2'),
-        ({"eps_step": 0.0}, "eps_step must be positive"),
-        ({"eps": -1.0}, "eps must be finite and not negative"),
-        ({"max_iter": -1}, "max_iter must be an integer of at least 0"),
-        ({"max_iter": 2.0}, "max_iter must be an integer"),
-        ({"num_random_init": -1}, "num_random_init must be an integer"),
+        ({"norm": 1}, 'PGD expected the norm "inf" or 2'),
+        ({"eps_step": 0.0}, "expected eps_step to be positive"),
+        ({"eps": -1.0}, "expected eps to be finite and not negative"),
+        ({"max_iter": -1}, "expected max_iter to be an integer of at least 0"),
+        ({"max_iter": 2.0}, "expected max_iter to be an integer"),
+        ({"num_random_init": -1}, "expected num_random_init to be an integer"),
     ],
     ids=str,
 )
@@ -188,5 +188,5 @@ def test_bad_parameters(options: dict[str, float], message: str) -> None:
 
 def test_random_starts_need_a_generator() -> None:
     case = linear_case(2)
-    with pytest.raises(InputError, match="random starts need a generator"):
+    with pytest.raises(InputError, match="expected a generator"):
         ProjectedGradient(case.classifier, num_random_init=1).generate(case.x, case.y)

@@ -11,8 +11,8 @@ import pytest
 import torchvision
 
 from benchmark import load_grid, run_grid
+from benchmark.attacks.noise import random_signs
 from benchmark.attacks.steps import craft as crafting
-from benchmark.attacks.steps.craft import random_signs
 from benchmark.execution import chunk as evaluate
 from benchmark.execution.threads import default_threads, measured_threads
 from benchmark.grids.model import Grid
@@ -170,7 +170,7 @@ def test_continues_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_target_that_the_data_lack_is_told_before_anything_runs(tmp_path: Path) -> None:
     attacks = [{"name": "fgsm", "eps": 0.1, "targeted": True, "target": 10}]
-    with pytest.raises(InputError, match="target must be `next` or a class below 10"):
+    with pytest.raises(InputError, match="expected target `next` or a class below 10"):
         run(Grid(name="g", attacks=attacks), out=tmp_path / "r")
     assert not (tmp_path / "r").exists()
 
@@ -306,7 +306,7 @@ BAD_COMMANDS = {
     "network": (["--network", "lennet"], "did you mean 'lenet'"),
     "samples": (["--samples", "-4"], "--samples"),
     "many samples": (["--samples", "501"], "has 500 images"),
-    "eps": (["--attack", "fgsm:eps=-1"], "eps must be"),
+    "eps": (["--attack", "fgsm:eps=-1"], "expected eps to be"),
     "grid": (["--grid", "fulll"], "did you mean 'full'"),
     "device": (["--device", "tpu"], "known: auto, cpu, cuda"),
     "threads": (["--threads", "0"], "threads"),

@@ -17,7 +17,7 @@ from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid
 from benchmark.grids.overrides import narrowed
-from benchmark.threats import threat, threat_text
+from benchmark.threats import THREATS, threat, threat_text
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
@@ -324,8 +324,8 @@ def test_transfer_crafts_elsewhere(digits: Images, digits_lenet) -> None:
 def test_threats_have_a_text(entry, text: str) -> None:
     assert threat_text(entry) == text
     read = threat(text)
-    assert read.sees_defence == text.startswith("adaptive")
-    assert (read.source is None) == ("from" not in text)
+    assert read.entry is THREATS[text.partition("[")[0]]
+    assert (read.source is not None) == read.entry.crafted_elsewhere
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""Expected passes per image of attacks from which images drop out once they are adversarial.
+
+Measured on digits with LeNet: CPU seconds of the attack over those of a forward pass in batches of
+125. What an attack computes beside its passes is stated as more of them.
+"""
+
+from __future__ import annotations
+
+from benchmark.attacks.entry import Params, Passes
+
+# eps at which half of the steps of an iterative attack remain to be done, by norm
+HALF = {"inf": 0.08, "2": 1.2}
+# forward passes per query of Square, which draws its squares image by image
+SQUARE_QUERY = 2.3
+
+
+def standing(params: Params) -> float:
+    """Return the expected share of its steps that an image takes part in, from its eps."""
+    half = HALF[str(params.get("norm", "inf"))]
+    return float(1 / (1 + (params["eps"] / half) ** 4))
+
+
+def apgd(params: Params, classes: int) -> Passes:
+    """Return the expected passes of APGD, all runs together."""
+    return Passes(standing(params) * _apgd_steps(params), 8)
+
+
+def deep_fool_steps(params: Params) -> int:
+    """Return the expected steps of DeepFool, each with one gradient per class."""
+    return min(15, int(params["max_iter"]))
+
+
+def square(params: Params, classes: int) -> Passes:
+    """Return the expected passes of Square."""
+    return Passes(forwards=SQUARE_QUERY * standing(params) * params["queries"])
+
+
+def autoattack(params: Params, classes: int) -> Passes:
+    """Return the expected passes of the four parts, each on images that resist those before it."""
+    first = standing(params)
+    later = first**1.5
+    gradients, forwards = (first + later) * _apgd_steps(params), 8.0
+    if not params.get("targeted", False):
+        gradients += later * 15 * classes
+    if str(params["norm"]) == "inf":
+        forwards += later * SQUARE_QUERY * params["queries"]
+    return Passes(gradients, forwards)
+
+
+def per_iteration(params: Params, gradients: float, forwards: float = 0.0) -> Passes:
+    """Return passes in proportion to the iterations of all steps of a binary search."""
+    iterations = params["binary_search_steps"] * params["max_iter"]
+    return Passes(gradients * iterations, forwards * iterations)
+
+
+def _apgd_steps(params: Params) -> int:
+    return int(params["max_iter"]) * max(1, int(params["nb_random_init"]))

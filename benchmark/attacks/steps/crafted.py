@@ -1,0 +1,55 @@
+"""What an attack returns, and the attacks of one step, which return it for many eps at once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+from benchmark.attacks.entry import Passes
+from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images to attack.
+
+    x: float32 [N, C, H, W] in [0, 1]. y: true labels [N].
+    labels: [N], given to the attack: the true labels, or the targets of a targeted attack.
+    ids: official indices [N]. seed: of the cell. Both decide what is random, image by image.
+    """
+
+    x: FloatArray
+    y: IntArray
+    labels: IntArray
+    ids: IntArray
+    seed: int
+
+
+@dataclass(frozen=True)
+class Crafted:
+    """What an attack made of a batch.
+
+    images: float32 [N, C, H, W], on the device of the classifier. Whether they are adversarial and
+        within the budget is judged by the harness.
+    zero_gradient: bool [N], True where the loss gradient at the clean image is zero in every pixel;
+        False everywhere for an attack that computes no gradients.
+    passes: mean per image, counted as if nothing were shared with other eps.
+    """
+
+    images: torch.Tensor
+    zero_gradient: BoolArray
+    passes: Passes
+
+
+class OneStep(ABC):
+    """An attack that moves every image along one direction, which serves every eps."""
+
+    @abstractmethod
+    def direction(self, batch: Batch) -> tuple[torch.Tensor, BoolArray]:
+        """Return where each image moves [N, C, H, W], and whether its gradient is zero [N]."""
+
+    @abstractmethod
+    def step(self, x: torch.Tensor, direction: torch.Tensor, eps: float) -> torch.Tensor:
+        """Return images x [N, C, H, W] moved by eps along the direction, within [0, 1]."""

@@ -1,0 +1,38 @@
+"""Gradients on tensors, equal to what ART's attacks see."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from art.defences.preprocessor.preprocessor import Preprocessor
+from art.utils import to_categorical
+from torch.nn import functional
+
+from estimators.classifier import Classifier
+from estimators.defences.backward import DefenceWithBackward
+
+
+def loss_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the gradient [N, C, H, W] of the mean cross entropy at images x, as ART computes it.
+
+    Bit for bit `classifier.loss_gradient` with NaN replaced by zero, without leaving the device.
+    The mean and not the sum: dividing by N changes the rounding, and with it the sign of
+    gradients that are nearly zero.
+    """
+    if isinstance(classifier.defence, DefenceWithBackward) or backward_is_identity(classifier):
+        gradient = classifier.mean_gradient(x, lambda logits: functional.cross_entropy(logits, y))
+    else:
+        # a preprocessor with a backward pass of its own: ART knows how to call it
+        one_hot = to_categorical(y.cpu().numpy(), classifier.nb_classes)
+        array = classifier.loss_gradient(x.cpu().numpy(), one_hot)
+        gradient = torch.from_numpy(array).to(x.device)
+    return gradient.nan_to_num_(nan=0.0, posinf=math.inf, neginf=-math.inf)
+
+
+def backward_is_identity(classifier: Classifier) -> bool:
+    """Return whether ART passes gradients through the defence unchanged (BPDA, identity)."""
+    defence = classifier.defence
+    if defence is None:
+        return True
+    return type(defence).estimate_gradient is Preprocessor.estimate_gradient
