@@ -6,7 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from reports.claims.evaluate import as_markdown, read_claims, verdicts_as_markdown
+from reports.style.labels import read_labels
 
+RUN = Path(__file__).parents[2] / "reports" / "baselines" / "paper"
 OPENING = "<!-- {}: written by `python -m reports.claims`, compared by a test -->\n"
 CLOSING = "<!-- /{} -->\n"
 
@@ -20,7 +22,7 @@ def _between(page: str, name: str, text: str) -> str:
 
 def with_rules(page: str) -> str:
     """docs/claims.md with the rules as the code has them."""
-    return _between(page, "rules", as_markdown())
+    return _between(page, "rules", as_markdown(read_labels(RUN)))
 
 
 def with_verdicts(page: str, run: Path) -> str:

@@ -33,7 +33,7 @@ from estimators.training.checkpoints import (
     trained_network,
     weights_hash,
 )
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 NETWORKS = """
