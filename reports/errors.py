@@ -1,7 +1,7 @@
-"""The one exception of this package that means "the user can mend this"."""
+"""The one exception of this package that means "the user can fix this"."""
 
 from __future__ import annotations
 
 
 class TableError(ValueError):
-    """A results file that cannot be used: one line that says what, where and what to do."""
+    """A file or option that cannot be used; the message is one line: what, where, what to do."""

@@ -132,8 +132,7 @@ def show_study(done: Done) -> None:
 
 def show_paper(paper: Paper) -> None:
     """The verdict on each claim, what is missing, and where everything is."""
-    from reports.claims.evaluate import CLAIMS
-    from reports.page.claims import WHOLE
+    from reports.claims.evaluate import CLAIMS, WHOLE
 
     table = Table(box=SIMPLE_HEAD, title="claims of the paper", title_justify="left")
     for name in ("claim", "attacker", "what it says", "verdict", "parts"):
@@ -215,9 +214,10 @@ def show_speed_line(line: Measured) -> None:
 
 def show_result(result: Result) -> None:
     """The main figures of a run, what is missing from it, and where everything is."""
-    from reports.results.operating_point import headline
+    from reports.results.operating_point import operating_points
+    from reports.style.labels import read_labels
 
-    rows = headline(result.table)
+    rows = operating_points(result.table, read_labels(result.directory).threats)
     if len(rows):
         console.print(_summary_table(rows))
     for kind, part in (("skipped", result.skipped), ("failed", result.failed)):

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.runs.store import Store, Stored
-from reports.results.columns import RESULTS, write_results
+from reports.results.columns import RESULTS
 from reports.results.manifest import sha256_of
 from reports.results.predictions import FILE as PREDICTIONS_FILE
+from reports.results.read_write import write_results
 
 # cells whose predictions are in memory at once
 GROUP = 64

@@ -23,9 +23,9 @@ from benchmark.grids.cell import Cell
 from benchmark.runs.inputs import RunInputs
 from estimators.data.images import Images
 from estimators.spec import Spec
-from reports.results.operating_point import headline
+from reports.results.operating_point import operating_points
 from reports.results.predictions import Predictions, read_predictions
-from reports.worst_case.evidence import behind
+from reports.style.labels import Labels, read_labels
 
 FOLDER = "gallery"
 FILE = "gallery.json"
@@ -91,7 +91,7 @@ def write_gallery(
     for old in folder.glob("[0-9][0-9][0-9]-*.png"):
         old.unlink()
     entries: list[dict[str, Any]] = []
-    predictions = read_predictions(directory)
+    predictions, labels = read_predictions(directory), read_labels(directory)
     pairs = list(zip(cells, table.to_dict("records"), strict=True))
     bench = ClassifierCache(inputs.models(), device)
     for dataset, network in inputs.networks if predictions is not None else ():
@@ -100,7 +100,7 @@ def write_gallery(
         assert predictions is not None
         part = _Part(done, inputs.images[dataset], predictions, bench)
         for pick in _picks(part, table):
-            entries.append(_entry(part, pick, folder, len(entries)))
+            entries.append(_entry(part, pick, folder, len(entries), labels))
     if entries:
         text = json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
         (folder / FILE).write_text(text, encoding="utf-8")
@@ -115,7 +115,7 @@ def _picks(part: _Part, table: pd.DataFrame) -> Iterator[_Pick]:
         return
     first = part.cells[0][1]
     same = (table["dataset"] == first["dataset"]) & (table["network"] == first["network"])
-    points = headline(table[same]).to_dict("records")
+    points = operating_points(table[same]).to_dict("records")
     shown: set[int] = set()
     for attack in _attacks(part, points):
         found = part.find(attack, "oblivious", BARE)
@@ -177,7 +177,7 @@ def _best_defence(part: _Part, attack: Spec) -> tuple[Cell, Row] | None:
     return max(jpeg or rows, key=lambda p: float(p[1]["accuracy"]), default=None)
 
 
-def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any]:
+def _entry(part: _Part, pick: _Pick, folder: Path, number: int, labels: Labels) -> dict[str, Any]:
     """Attack one image, write its pictures, and say what they show."""
     cell, images = pick.cell, part.images
     at = images[np.flatnonzero(images.ids == pick.image)[:1]]
@@ -216,7 +216,7 @@ def _entry(part: _Part, pick: _Pick, folder: Path, number: int) -> dict[str, Any
         "eps": cell.eps,
         "norm": pick.row["norm"],
         "threat": cell.threat,
-        "defence": behind(pick.row),
+        "defence": labels.behind(pick.row),
         "id": pick.image,
         "label": images.classes[label],
         "l2": float(f"{np.linalg.norm(change):.6g}"),

@@ -14,6 +14,37 @@ from benchmark.grids.model import Grid
 from benchmark.version import __version__
 from reports.results.columns import SCHEMA
 
+# placeholder: to be made from the registries and from `benchmark.threats`
+LABELS: dict[str, dict[str, str]] = {
+    "datasets": {"digits": "digits", "mnist": "MNIST", "cifar10": "CIFAR-10"},
+    "networks": {
+        "lenet": "LeNet",
+        "lenet[adversarial=pgd]": "LeNet trained by PGD",
+        "resnet": "ResNet",
+        "cnn": "CNN",
+    },
+    "attacks": {
+        "fgsm": "FGSM",
+        "fgm": "FGM",
+        "fgsm-margin": "FGSM on the margin",
+        "pgd": "PGD",
+        "apgd": "APGD",
+        "cw": "C&W",
+        "deepfool": "DeepFool",
+        "noise": "random signs",
+    },
+    "defences": {"none": "none", "quantize": "8 bits only", "jpeg": "JPEG"},
+    "threats": {},
+}
+# from the weakest to the strongest: name, sees the defence, crafts on another network
+_THREATS = (
+    ("transfer", False, True),
+    ("oblivious", False, False),
+    ("adaptive", True, False),
+    ("adaptive-diff", True, False),
+    ("adaptive-eot", True, False),
+)
+
 PACKAGES = (
     "adversarial-robustness-toolbox",
     "torch",
@@ -43,10 +74,17 @@ def manifest(
         "cells": len(cells),
         "seeds": sorted({cell.seed for cell in cells}),
         **sources,
+        **labels_and_threats(),
         "skipped": missing,
         "versions": {"python": platform.python_version(), **package_versions()},
         "machine": machine(device, threads),
     }
+
+
+def labels_and_threats() -> dict[str, Any]:
+    """Return what reports show in place of names, and the order of the threats."""
+    keys = ("name", "sees_defence", "crafted_elsewhere")
+    return {"labels": LABELS, "threats": [dict(zip(keys, t, strict=True)) for t in _THREATS]}
 
 
 def git_revision() -> str | None:

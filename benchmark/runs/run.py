@@ -36,8 +36,10 @@ from estimators.errors import InputError
 from reports.audit.audit import write_audit
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
-from reports.results.columns import frame, read_results
+from reports.results.columns import frame
 from reports.results.manifest import MANIFEST
+from reports.results.read_write import read_results
+from reports.style.labels import read_labels
 
 RUNS = Path("reports") / "runs"
 
@@ -157,7 +159,7 @@ def run(
         made_of["machine"]["workers"] = used.processors
         write_json(directory / MANIFEST, sealed(made_of, directory))
         progress.message("drawing plots")
-        draw_all(table, directory / "plots")
+        draw_all(table, directory / "plots", read_labels(directory))
         progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
         write_gallery(cells, table, inputs, directory, device)

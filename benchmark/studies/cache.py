@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.runs.manifest import package_versions
+from benchmark.runs.manifest import labels_and_threats, package_versions
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import Findings, StudyRequest
 from benchmark.version import __version__
@@ -66,6 +66,7 @@ def run_study(name: str, request: StudyRequest, folder: Path) -> Done:
             **_question(name, request),
             "art_bench": __version__,
             "versions": package_versions(),
+            **labels_and_threats(),
         }
         text = json.dumps(about, indent=2, sort_keys=True) + "\n"
         (fresh / FILE).write_text(text, encoding="utf-8")

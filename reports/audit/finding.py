@@ -1,4 +1,4 @@
-"""What one check of an audit found in one scope."""
+"""The result of one check of an audit in one scope."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SCOPE = ("dataset", "network", "attack", "threat")
 class Finding(NamedTuple):
     """One row of `audit.csv`.
 
-    check: id of the check. dataset, network, attack, threat, defence: where it holds; an empty one
-    means all that the run has. status: one of STATUSES. cases: cells or comparisons looked at.
-    detail: what was seen, with numbers. advice: what to do; empty where nothing is to be done.
+    check: id of the check. dataset, network, attack, threat, defence: the scope; an empty one
+    stands for all that the run has. status: one of STATUSES. cases: number of cells or comparisons.
+    detail: the result in words, with numbers. advice: what to do; empty if there is nothing to do.
     """
 
     check: str
@@ -40,17 +40,7 @@ def finding(
     advice: str = "",
     defence: str = "",
 ) -> Finding:
-    """A finding in a scope (the first two or all four of SCOPE); the check's id is put in later."""
+    """Return a finding in a scope (the first two or all four of SCOPE); `audit` adds the id."""
     dataset, network, attack, threat = (*scope, "", "")[:4]
-    told = "" if status == "ok" else advice
-    return Finding("", dataset, network, attack, threat, defence, status, cases, detail, told)
-
-
-def count(number: int, thing: str) -> str:
-    """`1 cell`, `2 cells`, `1,000 cells`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def percent(share: float) -> str:
-    """`61.2 %`."""
-    return f"{100 * share:.1f} %"
+    advice = "" if status == "ok" else advice
+    return Finding("", dataset, network, attack, threat, defence, status, cases, detail, advice)

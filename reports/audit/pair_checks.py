@@ -1,4 +1,4 @@
-"""Checks that hold cells against each other: which side must do at least as much harm."""
+"""Checks of pairs of cells: the attack of one must be at least as strong as the other's."""
 
 from __future__ import annotations
 
@@ -6,74 +6,76 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from reports.audit.finding import SCOPE, Finding, count, finding, percent
+from reports.audit.finding import SCOPE, Finding, finding
 from reports.audit.reversals import LARGE, LEVEL, Case, reversals, status, worst
+from reports.results.rows import Row, grouped
 from reports.statistics.tests import adjust
-from reports.worst_case.evidence import Evidence, Row, behind, grouped, size
-from reports.worst_case.order import is_transfer, rank
+from reports.style.numbers import count, percent, size
+from reports.worst_case.evidence import Evidence
 
 _HOW = (
-    " Tested image by image (exact McNemar; without predictions Fisher), two-sided, Holm's"
-    f" correction over all comparisons of the check at {LEVEL:g}: a rise beyond chance warns, one"
-    f" of {100 * LARGE:g} points or more fails."
+    " Tested image by image (exact McNemar test; without predictions Fisher's), two-sided, with"
+    f" Holm's correction over all comparisons of the check at {LEVEL:g}: a rise beyond chance"
+    f" warns, one of {100 * LARGE:g} points or more fails."
 )
 MONOTONE_RULE = (
-    "Each eps of an attack is held against every smaller one behind the same defence." + _HOW
+    "Each eps of an attack is compared with every smaller one behind the same defence." + _HOW
 )
 ITERATIVE_RULE = (
-    "At equal norm and eps, where the attacker attacks what is scored: behind a defence that it"
-    " does not know, an iterative attack is known to fare worse than one step." + _HOW + " An"
-    " attack that minimises the L2 norm is held against one-step L2 attacks: these, with an eps up"
-    " to its median norm, must not turn more than half of the images (binomial test)."
+    "At equal norm and eps, if the attacker attacks what is scored: behind a defence that it does"
+    " not see, an iterative attack is often weaker than one step." + _HOW + " An attack that"
+    " minimises the L2 norm is compared with one-step L2 attacks: with an eps up to its median norm"
+    " these must not turn more than half of the images (binomial test)."
 )
 ADAPTIVE_RULE = (
-    "The same attack, eps and defence, by attackers who know less and more: oblivious, adaptive,"
-    " adaptive-diff, adaptive-eot." + _HOW
+    "The same attack, eps and defence, by attackers from the least to the best informed." + _HOW
 )
 WHITE_BOX_RULE = (
-    "At equal norm, eps and defence: an iterative attack with gradients of what is scored is held"
-    " against attacks that only ask for outputs, and against itself crafted on another network."
+    "At equal norm, eps and defence: an iterative attack with gradients of what is scored is"
+    " compared with attacks that only query outputs, and with itself crafted on another network."
     + _HOW
 )
 CONTROL_RULE = (
-    "At equal norm and eps; an L2 attack is held against the largest noise whose L2 norm stays"
+    "At equal norm and eps; an L2 attack is compared with the largest noise whose L2 norm stays"
     " within its eps." + _HOW
 )
 _CELL = ("dataset", "network", "norm", "level", "threat", "defence", "quality", "seed")
 _CURVE = (*SCOPE, "norm", "defence", "quality", "seed")
 
-_WEAK = "More iterations, a smaller step or restarts; look for masked gradients."
+_WEAK = "Use more iterations, a smaller step or restarts; look for masked gradients."
 _STOPPED = "Something stops the attack: look for masked gradients, a wrong sign or scale."
 _MISLED = (
-    "The gradient through the defence misleads the attack: take the stronger of both attackers as"
-    " the accuracy, and a better estimate of the gradient."
+    "The gradient through the defence misleads the attack: report the accuracy under the stronger"
+    " attacker, and use a better estimate of the gradient."
 )
-_OVERSHOOT = "A single step overshoots: judge by an iterative attack at the same eps."
+_OVERSHOOT = "A single step overshoots: use an iterative attack at the same eps."
+_COMPARISONS = ("comparison", "comparisons")
 
 
 def monotone(evidence: Evidence) -> Iterator[Finding]:
-    """More budget must not leave more images right."""
+    """Check that a larger eps leaves no more images right."""
     rows = [row for row in evidence.rows if row["eps"] is not None and not row["targeted"]]
     cases = []
     for _, curve in grouped(rows, _CURVE):
-        for harsh in curve:
-            cases += [Case(row, harsh) for row in curve if row["level"] < harsh["level"]]
+        for stronger in curve:
+            cases += [Case(row, stronger) for row in curve if row["level"] < stronger["level"]]
     yield from _findings(
         evidence,
         cases,
         rows,
         ("pair of eps", "pairs of eps"),
-        lambda a, b: f"{size(a)} to {b['eps']:.4g}",
-        lambda row: {"one-step": _OVERSHOOT, "control": "Noise helps: the defence expects it."}.get(
-            row["kind"], _WEAK
-        ),
-        ("One eps alone.", "Add more eps to the attack."),
+        lambda a, b: f"{size(a['eps'])} to {b['eps']:.4g}",
+        lambda row: {
+            "one-step": _OVERSHOOT,
+            "control": "Noise helps: the defence was made for it.",
+        }.get(row["kind"], _WEAK),
+        ("The attack has one eps only.", "Add more eps to the attack."),
     )
 
 
 def iterative(evidence: Evidence) -> Iterator[Finding]:
-    """Many steps must not do less than one."""
-    rows = [row for row in evidence.rows if row["knows"] and not row["targeted"]]
+    """Check that many steps are not weaker than one."""
+    rows = [row for row in evidence.rows if row["attacks_scored"] and not row["targeted"]]
     one = [row for row in rows if row["kind"] == "one-step" and row["eps"] != 0]
     many = [row for row in rows if row["kind"] == "iterative" and row["eps"] != 0]
     bounded = [row for row in many if row["eps"] is not None]
@@ -81,17 +83,18 @@ def iterative(evidence: Evidence) -> Iterator[Finding]:
         evidence,
         _matched(one, bounded, _CELL),
         bounded,
-        ("comparison", "comparisons"),
-        lambda a, b: f"{a['attack']} to {b['attack']} at {size(b)}",
+        _COMPARISONS,
+        lambda a, b: f"{a['attack']} to {b['attack']} at {size(b['eps'])}",
         lambda row: _WEAK,
-        ("No one-step attack of its norm at its eps.", "Add fgsm (Linf) or fgm (L2) at its eps."),
+        ("No one-step attack of its norm and eps.", "Add fgsm (Linf) or fgm (L2) at its eps."),
     )
     searching = [row for row in many if row["eps"] is None and row["norm"] == "2"]
     yield from _minimal(evidence, searching, [row for row in one if row["norm"] == "2"])
 
 
 def adaptive(evidence: Evidence) -> Iterator[Finding]:
-    """Who knows more must not do less."""
+    """Check that a better-informed attacker is never weaker."""
+    threats = evidence.labels.threats
     rows = [
         row
         for row in evidence.rows
@@ -100,47 +103,49 @@ def adaptive(evidence: Evidence) -> Iterator[Finding]:
         and not row["targeted"]
         and row["eps"] != 0
     ]
-    rows = [row for row in rows if not is_transfer(row["threat"])]
-    knowing = [row for row in rows if row["knows"]]
+    rows = [row for row in rows if not threats.crafted_elsewhere(row["threat"])]
+    informed = [row for row in rows if row["attacks_scored"]]
     columns = ("attack", *(name for name in _CELL if name != "threat"))
     cases = [
         case
-        for case in _matched(rows, knowing, columns)
-        if rank(case.gentle["threat"]) < rank(case.harsh["threat"])
+        for case in _matched(rows, informed, columns)
+        if threats.rank(case.weaker["threat"]) < threats.rank(case.stronger["threat"])
     ]
     yield from _findings(
         evidence,
         cases,
-        knowing,
-        ("comparison", "comparisons"),
-        lambda a, b: f"{a['threat']} to {b['threat']} at {size(b)}",
+        informed,
+        _COMPARISONS,
+        lambda a, b: f"{a['threat']} to {b['threat']} at {size(b['eps'])}",
         lambda row: _MISLED,
-        ("No oblivious cell to hold it against.", "Add threat oblivious."),
+        ("No weaker threat to compare with.", "Add threat oblivious."),
     )
 
 
 def white_box(evidence: Evidence) -> Iterator[Finding]:
-    """Gradients of the target must not do less than questions or another network's images."""
+    """Check that gradients of the target beat queries and images crafted on another network."""
     rows = [row for row in evidence.rows if row["eps"] and not row["targeted"]]
-    harsh = [row for row in rows if row["knows"] and row["kind"] == "iterative"]
+    stronger = [row for row in rows if row["attacks_scored"] and row["kind"] == "iterative"]
     place = [name for name in _CELL if name != "threat"]
-    asked = [row for row in rows if row["knows"] and row["kind"] == "query"]
-    moved = [row for row in rows if is_transfer(row["threat"])]
-    cases = _matched(asked, harsh, place) + _matched(moved, harsh, ["attack", *place])
-    tested = {case.harsh["number"] for case in cases}
+    queries = [row for row in rows if row["attacks_scored"] and row["kind"] == "query"]
+    moved = [row for row in rows if evidence.labels.threats.crafted_elsewhere(row["threat"])]
+    cases = _matched(queries, stronger, place) + _matched(moved, stronger, ["attack", *place])
+    tested = {case.stronger["number"] for case in cases}
     yield from _findings(
         evidence,
         cases,
-        [row for row in harsh if row["number"] in tested],
-        ("comparison", "comparisons"),
-        lambda a, b: f"{a['attack']}, {a['threat']} to {b['attack']}, {b['threat']} at {size(b)}",
+        [row for row in stronger if row["number"] in tested],
+        _COMPARISONS,
+        lambda a, b: (
+            f"{a['attack']}, {a['threat']} to {b['attack']}, {b['threat']} at {size(b['eps'])}"
+        ),
         lambda row: _STOPPED,
         ("", ""),
     )
 
 
 def control(evidence: Evidence) -> Iterator[Finding]:
-    """Noise that looks at nothing must not do more than an attack that looks."""
+    """Check that an attack is not weaker than the noise control."""
     rows = [row for row in evidence.rows if row["eps"] and not row["targeted"]]
     noise = [row for row in rows if row["kind"] == "control"]
     attacks = [row for row in rows if row["kind"] != "control"]
@@ -149,25 +154,25 @@ def control(evidence: Evidence) -> Iterator[Finding]:
         evidence,
         cases,
         attacks,
-        ("comparison", "comparisons"),
-        lambda a, b: f"{a['attack']} ({size(a)}) to {b['attack']} ({size(b)})",
+        _COMPARISONS,
+        lambda a, b: f"{a['attack']} ({size(a['eps'])}) to {b['attack']} ({size(b['eps'])})",
         lambda row: _STOPPED,
         ("No noise of its budget in the run.", "Add the control: noise of this size."),
     )
 
 
-def _matched(gentle: list[Row], harsh: list[Row], columns: Sequence[str]) -> list[Case]:
-    """Every pair of rows that agree in the columns; where one side has several samples, all."""
-    known = dict(grouped(gentle, columns))
+def _matched(weaker: list[Row], stronger: list[Row], columns: Sequence[str]) -> list[Case]:
+    """Return every pair of rows that agree in the columns; of several samples all pairs."""
+    known = dict(grouped(weaker, columns))
     return [
         Case(row, other)
-        for other in harsh
+        for other in stronger
         for row in known.get(tuple(other[name] for name in columns), ())
     ]
 
 
 def _within(noise: list[Row], attacks: list[Row]) -> list[Case]:
-    """For each L2 attack the largest noise of another norm, measured in L2, that its eps allows."""
+    """Return for each L2 attack the largest noise of another norm whose L2 norm its eps allows."""
     columns = [name for name in _CELL if name not in ("norm", "level")]
     known = dict(grouped((row for row in noise if row["norm"] != "2"), columns))
     cases = []
@@ -188,44 +193,45 @@ def _findings(
     advice: Callable[[Row], str],
     untested: tuple[str, str],
 ) -> Iterator[Finding]:
-    """One finding for each scope of the rows, from all comparisons of a check tested together."""
+    """Yield one finding per scope of the rows, from all comparisons of a check tested together."""
     tested = reversals(evidence, cases)
-    by_scope = dict(grouped([{**case.harsh, "case": case} for case in tested], SCOPE))
+    by_scope = dict(grouped([{**case.stronger, "case": case} for case in tested], SCOPE))
     for scope, _ in grouped(rows, SCOPE):
         group = [row["case"] for row in by_scope.get(scope, ())]
         if not group:
             yield finding(scope, "not tested", 0, *untested)
             continue
-        at, told = worst(group), status(group)
+        at, verdict = worst(group), status(group)
         n = f"{len(group):,} {things[len(group) > 1]}"
-        if told == "ok":
-            least = f"largest rise {100 * at.rise:.1f} points" if at.rise > 0 else "no rise at all"
-            yield finding(scope, told, len(group), f"{n}, none beyond chance ({least}).")
+        if verdict == "ok":
+            rise = f"largest rise {100 * at.rise:.1f} points" if at.rise > 0 else "no rise at all"
+            yield finding(scope, verdict, len(group), f"{n}, none beyond chance ({rise}).")
             continue
         detail = (
             f"{sum(case.beyond for case in group):,} of {n} beyond chance; most from"
             f" {percent(at.before)} to {percent(at.after)} of {at.n} images"
-            f" ({between(at.gentle, at.harsh)}, {behind(at.harsh)}; adjusted p {at.p:.2g})."
+            f" ({between(at.weaker, at.stronger)}, {evidence.labels.behind(at.stronger)};"
+            f" adjusted p {at.p:.2g})."
         )
-        yield finding(scope, told, len(group), detail, advice(at.harsh))
+        yield finding(scope, verdict, len(group), detail, advice(at.stronger))
 
 
 def _minimal(evidence: Evidence, searching: list[Row], one: list[Row]) -> Iterator[Finding]:
-    """Attacks that minimise the L2 norm against one-step attacks of that norm."""
+    """Compare attacks that minimise the L2 norm with one-step attacks of that norm."""
     within: dict[int, Case] = {}
     for case in _matched(one, searching, [name for name in _CELL if name != "level"]):
         least, most = case
-        # where the search gave up on images its median says nothing of them
+        # if the search failed on some images, its median does not describe them
         if (most["success_rate"] or 0) >= 0.99 and least["eps"] <= (most["l2_median"] or 0):
             kept = within.get(most["number"])
-            if kept is None or least["eps"] > kept.gentle["eps"]:
+            if kept is None or least["eps"] > kept.weaker["eps"]:
                 within[most["number"]] = case
     turned = {number: _turned(evidence, case) for number, case in within.items()}
     raw = [_more_than_half(hits, n) for hits, n in turned.values()]
     p = dict(zip(turned, adjust(raw, "holm"), strict=True))
     for scope, group in grouped(searching, SCOPE):
-        told = [row["number"] for row in group if row["number"] in turned]
-        if not told:
+        numbers = [row["number"] for row in group if row["number"] in turned]
+        if not numbers:
             yield finding(
                 scope,
                 "not tested",
@@ -234,34 +240,34 @@ def _minimal(evidence: Evidence, searching: list[Row], one: list[Row]) -> Iterat
                 "Add fgm with small eps.",
             )
             continue
-        at = max(told, key=lambda n: (bool(p[n] <= LEVEL), turned[n][0] / turned[n][1]))
+        at = max(numbers, key=lambda n: (bool(p[n] <= LEVEL), turned[n][0] / turned[n][1]))
         (hits, n), (least, most) = turned[at], within[at]
-        bad = sum(bool(p[number] <= LEVEL) for number in told)
+        bad = sum(bool(p[number] <= LEVEL) for number in numbers)
         level = "ok" if not bad else "fail" if hits / n >= 0.5 + LARGE else "warn"
         yield finding(
             scope,
             level,
-            len(told),
-            f"{bad} of {count(len(told), 'comparison')} beyond chance; {least['attack']} at"
-            f" {size(least)} turns {percent(hits / n)} of {n} images where the median L2 norm is"
-            f" {most['l2_median']:.3g} ({behind(most)}).",
-            "The search stops early: more iterations or binary search steps.",
+            len(numbers),
+            f"{bad} of {count(len(numbers), 'comparison')} beyond chance; {least['attack']} at"
+            f" {size(least['eps'])} turns {percent(hits / n)} of {n} images; the median L2 norm is"
+            f" {most['l2_median']:.3g} ({evidence.labels.behind(most)}).",
+            "The search stops early: use more iterations or binary search steps.",
         )
 
 
 def _turned(evidence: Evidence, case: Case) -> tuple[int, int]:
-    """How many of the images that were right the one-step attack turned, on shared images."""
-    clean, attacked = evidence.scored(case.gentle, "clean"), evidence.scored(case.gentle)
-    other = evidence.scored(case.harsh)
+    """Count the shared images that were right: those that the one-step attack turned, and all."""
+    clean, attacked = evidence.scored(case.weaker, "clean"), evidence.scored(case.weaker)
+    other = evidence.scored(case.stronger)
     if clean is None or attacked is None or other is None:
-        right = int(case.gentle["clean_correct"])
-        return round(float(case.gentle["success_rate"] or 0) * right), max(right, 1)
+        right = int(case.weaker["clean_correct"])
+        return round(float(case.weaker["success_rate"] or 0) * right), max(right, 1)
     among = np.isin(clean.ids, other.ids) & clean.right
     return int((among & ~attacked.right).sum()), max(int(among.sum()), 1)
 
 
 def _more_than_half(hits: int, n: int) -> float:
-    """One-sided exact binomial p-value against a share of one half."""
+    """Return the one-sided exact binomial p-value against a share of one half."""
     from scipy.special import bdtrc
 
     return float(bdtrc(hits - 1, n, 0.5)) if hits > 0 else 1.0

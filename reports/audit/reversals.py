@@ -1,4 +1,4 @@
-"""Where the side that should do more harm does less, beyond what chance explains."""
+"""Pairs of cells in which the stronger side does less harm than the weaker, beyond chance."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from reports.results.predictions import pair
+from reports.results.rows import Row
 from reports.statistics.tests import adjust, fisher, mcnemar
-from reports.worst_case.evidence import Evidence, Row
+from reports.worst_case.evidence import Evidence
 
-# a rise must be significant at this level after the correction, and fails the check from this size
+# a rise counts at this level after the correction, and fails the check from this size on
 LEVEL = 0.05
 LARGE = 0.05
 
@@ -19,20 +20,20 @@ LARGE = 0.05
 class Case(NamedTuple):
     """Two rows: the second should leave no more images right than the first."""
 
-    gentle: Row
-    harsh: Row
+    weaker: Row
+    stronger: Row
 
 
 class Tested(NamedTuple):
-    """A case that was tested.
+    """A case with its test.
 
-    n: images that both rows have (the smaller number, where they cannot be paired). before, after:
-    accuracy of the two on them. rise: after - before. p: adjusted for the number of cases.
-    beyond: the rise is beyond chance.
+    weaker, stronger: as in Case. n: images that both rows have (the smaller number, if they cannot
+    be paired). before, after: accuracy of the two on them. rise: after - before. p: adjusted for
+    the number of cases. beyond: the rise is beyond chance.
     """
 
-    gentle: Row
-    harsh: Row
+    weaker: Row
+    stronger: Row
     n: int
     before: float
     after: float
@@ -42,23 +43,22 @@ class Tested(NamedTuple):
 
 
 def reversals(evidence: Evidence, cases: Sequence[Case]) -> list[Tested]:
-    """The cases of one check, tested together.
+    """Test the cases of one check together.
 
     With predictions: exact McNemar test on the images that both rows have; else Fisher's exact
-    test of two independent samples, which finds less. Both two-sided, where only a rise counts;
-    Holm's correction over all cases, so that any false alarm among them has a chance of at most
-    LEVEL.
+    test of two independent samples, which has less power. Both are two-sided, and only a rise
+    counts. Holm's correction over all cases bounds the chance of any false alarm by LEVEL.
     """
     if not cases:
         return []
     counts = np.full((len(cases), 4), np.nan)
     alone = np.zeros((len(cases), 4))
-    for i, (gentle, harsh) in enumerate(cases):
-        a, b = evidence.scored(gentle), evidence.scored(harsh)
+    for i, (weaker, stronger) in enumerate(cases):
+        a, b = evidence.scored(weaker), evidence.scored(stronger)
         pairs = pair(a, b) if a is not None and b is not None else "no predictions"
         if not isinstance(pairs, str):
             counts[i] = pairs
-        alone[i] = gentle["correct"], gentle["n"], harsh["correct"], harsh["n"]
+        alone[i] = weaker["correct"], weaker["n"], stronger["correct"], stronger["n"]
     both, lost, gained, _ = counts.T
     total = counts.sum(axis=1)
     paired = ~np.isnan(total)
@@ -78,11 +78,11 @@ def reversals(evidence: Evidence, cases: Sequence[Case]) -> list[Tested]:
 
 
 def status(tested: Sequence[Tested]) -> str:
-    """The verdict on some cases: fail for a large rise beyond chance, warn for a small one."""
+    """Return the verdict on some cases: a large rise beyond chance fails, a small one warns."""
     rises = [case.rise for case in tested if case.beyond]
     return "ok" if not rises else "fail" if max(rises) >= LARGE else "warn"
 
 
 def worst(tested: Sequence[Tested]) -> Tested:
-    """The case with the largest rise, of those beyond chance where there are any."""
+    """Return the case with the largest rise; those beyond chance come first."""
     return max(tested, key=lambda case: (case.beyond, case.rise))

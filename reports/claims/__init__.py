@@ -1,1 +1,1 @@
-"""The paper's claims, each put to the test by a rule that was written before its numbers."""
+"""The paper's claims, each tested by a rule that was written before its numbers."""

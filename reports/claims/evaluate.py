@@ -1,10 +1,9 @@
-"""From what is on disk to `claims.csv`: every claim, part by part, with its verdict."""
+"""Evaluate every claim, part by part, and write `claims.csv`."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,7 +12,17 @@ from reports.claims.image_claims import IMAGE_CLAIMS
 from reports.claims.network_claims import NETWORK_CLAIMS
 from reports.claims.rule import Claim, Effect, Part, Verdict, combined
 from reports.claims.sources import Missing, Sources
-from reports.page.claims import FILE, WHOLE
+from reports.results.atomic import replace_text
+from reports.results.rows import Row
+from reports.style.labels import Labels
+
+FILE = "claims.csv"
+# the part that stands for the whole claim
+WHOLE = "the claim"
+COLUMNS = (
+    *("claim", "attacker", "part", "subject", "text", "measured"),
+    *("effect", "low", "high", "units", "rule", "verdict"),
+)
 
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted((*GRID_CLAIMS, *IMAGE_CLAIMS, *NETWORK_CLAIMS), key=lambda c: int(c.number[1:]))
@@ -22,26 +31,26 @@ _NOTHING = Effect(math.nan, math.nan, math.nan, "")
 
 
 def evaluate(directory: Path) -> pd.DataFrame:
-    """Claims in the order of their numbers; of each first its verdict, then its parts.
+    """Return the claims in the order of their numbers: of each its verdict, then its parts.
 
-    Columns: claim, attacker, part, subject, measured, effect, low, high (95 %), units (what the
-    interval is over), rule, verdict. A claim about JPEG has a verdict for each attacker.
+    Columns as in COLUMNS; low and high are 95 % limits, units says what they are over. A claim
+    about JPEG has a verdict for each attacker.
     """
     sources = Sources(directory)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for claim in CLAIMS:
         parts = [(part, *_measured(part, sources)) for part in claim.parts]
         for attacker in dict.fromkeys(part.attacker for part, *_ in parts):
             mine = [p for p in parts if p[0].attacker == attacker]
             verdict = combined(v for _, _, v, _ in mine)
             counts = {v: sum(p[2] == v for p in mine) for v in ("supported", "contradicted")}
-            told = f"{counts['supported']} of {len(mine)} parts supported"
+            summary = f"{counts['supported']} of {len(mine)} parts supported"
             if counts["contradicted"]:
-                told += f", {counts['contradicted']} contradicted"
+                summary += f", {counts['contradicted']} contradicted"
             whole = {
                 "part": WHOLE,
                 "subject": "",
-                "measured": told,
+                "measured": summary,
                 "rule": "all parts",
                 "verdict": verdict,
             }
@@ -51,7 +60,7 @@ def evaluate(directory: Path) -> pd.DataFrame:
                     "claim": claim.number,
                     "attacker": attacker,
                     "part": part.name,
-                    "subject": part.subject,
+                    "subject": part.subject(sources.labels),
                     "measured": reason or part.rule.effect,
                     "effect": effect.value,
                     "low": effect.low,
@@ -63,35 +72,19 @@ def evaluate(directory: Path) -> pd.DataFrame:
                 }
                 for part, effect, verdict, reason in mine
             ]
-    columns = [
-        "claim",
-        "attacker",
-        "part",
-        "subject",
-        "text",
-        "measured",
-        "effect",
-        "low",
-        "high",
-        "units",
-        "rule",
-        "verdict",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def write_claims(directory: Path) -> pd.DataFrame:
-    """Evaluate all claims of a directory and write its `claims.csv`."""
+    """Evaluate all claims of a directory and write its `claims.csv`. Raises TableError."""
     table = evaluate(directory)
-    target = directory / FILE
-    partial = target.with_name(FILE + ".part")
-    table.to_csv(partial, index=False, float_format="%.4g", lineterminator="\n")
-    partial.replace(target)
+    text = table.to_csv(index=False, float_format="%.4g", lineterminator="\n")
+    replace_text(directory / FILE, text)
     return table
 
 
 def read_claims(directory: Path) -> pd.DataFrame:
-    """A `claims.csv`; empty texts stay empty."""
+    """Read a `claims.csv`; empty texts stay empty."""
     table = pd.read_csv(directory / FILE, keep_default_na=False, na_values={})
     for name in ("effect", "low", "high"):
         table[name] = pd.to_numeric(table[name], errors="coerce")
@@ -99,7 +92,7 @@ def read_claims(directory: Path) -> pd.DataFrame:
 
 
 def verdicts_as_markdown(table: pd.DataFrame) -> str:
-    """The verdict on every claim, for docs/paper.md."""
+    """Return the verdict on every claim, for docs/paper.md."""
     texts = {claim.number: claim.text for claim in CLAIMS}
     lines = ["| | claim | attacker | verdict | |", "| --- | --- | --- | --- | --- |"]
     for row in table[table["part"] == WHOLE].to_dict("records"):
@@ -110,7 +103,7 @@ def verdicts_as_markdown(table: pd.DataFrame) -> str:
 
 
 def _measured(part: Part, sources: Sources) -> tuple[Effect, Verdict, str]:
-    """Effect and verdict of a part; undecided with the reason where nothing can be measured."""
+    """Return effect and verdict of a part; undecided with the reason if it cannot be measured."""
     try:
         effect = part.measure(sources)
     except Missing as error:
@@ -118,8 +111,8 @@ def _measured(part: Part, sources: Sources) -> tuple[Effect, Verdict, str]:
     return effect, part.rule.decide(effect), ""
 
 
-def as_markdown() -> str:
-    """Every claim with its rules, for docs/claims.md."""
+def as_markdown(labels: Labels) -> str:
+    """Return every claim with its rules, for docs/claims.md."""
     lines = []
     for claim in CLAIMS:
         lines += [
@@ -127,13 +120,13 @@ def as_markdown() -> str:
             "",
             f"{claim.text}.",
             "",
-            "| part | on | effect | supported where its 95 % interval is |",
+            "| part | on | effect | supported if its 95 % interval is |",
             "| --- | --- | --- | --- |",
         ]
         seen: dict[tuple[str, str, str], list[str]] = {}
         for part in claim.parts:
             at = (part.name, part.rule.effect, f"{part.rule.holds} {part.rule.bound:g}")
-            seen.setdefault(at, []).append(part.subject)
+            seen.setdefault(at, []).append(part.subject(labels))
         for (name, effect, side), subjects in seen.items():
             on = "; ".join(dict.fromkeys(subjects))
             lines.append(f"| {name} | {on} | {effect} | {side} |")

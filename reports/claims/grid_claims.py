@@ -1,9 +1,8 @@
-"""C1 to C4: what JPEG gives and costs, from the grid's predictions image by image."""
+"""C1 to C4: the gain and cost of JPEG, from the grid's predictions per image."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +10,10 @@ import numpy.typing as npt
 from reports.claims.intervals import between_samples, mean_over_images, over_images
 from reports.claims.rule import Claim, Effect, Part, Rule
 from reports.claims.sources import Curves, Missing, Sources
-from reports.style.labels import place
 
 Floats = npt.NDArray[np.float64]
 ATTACKERS = ("oblivious", "adaptive")
-# networks of one kind on either data set: what C3 and C4 compare
+# networks of one kind on MNIST and CIFAR-10, which C3 and C4 compare
 COUNTERPARTS = (("lenet", "lenet"), ("resnet", "cnn"))
 
 GAIN = Rule("accuracy gained by JPEG, mean over eps > 0 and qualities", "above", 0)
@@ -32,7 +30,7 @@ HELPS_MORE = Rule(
 
 
 def _jpeg(sources: Sources, dataset: str, network: str, attacker: str) -> list[Curves]:
-    """Behind JPEG, from the lowest quality to the highest."""
+    """Return the curves behind JPEG, from the lowest quality to the highest."""
     qualities = sources.qualities(dataset, network)
     if len(qualities) < 2:
         raise Missing(f"the grid has fewer than two qualities of {network} on {dataset}")
@@ -40,7 +38,7 @@ def _jpeg(sources: Sources, dataset: str, network: str, attacker: str) -> list[C
 
 
 def _under_attack(curves: Curves) -> Floats:
-    """Per image: share of the eps > 0 at which it is right."""
+    """Return for each image the share of the eps > 0 at which it is right."""
     share: Floats = curves.right[curves.eps > 0].mean(axis=0)
     return share
 
@@ -50,14 +48,14 @@ def _bare(sources: Sources, dataset: str, network: str) -> Curves:
 
 
 def gain(sources: Sources, dataset: str, network: str, attacker: str) -> Effect:
-    """Mean over eps > 0 and qualities of right behind JPEG minus right without, an image."""
+    """Return right behind JPEG minus right without, mean over eps > 0, qualities and images."""
     bare = _under_attack(_bare(sources, dataset, network))
     behind = [_under_attack(c) for c in _jpeg(sources, dataset, network, attacker)]
     return mean_over_images(np.mean(behind, axis=0) - bare)
 
 
 def gain_as_quality_falls(sources: Sources, dataset: str, network: str, attacker: str) -> Effect:
-    """Right behind the lower half of the qualities minus right behind the upper half."""
+    """Return right behind the lower half of the qualities minus right behind the upper half."""
     behind = [_under_attack(c) for c in _jpeg(sources, dataset, network, attacker)]
     half = len(behind) // 2
     return mean_over_images(np.mean(behind[:half], axis=0) - np.mean(behind[-half:], axis=0))
@@ -66,9 +64,9 @@ def gain_as_quality_falls(sources: Sources, dataset: str, network: str, attacker
 def _given_back(
     sources: Sources, dataset: str, network: str, attacker: str
 ) -> tuple[Floats, Floats]:
-    """Per image: what the best quality gives back, and what FGSM took, both means over eps > 0.
+    """Return for each image the gain by the best quality and the loss by FGSM, means over eps > 0.
 
-    The best quality is chosen on these images: the share is, if anything, too high.
+    The best quality is chosen on these images, so the share is slightly too high.
     """
     bare = _bare(sources, dataset, network)
     under = _under_attack(bare)
@@ -77,17 +75,17 @@ def _given_back(
     return best - under, bare.clean - under
 
 
-def _ratio(given: Any, taken: Any, axis: int = -1) -> Any:
-    return np.sum(given, axis=axis) / np.sum(taken, axis=axis)
+def _ratio(given: Floats, taken: Floats, axis: int = -1) -> Floats:
+    return np.asarray(np.sum(given, axis=axis) / np.sum(taken, axis=axis))
 
 
 def share_given_back(sources: Sources, dataset: str, network: str, attacker: str) -> Effect:
-    """Sum of what the best quality gives back over the sum of what FGSM took."""
+    """Return the gain by the best quality as a share of the loss by FGSM, both summed."""
     return over_images(_ratio, *_given_back(sources, dataset, network, attacker))
 
 
 def helps_more(sources: Sources, grey: str, colour: str, attacker: str) -> Effect:
-    """Share given back on CIFAR-10 minus that on MNIST."""
+    """Return the share given back on CIFAR-10 minus that on MNIST."""
     return between_samples(
         _ratio,
         list(_given_back(sources, "cifar10", colour, attacker)),
@@ -96,7 +94,7 @@ def helps_more(sources: Sources, grey: str, colour: str, attacker: str) -> Effec
 
 
 def falls_faster(sources: Sources) -> Effect:
-    """LeNet right minus ResNet right on the same MNIST images, mean over eps > 0."""
+    """Return LeNet right minus ResNet right on the same MNIST images, mean over eps > 0."""
     lenet, resnet = (_bare(sources, "mnist", n) for n in ("lenet", "resnet"))
     if not np.array_equal(lenet.ids, resnet.ids):
         raise Missing("LeNet and ResNet were not attacked on the same images")
@@ -111,18 +109,18 @@ def _cost(sources: Sources, dataset: str, network: str) -> Floats:
 
 
 def clean_cost(sources: Sources, dataset: str, network: str) -> Effect:
-    """Right without JPEG minus right behind the lower half of the qualities, no attack."""
+    """Return right without JPEG minus right behind the lower half of the qualities, no attack."""
     return mean_over_images(_cost(sources, dataset, network))
 
 
 def cost_more(sources: Sources, grey: str, colour: str) -> Effect:
-    """That cost on CIFAR-10 minus that on MNIST."""
+    """Return that cost on CIFAR-10 minus that on MNIST."""
     sides = [_cost(sources, "cifar10", colour)], [_cost(sources, "mnist", grey)]
     return between_samples(np.mean, *sides)
 
 
 def _c1(attacker: str, network: str) -> tuple[Part, ...]:
-    subject = place("mnist", network)
+    subject = (("mnist", network),)
     measures = (
         (GAIN, "raises the accuracy", gain),
         (FALLING, "more as the quality falls", gain_as_quality_falls),
@@ -158,7 +156,7 @@ GRID_CLAIMS = (
             *(
                 Part(
                     "costs clean accuracy",
-                    place(d, n),
+                    ((d, n),),
                     "",
                     COST,
                     partial(clean_cost, dataset=d, network=n),
@@ -173,7 +171,7 @@ GRID_CLAIMS = (
             *(
                 Part(
                     "more on CIFAR-10",
-                    f"{place('cifar10', c)} against {place('mnist', g)}",
+                    (("cifar10", c), ("mnist", g)),
                     "",
                     COST_MORE,
                     partial(cost_more, grey=g, colour=c),
@@ -188,7 +186,7 @@ GRID_CLAIMS = (
         tuple(
             Part(
                 "helps more",
-                f"{place('cifar10', c)} against {place('mnist', g)}",
+                (("cifar10", c), ("mnist", g)),
                 a,
                 HELPS_MORE,
                 partial(helps_more, grey=g, colour=c, attacker=a),

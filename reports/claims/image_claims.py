@@ -11,7 +11,6 @@ import pandas as pd
 from reports.claims.intervals import between_samples, mean_over_images
 from reports.claims.rule import Claim, Effect, Part, Rule
 from reports.claims.sources import Missing, Sources, chosen
-from reports.style.labels import place
 
 FOUR = (("mnist", "lenet"), ("mnist", "resnet"), ("cifar10", "lenet"), ("cifar10", "cnn"))
 NOISES = ("fgsm", "fgm")
@@ -34,17 +33,17 @@ SUBTLER = Rule("logarithm of the ratio of L2 norms at each attack's smallest noi
 
 
 def _pairs(table: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
-    """One row an image, one column a kind; images that lack a kind are left out."""
+    """Return one row per image and one column per kind, without the images that lack a kind."""
     wide = table.pivot_table(index="id", columns=column, values=value, aggfunc="first").dropna()
     if wide.empty:
-        raise Missing("no image has all that is compared")
+        raise Missing("no image has everything that is compared")
     return wide
 
 
 def smaller_eps(sources: Sources, dataset: str, network: str) -> Effect:
-    """Share of images, right at eps 0 and broken by FGSM or FGM, where FGSM's eps is smaller."""
+    """Return the share of images, of those that FGSM or FGM breaks, with FGSM's eps smaller."""
     table = sources.rows("first-error", "images", dataset=dataset, network=network)
-    # an image that holds out has no smallest eps: it counts as larger than any
+    # an image that is never broken has no smallest eps: it counts as larger than any
     eps = table["smallest_eps"].where(~table["censored"].astype(bool), np.inf)
     wide = table.assign(eps=eps).pivot_table(index="id", columns="norm", values="eps")
     if not {"inf", "2"} <= set(wide.columns):
@@ -55,27 +54,27 @@ def smaller_eps(sources: Sources, dataset: str, network: str) -> Effect:
 
 
 def alike(sources: Sources, dataset: str, network: str) -> Effect:
-    """Mean correlation of the two noises' log spectra, an image."""
+    """Return the mean correlation of the log spectra of both noises of an image."""
     table = sources.rows("fourier", "correlation", dataset=dataset, network=network)
     return mean_over_images(chosen(table, pair="fgsm~fgm")["correlation"])
 
 
 def own(sources: Sources, dataset: str, network: str) -> Effect:
-    """The same minus the correlation with the FGM noise of another image."""
+    """Return the same minus the correlation with the FGM noise of another image."""
     table = sources.rows("fourier", "correlation", dataset=dataset, network=network)
     wide = _pairs(table, "pair", "correlation")
     return mean_over_images(wide["fgsm~fgm"] - wide["fgsm~fgm_other"])
 
 
 def higher(sources: Sources, dataset: str, network: str, noise: str) -> Effect:
-    """High-frequency share of the noise minus that of the image, mean over images."""
+    """Return the high-frequency share of the noise minus that of the image, mean over images."""
     table = sources.rows("fourier", "energy", dataset=dataset, network=network)
     wide = _pairs(table, "what", "high_share")
     return mean_over_images(wide[f"noise_{noise}"] - wide["image"])
 
 
 def shows(sources: Sources, grey: str, colour: str, noise: str) -> Effect:
-    """How much the attack lifts the image's own spectrum, MNIST minus CIFAR-10."""
+    """Return how much the attack raises the image's spectrum, MNIST minus CIFAR-10."""
     sides = [
         chosen(sources.rows("fourier", "visibility", dataset=d, network=n), attack=noise)
         for d, n in (("mnist", grey), ("cifar10", colour))
@@ -84,13 +83,13 @@ def shows(sources: Sources, grey: str, colour: str, noise: str) -> Effect:
 
 
 def on_salient(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
-    """Noise on the image's own salient pixels minus on those of another image."""
+    """Return the noise on the image's own salient pixels minus that on another image's."""
     table = _overlap(sources, dataset, network, attack)
     return mean_over_images(table["noise_on_salient"] - table["other_image"])
 
 
 def mostly(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
-    """Noise on the salient tenth of the pixels."""
+    """Return the share of the noise on the salient tenth of the pixels."""
     return mean_over_images(_overlap(sources, dataset, network, attack)["noise_on_salient"])
 
 
@@ -101,7 +100,7 @@ def _overlap(sources: Sources, dataset: str, network: str, attack: str) -> pd.Da
 
 
 def subtler(sources: Sources, dataset: str, network: str, coarse: str, fine: str) -> Effect:
-    """log(L2 of the coarser attack / L2 of the finer), mean over images that both break."""
+    """Return log(L2 of the coarser attack / L2 of the finer), mean over images that both break."""
     table = sources.rows("noise", "norms", dataset=dataset, network=network)
     wide: Any = _pairs(table[table["found"].astype(bool)], "attack", "l2")
     if not {coarse, fine} <= set(wide.columns):
@@ -114,9 +113,7 @@ IMAGE_CLAIMS = (
         "C5",
         "FGSM needs a smaller eps than FGM for the first error, in their own norms",
         tuple(
-            Part(
-                "smaller eps", place(d, n), "", SMALLER, partial(smaller_eps, dataset=d, network=n)
-            )
+            Part("smaller eps", ((d, n),), "", SMALLER, partial(smaller_eps, dataset=d, network=n))
             for d, n in FOUR
         ),
     ),
@@ -124,7 +121,7 @@ IMAGE_CLAIMS = (
         "C6",
         "The spectra of FGSM's and FGM's noise are very alike",
         tuple(
-            Part(name, place(d, n), "", rule, partial(of, dataset=d, network=n))
+            Part(name, ((d, n),), "", rule, partial(of, dataset=d, network=n))
             for rule, name, of in ((ALIKE, "alike", alike), (OWN, "for being of one image", own))
             for d, n in FOUR
         ),
@@ -137,7 +134,7 @@ IMAGE_CLAIMS = (
             *(
                 Part(
                     f"{a.upper()}: more high frequency",
-                    place(d, n),
+                    ((d, n),),
                     "",
                     HIGHER,
                     partial(higher, dataset=d, network=n, noise=a),
@@ -163,7 +160,7 @@ IMAGE_CLAIMS = (
         tuple(
             Part(
                 f"{a.upper()}: {name}",
-                place(d, n),
+                ((d, n),),
                 "",
                 rule,
                 partial(of, dataset=d, network=n, attack=a),
@@ -182,7 +179,7 @@ IMAGE_CLAIMS = (
         tuple(
             Part(
                 f"{fine.upper()} subtler than {coarse.upper()}",
-                place(d, n),
+                ((d, n),),
                 "",
                 SUBTLER,
                 partial(subtler, dataset=d, network=n, coarse=coarse, fine=fine),

@@ -19,9 +19,10 @@ RESAMPLES = 2000
 
 
 def over_images(statistic: Callable[..., Any], *samples: npt.ArrayLike) -> Effect:
-    """A statistic of paired samples, each [N]; images are resampled whole (percentile bootstrap).
+    """Return a statistic of paired samples, each [N], with percentile bootstrap limits.
 
-    statistic: takes the samples and `axis`, as numpy's mean does.
+    Images are resampled whole. statistic: takes the samples and `axis`, as numpy's mean does.
+    Raises Missing for fewer than two images.
     """
     from scipy.stats import bootstrap
 
@@ -32,9 +33,9 @@ def over_images(statistic: Callable[..., Any], *samples: npt.ArrayLike) -> Effec
     if n < 2:
         raise Missing(f"{n} images are too few")
     with warnings.catch_warnings():
-        # equal values in every resample: the interval has no width, and that is right
+        # equal values in every resample give an interval without width, as they should
         warnings.simplefilter("ignore")
-        found = bootstrap(
+        limits = bootstrap(
             arrays,
             statistic,
             paired=True,
@@ -47,16 +48,16 @@ def over_images(statistic: Callable[..., Any], *samples: npt.ArrayLike) -> Effec
         ).confidence_interval
     # a difference of equal sums is 0 and not 1e-19
     value = round(float(statistic(*arrays, axis=-1)), 12) + 0.0
-    return Effect(value, float(found.low), float(found.high), f"{n:,} images")
+    return Effect(value, float(limits.low), float(limits.high), f"{n:,} images")
 
 
 def mean_over_images(values: npt.ArrayLike) -> Effect:
-    """The mean of one number an image."""
+    """Return the mean of one number per image."""
     return over_images(np.mean, values)
 
 
 def between_samples(statistic: Callable[..., Any], a: list[Any], b: list[Any]) -> Effect:
-    """statistic(*a) - statistic(*b) for two sets of images, each resampled by itself.
+    """Return statistic(*a) - statistic(*b) for two sets of images, each resampled by itself.
 
     a, b: paired samples of each set.
     """
@@ -65,11 +66,11 @@ def between_samples(statistic: Callable[..., Any], a: list[Any], b: list[Any]) -
     def drawn(samples: list[Any]) -> Floats:
         arrays = [np.asarray(s, dtype=np.float64) for s in samples]
         n = len(arrays[0])
-        found = np.empty(RESAMPLES)
+        values = np.empty(RESAMPLES)
         for i in range(RESAMPLES):
             which = random.integers(0, n, n)
-            found[i] = statistic(*(x[which] for x in arrays), axis=-1)
-        return found
+            values[i] = statistic(*(x[which] for x in arrays), axis=-1)
+        return values
 
     gap = drawn(a) - drawn(b)
     low, high = np.quantile(gap, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -78,6 +79,6 @@ def between_samples(statistic: Callable[..., Any], a: list[Any], b: list[Any]) -
 
 
 def over_seeds(values: npt.ArrayLike) -> Effect:
-    """The mean of one number a training seed, with Student's t limits."""
+    """Return the mean of one number per training seed, with Student's t limits."""
     seen = spread(values, LEVEL)
     return Effect(seen.mean, seen.low, seen.high, f"{seen.n} training seeds")

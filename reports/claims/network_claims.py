@@ -10,7 +10,6 @@ import pandas as pd
 from reports.claims.intervals import over_seeds
 from reports.claims.rule import Claim, Effect, Part, Rule
 from reports.claims.sources import Missing, Sources, chosen
-from reports.style.labels import place
 
 SIZE = 28
 # the smallest size that resolves a hundred frequencies, which the paper asks for
@@ -25,13 +24,13 @@ HARDLY = Rule("relative change of the response by JPEG, mean over qualities from
 MODULATION = Rule("that change at qualities 7 to 16 minus that from 20", "above", 0)
 DESTROYED = Rule("share of gratings that qualities 1 to 5 destroy at 28 pixels", "above", 0.9)
 ARTEFACT = Rule("that share at 28 pixels minus that at 224", "above", 0.5)
-OVERFITS = Rule("rise of train minus test accuracy a doubling of the epochs", "above", 0)
+OVERFITS = Rule("rise of train minus test accuracy per doubling of the epochs", "above", 0)
 MORE_EPOCHS = Rule(
-    "rise of the area under accuracy against eps a doubling of the epochs", "above", 0
+    "rise of the area under accuracy against eps per doubling of the epochs", "above", 0
 )
-MORE_LAYERS = Rule("rise of the area under accuracy against eps an additional layer", "above", 0)
+MORE_LAYERS = Rule("rise of the area under accuracy against eps per additional layer", "above", 0)
 SMOOTHER = Rule(
-    "rise of the area under accuracy against eps a pixel of the filter's width", "above", 0
+    "rise of the area under accuracy against eps per pixel of the filter's width", "above", 0
 )
 
 
@@ -40,14 +39,14 @@ def _between(table: pd.DataFrame, limits: tuple[int, int]) -> pd.DataFrame:
 
 
 def _by_seed(table: pd.DataFrame, column: str) -> pd.Series[float]:
-    """The mean of a column, a training seed."""
+    """Return the mean of a column for each training seed."""
     if table.empty:
         raise Missing(f"no rows of {column}")
     return table.groupby("training_seed")[column].mean()
 
 
 def _transfer(sources: Sources, table: str, network: str, size: int = SIZE) -> pd.DataFrame:
-    """MNIST's rows of one image size, gratings in the paper's direction."""
+    """Return MNIST's rows of one image size, for gratings in the paper's direction."""
     return sources.rows(
         "transfer-function",
         table,
@@ -59,26 +58,26 @@ def _transfer(sources: Sources, table: str, network: str, size: int = SIZE) -> p
 
 
 def flat(sources: Sources, network: str) -> Effect:
-    """Coefficient of variation without JPEG."""
+    """Return the coefficient of variation without JPEG."""
     rows = chosen(_transfer(sources, "flatness", network), measure="response")
     return over_seeds(_by_seed(rows[rows["quality"].isna()], "coefficient_of_variation"))
 
 
 def dip(sources: Sources) -> Effect:
-    """ResNet's response at high over low frequencies behind middle qualities."""
+    """Return ResNet's response at high over low frequencies behind middle qualities."""
     rows = chosen(_transfer(sources, "flatness", "resnet"), measure="response")
     rows = _between(rows, MIDDLE)
     return over_seeds(_by_seed(rows, "high_low_ratio"))
 
 
 def hardly(sources: Sources, network: str) -> Effect:
-    """Relative change of the response at usable qualities."""
+    """Return the relative change of the response at usable qualities."""
     rows = _between(_transfer(sources, "destroyed", network), USABLE)
     return over_seeds(_by_seed(rows, "change_response"))
 
 
 def modulation(sources: Sources) -> Effect:
-    """ResNet: change at qualities 7 to 16 minus that from 20."""
+    """Return ResNet's change at qualities 7 to 16 minus that from 20."""
     rows = _transfer(sources, "destroyed", "resnet")
     sides = (_by_seed(_between(rows, q), "change_response") for q in (MODULATED, USABLE))
     low, usable = sides
@@ -91,19 +90,19 @@ def _destroyed(sources: Sources, size: int) -> float:
 
 
 def destroyed(sources: Sources) -> Effect:
-    """Share of gratings destroyed at the lowest qualities; nothing is drawn, so no width."""
+    """Return the share of gratings that the lowest qualities destroy; exact, so without width."""
     value = _destroyed(sources, SIZE)
     return Effect(value, value, value, "every grating, no sampling")
 
 
 def artefact(sources: Sources) -> Effect:
-    """Destroyed at 28 pixels minus destroyed at 224."""
+    """Return the share destroyed at 28 pixels minus that at 224."""
     value = _destroyed(sources, SIZE) - _destroyed(sources, LARGE)
     return Effect(value, value, value, "every grating, no sampling")
 
 
 def _slopes(table: pd.DataFrame, x: str, y: str, doubling: bool = False) -> Effect:
-    """The least-squares slope of y against x (or its base-2 logarithm) for each training seed."""
+    """Return the least-squares slope of y against x (or its base-2 logarithm) over seeds."""
     slopes = []
     for _, rows in table.groupby("seed"):
         at = np.log2(rows[x]) if doubling else rows[x]
@@ -114,26 +113,26 @@ def _slopes(table: pd.DataFrame, x: str, y: str, doubling: bool = False) -> Effe
 
 
 def more_epochs(sources: Sources) -> Effect:
-    """Slope of the area under FGSM's accuracy against the logarithm of the epochs."""
+    """Return the slope of the area under FGSM's accuracy against the logarithm of the epochs."""
     rows = sources.rows("overfitting", "area", dataset="mnist", network="lenet", attack="fgsm")
     return _slopes(rows, "epochs", "area", doubling=True)
 
 
 def overfits(sources: Sources) -> Effect:
-    """Slope of train minus test accuracy against the logarithm of the epochs."""
+    """Return the slope of train minus test accuracy against the logarithm of the epochs."""
     rows = sources.rows("overfitting", "gap", dataset="mnist", network="lenet")
     gap = rows["train_accuracy"] - rows["test_accuracy"]
     return _slopes(rows.assign(gap=gap), "epochs", "gap", doubling=True)
 
 
 def more_layers(sources: Sources) -> Effect:
-    """Slope of the area under FGSM's accuracy against the number of additional layers."""
+    """Return the slope of the area under FGSM's accuracy against the additional layers."""
     rows = sources.rows("overparameterization", "area", dataset="mnist", attack="fgsm")
     return _slopes(rows, "extra_layers", "area")
 
 
 def smoother(sources: Sources, dataset: str, network: str, attack: str) -> Effect:
-    """Slope of the area under an attack's accuracy against the width of the low-pass filter."""
+    """Return the slope of the area under an attack's accuracy against the filter's width."""
     rows = sources.rows("low-pass", "area", dataset=dataset, attack=attack)
     rows = rows[rows["network"].str.partition("[")[0] == network]
     if rows.empty:
@@ -148,10 +147,10 @@ NETWORK_CLAIMS = (
         " ResNet's dips slightly at high frequency and middle qualities",
         (
             *(
-                Part("about flat", place("mnist", n), "", FLAT, partial(flat, network=n))
+                Part("about flat", (("mnist", n),), "", FLAT, partial(flat, network=n))
                 for n in ("lenet", "resnet")
             ),
-            Part("dips", place("mnist", "resnet"), "", DIP, dip),
+            Part("dips", (("mnist", "resnet"),), "", DIP, dip),
         ),
     ),
     Claim(
@@ -160,10 +159,10 @@ NETWORK_CLAIMS = (
         " modulation at qualities 7 to 16; 1 to 5 destroy every grating, an artefact of 28 pixels",
         (
             *(
-                Part("hardly changes", place("mnist", n), "", HARDLY, partial(hardly, network=n))
+                Part("hardly changes", (("mnist", n),), "", HARDLY, partial(hardly, network=n))
                 for n in ("lenet", "resnet")
             ),
-            Part("modulation", place("mnist", "resnet"), "", MODULATION, modulation),
+            Part("modulation", (("mnist", "resnet"),), "", MODULATION, modulation),
             Part("lowest qualities destroy", "gratings of 28 pixels", "", DESTROYED, destroyed),
             Part("artefact of the size", "gratings of 28 and 224 pixels", "", ARTEFACT, artefact),
         ),
@@ -172,14 +171,14 @@ NETWORK_CLAIMS = (
         "C10",
         "More epochs (overfitting) make LeNet more robust to FGSM",
         (
-            Part("more epochs overfit", place("mnist", "lenet"), "", OVERFITS, overfits),
-            Part("more robust", place("mnist", "lenet"), "", MORE_EPOCHS, more_epochs),
+            Part("more epochs overfit", (("mnist", "lenet"),), "", OVERFITS, overfits),
+            Part("more robust", (("mnist", "lenet"),), "", MORE_EPOCHS, more_epochs),
         ),
     ),
     Claim(
         "C11",
         "More layers (overparameterisation) make LeNet, in general, more robust to FGSM",
-        (Part("more robust", place("mnist", "lenet"), "", MORE_LAYERS, more_layers),),
+        (Part("more robust", (("mnist", "lenet"),), "", MORE_LAYERS, more_layers),),
     ),
     Claim(
         "C14",
@@ -187,7 +186,7 @@ NETWORK_CLAIMS = (
         tuple(
             Part(
                 f"more robust to {a.upper()}",
-                place(d, n),
+                ((d, n),),
                 "",
                 SMOOTHER,
                 partial(smoother, dataset=d, network=n, attack=a),

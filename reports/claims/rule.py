@@ -1,4 +1,4 @@
-"""A claim's parts and the rule that turns an interval into a verdict."""
+"""The parts of a claim, and the rule that turns an interval into a verdict."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from reports.claims.sources import Sources
+from reports.style.labels import Labels
 
 Verdict = Literal["supported", "contradicted", "undecided"]
 
 
 class Effect(NamedTuple):
-    """What was measured: the estimate with its 95 % limits, and how many units it stands on.
+    """An estimate with its 95 % limits.
 
-    units: images or training seeds, as text (`1000 images`).
+    units: what the interval is over, as text (`1,000 images`, `5 training seeds`).
     """
 
     value: float
@@ -26,10 +27,10 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """A bound that the whole interval of an effect must pass.
+    """A bound for the whole interval of an effect.
 
     effect: what is measured, as text, with its unit.
-    holds: the side of the bound on which the claim is true.
+    holds: the side of the bound on which the claim holds.
     bound: in the unit of the effect.
     """
 
@@ -38,8 +39,10 @@ class Rule:
     bound: float
 
     def decide(self, effect: Effect) -> Verdict:
-        """Supported where the interval lies on the claimed side of the bound, contradicted where
-        it lies on the other, undecided where it holds the bound, or where there is none.
+        """Return the verdict on an effect.
+
+        Supported if the interval lies on the claimed side of the bound, contradicted if it lies on
+        the other, undecided if it contains the bound or has no finite limits.
         """
         if not (math.isfinite(effect.low) and math.isfinite(effect.high)):
             return "undecided"
@@ -54,26 +57,35 @@ class Rule:
 
 @dataclass(frozen=True)
 class Part:
-    """One measurable piece of a claim.
+    """One measurable part of a claim.
 
     name: what it says, in a few words.
-    subject: network and data set, as text.
-    attacker: `oblivious`, `adaptive`, or empty where the claim is about neither.
+    on: the data sets and networks that it is about, the second one compared with; or a text.
+    attacker: `oblivious`, `adaptive`, or empty if the claim is about neither.
     rule: how it is decided.
-    measure: the effect from what is on disk; raises `Missing` where that is not there.
+    measure: returns the effect from the files of a run; raises `Missing` if they are not there.
     """
 
     name: str
-    subject: str
+    on: str | tuple[tuple[str, str], ...]
     attacker: str
     rule: Rule
     measure: Callable[[Sources], Effect]
 
+    def subject(self, labels: Labels) -> str:
+        """Return what the part is about, as text."""
+        if isinstance(self.on, str):
+            return self.on
+        return " against ".join(labels.place(*place) for place in self.on)
+
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim of the paper. number: as in docs/paper.md. text: what is claimed. parts: all of
-    them must be supported for the claim to be."""
+    """A claim of the paper.
+
+    number: as in docs/paper.md. text: what is claimed. parts: all must be supported for the claim
+    to be supported.
+    """
 
     number: str
     text: str
@@ -81,7 +93,7 @@ class Claim:
 
 
 def combined(verdicts: Iterable[Verdict]) -> Verdict:
-    """Of a claim's parts: contradicted where one is, supported where all are, else undecided."""
+    """Combine verdicts: contradicted if one is, supported if all are, else undecided."""
     seen = set(verdicts)
     if "contradicted" in seen:
         return "contradicted"

@@ -1,4 +1,4 @@
-"""What the claims are measured on: a run's rows and predictions, and the studies' tables."""
+"""The files that claims are measured on: a run's rows and predictions, and the studies' tables."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from reports.errors import TableError
-from reports.results.columns import read_results
 from reports.results.predictions import Predictions, read_predictions
+from reports.results.read_write import read_results
+from reports.results.rows import select
+from reports.results.threats import OBLIVIOUS
+from reports.style.labels import Labels, read_labels
 
 
 class Missing(Exception):
-    """What a claim needs is not there; the message says what."""
+    """Something that a claim needs is missing; the message says what."""
 
 
 class Curves(NamedTuple):
-    """One network behind one defence against one attack.
+    """The outcomes of one network behind one defence under one attack.
 
     eps: sizes [E] from 0 up. ids: images [N]. clean: right without attack [N].
     right: right under attack [E, N].
@@ -33,13 +36,13 @@ class Curves(NamedTuple):
 
 
 class Sources:
-    """A directory with `results.csv`, `predictions.parquet` and `studies/<name>/<table>.csv`."""
+    """A directory with results.csv, predictions.parquet and studies/<name>/<table>.csv."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def study(self, name: str, table: str) -> pd.DataFrame:
-        """A table of a study; Missing where the study was not run."""
+        """Read a table of a study; raises Missing if the study was not run."""
         path = self.directory / "studies" / name / f"{table}.csv"
         if not path.is_file():
             raise Missing(f"study {name} was not run")
@@ -48,13 +51,18 @@ class Sources:
         except ValueError as error:
             raise TableError(f"table {path}: cannot be read ({error})") from error
 
-    def rows(self, name: str, table: str, **wanted: Any) -> pd.DataFrame:
-        """The rows of a study's table with these values; Missing where there are none."""
-        found = chosen(self.study(name, table), **wanted)
-        if found.empty:
-            told = ", ".join(f"{k} {v}" for k, v in wanted.items())
-            raise Missing(f"study {name} has no rows of {told}")
-        return found
+    def rows(self, name: str, table: str, **values: object) -> pd.DataFrame:
+        """Return the rows of a study's table with these values; raises Missing for none."""
+        rows = chosen(self.study(name, table), **values)
+        if rows.empty:
+            which = ", ".join(f"{k} {v}" for k, v in values.items())
+            raise Missing(f"study {name} has no rows of {which}")
+        return rows
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The labels and threats of the run."""
+        return read_labels(self.directory)
 
     @cached_property
     def _results(self) -> pd.DataFrame:
@@ -65,30 +73,32 @@ class Sources:
 
     @cached_property
     def _predictions(self) -> Predictions:
-        found = read_predictions(self.directory)
-        if found is None:
+        predictions = read_predictions(self.directory)
+        if predictions is None:
             raise Missing("the grid has no predictions.parquet")
-        return found
+        return predictions
 
     def qualities(self, dataset: str, network: str) -> list[int]:
-        """The JPEG qualities that the grid has for a network, from low to high."""
+        """Return the JPEG qualities that the grid has for a network, from low to high."""
         rows = chosen(self._results, dataset=dataset, network=network)
         return sorted({int(q) for q in rows["quality"].dropna()})
 
     def curves(
         self, dataset: str, network: str, attacker: str, quality: int | None, attack: str = "fgsm"
     ) -> Curves:
-        """Per-image outcomes against eps; quality None is the bare network.
+        """Return per-image outcomes against eps; quality None is the bare network.
 
-        attacker: `oblivious`; or `adaptive`: the worst case, image by image, of every adaptive
-        threat that was run. On the bare network both are the oblivious one.
+        attacker: `oblivious`; or `adaptive`: the worst case, image by image, of every threat of
+        the run that sees the defence. On the bare network both are the oblivious one.
         """
         rows = chosen(self._results, dataset=dataset, network=network, attack=attack)
         if quality is None:
-            rows = chosen(rows, defence="none", threat="oblivious")
+            rows = chosen(rows, defence="none", threat=OBLIVIOUS)
         else:
             rows = rows[(rows["defence"] == "jpeg") & (rows["quality"] == quality)]
-            rows = rows[rows["threat"].str.startswith(attacker)]
+            threats = self.labels.threats
+            fits = OBLIVIOUS.__eq__ if attacker == OBLIVIOUS else threats.sees_defence
+            rows = rows[rows["threat"].map(fits).astype(bool)]
         if rows.empty:
             raise Missing(f"the grid has no {attack} rows of {network} on {dataset}, {attacker}")
         eps = np.array(sorted(set(rows["eps"])), dtype=np.float64)
@@ -108,10 +118,9 @@ class Sources:
         return {name: values[span] for name, values in self._predictions.arrays.items()}
 
 
-def chosen(table: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
-    """The rows of a table that have these values."""
-    for column, value in wanted.items():
+def chosen(table: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """Return the rows of a table that have these values; raises Missing for a missing column."""
+    for column in values:
         if column not in table:
             raise Missing(f"a table has no column {column}")
-        table = table[table[column] == value]
-    return table
+    return select(table, **values)

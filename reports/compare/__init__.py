@@ -1,1 +1,1 @@
-"""The comparison of runs, cell by cell."""
+"""Comparison of runs, cell by cell."""

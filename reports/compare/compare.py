@@ -1,4 +1,4 @@
-"""Runs compared cell by cell: what changed, by how much, and whether that is more than chance."""
+"""Compare runs cell by cell: what changed, by how much, and whether chance explains it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.compare.pairing import IDENTITY, Run, describe, load, match, tested
+from reports.compare.pairing import IDENTITY, Run, describe, load, match, records, tested
 from reports.errors import TableError
 from reports.statistics.tests import CORRECTIONS, Correction, adjust
 
@@ -15,10 +15,10 @@ from reports.statistics.tests import CORRECTIONS, Correction, adjust
 VERDICTS = ("worse", "only in A", "same", "better", "only in B")
 
 ROWS: dict[str, str] = {
-    "b": "the run that is compared with A",
+    "b": "the run compared with A",
     "verdict": "worse, better, same (no difference shown), only in A, only in B",
     **dict.fromkeys(IDENTITY, "as in results.csv"),
-    "n_a": "images of A that the test uses",
+    "n_a": "images of A in the test",
     "n_b": "the same of B",
     "accuracy_a": "accuracy of A on them",
     "accuracy_b": "accuracy of B on them",
@@ -33,7 +33,7 @@ ROWS: dict[str, str] = {
     "clean_a": "clean accuracy of A, for reference",
     "clean_b": "clean accuracy of B, for reference",
     "remark": "why a side is missing, or why there are no pairs",
-    "warning": "what makes the two sides not comparable, where forced",
+    "warning": "why the two sides are not comparable, where forced",
 }
 
 
@@ -41,9 +41,9 @@ ROWS: dict[str, str] = {
 class Comparison:
     """Runs compared with a base.
 
-    rows: one row a cell and compared run, columns as in ROWS, worst first.
-    a, others: the runs as they were named. correction, level: as asked for.
-    notes: what was done and what to mind, one sentence each.
+    rows: one row per cell and compared run, columns as in ROWS, worst first.
+    a, others: the runs as they were named. correction, level: as requested.
+    notes: methods and caveats, one sentence each.
     """
 
     rows: pd.DataFrame
@@ -54,9 +54,9 @@ class Comparison:
     notes: tuple[str, ...]
 
     def counts(self) -> dict[str, int]:
-        """How many rows have each verdict, in the order of VERDICTS."""
-        found = self.rows["verdict"].value_counts()
-        return {verdict: int(found.get(verdict, 0)) for verdict in VERDICTS}
+        """Return how many rows have each verdict, in the order of VERDICTS."""
+        counts = self.rows["verdict"].value_counts()
+        return {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS}
 
 
 def compare(
@@ -64,26 +64,28 @@ def compare(
 ) -> Comparison:
     """Compare each of `others` with `a`: results CSVs or run directories.
 
-    Rows are paired by IDENTITY. Accuracy under attack is compared, and clean accuracy where a
-    network and defence has no cell at eps 0 (rows of attack NO_ATTACK). With per-image predictions
-    on both sides: exact McNemar test and Newcombe's interval for pairs, on the images that both
-    sides have; else Fisher's exact test and Newcombe's interval for independent samples, which the
-    row says. p-values are adjusted over all rows, of all `others`; better and worse mean an
-    adjusted p of at most 1 - `level`. A row whose status is not ok counts as missing.
+    Rows are paired by IDENTITY. Accuracy under attack is compared, and clean accuracy if a network
+    and defence has no cell at eps 0 (rows of attack NO_ATTACK). With per-image predictions on both
+    sides: exact McNemar test and Newcombe's interval for pairs, on the images that both sides have;
+    else Fisher's exact test and Newcombe's interval for independent samples (column method).
+    p-values are adjusted over all rows, of all `others`; better and worse mean an adjusted p of at
+    most 1 - `level`. A row whose status is not ok counts as missing.
 
-    Raises NotComparableError where MUST_AGREE differs, unless `force`, which fills the warning
+    Raises NotComparableError if MUST_AGREE differs, unless `force`, which fills the warning
     column; TableError for files that cannot be used.
     """
     if not others:
-        raise TableError("compare: two or more results wanted")
+        raise TableError("compare: expected two or more results, got one; name another")
     if correction not in CORRECTIONS:
-        raise TableError(f"correction {correction!r}: one of {', '.join(CORRECTIONS)} wanted")
+        raise TableError(
+            f"correction: expected one of {', '.join(CORRECTIONS)}, got {correction!r}"
+        )
     if not 0 < level < 1:
-        raise TableError(f"level {level}: a number between 0 and 1 wanted, such as 0.95")
+        raise TableError(f"level: expected a number between 0 and 1, such as 0.95, got {level}")
     base = load(a)
     if not (base.table["status"] == "ok").any():
         raise TableError(
-            f"results {a}: no row has status ok, so there is nothing to compare with; name another"
+            f"results {a}: no row has status ok, nothing to compare with; name another run"
         )
     rows = pd.concat([_compared(base, load(b), level, force) for b in others], ignore_index=True)
     unfinished = int((rows["verdict"] == "neither").sum())
@@ -105,25 +107,27 @@ def compare(
 
 
 def failures(comparison: Comparison, tolerance: float = 0.0) -> tuple[str, ...]:
-    """Why a gate on this comparison must fail, one line a cell; empty where it passes.
+    """Return why a gate on this comparison fails, one line per cell; empty if it passes.
 
-    A cell fails where it is worse (after the correction) and the drop is larger than `tolerance`,
-    a share in [0, 1], or where A has it and the other run has not.
+    A cell fails if it is worse (after the correction) by more than `tolerance`, a share in [0, 1],
+    or if A has it and the other run does not.
     """
     if not 0 <= tolerance <= 1:
-        raise TableError(f"tolerance {tolerance}: a share between 0 and 1 wanted, such as 0.01")
-    found = []
-    for row in comparison.rows.to_dict("records"):
+        raise TableError(
+            f"tolerance: expected a share between 0 and 1, such as 0.01, got {tolerance}"
+        )
+    reasons = []
+    for row in records(comparison.rows):
         if row["verdict"] == "only in A":
             why = f" ({row['remark']})" if row["remark"] else ""
-            found.append(f"missing in {row['b']}: {describe(row)}{why}")
+            reasons.append(f"missing in {row['b']}: {describe(row)}{why}")
         # 0.88 - 0.89 is a hair more than a drop of 0.01
         elif row["verdict"] == "worse" and -row["difference"] > tolerance + 1e-12:
-            found.append(
+            reasons.append(
                 f"worse in {row['b']} by {-100 * row['difference']:.2f} points"
                 f" (adjusted p {row['p_adjusted']:.2g}): {describe(row)}"
             )
-    return tuple(found)
+    return tuple(reasons)
 
 
 def _compared(a: Run, b: Run, level: float, force: bool) -> pd.DataFrame:
@@ -148,20 +152,20 @@ def _notes(
         why = rows.loc[rows["method"] == "unpaired", "remark"].value_counts()
         notes.append(
             f"Unpaired ({unpaired} tests; {'; '.join(str(w) for w in why.index[:3])}): Fisher's"
-            f" exact test, {share} interval by Newcombe's hybrid score; on the same images this"
-            " finds less than the paired test would."
+            f" exact test, {share} interval by Newcombe's hybrid score; on the same images"
+            " the paired test has more power."
         )
     notes.append(
         f"Correction over {paired + unpaired} tests: {CORRECTIONS[correction]}. Intervals are not"
         " corrected."
     )
     notes.append(
-        f"better, worse: adjusted p at most {1 - level:.3g}; same: no difference shown, which does"
-        " not prove that there is none."
+        f"better, worse: adjusted p at most {1 - level:.3g}; same: no difference shown, which is"
+        " no proof that there is none."
     )
     if unfinished:
-        notes.append(f"Left out, since ok on neither side: {unfinished}.")
+        notes.append(f"Left out because neither side is ok: {unfinished}.")
     forced = int((rows["warning"] != "").sum())
     if forced:
-        notes.append(f"Not comparable, and forced: {forced}; see the warnings.")
+        notes.append(f"Not comparable, but forced: {forced}; see the warnings.")
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Which rows of two runs are the same cell, whether they can be compared, and the test of each."""
+"""Pair the cells of two runs, check that they are comparable, and test each pair."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 
 from reports.errors import TableError
-from reports.results.columns import read_results
-from reports.results.predictions import Outcome, Pairs, Predictions, pair, read_predictions
+from reports.results.predictions import Pairs, Prediction, Predictions, pair, read_predictions
+from reports.results.read_write import read_results
+from reports.results.rows import Row
 from reports.statistics.intervals import Floats, difference, paired_difference
 from reports.statistics.tests import fisher, mcnemar
 
-# what makes two rows the same cell; the `cell` key will not do, it also hashes data and weights
+# what makes two rows the same cell; the key `cell` does not, it also hashes data and weights
 IDENTITY = ("dataset", "network", "attack", "norm", "eps", "threat", "defence", "quality", "seed")
-# what must agree as well before two numbers of that cell can be compared
+# what must agree as well for the numbers of that cell to be comparable
 MUST_AGREE = ("data_sha256", "samples", "weights_sha256", "attack_params")
 # the attack of rows that compare clean accuracy, and the cells that share one clean accuracy
 NO_ATTACK = "no attack"
@@ -41,7 +42,7 @@ _NUMBERS = (
 
 
 class NotComparableError(TableError):
-    """Two runs whose numbers do not answer the same question; the message says which and where."""
+    """Two runs whose numbers are not comparable; the message says why and where."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class Run:
     """One side of a comparison.
 
     name: as the user named it. table: its results, with a text `key` of IDENTITY.
-    predictions: per image, where the run has them.
+    predictions: per image; None if the run has none.
     """
 
     name: str
@@ -64,20 +65,20 @@ def load(path: Path) -> Run:
     """
     table = read_results(path)
     if table.empty:
-        raise TableError(f"results {path}: no rows; name a run that has some")
+        raise TableError(f"results {path}: no rows; name a run with rows")
     table["key"] = _keys(table, IDENTITY)
     twice = table["key"].duplicated()
     if twice.any():
         raise TableError(
-            f"results {path}: two rows for {describe(table[twice].iloc[0])}; leave one of them out"
+            f"results {path}: two rows for {describe(table[twice].iloc[0])}; remove one of them"
         )
     return Run(str(path), table, read_predictions(path))
 
 
 def describe(
-    row: Mapping[Any, Any] | pd.Series[Any], columns: Iterable[str] = IDENTITY, named: bool = True
+    row: Mapping[str, Any] | pd.Series[Any], columns: Iterable[str] = IDENTITY, named: bool = True
 ) -> str:
-    """A cell in words: the given columns that are not empty, numbers with their names."""
+    """Return a cell in words: the given columns that are not empty, numbers with their names."""
     before = {"norm": "L", "eps": "eps ", "quality": "q", "seed": "seed "} if named else {}
     parts = ((name, _text(row[name])) for name in columns)
     return " ".join(before.get(name, "") + text for name, text in parts if text)
@@ -96,11 +97,11 @@ def _keys(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
 
 
 def match(a: Run, b: Run, force: bool) -> pd.DataFrame:
-    """The cells of both runs side by side, columns with the suffixes _a and _b.
+    """Return the cells of both runs side by side, columns with the suffixes _a and _b.
 
-    Beside these: IDENTITY; `state` is both, a or b (the side that has the cell with status ok) or
-    neither; `clean` marks the rows that compare clean accuracy; `warning` says what does not
-    agree. Raises NotComparableError where that is not empty, unless `force`.
+    Further columns: IDENTITY; `state` is both, a or b (the side that has the cell with status ok)
+    or neither; `clean` marks the rows that compare clean accuracy; `warning` says what does not
+    agree. Raises NotComparableError if a warning is not empty, unless `force`.
     """
     cells = a.table.merge(b.table, on="key", how="outer", suffixes=("_a", "_b"), sort=True)
     for name in IDENTITY:
@@ -112,8 +113,8 @@ def match(a: Run, b: Run, force: bool) -> pd.DataFrame:
 
 
 def _warnings(cells: pd.DataFrame, name: str, force: bool) -> list[str]:
-    found: list[list[str]] = [[] for _ in range(len(cells))]
-    told = []
+    warnings: list[list[str]] = [[] for _ in range(len(cells))]
+    faults = []
     both = (cells["state"] == "both").to_numpy()
     for column in MUST_AGREE:
         left, right = cells[f"{column}_a"].to_numpy(), cells[f"{column}_b"].to_numpy()
@@ -123,18 +124,18 @@ def _warnings(cells: pd.DataFrame, name: str, force: bool) -> list[str]:
             if column != "attack_params" or _parsed(left[i]) != _parsed(right[i])
         ]
         for i in differ:
-            found[i].append(f"{column} differs")
+            warnings[i].append(f"{column} differs")
         if differ:
             at = differ[0]
-            told.append(
+            faults.append(
                 f"{column} differs in {len(differ)} of {both.sum()} cells (first:"
                 f" {_apart(left[at], right[at])}; {describe(cells.iloc[at])})"
             )
-    if told and not force:
+    if faults and not force:
         raise NotComparableError(
-            f"not comparable with {name}: {'; '.join(told)}; --force compares all the same"
+            f"not comparable with {name}: {'; '.join(faults)}; --force compares them anyway"
         )
-    return ["; ".join(parts) for parts in found]
+    return ["; ".join(parts) for parts in warnings]
 
 
 def _parsed(text: str) -> Any:
@@ -145,7 +146,7 @@ def _parsed(text: str) -> Any:
 
 
 def _apart(left: str, right: str) -> str:
-    """The two values; of parameters only those that differ."""
+    """Return the two values in words; of parameters only those that differ."""
     a, b = _parsed(left), _parsed(right)
     if not (isinstance(a, dict) and isinstance(b, dict)):
         return f"{left or 'none'} in A, {right or 'none'} in B"
@@ -155,22 +156,22 @@ def _apart(left: str, right: str) -> str:
 
 
 def _with_clean(cells: pd.DataFrame) -> pd.DataFrame:
-    """Add a row on clean accuracy where a network behind a defence has no cell at eps 0."""
+    """Add a row on clean accuracy for each network and defence without a cell at eps 0."""
     for side in "ab":
         cells[f"hits_{side}"] = cells[f"correct_{side}"]
     both = cells[cells["state"] == "both"]
     group = pd.Series(_keys(both, _SAME_CLEAN), both.index, dtype=object)
-    told = set(group[(both["eps"] == 0).to_numpy()])
-    # the row with most images stands for its group: some attacks are given fewer
+    at_zero = set(group[(both["eps"] == 0).to_numpy()])
+    # the row with most images stands for its group: some attacks get fewer images
     order = both.assign(group=group).sort_values(["n_a", "key"], ascending=[False, True])
-    chosen = order[~order["group"].isin(told)].drop_duplicates("group").index
+    chosen = order[~order["group"].isin(at_zero)].drop_duplicates("group").index
     out = cells.loc[[*cells.index, *chosen]].reset_index(drop=True)
     out["clean"] = clean = np.arange(len(out)) >= len(cells)
     for side in "ab":
         out.loc[clean, f"hits_{side}"] = out.loc[clean, f"clean_correct_{side}"]
     for name, value in (("attack", NO_ATTACK), ("norm", ""), ("threat", ""), ("eps", 0.0)):
         out.loc[clean, name] = value
-    # the last of MUST_AGREE, and without meaning where there is no attack
+    # the last of MUST_AGREE; it has no meaning without an attack
     out.loc[clean, "warning"] = [
         w.removesuffix("attack_params differs").removesuffix("; ")
         for w in out.loc[clean, "warning"]
@@ -179,7 +180,7 @@ def _with_clean(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def tested(cells: pd.DataFrame, a: Run, b: Run, level: float) -> pd.DataFrame:
-    """The statistics of the cells that `match` found in state both; NaN and "" for the others.
+    """Return the statistics of the cells of `match` in state both; NaN and "" for the others.
 
     Columns n_a, n_b, accuracy_a, accuracy_b (of the images that the test uses), difference, low,
     high, p, method, lost, gained, clean_a, clean_b, remark.
@@ -189,7 +190,7 @@ def tested(cells: pd.DataFrame, a: Run, b: Run, level: float) -> pd.DataFrame:
     n_b, hits_b, clean_b = _side(cells, "b")
     counts = np.full((len(cells), 4), np.nan)
     remark = []
-    for i, row in enumerate(cells.to_dict("records")):
+    for i, row in enumerate(records(cells)):
         pairs = _pairs(a, b, row) if both[i] else _missing(row)
         if not isinstance(pairs, str):
             counts[i] = pairs
@@ -217,7 +218,7 @@ def tested(cells: pd.DataFrame, a: Run, b: Run, level: float) -> pd.DataFrame:
 
 
 def _side(cells: pd.DataFrame, side: str) -> list[Floats]:
-    """Images, hits and clean accuracy of one side; NaN where its status is not ok."""
+    """Return images, hits and clean accuracy of one side; NaN where its status is not ok."""
     ok = cells["state"].isin(["both", side]).to_numpy()
     n, hits, clean = (
         np.where(ok, cells[f"{name}_{side}"].to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
@@ -226,28 +227,33 @@ def _side(cells: pd.DataFrame, side: str) -> list[Floats]:
     return [n, hits, clean / n]
 
 
-def _pairs(a: Run, b: Run, row: Mapping[Any, Any]) -> Pairs | str:
-    """The pairs of one cell, or why there are none."""
-    outcome: Outcome = "clean" if row["clean"] else "adversarial"
+def _pairs(a: Run, b: Run, row: Row) -> Pairs | str:
+    """Return the pairs of one cell, or why there are none."""
+    prediction: Prediction = "clean" if row["clean"] else "adversarial"
     left, right = (
         run.predictions.scored(
-            row[f"cell_{side}"], outcome, int(row[f"n_{side}"]), int(row[f"hits_{side}"])
+            row[f"cell_{side}"], prediction, int(row[f"n_{side}"]), int(row[f"hits_{side}"])
         )
         if run.predictions
         else None
         for side, run in (("a", a), ("b", b))
     )
     if left is None or right is None:
-        lacks = [name for name, found in (("A", left), ("B", right)) if found is None]
+        lacks = [name for name, scored in (("A", left), ("B", right)) if scored is None]
         return f"no predictions in {' and '.join(lacks)}"
     return pair(left, right)
 
 
-def _missing(row: Mapping[Any, Any]) -> str:
-    """Why a side is not there: nothing where it simply lacks the cell."""
+def _missing(row: Row) -> str:
+    """Return why a side has no numbers; empty if it simply lacks the cell."""
     side = "b" if row["state"] == "a" else "a"
     status, reason = row[f"status_{side}"], row[f"reason_{side}"]
     return "" if pd.isna(status) else f"{status}: {reason}"
+
+
+def records(cells: pd.DataFrame) -> list[Row]:
+    """Return the rows of a table, missing values as pandas has them."""
+    return [{str(name): value for name, value in r.items()} for r in cells.to_dict("records")]
 
 
 def _shared(n: int, n_a: float, n_b: float) -> str:

@@ -1,4 +1,4 @@
-"""A comparison as a picture: the difference of each cell with its interval."""
+"""A comparison as a figure: the difference of each cell with its interval."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from reports.compare.compare import Comparison
-from reports.compare.pairing import describe
+from reports.compare.pairing import describe, records
 from reports.compare.render import common, letters, varying
 from reports.errors import TableError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by the colour-blind; the marker says the same without colour
+# Okabe and Ito's colours, distinct for the colour-blind; the marker says the same without colour
 _LOOKS = {"worse": ("#d55e00", "v"), "same": ("#767676", "o"), "better": ("#0072b2", "^")}
 
 
 def write_plot(comparison: Comparison, path: Path, limit: int = 30) -> None:
-    """Write `forest` to a file; its ending says whether as png, svg or pdf."""
+    """Write `forest` to a file; its suffix (.png, .svg, .pdf) names the format."""
     known = (".png", ".svg", ".pdf")
     if path.suffix.lower() not in known:
-        raise TableError(f"plot {path}: a file ending in {', '.join(known)} wanted")
+        raise TableError(f"plot {path}: expected a file ending in {', '.join(known)}")
     figure = forest(comparison, limit)
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
         raise TableError(
-            f"plot {path}: cannot be written ({error.strerror}); name another"
+            f"plot {path}: cannot be written ({error.strerror}); name another file"
         ) from error
 
 
 def forest(comparison: Comparison, limit: int = 30) -> Figure:
-    """Differences with their intervals, the worst on top.
+    """Draw the differences with their intervals, the worst on top.
 
-    Where there are more than `limit` cells: the significant ones first, then the largest
-    differences. Raises TableError where no cell is on both sides.
+    Of more than `limit` cells the significant ones come first, then the largest differences.
+    Raises TableError if no cell is on both sides.
     """
     from matplotlib.figure import Figure
 
     tested = comparison.rows[comparison.rows["difference"].notna()]
     if tested.empty:
-        raise TableError("plot: no cell is in both runs; leave --plot out")
+        raise TableError("plot: no cell is in both runs; remove --plot")
     rows = _chosen(tested, limit)
     places = range(len(rows))
     figure = Figure(figsize=(9, 1.5 + 0.26 * len(rows)), layout="constrained")
@@ -67,7 +67,7 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
     cell, letter = varying(tested), letters(comparison)
     labels = [
         fill(f"{letter[row['b']]}: " * (len(letter) > 1) + describe(row, cell), 56)
-        for row in rows.to_dict("records")
+        for row in records(rows)
     ]
     # names may hold dollar signs, which would be read as mathematics
     axes.set_yticks(places, labels, fontsize=8, parse_math=False)

@@ -1,27 +1,32 @@
-"""A comparison as a terminal table, CSV, Markdown, JSON or HTML; in all of them the worst first."""
+"""A comparison as a terminal table, CSV, Markdown, JSON or HTML, always with the worst first."""
 
 from __future__ import annotations
 
-import html
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from reports.compare.compare import Comparison
-from reports.compare.pairing import IDENTITY, describe
+from reports.compare.pairing import IDENTITY, describe, records
+from reports.results.rows import Row
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+TEMPLATES = Path(__file__).parent / "templates"
 _STYLES = {"worse": "bold red", "better": "green", "same": ""}
 
 
 class Texts(NamedTuple):
-    """A comparison as text. header and rows of one length; right: which columns hold numbers."""
+    """A comparison as text.
+
+    header, rows: texts of the columns. right: whether a column holds numbers.
+    """
 
     header: list[str]
     rows: list[list[str]]
@@ -29,27 +34,27 @@ class Texts(NamedTuple):
 
 
 def letters(comparison: Comparison) -> dict[str, str]:
-    """A letter for each compared run, from B on: names can be long paths."""
+    """Return a letter for each compared run, from B on: names can be long paths."""
     given = [*ascii_uppercase[1:], *(f"run {i}" for i in range(26, len(comparison.others) + 1))]
     return dict(zip(dict.fromkeys(comparison.others), given, strict=False))
 
 
 def headline(comparison: Comparison) -> str:
-    """One line: which runs, and how many cells have which verdict."""
+    """Return one line: the runs, and how many cells have each verdict."""
     counts = [f"{n} {verdict}" for verdict, n in comparison.counts().items() if n]
     names = [f"A = {comparison.a}", *(f"{v} = {k}" for k, v in letters(comparison).items())]
     return f"{', '.join(names)}: {', '.join(counts) or 'no cells'}"
 
 
 def common(rows: pd.DataFrame) -> str:
-    """What all cells share, in words; empty where they share nothing."""
+    """Return what all cells share, in words; empty if they share nothing."""
     same = [name for name in IDENTITY if len(rows) > 1 and rows[name].nunique(dropna=False) == 1]
     words = [f"{name} {text}" for name in same if (text := describe(rows.iloc[0], [name], False))]
     return ", ".join(words)
 
 
 def footnotes(comparison: Comparison) -> list[str]:
-    """What all cells share (tables leave it out), the units, and the notes."""
+    """Return what all cells share (tables omit it), the units, and the notes."""
     shared = common(comparison.rows)
     return [
         *([f"All cells: {shared}."] if shared else []),
@@ -59,7 +64,7 @@ def footnotes(comparison: Comparison) -> list[str]:
 
 
 def varying(rows: pd.DataFrame) -> list[str]:
-    """The columns of IDENTITY that tell the rows apart; all of them where there is one row."""
+    """Return the columns of IDENTITY in which the rows differ; all of them for a single row."""
     if len(rows) == 1:
         return list(IDENTITY)
     names = [name for name in IDENTITY if rows[name].nunique(dropna=False) > 1]
@@ -68,7 +73,7 @@ def varying(rows: pd.DataFrame) -> list[str]:
 
 
 def texts(comparison: Comparison, limit: int | None = None, merged: bool = False) -> Texts:
-    """The table for reading; `limit` keeps the first rows, `merged` puts a cell in one column."""
+    """Return the table as text; `limit` keeps the first rows, `merged` joins a cell's columns."""
     rows = comparison.rows
     cell = varying(rows)
     letter = letters(comparison)
@@ -91,21 +96,21 @@ def texts(comparison: Comparison, limit: int | None = None, merged: bool = False
             *_numbers(row, digits),
             *(row[name] for name in after),
         ]
-        for row in rows.head(len(rows) if limit is None else limit).to_dict("records")
+        for row in records(rows.head(len(rows) if limit is None else limit))
     ]
     header = ["verdict", *run, *named, *numbers, *after]
     return Texts(header, body, [name in numbers for name in header])
 
 
-def _label(row: Mapping[Any, Any], columns: list[str]) -> str:
-    """A cell in words, with the reason where a side is missing, and its warning below it."""
+def _label(row: Row, columns: list[str]) -> str:
+    """Return a cell in words, with the reason if a side is missing, and its warning below."""
     missing = row["verdict"].startswith("only in") and row["remark"]
     warned = f"\nwarning: {row['warning']}" if row["warning"] else ""
     return describe(row, columns) + (f" ({row['remark']})" if missing else "") + warned
 
 
 def as_table(comparison: Comparison, limit: int | None = 40) -> Table:
-    """A table for rich; `limit` keeps the worst rows, None keeps all."""
+    """Return a table for rich; `limit` keeps the worst rows, None keeps all."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -132,7 +137,7 @@ def as_table(comparison: Comparison, limit: int | None = 40) -> Table:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """All rows and columns of ROWS, preceded by A, with the correction and the level."""
+    """Return all rows and columns of ROWS, preceded by A, with the correction and the level."""
     rows = comparison.rows.copy()
     rows.insert(0, "a", comparison.a)
     rows = rows.assign(correction=comparison.correction, level=comparison.level)
@@ -140,7 +145,7 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def to_json(comparison: Comparison) -> str:
-    """All rows and columns of ROWS, with what was done; missing numbers are null."""
+    """Return all rows and columns of ROWS with methods and notes; missing numbers are null."""
     rows = comparison.rows.astype(object)
     content = {
         "a": comparison.a,
@@ -155,7 +160,7 @@ def to_json(comparison: Comparison) -> str:
 
 
 def to_markdown(comparison: Comparison, limit: int | None = None) -> str:
-    """A table for an issue, a pull request or the summary of a CI step."""
+    """Return a table for an issue, a pull request or the summary of a CI step."""
     shown = texts(comparison, limit)
     lines = [
         _escaped(headline(comparison)),
@@ -170,30 +175,13 @@ def to_markdown(comparison: Comparison, limit: int | None = None) -> str:
 
 
 def to_html(comparison: Comparison, page: bool = True) -> str:
-    """One self-contained page; `page=False` gives the section alone, to be put into another."""
-    shown = texts(comparison)
+    """Return one self-contained page; `page=False` gives its section alone."""
+    # here alone: the other formats need no templates
+    from reports.style.templates import environment
 
-    def row(row: Iterable[str], tag: str, scope: str = "") -> str:
-        return "".join(
-            f"<{tag}{scope}{' class=number' if right else ''}>{html.escape(text)}</{tag}>"
-            for text, right in zip(row, shown.right, strict=True)
-        )
-
-    lines = [
-        '<section class="comparison">',
-        f"<p>{html.escape(headline(comparison))}</p>",
-        '<div class="wide" tabindex="0" role="region" aria-label="Cells compared"><table>',
-        f"<thead><tr>{row(shown.header, 'th', ' scope=col')}</tr></thead>",
-        "<tbody>",
-        *(f'<tr class="{r[0].split()[0]}">{row(r, "td")}</tr>' for r in shown.rows),
-        "</tbody></table></div>",
-        "<ul>",
-        *(f"<li>{html.escape(note)}</li>" for note in footnotes(comparison)),
-        "</ul>",
-        "</section>",
-    ]
-    section = "\n".join(lines) + "\n"
-    return _PAGE.replace("{section}", section) if page else section
+    template = environment(TEMPLATES).get_template("page.html" if page else "comparison.html")
+    shown, notes = texts(comparison), footnotes(comparison)
+    return template.render(headline=headline(comparison), shown=shown, notes=notes) + "\n"
 
 
 FORMATS: dict[str, Callable[[Comparison], str]] = {
@@ -206,10 +194,10 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {
 
 def _more(comparison: Comparison, shown: Texts) -> list[str]:
     left_out = len(comparison.rows) - len(shown.rows)
-    return [f"{left_out} more cells are left out here; CSV and JSON have all."] if left_out else []
+    return [f"{left_out} more cells are omitted here; CSV and JSON have all."] if left_out else []
 
 
-def _numbers(row: Mapping[Any, Any], digits: int) -> list[str]:
+def _numbers(row: Row, digits: int) -> list[str]:
     def points(name: str, sign: str = "+") -> str:
         return "" if pd.isna(row[name]) else f"{100 * row[name]:{sign}.{digits}f}"
 
@@ -229,29 +217,3 @@ def _line(parts: Iterable[str]) -> str:
 
 def _escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>|~#&])", r"\\\1", " ".join(text.split()))
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Comparison of runs</title>
-<style>
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 1.5rem auto; max-width: 90rem;
-  padding: 0 1rem; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .75rem; text-align: left; border-bottom: 1px solid #8884; }
-.number { text-align: right; white-space: nowrap; }
-.worse td:first-child { font-weight: bold; color: light-dark(#a3341b, #ff9e80); }
-.better td:first-child { color: light-dark(#0b5cad, #8ec5ff); }
-.only td:first-child { font-style: italic; }
-</style>
-</head>
-<body>
-<h1>Comparison of runs</h1>
-{section}</body>
-</html>
-"""

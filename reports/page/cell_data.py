@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reports.errors import TableError
 from reports.results.columns import COLUMNS
-from reports.results.csv_file import read_csv
+from reports.results.csv_file import read_csv, require
 
 # key, heading, how it is shown; `a|b` is a column made of two
 MAIN: tuple[tuple[str, str, str], ...] = (
@@ -39,18 +38,17 @@ FILTERS: tuple[tuple[str, str], ...] = (
 
 
 def cell_data(file: Path) -> dict[str, Any]:
-    """The text of a `results.csv`, column by column, ready for JSON.
+    """Return the text of a `results.csv`, column by column, ready for JSON.
 
-    rows: how many. columns: in the order of the file, each with `name`, its distinct `values` as
-    the file has them, and `codes`, the value's place for each row; without codes the values are
-    one a row. So the page can give back the very text of the file. main, filters: what the page
-    shows at first and filters by.
+    rows: their number. columns: in the order of the file, each with `name`, its distinct `values`
+    as the file has them, and `codes`, the value's place for each row; without codes there is one
+    value per row. So the page can reproduce the exact text of the file. main, filters: the columns
+    that the page shows at first and filters by.
 
     Raises TableError for a file without the documented columns.
     """
     table = read_csv(file, "results")
-    if not set(COLUMNS) <= set(table.columns):
-        raise TableError(f"results {file}: columns do not fit; write it anew")
+    require(table, COLUMNS, f"results {file}", "write it again")
     columns: list[dict[str, Any]] = []
     for name in table.columns:
         values = table[name].tolist()

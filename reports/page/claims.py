@@ -1,35 +1,20 @@
-"""The claims of a run as the page shows them: a line a claim, its parts behind it."""
+"""The claims of a run as the page shows them: one line per claim, its parts folded."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from reports.claims.evaluate import COLUMNS, FILE, WHOLE
 from reports.page.parts import plain_table
 
-FILE = "claims.csv"
-WHOLE = "the claim"
-_NEEDED = {
-    "claim",
-    "attacker",
-    "part",
-    "subject",
-    "text",
-    "measured",
-    "effect",
-    "low",
-    "high",
-    "units",
-    "rule",
-    "verdict",
-}
 _HEADER = ["part", "on", "measured", "effect, 95 %", "over", "rule", "verdict"]
 
 
 def claims(directory: Path) -> dict[str, Any] | None:
-    """The table of claims, with `groups` where it has the columns of `bench paper`."""
+    """Return the table of claims, with `groups` if it has the columns of `bench paper`."""
     table = plain_table(directory / FILE)
-    if table is None or not set(table["header"]) >= _NEEDED:
+    if table is None or not set(table["header"]) >= set(COLUMNS):
         return table if table is None else {**table, "groups": []}
     rows = [dict(zip(table["header"], row, strict=True)) for row in table["rows"]]
     groups: dict[tuple[str, str], dict[str, Any]] = {}
@@ -40,13 +25,13 @@ def claims(directory: Path) -> dict[str, Any] | None:
             {
                 "name": _name(*at),
                 "verdict": "",
-                "told": "",
+                "summary": "",
                 "text": "",
                 "parts": {"header": _HEADER, "rows": [], "left_out": 0, "file": FILE},
             },
         )
         if row["part"] == WHOLE:
-            group.update(verdict=row["verdict"], told=row["measured"], text=row["text"])
+            group.update(verdict=row["verdict"], summary=row["measured"], text=row["text"])
         else:
             effect = f"{row['effect']} [{row['low']}, {row['high']}]" if row["effect"] else ""
             group["parts"]["rows"].append(

@@ -1,26 +1,28 @@
-"""The headline of a run: what an attacker leaves, what a defence gives, what is left of that."""
+"""The headline of a run: accuracy under attack, the gain by a defence, and what remains of it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 
-from reports.audit.finding import percent
+from reports.results.operating_point import halving_point
+from reports.results.rows import Row, as_rows, grouped
+from reports.results.threats import OBLIVIOUS
 from reports.statistics.intervals import wilson
-from reports.worst_case.evidence import Row, behind, gather, grouped
-from reports.worst_case.order import is_transfer, rank
+from reports.style.labels import NO_LABELS, Labels
+from reports.style.numbers import NORMS, budget, eps_text, percent
+from reports.worst_case.evidence import params_of
 from reports.worst_case.strongest import ANY
-
-NORMS = {"inf": "L∞", "2": "L2"}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One accuracy. label: of what. share, low, high: in [0, 1]. n: images. tone: for its look."""
+    """One accuracy.
+
+    label: of what. share, low, high: in [0, 1]. n: images. tone: its class in the style sheet.
+    """
 
     label: str
     share: float
@@ -31,7 +33,7 @@ class Bar:
 
     @property
     def text(self) -> str:
-        """`61.2 % (58.1 to 64.2)`."""
+        """The share with its limits: `61.2 % (58.1 to 64.2)`."""
         return f"{percent(self.share)} ({100 * self.low:.1f} to {100 * self.high:.1f})"
 
 
@@ -39,11 +41,11 @@ class Bar:
 class Card:
     """The headline of one network and data set in one norm.
 
-    place: network and data set. budget: the eps in words. eps: the same as a number. bars: clean,
-    attacked, behind the best defence for an attacker who does not know it and for one who does.
+    dataset, network, norm: as in the results. budget: the eps in words. eps: the same as a number.
+    bars: clean, attacked, behind the best defence under an unaware and an aware attacker.
     sentences: the same in words.
-    gain, left: what the defence gives against the first and the second, as shares; None where it
-    was not measured.
+    gain, left: the gain by the defence under the unaware and the aware attacker, as shares; None
+    if it was not measured.
     """
 
     dataset: str
@@ -57,100 +59,106 @@ class Card:
     left: float | None
 
 
-def overall(found: Sequence[Card]) -> str:
-    """All cards in one sentence; empty where there are fewer than two with a gain."""
-    gains = [card.gain for card in found if card.gain is not None]
-    left = [card.left for card in found if card.left is not None]
+def overall(cards: Sequence[Card]) -> str:
+    """Return all cards in one sentence; empty if fewer than two have a gain."""
+    gains = [card.gain for card in cards if card.gain is not None]
+    left = [card.left for card in cards if card.left is not None]
     if len(gains) < 2:
         return ""
-    told = (
-        f"Over these {len(gains)} cases the best defence gives between {_signed(min(gains), 0)} and"
-        f" {_signed(max(gains), 0)} points against an attacker who does not know of it"
+    sentence = (
+        f"Over these {len(gains)} cases the best defence changes accuracy by"
+        f" {_signed(min(gains), 0)} to {_signed(max(gains), 0)} points against an unaware attacker"
     )
     if not left:
-        return f"{told}; no attacker who knows of it was tried."
+        return f"{sentence}; no aware attacker was tried."
     if len(left) < len(gains):
-        return f"{told}; one who knows was tried in {len(left)} of them."
+        return f"{sentence}; an aware one was tried in {len(left)} of them."
     return (
-        f"{told}, and between {_signed(min(left), 0)} and {_signed(max(left), 0)} points against"
-        " one who does."
+        f"{sentence}, and by {_signed(min(left), 0)} to {_signed(max(left), 0)} points against an"
+        " aware one."
     )
 
 
-def cards(worst: pd.DataFrame, table: pd.DataFrame) -> list[Card]:
-    """One card a network, data set and norm of a worst-case table (`reports.worst_case.strongest`).
+def cards(worst: pd.DataFrame, table: pd.DataFrame, labels: Labels = NO_LABELS) -> list[Card]:
+    """Return one card per network, data set and norm of a worst-case table.
 
-    `table` is the results of the same run: attacks without a bound have no budget to be compared
-    at, and are told of in the card of their norm.
+    worst: as of `reports.worst_case.strongest`. table: the results of the same run: attacks
+    without a bound have no budget to be compared at, and get a sentence in the card of their norm.
 
     The eps is the smallest at which the undefended network keeps at most half of its clean
-    accuracy (the largest tried, where none does that). The defence is the JPEG that keeps the most
-    images right at that eps against an attacker who does not know of it.
+    accuracy (the largest tried, if none does that). The defence is the JPEG that keeps the most
+    images right at that eps under an unaware attacker.
     """
-    records = worst.to_dict("records")
-    rows = [{str(k): None if pd.isna(v) else v for k, v in r.items()} for r in records]
-    bounded = [row for row in rows if row["eps"] is not None]
-    searches = _searches(table)
-    found = []
+    bounded = [row for row in as_rows(worst) if row["eps"] is not None]
+    searches = _searches(table, labels)
+    listed = []
     for _, group in grouped(bounded, ["dataset", "network", "norm", "seed"]):
-        bare = _one_a_level([row for row in group if row["defence"] == "none"])
+        bare = _one_per_level([row for row in group if row["defence"] == "none"], labels)
         if bare:
-            halved = [row for row in bare if 2 * row["correct"] <= row["clean_correct"]]
-            card = _card(halved[0] if halved else bare[-1], bool(halved), group)
+            place, halved = halving_point((r["correct"], r["clean_correct"]) for r in bare)
+            card = _card(bare[place], halved, group, labels)
             more = searches.get((card.dataset, card.network, card.norm), [])
-            found.append(replace(card, sentences=(*card.sentences, *more)))
-    return found
+            listed.append(replace(card, sentences=(*card.sentences, *more)))
+    return listed
 
 
-def _searches(table: pd.DataFrame) -> dict[tuple[str, ...], list[str]]:
-    """Sentences on the attacks that look for the smallest change, by data set, network and norm."""
-    rows = [row for row in gather(table).rows if row["eps"] is None and not row["targeted"]]
-    told: dict[tuple[str, ...], list[str]] = {}
+def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list[str]]:
+    """Return sentences on attacks that minimise the change, by data set, network and norm."""
+    unbounded = as_rows(table[(table["status"] == "ok") & table["eps"].isna()])
+    rows = [row for row in unbounded if not params_of(row["attack_params"]).get("targeted")]
+    sentences: dict[tuple[str, ...], list[str]] = {}
     for (*place, attack), group in grouped(rows, ["dataset", "network", "norm", "attack"]):
         bare = next((row for row in group if row["defence"] == "none"), None)
         jpeg = [row for row in group if row["defence"].startswith("jpeg")]
-        blind = [row for row in jpeg if row["threat"] == "oblivious"]
+        unaware = [row for row in jpeg if row["threat"] == OBLIVIOUS]
         if bare is None:
             continue
         median = f" (median {bare['l2_median']:.3g} in L2)" if bare["l2_median"] else ""
         text = (
-            f"{attack} looks for the smallest change that works{median} and leaves"
-            f" {percent(bare['accuracy'])} of {bare['n']:,} images."
+            f"{attack} searches for the smallest change that works{median} and leaves"
+            f" {percent(bare['accuracy'])} of {bare['n']:,} images right."
         )
-        if blind:
-            best = max(blind, key=lambda row: (row["accuracy"], row["quality"] or 0))
-            text += f" {behind(best)} undoes it for {percent(best['accuracy'])}"
-            knows = [r["accuracy"] for r in jpeg if r["knows"] and r["quality"] == best["quality"]]
-            text += f", and for {percent(min(knows))} if it knows." if knows else "."
-        told.setdefault(tuple(place), []).append(text)
-    return told
+        if unaware:
+            best = max(unaware, key=lambda row: (row["accuracy"], row["quality"] or 0))
+            text += (
+                f" {labels.behind(best)} keeps {percent(best['accuracy'])} right under an unaware"
+                " attacker"
+            )
+            aware = [
+                row["accuracy"]
+                for row in jpeg
+                if labels.threats.sees_defence(row["threat"]) and row["quality"] == best["quality"]
+            ]
+            text += f" and {percent(min(aware))} under an aware one." if aware else "."
+        sentences.setdefault(tuple(place), []).append(text)
+    return sentences
 
 
-def _card(bare: Row, halved: bool, group: list[Row]) -> Card:
-    here = [row for row in group if row["eps"] == bare["eps"] and row["defence"] != "none"]
-    saved, knows, tried = _best(here)
+def _card(bare: Row, halved: bool, group: list[Row], labels: Labels) -> Card:
+    defended = [row for row in group if row["eps"] == bare["eps"] and row["defence"] != "none"]
+    saved, aware, tried = _best(defended, labels)
     bars = [
         _bar("Clean, no defence", bare, "clean_correct", "clean"),
         _bar("Attacked, no defence", bare, "correct", "attacked"),
     ]
     sentences = [
         f"Without an attack {percent(bars[0].share)} of {bare['n']:,} images are right. An attacker"
-        f" who may {_may(bare)} leaves {bars[1].text}, taking the worst of {bare['attacks']} for"
+        f" who may {_may(bare)} leaves {bars[1].text} right, by the worst of {bare['attacks']} for"
         " each image."
-        + ("" if halved else " That is the largest budget of the run; none takes away half.")
+        + ("" if halved else " No budget of the run halves the accuracy; this is the largest.")
     ]
-    chosen = saved or knows
+    chosen = saved or aware
     if chosen is not None:
-        name = behind(chosen)
+        name = labels.behind(chosen)
         bars.append(_bar(f"Clean, {name}", chosen, "clean_correct", "clean"))
         if saved is not None:
             bars.append(_bar(f"Attacked, {name}, unaware attacker", saved, "correct", "saved"))
             sentences.append(_gives(name, saved, tried))
-        if knows is not None:
-            bars.append(_bar(f"Attacked, {name}, aware attacker", knows, "correct", "knows"))
-            sentences.append(_left(saved, knows))
+        if aware is not None:
+            bars.append(_bar(f"Attacked, {name}, aware attacker", aware, "correct", "aware"))
+            sentences.append(_left(saved, aware))
         else:
-            sentences.append("No attacker who knows of it was tried, so this is an upper bound.")
+            sentences.append("No aware attacker was tried, so this is an upper bound.")
     return Card(
         bare["dataset"],
         bare["network"],
@@ -160,25 +168,30 @@ def _card(bare: Row, halved: bool, group: list[Row]) -> Card:
         tuple(bars),
         tuple(sentences),
         saved["gain"] if saved else None,
-        knows["gain"] if knows else None,
+        aware["gain"] if aware else None,
     )
 
 
-def _one_a_level(rows: list[Row]) -> list[Row]:
-    """The undefended rows by eps: any attacker will do, there is nothing to know."""
+def _one_per_level(rows: list[Row], labels: Labels) -> list[Row]:
+    """Return one undefended row per eps: without a defence all threats attack the same thing."""
+    threats = labels.threats
     best: dict[float, Row] = {}
-    for row in sorted(rows, key=lambda r: (is_transfer(r["threat"]), rank(r["threat"]))):
+    for row in sorted(
+        rows, key=lambda r: (threats.crafted_elsewhere(r["threat"]), threats.rank(r["threat"]))
+    ):
         best.setdefault(row["eps"], row)
     return [best[eps] for eps in sorted(best)]
 
 
-def _best(here: list[Row]) -> tuple[Row | None, Row | None, int]:
-    """The best defence against who does not know of it, the same against who does, how many were
-    tried: JPEG where there is any, else all but the control of 8 bits."""
-    jpeg = [row for row in here if str(row["defence"]).startswith("jpeg")]
-    rows = jpeg or [row for row in here if row["defence"] != "quantize"]
-    blind = [row for row in rows if row["threat"] == "oblivious"]
-    first = blind or [row for row in rows if row["threat"] == ANY] or rows
+def _best(defended: list[Row], labels: Labels) -> tuple[Row | None, Row | None, int]:
+    """Return the best defence under an unaware and under an aware attacker, and how many there are.
+
+    Defences: JPEG if there is any, else all but the control of 8 bits.
+    """
+    jpeg = [row for row in defended if str(row["defence"]).startswith("jpeg")]
+    rows = jpeg or [row for row in defended if row["defence"] != "quantize"]
+    unaware = [row for row in rows if row["threat"] == OBLIVIOUS]
+    first = unaware or [row for row in rows if row["threat"] == ANY] or rows
     if not first:
         return None, None, 0
     chosen = max(first, key=lambda row: (row["accuracy"], row["quality"] or 0))
@@ -187,36 +200,36 @@ def _best(here: list[Row]) -> tuple[Row | None, Row | None, int]:
         for row in rows
         if (row["defence"], row["quality"]) == (chosen["defence"], chosen["quality"])
     }
-    knowing = [row for threat, row in same.items() if threat.startswith("adaptive")]
-    knows = (same.get(ANY) or knowing[0]) if knowing else None
-    return (chosen if blind else None), knows, len(first)
+    informed = [row for threat, row in same.items() if labels.threats.sees_defence(threat)]
+    aware = (same.get(ANY) or informed[0]) if informed else None
+    return (chosen if unaware else None), aware, len(first)
 
 
 def _gives(name: str, saved: Row, tried: int) -> str:
     best = f", the best of {tried} qualities," if tried > 1 else ""
-    told = (
-        f"{name}{best} brings this to {percent(saved['accuracy'])} as long as the attacker does not"
-        " know of it"
+    sentence = (
+        f"{name}{best} brings this to {percent(saved['accuracy'])} as long as the attacker is"
+        " unaware of it"
     )
     if saved["gain"] is None:
-        return told + "."
+        return sentence + "."
     if saved["gain_low"] <= 0:
-        return f"{told}: {_points(saved)}, no gain beyond chance."
-    return f"{told}: {_points(saved)}."
+        return f"{sentence}: {_points(saved)}, no gain beyond chance."
+    return f"{sentence}: {_points(saved)}."
 
 
-def _left(saved: Row | None, knows: Row) -> str:
-    on = f" of {knows['n']:,} images" if saved is not None and knows["n"] != saved["n"] else ""
-    told = f"An attacker who knows of it leaves {percent(knows['accuracy'])}{on}"
-    if knows["gain"] is None:
-        return told + "."
-    told += f", against no defence {_points(knows)}"
+def _left(saved: Row | None, aware: Row) -> str:
+    on = f" of {aware['n']:,} images" if saved is not None and aware["n"] != saved["n"] else ""
+    sentence = f"An aware attacker leaves {percent(aware['accuracy'])}{on} right"
+    if aware["gain"] is None:
+        return sentence + "."
+    sentence += f", {_points(aware)} compared with no defence"
     if saved is None or saved["gain"] is None or saved["gain_low"] <= 0:
-        return told + "."
-    if knows["gain_low"] <= 0:
-        return f"{told}: no gain beyond chance is left."
-    gone = min(1.0, max(0.0, 1 - knows["gain"] / saved["gain"]))
-    return f"{told}: {100 * gone:.0f} % of the gain is gone."
+        return sentence + "."
+    if aware["gain_low"] <= 0:
+        return f"{sentence}: no gain beyond chance remains."
+    lost = min(1.0, max(0.0, 1 - aware["gain"] / saved["gain"]))
+    return f"{sentence}: {100 * lost:.0f} % of the gain is lost."
 
 
 def _points(row: Row) -> str:
@@ -225,7 +238,7 @@ def _points(row: Row) -> str:
 
 
 def _signed(share: float, digits: int) -> str:
-    """A difference in points; nothing has no sign."""
+    """Return a difference in points; zero has no sign."""
     text = f"{100 * share:+.{digits}f}"
     return text if text.strip("+-0.") else text[1:]
 
@@ -236,24 +249,9 @@ def _bar(label: str, row: Row, column: str, tone: str) -> Bar:
     return Bar(label, hits / n, float(low), float(high), n, tone)
 
 
-def _may(row: Mapping[str, Any]) -> str:
+def _may(row: Row) -> str:
     size = eps_text(row["eps"])
     if row["norm"] == "inf":
         return f"change each pixel by up to {size} of its range"
     name = NORMS.get(row["norm"], f"L{row['norm']}")
     return f"change an image by up to {size} in {name} norm"
-
-
-def budget(norm: str, eps: float) -> str:
-    """`L∞ eps 0.0314 (8/255)`."""
-    return f"{NORMS.get(norm, f'L{norm}')} eps {eps_text(eps)}"
-
-
-def eps_text(eps: float) -> str:
-    """An eps with four digits; whole grey levels of 8-bit images as such too."""
-    levels = eps * 255
-    whole = round(levels)
-    # grids round 8/255 to five digits
-    if 0 < whole <= 32 and math.isclose(levels, whole, abs_tol=2e-3):
-        return f"{eps:.3g} ({whole}/255)"
-    return f"{eps:.4g}"

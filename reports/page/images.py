@@ -1,4 +1,4 @@
-"""Pictures as data URIs, so that a page needs no other file, within a budget of bytes."""
+"""Images as data URIs within a budget of bytes, so that a page needs no other file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from PIL import Image, features
 
 
 class Picture(NamedTuple):
-    """A picture in a page. uri: `data:...`; empty where it was left out. width, height: pixels."""
+    """An image of a page.
+
+    name: of its file. uri: `data:...`; empty if the image is omitted. width, height: in pixels.
+    """
 
     name: str
     uri: str
@@ -21,7 +24,7 @@ class Picture(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """How hard to press. width: the most pixels. quality: of lossy WebP; None is lossless."""
+    """One degree of compression. width: at most, in pixels. quality: of WebP; None is lossless."""
 
     width: int | None
     quality: int | None
@@ -31,25 +34,25 @@ _STEPS = (_Step(None, None), _Step(1400, 75), _Step(900, 50))
 
 
 def embed(paths: Sequence[Path], budget: int) -> list[Picture]:
-    """Pictures as data URIs that together take at most `budget` bytes.
+    """Return images as data URIs that together take at most `budget` bytes.
 
-    Lossless first, then smaller and lossy wherever that is shorter: it is not for plain charts.
-    What still does not fit is left out from the end, with an empty URI. Lossless WebP takes about a
-    third of what matplotlib's PNG does. A file that is no picture is left out too.
+    Lossless first, then smaller and lossy wherever that is shorter (it is not for plain charts).
+    Images that still do not fit are omitted from the end on, with an empty URI; so is a file that
+    is no image. Lossless WebP takes about a third of the bytes of matplotlib's PNG.
     """
-    found = exact = [_picture(path, _STEPS[0]) for path in paths]
+    smallest = exact = [_picture(path, _STEPS[0]) for path in paths]
     for step in _STEPS:
         if step is not _STEPS[0]:
             pressed = [_picture(path, step) for path in paths]
-            found = [min(pair, key=_length) for pair in zip(exact, pressed, strict=True)]
-        if sum(len(picture.uri) for picture in found) <= budget:
-            return found
+            smallest = [min(pair, key=_length) for pair in zip(exact, pressed, strict=True)]
+        if sum(len(picture.uri) for picture in smallest) <= budget:
+            return smallest
     spent = 0
-    for i, picture in enumerate(found):
+    for i, picture in enumerate(smallest):
         spent += len(picture.uri)
         if spent > budget:
-            found[i] = picture._replace(uri="")
-    return found
+            smallest[i] = picture._replace(uri="")
+    return smallest
 
 
 def _length(picture: Picture) -> int:
@@ -57,7 +60,7 @@ def _length(picture: Picture) -> int:
 
 
 def as_is(path: Path) -> Picture:
-    """A small PNG or a GIF without any change."""
+    """Return a small PNG or a GIF unchanged."""
     try:
         with Image.open(path) as image:
             width, height = image.size

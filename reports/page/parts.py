@@ -1,4 +1,4 @@
-"""The parts of the page: from files of a run directory to what the templates show."""
+"""The parts of the page: what the templates show of the files of a run directory."""
 
 from __future__ import annotations
 
@@ -13,34 +13,38 @@ from typing import Any
 
 import pandas as pd
 
-from reports.audit.finding import count
+from reports.compare.compare import compare
+from reports.compare.plot import forest
+from reports.compare.render import footnotes, headline, texts
 from reports.errors import TableError
-from reports.page import images as pictures
+from reports.page import images
 from reports.results.csv_file import read_csv
+from reports.results.rows import Row
+from reports.style.numbers import count
 
 ROWS_OF_A_STUDY = 12
 ROWS_OF_A_COMPARISON = 200
 STORIES = {
-    "rescued": "attacked without knowledge of the defence, and rescued by it",
-    "lost": "attacked without knowledge of the defence, and lost all the same",
-    "adaptive": "the same image, attacked with knowledge of the defence",
+    "rescued": "attacked without sight of the defence, and rescued by it",
+    "lost": "attacked without sight of the defence, and lost even behind it",
+    "adaptive": "the same image, attacked through the defence",
 }
 ROLES = {"clean": "Clean", "noise": "Noise", "attacked": "Attacked", "behind": "Behind"}
 
 
 def title(manifest: dict[str, Any], directory: Path) -> str:
-    """The name of the grid, or of the directory."""
+    """Return the name of the grid, or of the directory."""
     grid = _mapping(manifest.get("grid"))
     return str(grid.get("name") or directory.resolve().name)
 
 
 def described(manifest: dict[str, Any]) -> str:
-    """The grid's own description; empty where it has none."""
+    """Return the grid's description; empty if it has none."""
     return str(_mapping(manifest.get("grid")).get("description") or "")
 
 
 def brief(table: pd.DataFrame) -> str:
-    """How much was run, in one line."""
+    """Return the size of the run in one line."""
     pairs = len(table[["dataset", "network"]].drop_duplicates())
     return " · ".join(
         (
@@ -53,30 +57,23 @@ def brief(table: pd.DataFrame) -> str:
     )
 
 
-def named(dataset: str, network: str) -> str:
-    """A network and its data set as headings name them."""
-    from reports.style.labels import data_name, network_name
-
-    return f"{network_name(network)} on {data_name(dataset)}"
-
-
 def facts(table: pd.DataFrame, manifest: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was run, as short pairs of name and value."""
+    """Return what was run, as short pairs of name and value."""
     done = table[table["status"] == "ok"]
     sizes = sorted({int(n) for n in done["n"].dropna()})
-    images = " to ".join(f"{n:,}" for n in dict.fromkeys((*sizes[:1], *sizes[-1:])))
-    found = [
+    numbers = " to ".join(f"{n:,}" for n in dict.fromkeys((*sizes[:1], *sizes[-1:])))
+    pairs = [
         ("Cells", f"{len(table):,}"),
         ("Data sets", ", ".join(dict.fromkeys(table["dataset"]))),
         ("Networks", ", ".join(dict.fromkeys(table["network"]))),
         ("Attacks", ", ".join(dict.fromkeys(table["attack"]))),
         ("Attackers", ", ".join(dict.fromkeys(table["threat"]))),
         ("Defences", _defences(table)),
-        ("Images a cell", images),
+        ("Images per cell", numbers),
         ("Seeds", ", ".join(str(s) for s in dict.fromkeys(table["seed"].dropna()))),
         ("art-bench", str(manifest.get("art_bench") or "")),
     ]
-    return [(name, value) for name, value in found if value]
+    return [(name, value) for name, value in pairs if value]
 
 
 def _defences(table: pd.DataFrame) -> str:
@@ -89,14 +86,14 @@ def _defences(table: pd.DataFrame) -> str:
 
 
 def missing(table: pd.DataFrame) -> list[tuple[str, int, str]]:
-    """Cells without numbers: status, how many, reason."""
+    """Return the cells without numbers: status, how many, reason."""
     rows = table.loc[table["status"] != "ok", ["status", "reason"]]
     counts = Counter(rows.itertuples(index=False, name=None))
     return [(str(status), n, str(reason)) for (status, reason), n in counts.items()]
 
 
 def run_details(manifest: dict[str, Any]) -> dict[str, Sequence[tuple[str, ...]]]:
-    """Data, networks, versions and machine, as tables: name of the table to rows of text."""
+    """Return data, networks, versions and machine as tables: rows of text by name of the table."""
     data = [
         (name, f"{a.get('images', '')}", _shape(a.get("shape")), _short(a.get("sha256")))
         for name, a in _entries(manifest.get("data"))
@@ -107,8 +104,10 @@ def run_details(manifest: dict[str, Any]) -> dict[str, Sequence[tuple[str, ...]]
         shown = f"{100 * accuracy:.2f} %" if isinstance(accuracy, (int, float)) else ""
         recipe, seed, sha256 = (about.get(key) for key in ("recipe", "seed", "sha256"))
         steps = [f"{k.replace('_', ' ')} {_step(v)}" for k, v in _mapping(recipe).items()]
-        told = ", ".join(steps) or str(recipe or "")
-        networks.append((name, shown, "" if seed is None else str(seed), told, _short(sha256)))
+        recipe_text = ", ".join(steps) or str(recipe or "")
+        networks.append(
+            (name, shown, "" if seed is None else str(seed), recipe_text, _short(sha256))
+        )
     machine = [(str(k), str(v)) for k, v in _mapping(manifest.get("machine")).items()]
     versions = [(str(k), str(v)) for k, v in _mapping(manifest.get("versions")).items()]
     for name in ("art_bench", "git_revision", "schema"):
@@ -117,18 +116,18 @@ def run_details(manifest: dict[str, Any]) -> dict[str, Sequence[tuple[str, ...]]
     return {"data": data, "networks": networks, "machine": machine, "versions": versions}
 
 
-def _step(value: Any) -> str:
-    """A value of a recipe; one that has parts of its own as `pgd eps=0.3`."""
+def _step(value: object) -> str:
+    """Return a value of a recipe; one with parts of its own as `pgd eps=0.3`."""
     if not isinstance(value, dict):
         return str(value)
     parts = [str(v) if k == "method" else f"{k}={v}" for k, v in value.items() if v is not None]
     return " ".join(parts)
 
 
-def gallery(directory: Path, budget: int) -> list[dict[str, Any]]:
-    """The entries of `gallery/gallery.json` by network and data set, pictures as data URIs.
+def gallery(directory: Path, budget: int) -> list[Row]:
+    """Return the entries of `gallery/gallery.json` by network and data set, images as data URIs.
 
-    Entries whose pictures are not there, or that do not fit in `budget` bytes, are left out.
+    Entries are omitted if their images are missing or do not fit in `budget` bytes.
     """
     folder = directory / "gallery"
     path = folder / "gallery.json"
@@ -138,56 +137,58 @@ def gallery(directory: Path, budget: int) -> list[dict[str, Any]]:
         listed = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TableError(f"gallery {path}: cannot be read ({error})") from error
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str], list[Row]] = {}
     for entry in listed if isinstance(listed, list) else []:
         shown = []
         for picture in _mapping(entry).get("pictures", []):
             # only the name: a file list from elsewhere must not reach out of its folder
-            found = pictures.as_is(folder / Path(str(picture.get("file", ""))).name)
+            embedded = images.as_is(folder / Path(str(picture.get("file", ""))).name)
             role = str(picture.get("role", ""))
-            shown.append({**picture, "label": ROLES.get(role, role), "picture": found})
+            shown.append({**picture, "label": ROLES.get(role, role), "picture": embedded})
         budget -= sum(len(picture["picture"].uri) for picture in shown)
         if budget < 0 or not shown or not all(picture["picture"].uri for picture in shown):
             continue
         story = STORIES.get(str(entry.get("story")), "")
         place = (str(entry.get("dataset", "")), str(entry.get("network", "")))
-        groups.setdefault(place, []).append({**entry, "told": story, "pictures": shown})
+        groups.setdefault(place, []).append({**entry, "caption": story, "pictures": shown})
     return [{"dataset": d, "network": n, "entries": e} for (d, n), e in groups.items()]
 
 
-def studies(directory: Path, budget: int) -> list[dict[str, Any]]:
-    """The studies under `studies/` by name: figures, within `budget` bytes, and tables of each.
+def studies(directory: Path, budget: int) -> list[Row]:
+    """Return the studies under `studies/` by name, with their figures and tables.
 
-    Files that lie there without a folder count as studies of their own.
+    The figures take at most `budget` bytes. A file without a folder counts as a study of its own.
     """
     folder = directory / "studies"
-    found = {}
+    embedded = {}
     left = budget
-    # first what cannot be made smaller, as long as that leaves most for the rest
+    # first what cannot be made smaller, as long as half of the budget is left for the rest
     for path in sorted(folder.rglob("*.gif")):
-        moving = pictures.as_is(path)
+        moving = images.as_is(path)
         fits = left - len(moving.uri) >= budget / 2
         left -= len(moving.uri) if fits else 0
-        found[path] = moving if fits else moving._replace(uri="")
+        embedded[path] = moving if fits else moving._replace(uri="")
     still = sorted(folder.rglob("*.png"))
-    found.update(zip(still, pictures.embed(still, left), strict=True))
-    parts: dict[str, dict[str, Any]] = {}
-    for path in sorted([*found, *folder.rglob("*.csv")]):
+    embedded.update(zip(still, images.embed(still, left), strict=True))
+    parts: dict[str, Row] = {}
+    for path in sorted([*embedded, *folder.rglob("*.csv")]):
         place = path.relative_to(folder)
         name = place.with_suffix("").parts[0]
         part = parts.setdefault(
             name, {"id": f"study-{len(parts) + 1}", "name": name, "figures": [], "tables": []}
         )
-        if path in found:
-            told = re.sub("[-_]", " ", path.stem)
-            part["figures"].append({"file": place.as_posix(), "told": told, "picture": found[path]})
+        if path in embedded:
+            caption = re.sub("[-_]", " ", path.stem)
+            part["figures"].append(
+                {"file": place.as_posix(), "caption": caption, "picture": embedded[path]}
+            )
         else:
             part["tables"].append(plain_table(path, ROWS_OF_A_STUDY))
     return list(parts.values())
 
 
-def plain_table(path: Path, limit: int | None = None) -> dict[str, Any] | None:
-    """A CSV as header and rows of text, the first `limit` of them; None where there is no file.
+def plain_table(path: Path, limit: int | None = None) -> Row | None:
+    """Return a CSV as header and rows of text, the first `limit` of them; None without a file.
 
     Raises TableError for a file that is no table.
     """
@@ -203,35 +204,30 @@ def plain_table(path: Path, limit: int | None = None) -> dict[str, Any] | None:
     }
 
 
-def comparison(baseline: Path, directory: Path) -> dict[str, Any]:
-    """The run against a baseline: heading, table (worst first), notes and plot."""
-    from reports.compare.compare import compare
-    from reports.compare.plot import forest
-    from reports.compare.render import footnotes, texts
-    from reports.compare.render import headline as told
-
-    found = compare(baseline, directory)
-    shown = texts(found, ROWS_OF_A_COMPARISON)
-    left_out = len(found.rows) - len(shown.rows)
+def comparison(baseline: Path, directory: Path) -> Row:
+    """Return the comparison of the run with a baseline: heading, table, notes and plot."""
+    compared = compare(baseline, directory)
+    shown = texts(compared, ROWS_OF_A_COMPARISON)
+    left_out = len(compared.rows) - len(shown.rows)
     picture = ""
-    if found.rows["difference"].notna().any():
+    if compared.rows["difference"].notna().any():
         out = io.BytesIO()
-        forest(found).savefig(out, dpi=110, format="png")
+        forest(compared).savefig(out, dpi=110, format="png")
         picture = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
     return {
-        "told": told(found),
-        "counts": found.counts(),
+        "headline": headline(compared),
+        "counts": compared.counts(),
         "header": shown.header,
         "rows": shown.rows,
         "right": shown.right,
         "left_out": left_out,
-        "notes": footnotes(found),
+        "notes": footnotes(compared),
         "picture": picture,
     }
 
 
 def _shortened(text: str) -> str:
-    """Numbers with four digits: a table for reading, the file has them all."""
+    """Return a number with four digits, to be read; the file has all of them."""
     try:
         number = float(text)
     except ValueError:
@@ -239,17 +235,17 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 6 or number != number else f"{number:.4g}"
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _entries(value: Any) -> list[tuple[str, dict[str, Any]]]:
+def _entries(value: object) -> list[tuple[str, dict[str, Any]]]:
     return [(str(name), _mapping(about)) for name, about in _mapping(value).items()]
 
 
-def _shape(value: Any) -> str:
+def _shape(value: object) -> str:
     return " x ".join(str(v) for v in value) if isinstance(value, list) else ""
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     return str(value or "")[:16]

@@ -1,4 +1,4 @@
-"""From a results table to figures; each is written as PNG and nothing is shown on a screen."""
+"""Draw all figures of a results table as PNG files."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from matplotlib.figure import Figure
 from reports.plots.eps import accuracy_by_eps, heat_map, success_by_eps
 from reports.plots.quality import clean_by_quality, threats_by_quality
 from reports.plots.threats import transfer_figures
-from reports.style.labels import file_name
+from reports.style.labels import NO_LABELS, Labels, file_name
 from reports.style.style import DPI, styled
 
 
-def draw_all(table: pd.DataFrame, directory: Path) -> list[Path]:
-    """Every figure that a results table has the rows for, as PNG files in a directory."""
+def draw_all(table: pd.DataFrame, directory: Path, labels: Labels = NO_LABELS) -> list[Path]:
+    """Draw every figure that a results table has the rows for, as PNG files in a directory."""
     done = table[table["status"] == "ok"].copy()
     if done.empty:
         return []
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     with styled():
-        for name, figure in _figures(done):
+        for name, figure in _figures(done, labels):
             path = directory / f"{name}.png"
             figure.savefig(path, dpi=DPI)
             written.append(path)
     return written
 
 
-def _figures(done: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+def _figures(done: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Figure]]:
     bounded = done[done["eps"].notna()]
     for (dataset, attack), rows in bounded.groupby(["dataset", "attack"], sort=False):
         if rows["eps"].nunique() > 1:
             name = (str(dataset), str(attack))
-            yield file_name("accuracy", *name), accuracy_by_eps(rows)
+            yield file_name("accuracy", *name), accuracy_by_eps(rows, labels)
             if rows["quality"].nunique() > 1:
-                yield file_name("heatmap", *name), heat_map(rows)
+                yield file_name("heatmap", *name), heat_map(rows, labels)
     qualities = done[done["quality"].notna()]
     if qualities["quality"].nunique() > 1:
-        yield "clean-accuracy-quality", clean_by_quality(done)
+        yield "clean-accuracy-quality", clean_by_quality(done, labels)
         for attack, rows in done.groupby("attack", sort=False):
             if rows["threat"].nunique() > 1 and rows["quality"].nunique() > 1:
-                yield file_name("threats", str(attack)), threats_by_quality(rows)
-    yield from transfer_figures(done)
+                yield file_name("threats", str(attack)), threats_by_quality(rows, labels)
+    yield from transfer_figures(done, labels)
     for norm, rows in bounded.groupby("norm", sort=False):
         if rows["eps"].nunique() > 1:
-            yield file_name("success-norm", str(norm)), success_by_eps(rows)
+            yield file_name("success-norm", str(norm)), success_by_eps(rows, labels)

@@ -1,4 +1,4 @@
-"""Figures against JPEG quality: what it costs without an attack and gives under one."""
+"""Figures against JPEG quality: clean accuracy, and accuracy under each threat."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.results.operating_point import headline
+from reports.results.operating_point import operating_points
+from reports.results.rows import select
 from reports.statistics.intervals import wilson
-from reports.style.axes import flat_grid, of, of_jpeg, one, outer_labels
-from reports.style.labels import attack_name, place
+from reports.style.axes import flat_grid, jpeg_rows, one, outer_labels
+from reports.style.labels import Labels
 from reports.style.style import line_styles
-from reports.worst_case.order import in_order
 
 
-def clean_by_quality(done: pd.DataFrame) -> Figure:
-    """Clean accuracy against JPEG quality, a line a network (the paper's Figure 15b)."""
+def clean_by_quality(done: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw clean accuracy against JPEG quality, one line per network (the paper's Figure 15b)."""
     figure = Figure(figsize=(8.4, 3.8), layout="constrained")
     ax = figure.subplots()
     # the largest sample of each network: subsets are nested
     rows = done.sort_values("n", ascending=False, kind="stable")
     rows = rows.drop_duplicates(["dataset", "network", "defence", "quality"])
-    jpeg = of_jpeg(rows)
+    jpeg = jpeg_rows(rows)
     jpeg = jpeg.assign(
-        place=[place(d, n) for d, n in zip(jpeg["dataset"], jpeg["network"], strict=True)]
+        place=[labels.place(d, n) for d, n in zip(jpeg["dataset"], jpeg["network"], strict=True)]
     )
     order = done[["dataset", "network"]].drop_duplicates().itertuples(index=False, name=None)
     known = set(jpeg["place"])
-    styles = line_styles(name for name in (place(*pair) for pair in order) if name in known)
+    styles = line_styles(name for name in (labels.place(*pair) for pair in order) if name in known)
     for name, style in styles.items():
         line = jpeg[jpeg["place"] == name].sort_values("quality")
         low, high = wilson(line["clean_correct"].to_numpy(float), line["n"].to_numpy(float))
@@ -35,7 +35,7 @@ def clean_by_quality(done: pd.DataFrame) -> Figure:
         ax.plot(x, line["clean_accuracy"], label=name, **style)
         ax.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
         where = line.iloc[0]
-        bare = of(rows, defence="none", dataset=where["dataset"], network=where["network"])
+        bare = select(rows, defence="none", dataset=where["dataset"], network=where["network"])
         if len(bare):
             ax.axhline(
                 bare["clean_accuracy"].iloc[0], color=style["color"], linewidth=1, linestyle=":"
@@ -46,16 +46,16 @@ def clean_by_quality(done: pd.DataFrame) -> Figure:
     return figure
 
 
-def threats_by_quality(rows: pd.DataFrame) -> Figure:
-    """Accuracy against quality for each attacker, at the eps of the run's summary."""
-    chosen = headline(rows)
-    styles = line_styles(in_order(rows["threat"]))
+def threats_by_quality(rows: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw accuracy against quality for each threat, at the eps of the run's summary."""
+    chosen = operating_points(rows, labels.threats)
+    styles = line_styles(labels.threats.in_order(rows["threat"]))
     columns = 2 if len(styles) > 2 else len(styles) + 1
     legend = 0.25 * -(-(len(styles) + 1) // columns)
     figure, axes = flat_grid(len(chosen), width=3.5, height=2.6, legend=legend)
     for ax, point in zip(axes, chosen.to_dict("records"), strict=True):
         dataset, network = str(point["dataset"]), str(point["network"])
-        panel = of_jpeg(of(rows, dataset=dataset, network=network))
+        panel = jpeg_rows(select(rows, dataset=dataset, network=network))
         if pd.notna(point["eps"]):
             panel = panel[panel["eps"] == point["eps"]]
         for threat, style in styles.items():
@@ -72,12 +72,12 @@ def threats_by_quality(rows: pd.DataFrame) -> Figure:
             )
         ax.axhline(point["undefended"], color="black", linestyle="--", linewidth=1)
         at = "" if pd.isna(point["eps"]) else f", eps {point['eps']:.3g}"
-        ax.set(title=f"{place(dataset, network)}{at}", xlim=(0, 100), ylim=(-0.02, 1.02))
+        ax.set(title=f"{labels.place(dataset, network)}{at}", xlim=(0, 100), ylim=(-0.02, 1.02))
     outer_labels(axes, "JPEG quality", "accuracy under attack")
     handles = [Line2D([], [], **style) for style in styles.values()]
     handles.append(Line2D([], [], color="black", linestyle="--"))
-    labels = [*(f"JPEG, {threat} attacker" for threat in styles), "no defence"]
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
-    attack = attack_name(one(rows, "attack"))
+    names = [*(f"JPEG, {labels.threat(threat)} attacker" for threat in styles), "no defence"]
+    figure.legend(handles, names, loc="outside lower center", ncols=columns)
+    attack = labels.attack(one(rows, "attack"))
     figure.suptitle(f"{attack}: accuracy behind JPEG, by what the attacker knows (95 % bands)")
     return figure

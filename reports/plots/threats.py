@@ -1,4 +1,4 @@
-"""Figures on attackers: what images crafted on one network do to another."""
+"""Figures on transfer: images crafted on one network and scored on another."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from reports.page.headline import budget
-from reports.style.labels import file_name, place
-from reports.worst_case.order import is_transfer
+from reports.results.operating_point import halving_point
+from reports.results.threats import OBLIVIOUS, Threats
+from reports.style.labels import Labels, file_name
+from reports.style.numbers import budget
 
 
-def transfer_figures(done: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
-    """One matrix a data set and attack: name of the file and figure."""
+def transfer_figures(done: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Figure]]:
+    """Yield one matrix per data set and attack: name of the file and figure."""
     for (dataset, attack), rows in done.groupby(["dataset", "attack"], sort=False):
-        matrix = transfer_matrix(rows)
+        matrix = transfer_matrix(rows, labels.threats)
         if matrix is not None:
-            yield file_name("transfer", str(dataset), str(attack)), _drawn(rows, *matrix)
+            yield file_name("transfer", str(dataset), str(attack)), _drawn(rows, *matrix, labels)
 
 
-def transfer_matrix(rows: pd.DataFrame) -> tuple[pd.DataFrame, float | None] | None:
-    """Accuracy of each network (columns) on images crafted on each other one (rows), and the eps.
+def transfer_matrix(
+    rows: pd.DataFrame, threats: Threats
+) -> tuple[pd.DataFrame, float | None] | None:
+    """Return the accuracy of networks (columns) on images crafted on others (rows), and the eps.
 
-    rows: results of one data set and attack. Without a defence, where the run has that. A network
-    on its own images is the oblivious cell of the bare network, where `transfer` has none. The eps
-    is the smallest at which networks keep at most half of their clean accuracy on their own
-    images, on average; else the largest. None where nothing was transferred.
+    rows: results of one data set and attack. Without a defence, if the run has such cells. The cell
+    of a network on its own images is the oblivious one of the bare network, unless the run crafted
+    them as a transfer. The eps is the smallest at which networks keep at most half of their clean
+    accuracy on their own images, on average; else the largest. None if nothing was transferred.
     """
-    moved = rows[[is_transfer(str(t)) for t in rows["threat"]]]
+    moved = rows[[threats.crafted_elsewhere(str(t)) for t in rows["threat"]]]
     if moved.empty:
         return None
     bare = rows[rows["defence"] == "none"]
@@ -37,10 +40,10 @@ def transfer_matrix(rows: pd.DataFrame) -> tuple[pd.DataFrame, float | None] | N
     chosen = []
     for record in rows.to_dict("records"):
         threat = str(record["threat"])
-        if is_transfer(threat):
+        if threats.crafted_elsewhere(threat):
             source = threat.partition("from=")[2].rstrip("]") if "[" in threat else ""
             chosen.append((_bracketed(source), record))
-        elif threat == "oblivious" and record["defence"] == "none":
+        elif threat == OBLIVIOUS and record["defence"] == "none":
             chosen.append((str(record["network"]), record))
     table = pd.DataFrame(
         [
@@ -51,16 +54,10 @@ def transfer_matrix(rows: pd.DataFrame) -> tuple[pd.DataFrame, float | None] | N
     )
     table = table.drop_duplicates(["source", "network", "eps"])
     own = table[table["source"] == table["network"]].groupby("eps")[["accuracy", "clean"]].mean()
-    half = own[own["accuracy"] <= own["clean"] / 2]
-    eps = (
-        None
-        if table["eps"].isna().all()
-        else float(
-            (half if len(half) else table.set_index("eps")).index.min()
-            if len(half)
-            else table["eps"].max()
-        )
-    )
+    eps = None
+    if not table["eps"].isna().all():
+        place, halved = halving_point(zip(own["accuracy"], own["clean"], strict=True))
+        eps = float(own.index[place] if halved else table["eps"].max())
     at = table if eps is None else table[table["eps"] == eps]
     names = list(dict.fromkeys([*at["source"], *at["network"]]))
     matrix = at.pivot(index="source", columns="network", values="accuracy")
@@ -69,12 +66,12 @@ def transfer_matrix(rows: pd.DataFrame) -> tuple[pd.DataFrame, float | None] | N
 
 
 def _bracketed(source: str) -> str:
-    """A network of the command line, `lenet:extra_layers=4`, as the results name it."""
+    """Return a network of the command line, `lenet:extra_layers=4`, as the results name it."""
     name, _, params = source.partition(":")
     return f"{name}[{params}]" if params else name
 
 
-def _drawn(rows: pd.DataFrame, matrix: pd.DataFrame, eps: float | None) -> Figure:
+def _drawn(rows: pd.DataFrame, matrix: pd.DataFrame, eps: float | None, labels: Labels) -> Figure:
     high, wide = matrix.shape
     figure = Figure(figsize=(max(3.4, 1.1 * wide + 2.2), 0.8 * high + 1.8), layout="constrained")
     ax = figure.subplots()
@@ -90,8 +87,8 @@ def _drawn(rows: pd.DataFrame, matrix: pd.DataFrame, eps: float | None) -> Figur
         linewidths=0.5,
         linecolor="white",
         cbar_kws={"label": "accuracy"},
-        xticklabels=[place(dataset, n) for n in matrix.columns],
-        yticklabels=[place(dataset, n) for n in matrix.index],
+        xticklabels=[labels.place(dataset, n) for n in matrix.columns],
+        yticklabels=[labels.place(dataset, n) for n in matrix.index],
     )
     at = "" if eps is None else f", {budget(str(rows['norm'].iloc[0]), eps)}"
     ax.set(xlabel="scored on", ylabel="crafted on")

@@ -11,7 +11,7 @@ from reports.style.style import DPI, WONG, styled
 
 
 def draw_training(history: pd.DataFrame, title: str, path: Path) -> None:
-    """Accuracy and loss of training and test by epoch (the paper's Figures 26 to 28)."""
+    """Draw accuracy and loss of training and test by epoch (the paper's Figures 26 to 28)."""
     with styled():
         figure = Figure(figsize=(8.4, 3.4), layout="constrained")
         for ax, measure, label in zip(

@@ -1,4 +1,4 @@
-"""Writing a file whole: whoever reads it sees the old one or the new one."""
+"""Atomic writing: a reader sees the old file or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import io
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from reports.errors import TableError
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Put a text (UTF-8, line ends as they are) in the place of a file.
+    """Replace the content of a file by a text (UTF-8, line ends as they are).
 
-    Raises TableError where it cannot be written; what was there before then stays.
+    Raises TableError if the file cannot be written; its old content then stays.
     """
     partial = path.with_name(path.name + ".part")
     try:
@@ -24,11 +23,13 @@ def replace_text(path: Path, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             partial.unlink()
-        raise TableError(f"{path}: cannot be written ({error.strerror}); mend that") from error
+        raise TableError(
+            f"{path}: cannot be written ({error.strerror}); free the space or the name, try again"
+        ) from error
 
 
-def csv_text(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A CSV with line feeds; the same rows give the same text on every system."""
+def csv_text(header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a CSV with line feeds; the same rows give the same text on every system."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)

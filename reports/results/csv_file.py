@@ -1,15 +1,16 @@
-"""Reading a CSV that may come from anywhere: text alone, and refused rather than guessed at."""
+"""Reading a CSV from an untrusted source: everything stays text, and what is odd is refused."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from reports.errors import TableError
 
-# a results file has about 500 bytes a cell: room for half a million cells
+# a results file has about 500 bytes per cell: room for half a million cells
 MOST_BYTES = 256 << 20
 MOST_ROWS = 1_000_000
 # the csv module's own limit, stated: pandas has none
@@ -17,9 +18,9 @@ MOST_CHARACTERS = 131_072
 
 
 def read_csv(path: Path, kind: str) -> pd.DataFrame:
-    """A CSV in UTF-8 as a table of text; nothing in it is evaluated or converted.
+    """Read a CSV in UTF-8 as a table of text; nothing in it is evaluated or converted.
 
-    kind: what an error calls the file. Raises TableError for a file that cannot be read, is
+    kind: the word for the file in errors. Raises TableError for a file that cannot be read, is
     larger than MOST_BYTES or MOST_ROWS, is not UTF-8, has a field of more than MOST_CHARACTERS,
     a NUL, a column twice, or a row that is longer or shorter than the header.
     """
@@ -50,13 +51,20 @@ def read_csv(path: Path, kind: str) -> pd.DataFrame:
     except TableError:
         raise
     except (csv.Error, ValueError, OSError) as error:
-        raise TableError(f"{kind} {path}: not a CSV table ({error}); write it anew") from error
+        raise TableError(f"{kind} {path}: not a CSV table ({error}); write it again") from error
     return pd.DataFrame(rows, columns=header, dtype="str")
 
 
 def _check_header(header: list[str], what: str) -> None:
     if not header:
-        raise TableError(f"{what}: not a CSV table (it is empty); write it anew")
+        raise TableError(f"{what}: not a CSV table (it is empty); write it again")
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise TableError(f"{what}: has the column {twice[0]!r} twice; leave one of them out")
+        raise TableError(f"{what}: has the column {twice[0]!r} twice; remove one of them")
+
+
+def require(table: pd.DataFrame, columns: Iterable[str], what: str, advice: str) -> None:
+    """Raise TableError if a table lacks columns; what: its kind and path, advice: what to do."""
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise TableError(f"{what}: lacks the columns {', '.join(missing[:5])}; {advice}")

@@ -1,4 +1,4 @@
-"""The manifest of a run, and by the hashes in it whether the run's files are as it wrote them."""
+"""The manifest of a run or study, and the check of a run's files against the hashes in it."""
 
 from __future__ import annotations
 
@@ -10,44 +10,49 @@ from typing import Any
 from reports.errors import TableError
 
 MANIFEST = "manifest.json"
+STUDY = "study.json"
 
 
-def read_manifest(directory: Path) -> dict[str, Any]:
-    """`manifest.json` of a run directory; empty where there is none.
+def read_manifest(directory: Path, name: str = MANIFEST) -> dict[str, Any]:
+    """Return the manifest of a run directory; empty if there is none.
 
-    Raises TableError for one that is no JSON object.
+    name: the file; STUDY for the folder of a study. Raises TableError if the file is no JSON
+    object.
     """
-    path = directory / MANIFEST
+    path = directory / name
     if not path.is_file():
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise TableError(
-            f"manifest {path}: cannot be read ({error}); the run's own command writes it anew"
+            f"manifest {path}: cannot be read ({error}); repeat the run's command to write it again"
         ) from error
     if not isinstance(content, dict):
-        raise TableError(f"manifest {path}: a JSON object wanted; write it anew")
+        raise TableError(
+            f"manifest {path}: expected a JSON object, got {type(content).__name__};"
+            " repeat the run's command to write it again"
+        )
     return content
 
 
-def check_seal(file: Path) -> None:
-    """Raise TableError where the manifest beside a file has another SHA-256 for it.
+def check_sha256(file: Path) -> None:
+    """Raise TableError if the manifest beside a file has another SHA-256 for it.
 
-    A manifest without hashes, or none, seals nothing: a lone CSV is taken as it is.
+    A file without a manifest, or with one without hashes, passes: a lone CSV is taken as it is.
     """
     files = read_manifest(file.parent).get("files")
-    wanted = files.get(file.name) if isinstance(files, dict) else None
-    if wanted is not None and wanted != sha256_of(file):
+    expected = files.get(file.name) if isinstance(files, dict) else None
+    if expected is not None and expected != sha256_of(file):
         raise TableError(
-            f"{file}: not as the run wrote it (its SHA-256 is not that of {MANIFEST}); the run's"
-            " own command writes it anew from the store; a table changed on purpose is read"
-            " where it lies alone"
+            f"{file}: not as the run wrote it (its SHA-256 is not the one in {MANIFEST});"
+            " repeat the run's command to write it again from the store, or copy a table that you"
+            " changed on purpose to a folder of its own"
         )
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

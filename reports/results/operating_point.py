@@ -1,41 +1,52 @@
-"""The main figures of a run, in one short table."""
+"""The eps at which a run is summed up, and the accuracies there."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
-from reports.worst_case.order import is_transfer
+from reports.results.threats import NONE_LISTED, OBLIVIOUS, Threats
 
-HEADLINE = ("dataset", "network", "attack", "eps", "clean", "undefended", "oblivious", "adaptive")
+COLUMNS = ("dataset", "network", "attack", "eps", "clean", "undefended", "oblivious", "adaptive")
 
 
-def headline(table: pd.DataFrame) -> pd.DataFrame:
-    """One row an attack of a network and data set.
+def halving_point(curve: Iterable[tuple[float, float]]) -> tuple[int, bool]:
+    """Return the place of the first point that keeps at most half of its clean accuracy.
+
+    curve: accuracy under attack and clean accuracy, in one unit, by rising eps; not empty.
+    Returns the last place and False where no point does.
+    """
+    points = list(curve)
+    for place, (accuracy, clean) in enumerate(points):
+        if accuracy <= clean / 2:
+            return place, True
+    return len(points) - 1, False
+
+
+def operating_points(table: pd.DataFrame, threats: Threats = NONE_LISTED) -> pd.DataFrame:
+    """Return one row per attack, network and data set, columns as in COLUMNS.
 
     eps: the smallest at which the undefended network keeps at most half of its clean accuracy
         (the largest tried, where none does that).
     clean, undefended: accuracy of the undefended network without and under attack.
-    oblivious, adaptive: accuracy behind the best JPEG quality under each attacker, as text with
-        the quality; empty where the run has no such cell. Of several adaptive threats the
-        strongest counts at each quality.
+    oblivious, adaptive: accuracy behind the best JPEG quality under the oblivious attacker and
+        under attackers who see the defence, as text with the quality; empty where the run has no
+        such cell. Of several attackers who see the defence the strongest counts at each quality.
     """
     done = table[table["status"] == "ok"]
-    done = done[~done["threat"].map(is_transfer).astype(bool)]
+    done = done[~done["threat"].map(threats.crafted_elsewhere).astype(bool)]
     rows = []
     for (dataset, network, attack), group in done.groupby(
         ["dataset", "network", "attack"], sort=False
     ):
-        bare = group[group["defence"] == "none"].drop_duplicates("eps")
+        bare = group[group["defence"] == "none"].drop_duplicates("eps").sort_values("eps")
         if bare.empty:
             continue
-        bare = bare.sort_values("eps")
-        halved = bare[bare["accuracy"] <= bare["clean_accuracy"] / 2]
-        chosen = halved.iloc[0] if len(halved) else bare.iloc[-1]
-        same = (
-            group[group["eps"].isna()]
-            if pd.isna(chosen["eps"])
-            else group[group["eps"] == chosen["eps"]]
-        )
+        place, _ = halving_point(zip(bare["accuracy"], bare["clean_accuracy"], strict=True))
+        chosen = bare.iloc[place]
+        eps = group["eps"]
+        same = group[eps.isna() if pd.isna(chosen["eps"]) else eps == chosen["eps"]]
         jpeg = same[same["defence"].str.startswith("jpeg")]
         rows.append(
             (
@@ -45,11 +56,11 @@ def headline(table: pd.DataFrame) -> pd.DataFrame:
                 chosen["eps"],
                 chosen["clean_accuracy"],
                 chosen["accuracy"],
-                _best(jpeg[jpeg["threat"] == "oblivious"]),
-                _best(_strongest(jpeg[jpeg["threat"].str.startswith("adaptive")])),
+                _best(jpeg[jpeg["threat"] == OBLIVIOUS]),
+                _best(_strongest(jpeg[jpeg["threat"].map(threats.sees_defence).astype(bool)])),
             )
         )
-    return pd.DataFrame(rows, columns=list(HEADLINE))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _strongest(jpeg: pd.DataFrame) -> pd.DataFrame:
@@ -60,5 +71,5 @@ def _strongest(jpeg: pd.DataFrame) -> pd.DataFrame:
 def _best(jpeg: pd.DataFrame) -> str:
     if jpeg.empty:
         return ""
-    best = jpeg.sort_values("accuracy", ascending=False, kind="stable").to_dict("records")[0]
+    best = jpeg.sort_values("accuracy", ascending=False, kind="stable").iloc[0]
     return f"{best['accuracy']:.3f} (q{best['quality']})"

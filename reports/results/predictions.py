@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reports.errors import TableError
-from reports.results.manifest import check_seal
+from reports.results.manifest import check_sha256
 
 FILE = "predictions.parquet"
 _COLUMNS = ("cell", "id", "label", "clean", "adversarial")
 
-Outcome = Literal["clean", "adversarial"]
+# which prediction of a cell: without attack, or under attack
+Prediction = Literal["clean", "adversarial"]
 
 
 class Scored(NamedTuple):
@@ -49,28 +50,28 @@ class Predictions:
     spans: dict[str, slice]
     arrays: dict[str, npt.NDArray[Any]]
 
-    def scored(self, cell: str, outcome: Outcome, n: int, correct: int) -> Scored | None:
-        """The images of one cell; None where the file lacks the cell.
+    def scored(self, cell: str, prediction: Prediction, n: int, correct: int) -> Scored | None:
+        """Return the images of one cell; None if the file lacks the cell.
 
-        Raises TableError where the file counts other images or hits than `n` and `correct`, the
-        numbers of the table: one of the two files is then of another run.
+        n, correct: images and hits in the table. Raises TableError if the file has other counts:
+        one of the two files is then of another run.
         """
         span = self.spans.get(cell)
         if span is None:
             return None
         label = self.arrays["label"][span]
-        found = Scored(self.arrays["id"][span], label, self.arrays[outcome][span] == label)
-        hits = int(found.right.sum())
+        right = self.arrays[prediction][span] == label
+        hits = int(right.sum())
         if (len(label), hits) != (n, correct):
             raise TableError(
                 f"predictions {self.path}: cell {cell} has {hits} of {len(label)} images right,"
-                f" results.csv says {correct} of {n}; the two files are not of one run"
+                f" results.csv says {correct} of {n}; the two files are of different runs"
             )
-        return found
+        return Scored(self.arrays["id"][span], label, right)
 
 
 def read_predictions(run: Path) -> Predictions | None:
-    """The predictions of a run directory; None for a bare CSV or a directory without them.
+    """Read the predictions of a run directory; None for a bare CSV or a directory without them.
 
     Raises TableError for a file that is damaged (see `results.manifest`), lacks columns or lists an
     image twice.
@@ -78,15 +79,15 @@ def read_predictions(run: Path) -> Predictions | None:
     path = run / FILE
     if not path.is_file():
         return None
-    check_seal(path)
+    check_sha256(path)
     try:
         names, codes, arrays = _read(pq.ParquetFile(path))
     # pyarrow's own errors are subclasses of these
     except (ValueError, KeyError, OSError) as error:
         if isinstance(error, TableError):
-            raise TableError(f"predictions {path}: {error}; write it anew") from error
+            raise TableError(f"predictions {path}: {error}; write it again") from error
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise TableError(f"predictions {path}: cannot be read ({first}); write it anew") from error
+        raise TableError(f"predictions {path}: cannot be read ({first}); write it again") from error
     if np.any(codes[1:] < codes[:-1]):
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
@@ -104,7 +105,7 @@ def read_predictions(run: Path) -> Predictions | None:
                 values[span] = values[span][order]
             if np.any(ids[1:] == ids[:-1]):
                 raise TableError(
-                    f"predictions {path}: lists an image of a cell twice; write it anew"
+                    f"predictions {path}: lists an image of a cell twice; write it again"
                 )
     return Predictions(path, spans, arrays)
 
@@ -112,9 +113,9 @@ def read_predictions(run: Path) -> Predictions | None:
 def _read(
     file: pq.ParquetFile,
 ) -> tuple[list[str], npt.NDArray[np.int32], dict[str, npt.NDArray[Any]]]:
-    """The keys of the cells, the place of each row's key among them, and the other columns.
+    """Return the keys of the cells, the place of each row's key among them, and the other columns.
 
-    Some rows at a time into arrays of their final size: a run over whole data sets has 10^7 rows.
+    Rows are read in batches into arrays of their final size: a run over whole data sets has 10^7.
     """
     total, schema = file.metadata.num_rows, file.schema_arrow
     for name in _COLUMNS[1:]:
@@ -143,7 +144,7 @@ def _read(
 
 
 def pair(a: Scored, b: Scored) -> Pairs | str:
-    """The outcomes on the images that both sides have; text says why there can be no pairs."""
+    """Pair two cells on the images that both have; a text says why that is impossible."""
     if len(a.ids) == len(b.ids) and np.array_equal(a.ids, b.ids):
         in_a: Any = slice(None)
         in_b: Any = slice(None)

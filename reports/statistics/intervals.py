@@ -1,7 +1,7 @@
 """Measures of the results with their intervals, each with its method and its source.
 
-Rates and their differences work on whole columns at once; p-values live in `significance.py`.
-scipy is imported where it is used: `bench compare` is to start at once.
+Rates and their differences work on whole columns at once; p-values are in `tests.py`. scipy is
+imported inside functions so that `bench compare` starts fast.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ class Estimate(NamedTuple):
 
 
 def _z(level: float) -> float:
-    """The standard normal quantile of a two-sided level: 1.96 for 0.95."""
+    """Return the standard normal quantile of a two-sided level: 1.96 for 0.95."""
     if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
+        raise ValueError(f"level: expected a number between 0 and 1, got {level}")
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
 def wilson(
     hits: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95
 ) -> tuple[Floats, Floats]:
-    """Wilson's score limits of a proportion, without continuity correction.
+    """Return Wilson's score limits of a proportion, without continuity correction.
 
     `hits` and `trials` are counts, scalars or arrays that broadcast; so are the limits, shares
-    in [0, 1]. No trials give NaN. ValueError where hits are negative or more than the trials.
+    in [0, 1]. No trials give NaN. Raises ValueError if hits are negative or more than the trials.
 
     Source: Wilson 1927, J. Am. Stat. Assoc. 22:209; method 3 of Newcombe 1998, Stat. Med. 17:857.
     """
@@ -56,7 +56,7 @@ def wilson(
     with np.errstate(invalid="ignore", divide="ignore"):
         middle = (hit + z2 / 2) / (n + z2)
         half = np.sqrt(z2 * (hit * (n - hit) / n + z2 / 4)) / (n + z2)
-    # at 0 and at n the limit is 0 and 1 by algebra; rounding would leave 1e-17 behind
+    # at 0 and at n the limit is exactly 0 and 1; rounding would leave 1e-17
     low = np.where((hit == 0) & (n > 0), 0.0, middle - half)
     high = np.where((hit == n) & (n > 0), 1.0, middle + half)
     return low[()], high[()]
@@ -69,7 +69,7 @@ def difference(
     n_b: npt.ArrayLike,
     level: float = 0.95,
 ) -> Differences:
-    """B's rate minus A's for two independent samples: Newcombe's hybrid score interval.
+    """Return B's rate minus A's for two independent samples, with Newcombe's hybrid score limits.
 
     Counts in, shares in [-1, 1] out. Unlike the textbook (Wald) interval it stays inside [-1, 1],
     does not collapse at rates of 0 and 1 and keeps its level in small samples.
@@ -88,11 +88,11 @@ def paired_difference(
     neither: npt.ArrayLike,
     level: float = 0.95,
 ) -> Differences:
-    """B's rate minus A's on the same images: Newcombe's square-and-add interval for pairs.
+    """Return B's rate minus A's on the same images, with Newcombe's square-and-add limits.
 
-    The four counts say how many images are right on both sides, on one, on none; shares in
-    [-1, 1] come out. The correlation of the pairs narrows the interval; it is shrunk towards 0 as
-    the source has it, which keeps the level in small samples. Fagerland et al. 2014 (Stat. Med.
+    The four counts are images right on both sides, on one, on none; the result is shares in
+    [-1, 1]. The correlation of the pairs narrows the interval; it is shrunk towards 0 as in the
+    source, which keeps the level in small samples. Fagerland et al. 2014 (Stat. Med.
     33:2850) recommend it. It is not the inversion of McNemar's test: at the edge of significance
     one of the two may include zero and the other not.
 
@@ -110,14 +110,14 @@ def paired_difference(
 def _square_and_add(
     hits_a: Floats, n_a: Floats, hits_b: Floats, n_b: Floats, phi: Floats, level: float
 ) -> Differences:
-    """The limits of B - A from the Wilson limits of the two rates and their correlation phi."""
+    """Return the limits of B - A from the Wilson limits of both rates and their correlation phi."""
     low_a, high_a = wilson(hits_a, n_a, level)
     low_b, high_b = wilson(hits_b, n_b, level)
     with np.errstate(invalid="ignore", divide="ignore"):
         a, b = hits_a / n_a, hits_b / n_b
 
     def length(one: Floats, other: Floats) -> Floats:
-        # rounding may leave -1e-17 under the root where the two sides are the same
+        # rounding may leave -1e-17 under the root if both sides are the same
         square = np.asarray(one**2 - 2 * phi * one * other + other**2)
         return np.sqrt(np.maximum(square, 0))
 
@@ -137,11 +137,10 @@ class Spread(NamedTuple):
 
 
 def spread(values: npt.ArrayLike, level: float = 0.95) -> Spread:
-    """Mean of one number a seed, with Student's t interval.
+    """Return the mean of one number per seed, with Student's t interval.
 
-    The interval is about new seeds, which the interval of one run's rate says nothing of; it
-    takes the numbers as independent and roughly normal. NaN is left out. One seed has no spread:
-    deviation and limits are NaN.
+    The interval covers new seeds, unlike the interval of one run's rate; it assumes independent,
+    roughly normal numbers. NaN is ignored. For one seed deviation and limits are NaN.
 
     Source: Student 1908, Biometrika 6:1.
     """
@@ -165,32 +164,32 @@ def area_under_curve(
     resamples: int = 9999,
     seed: int = 0,
 ) -> Estimate:
-    """Mean robust accuracy over a range of eps, with a bootstrap interval over images.
+    """Return the mean robust accuracy over a range of eps, with bootstrap limits over images.
 
     `eps` [E] are two or more distinct sizes in any order; `correct` [E, N] says which image is
-    still right at which. The area under the accuracy-eps curve (trapezoids) over the width of the
-    range: a share in [0, 1]; 1 is right everywhere. Images are resampled whole, so that the
-    dependence between the sizes stays. Where all images agree the interval has no width.
+    still right at which size. The value is the area under the accuracy-eps curve (trapezoids) over
+    the width of the range: a share in [0, 1]; 1 is right everywhere. Images are resampled whole,
+    which keeps the dependence between the sizes. If all images agree, the interval has no width.
 
-    The area is a mean over images, so drawing images again is drawing how often each distinct
-    value occurs: one multinomial draw a resample instead of N indices. `scipy.stats.bootstrap`
-    gives the same interval, more slowly.
+    The area is a mean over images, so a resample only needs how often each distinct value occurs:
+    one multinomial draw instead of N indices. `scipy.stats.bootstrap` gives the same interval, more
+    slowly.
 
     Source: bias-corrected and accelerated bootstrap, Efron 1987, J. Am. Stat. Assoc. 82:171.
     """
     size, right = np.asarray(eps, dtype=float), np.asarray(correct, dtype=float)
     if size.ndim != 1 or right.ndim != 2 or len(size) != len(right) or right.shape[1] == 0:
-        raise ValueError(f"eps [E] and correct [E, N] do not fit: {size.shape} and {right.shape}")
+        raise ValueError(f"expected eps [E] and correct [E, N], got {size.shape} and {right.shape}")
     order = np.argsort(size)
     step = np.diff(size[order])
     if len(size) < 2 or np.any(step <= 0):
-        raise ValueError("an area needs two or more distinct eps")
+        raise ValueError("expected two or more distinct eps")
     weight = (np.append(step, 0) + np.append(0, step)) / 2 / step.sum()
     return _mean_bootstrap(weight @ right[order], level, resamples, seed)
 
 
 def _mean_bootstrap(values: Floats, level: float, resamples: int, seed: int) -> Estimate:
-    """The mean of `values` [N] with BCa bootstrap limits."""
+    """Return the mean of `values` [N] with BCa bootstrap limits."""
     normal, n = NormalDist(), len(values)
     # equal outcomes can differ in the last digit after the sum over eps
     distinct, counts = np.unique(np.round(values, 12), return_counts=True)
@@ -218,34 +217,16 @@ def _mean_bootstrap(values: Floats, level: float, resamples: int, seed: int) -> 
     return Estimate(mean, limit(-_z(level)), limit(_z(level)))
 
 
-def smallest_eps(
-    eps: npt.ArrayLike, correct: npt.ArrayLike
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """For each image the smallest eps of a grid that turns it, and whether none did.
-
-    `eps` [E] in any order, `correct` [E, N]. Returns values [N] and censored [N]: where censored,
-    the image held out and the value is the largest eps tried. The true smallest eps lies at most
-    one step of the grid below the value. An image that is wrong at eps 0 has the value 0: leave
-    such images out for the median among those that were right.
-    """
-    size, right = np.asarray(eps, dtype=float), np.asarray(correct, dtype=bool)
-    order = np.argsort(size)
-    wrong = ~right[order]
-    censored = np.asarray(~wrong.any(axis=0))
-    value = np.where(censored, size.max(), size[order][wrong.argmax(axis=0)])
-    return np.asarray(value), censored
-
-
 def median_smallest_eps(
     values: npt.ArrayLike, censored: npt.ArrayLike, level: float = 0.95
 ) -> Estimate:
-    """Median smallest eps over images, some of which held out against all that was tried.
+    """Return the median smallest eps over images, some of which no eps turned.
 
     `values` [N] is the smallest eps (or norm) that turned an image, or the largest one tried
-    where `censored` [N] is true. The Kaplan-Meier curve is the share of images that still hold
-    out; the median is where it first comes to one half or below. Its limits are where the
-    pointwise log(-log) limits of the curve do. inf means not reached within what was tried:
-    the number is then known to be larger, and is not made up.
+    if `censored` [N] is true. The Kaplan-Meier curve is the share of images that are still right;
+    the median is where it first falls to one half or below. Its limits are where the pointwise
+    log(-log) limits of the curve do. inf means that the curve stays above: the number is larger
+    than every eps tried.
 
     Source: Kaplan and Meier 1958, J. Am. Stat. Assoc. 53:457; interval: Brookmeyer and Crowley
     1982, Biometrics 38:29, with Greenwood's variance on the scale of Kalbfleisch and Prentice.
@@ -256,7 +237,7 @@ def median_smallest_eps(
         return Estimate(known, known, known)
 
     def reaches_half(share: Floats) -> float:
-        # rounding: a share of one half is a product of fractions
+        # a share of one half is a product of fractions, with rounding
         below = curve.eps[share <= 0.5 + 1e-12]
         return float(below[0]) if len(below) else np.inf
 
@@ -264,7 +245,7 @@ def median_smallest_eps(
 
 
 class Curve(NamedTuple):
-    """The share of images that hold out against more than `eps`, with its limits; all [E]."""
+    """The share of images that are right beyond `eps`, with its limits; all [E]."""
 
     eps: Floats
     share: Floats
@@ -273,10 +254,10 @@ class Curve(NamedTuple):
 
 
 def held_out(values: npt.ArrayLike, censored: npt.ArrayLike, level: float = 0.95) -> Curve:
-    """The Kaplan-Meier curve of smallest eps, at each distinct value; empty where none broke.
+    """Return the Kaplan-Meier curve of smallest eps, at each distinct value; empty if none broke.
 
-    values, censored: as `median_smallest_eps` takes them. The pointwise limits are log(-log)
-    ones; they are NaN where the share is 0 or 1, where they are not defined.
+    values, censored: as of `median_smallest_eps`. The pointwise limits are log(-log) ones; they
+    are NaN for a share of 0 or 1, where they are not defined.
     """
     from scipy.stats import CensoredData, ecdf
 

@@ -1,7 +1,7 @@
 """p-values of a difference between two rates, and their correction for the number of cells.
 
-They work on whole columns at once. The distributions come from `scipy.special`, which loads in a
-fraction of the time that `scipy.stats` takes; tests hold the two against each other.
+They work on whole columns at once. The distributions come from `scipy.special`, which loads much
+faster than `scipy.stats`; tests compare the two.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ CORRECTIONS: dict[Correction, str] = {
 
 
 def mcnemar(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> Floats:
-    """Exact two-sided p-value of McNemar's test for pairs.
+    """Return the exact two-sided p-value of McNemar's test for pairs.
 
-    Under no effect an image that changes is as likely to be lost as gained, so the count of the
-    lost ones is binomial with share one half; equal to `scipy.stats.binomtest`, for whole columns.
-    No changed image gives 1. It never exceeds its level, at the price of some power.
+    Without an effect, a changed image is as likely to be lost as gained: the number of lost ones
+    is binomial with share one half; equal to `scipy.stats.binomtest`, for whole columns. No changed
+    image gives 1. The test never exceeds its level, at the price of some power.
 
     Source: McNemar 1947, Psychometrika 12:153; exact form: Mosteller 1952, Biometrics 8:220.
     """
@@ -42,12 +42,12 @@ def mcnemar(only_a: npt.ArrayLike, only_b: npt.ArrayLike) -> Floats:
 def fisher(
     hits_a: npt.ArrayLike, n_a: npt.ArrayLike, hits_b: npt.ArrayLike, n_b: npt.ArrayLike
 ) -> Floats:
-    """Exact two-sided p-value of Fisher's test for two independent rates.
+    """Return the exact two-sided p-value of Fisher's test for two independent rates.
 
-    All tables with the same margins that are no likelier than the one seen are summed. Chosen
-    over the chi-squared test because a correction for many cells looks far into the tail, where
-    chi-squared is off, and over Boschloo's because that takes seconds a cell at 10 000 images. It
-    never exceeds its level. NaN where a side has no trials.
+    Sums all tables with the same margins that are no likelier than the observed one. Preferred to
+    the chi-squared test because a correction for many cells needs the far tail, where chi-squared
+    is inexact, and to Boschloo's because that takes seconds per cell at 10 000 images. The test
+    never exceeds its level. NaN if a side has no trials.
 
     Source: Fisher 1935, J. R. Stat. Soc. 98:39; two-sided by Irwin 1935, Metron 12:83.
     """
@@ -82,12 +82,12 @@ def _fisher(log_factorial: Floats, hits_a: int, n_a: int, hits_b: int, n_b: int)
 
 
 def adjust(p: npt.ArrayLike, correction: Correction = "bh") -> Floats:
-    """p-values adjusted for their number: compare them with 1 - level as they are.
+    """Return p-values adjusted for their number, to be compared with 1 - level.
 
     `bh`: Benjamini and Hochberg 1995, J. R. Stat. Soc. B 57:289; bounds the expected share of
     false findings among all findings, for tests that are independent or positively dependent (as
     cells on the same images are). `holm`: Holm 1979, Scand. J. Stat. 6:65; bounds the chance of
-    any false finding, whatever the dependence. `none`: as they are. NaN stays and is not counted.
+    any false finding, whatever the dependence. `none`: as they are. NaN is not counted.
     """
     raw = np.asarray(p, dtype=float)
     out = raw.copy()
@@ -108,6 +108,6 @@ def adjust(p: npt.ArrayLike, correction: Correction = "bh") -> Floats:
 
 
 def at_most(images: int) -> float:
-    """How far an accuracy may lie off by chance, in points: Wilson's 95 % limits at one half."""
+    """Return the margin of error of an accuracy, in points: Wilson's 95 % limits at one half."""
     low, high = wilson(images / 2, images)
     return 50 * float(high - low)

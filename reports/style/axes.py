@@ -1,4 +1,4 @@
-"""Pieces that the figures of a results table share: panels, rows of a panel, its texts."""
+"""Parts that the figures of a results table share: panels, their lines and texts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.statistics.tests import at_most
+from reports.style.labels import Labels
 from reports.style.style import NORM_LABEL, WIDEST, WONG
-from reports.worst_case.order import in_order
 
 
 def grid(
     rows: int, columns: int, width: float, height: float, legend: float
 ) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of panels, `width` by `height` inches each; legend: inches beside them."""
+    """Return a figure of panels, `width` by `height` inches each; legend: inches beside them."""
     # wide enough for the figure's title and legend, however few panels there are
     size = (min(max(columns * width + legend, 6.6), WIDEST), rows * height + 0.5)
     figure = Figure(figsize=size, layout="constrained")
@@ -29,7 +29,7 @@ def grid(
 def flat_grid(
     count: int, width: float, height: float, legend: float = 0.0, **shared: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels in rows of two or three; legend: inches below them.
+    """Return a figure of `count` panels in rows of two or three; legend: inches below them.
 
     shared: `sharex`, `sharey`.
     """
@@ -44,12 +44,12 @@ def flat_grid(
 
 
 def few_ticks(ax: Axes, count: int = 5) -> None:
-    """At most so many intervals between the ticks of the x axis, at round numbers."""
+    """Set at most `count` intervals between the ticks of the x axis, at round numbers."""
     ax.xaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
 
 
 def outer_labels(axes: list[Axes], x: str, y: str) -> None:
-    """Labels at the left and at the lower end of panels of one kind."""
+    """Label the left and the lower edge of a grid of panels of one kind."""
     for ax in axes:
         place = ax.get_subplotspec()
         assert place is not None
@@ -61,61 +61,49 @@ def outer_labels(axes: list[Axes], x: str, y: str) -> None:
         ax.set(xlabel="" if below else x, ylabel=y if place.is_first_col() else "")
 
 
-def networks_and_threats(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """What the rows and the columns of panels stand for."""
-    networks = list(dict.fromkeys(rows["network"]))
-    return networks, in_order(rows["threat"])
+def networks_and_threats(rows: pd.DataFrame, labels: Labels) -> tuple[list[str], list[str]]:
+    """Return the networks (rows of panels) and threats (columns of panels) of a table."""
+    return list(dict.fromkeys(rows["network"])), labels.threats.in_order(rows["threat"])
 
 
-def defences(rows: pd.DataFrame) -> dict[str, tuple[dict[str, Any], pd.Series[bool]]]:
-    """Label, line style and rows of each defence: none, quantize, others, JPEG by quality."""
-    found: dict[str, tuple[dict[str, Any], pd.Series[bool]]] = {}
+def defences(
+    rows: pd.DataFrame, labels: Labels
+) -> dict[str, tuple[dict[str, Any], pd.Series[bool]]]:
+    """Return line style and rows of each defence by its label: none, quantize, others, JPEG.
+
+    JPEG comes by quality, the highest first.
+    """
+    lines: dict[str, tuple[dict[str, Any], pd.Series[bool]]] = {}
     plain = list(dict.fromkeys(rows.loc[rows["quality"].isna(), "defence"]))
     greys = {"none": ("black", "-"), "quantize": ("#777777", "--")}
     for n, defence in enumerate(plain):
         colour, dash = greys.get(defence, (WONG[n % len(WONG)], ":"))
         style = {"color": colour, "linestyle": dash, "linewidth": 1.8, "zorder": 3}
-        found[defence_label(defence, None)] = (style, rows["defence"] == defence)
+        lines[labels.defence(defence)] = (style, rows["defence"] == defence)
     jpeg = rows[rows["quality"].notna()]
     pairs = sorted({(int(q), d) for q, d in zip(jpeg["quality"], jpeg["defence"], strict=True)})
     colours = sns.color_palette("viridis", len(pairs))
     for (quality, defence), colour in reversed(list(zip(pairs, colours, strict=True))):
         style = {"color": colour, "linestyle": "-", "linewidth": 1.2}
         chosen = (rows["defence"] == defence) & (rows["quality"] == quality).fillna(False)
-        found[defence_label(defence, quality)] = (style, chosen.astype(bool))
-    return found
+        lines[labels.defence(defence, quality)] = (style, chosen.astype(bool))
+    return lines
 
 
-def defence_label(defence: str, quality: Any) -> str:
-    """A defence as a legend names it."""
-    if quality is None or pd.isna(quality):
-        return {"quantize": "8 bits only"}.get(defence, defence.rpartition(".")[2] or defence)
-    if defence.startswith("jpeg"):
-        return f"JPEG{defence.removeprefix('jpeg')} {quality}"
-    return f"{defence} {quality}"
-
-
-def of_jpeg(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of JPEG alone by quality: with its usual parameters where the table has those."""
+def jpeg_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of JPEG by quality, with its default parameters if the table has those."""
     alone = rows[rows["quality"].notna() & rows["defence"].str.startswith("jpeg")]
     kinds = list(dict.fromkeys(alone["defence"]))
     return alone[alone["defence"] == ("jpeg" if "jpeg" in kinds else kinds[0])] if kinds else alone
 
 
-def of(rows: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
-    """The rows that have these values in these columns."""
-    for column, value in wanted.items():
-        rows = rows[rows[column] == value]
-    return rows
-
-
 def one(rows: pd.DataFrame, column: str) -> str:
-    """The value of a column that is the same in all rows."""
+    """Return the value of a column that is the same in all rows."""
     return str(rows[column].iloc[0])
 
 
-def size(rows: pd.DataFrame) -> str:
-    """How many images were scored, and what that leaves to chance; empty where rows differ."""
+def sample_size(rows: pd.DataFrame) -> str:
+    """Return the number of images with its margin of error; empty where rows differ in it."""
     sizes = sorted({int(n) for n in rows["n"]})
     if len(sizes) != 1 or not sizes[0]:
         return ""
@@ -123,6 +111,6 @@ def size(rows: pd.DataFrame) -> str:
 
 
 def eps_label(rows: pd.DataFrame) -> str:
-    """The label of an eps axis, with the norm of the rows."""
+    """Return the label of an eps axis, with the norm of the rows."""
     norm = one(rows, "norm")
     return NORM_LABEL.get(norm, f"eps (norm {norm})")

@@ -10,10 +10,9 @@ import seaborn as sns
 from matplotlib import style
 
 DPI = 130
-# pages show figures at some 850 pixels: none is wider than this many inches, so that its texts
-# can be read there
+# inches; pages show figures at about 850 pixels, where texts of wider ones are too small to read
 WIDEST = 9.6
-# Wong's palette (Nature Methods 2011) keeps apart for every common kind of colour blindness
+# Wong's palette (Nature Methods 2011): distinct for every common kind of colour blindness
 WONG = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^Dv<>"
 NORM_LABEL = {"inf": "eps ($L_\\infty$, pixels in [0, 1])", "2": "eps ($L_2$, pixels in [0, 1])"}
@@ -35,7 +34,7 @@ STYLE: dict[str, Any] = {
 
 
 def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """A colour and a marker for each name, dashed from the eighth name on."""
+    """Return a colour and a marker for each name, dashed from the eighth name on."""
     return {
         name: {
             "color": WONG[n % len(WONG)],
@@ -49,7 +48,7 @@ def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The style of every figure of the project."""
-    # seaborn's contexts drop the keys that are not theirs, so that the style is set once more
+    """Apply the style of every figure of the project."""
+    # seaborn's contexts drop the keys that are not theirs: STYLE is set once more
     with sns.axes_style("whitegrid"), sns.plotting_context("paper"), style.context(STYLE):
         yield

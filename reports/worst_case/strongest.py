@@ -13,12 +13,15 @@ import pandas as pd
 
 from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
-from reports.results.csv_file import read_csv
+from reports.results.csv_file import read_csv, require
+from reports.results.rows import Row, as_rows, grouped
+from reports.results.threats import OBLIVIOUS
 from reports.statistics.intervals import paired_difference, wilson
-from reports.worst_case.evidence import Evidence, Row, grouped
+from reports.style.labels import Labels
+from reports.worst_case.evidence import Evidence
 
 FILE = "worst_case.csv"
-# an attacker who knows the defence may always do what one who does not know would do
+# an attacker who sees the defence may always do what one who does not see it would do
 ANY = "any"
 
 # name: meaning; the table in docs/files.md has the same, a test compares the two
@@ -61,20 +64,20 @@ Right = npt.NDArray[np.bool_]
 
 
 def worst_case(evidence: Evidence) -> pd.DataFrame:
-    """One row a network, data set, defence, threat, norm and eps of the grid; columns as COLUMNS.
+    """Return one row per network, data set, defence, threat, norm and eps; columns as COLUMNS.
 
-    An image stands at a budget where it is right under every attack of that norm and threat whose
-    eps is at most this budget: whoever may go as far as eps may stop earlier. So the attacks need
-    not share their eps, and accuracy never rises with eps. Attacks without a bound count in rows
-    of their own, with an empty eps, together with all bounded ones of their norm. The control
+    An image withstands a budget if it is right under every attack of that norm and threat whose
+    eps is at most this budget: an attacker with a budget may also use less of it. So the attacks
+    need not share their eps, and accuracy never rises with eps. Attacks without a bound count in
+    rows of their own, with an empty eps, together with all bounded ones of their norm. The control
     counts like any other attack: it stays in the budget too.
 
-    Where attacks saw different numbers of images (subsets are nested), those that all attacks of
-    one defence, threat and norm saw count, at every eps alike. Without predictions: no rows.
+    If attacks saw different numbers of images (subsets are nested), only the images count that all
+    attacks of one defence, threat and norm saw, at every eps. Without predictions: no rows.
     """
     if evidence.predictions is None:
         return pd.DataFrame(columns=list(COLUMNS))
-    found: list[dict[str, Any]] = []
+    rows: list[Row] = []
     kept: dict[tuple[Any, ...], tuple[Ids, Right]] = {}
     for key, group in grouped(evidence.rows, _PLACE):
         place = dict(zip(_PLACE, key, strict=True))
@@ -83,7 +86,7 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
             part = [row for row in group if threat in (ANY, row["threat"])]
             for level in _levels(evidence, part):
                 kept[_at(place, threat, level.eps)] = level.ids, level.right
-                found.append(
+                rows.append(
                     {
                         **place,
                         "eps": level.eps,
@@ -96,15 +99,15 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
                         "correct": int(level.right.sum()),
                     }
                 )
-    pairs = np.full((len(found), 4), np.nan)
-    for row, counts in zip(found, pairs, strict=True):
+    pairs = np.full((len(rows), 4), np.nan)
+    for row, counts in zip(rows, pairs, strict=True):
         place, eps, threat = {**row, "defence": "none", "quality": None}, row["eps"], row["threat"]
-        # without a defence there is nothing to know: any threat will do where the grid has one
-        same = (_at(place, attacker, eps) for attacker in (threat, ANY, "oblivious"))
+        # without a defence all threats attack the same thing: take whichever the grid has
+        same = (_at(place, attacker, eps) for attacker in (threat, ANY, OBLIVIOUS))
         bare = next((kept[at] for at in same if at in kept), None)
         if bare is not None and row["defence"] != "none":
             counts[:] = _pairs(bare, kept[_at(row, threat, eps)])
-    table = pd.DataFrame(found, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["accuracy"] = table["correct"] / table["n"]
     table["low"], table["high"] = wilson(table["correct"], table["n"])
     gain = paired_difference(*pairs.T)
@@ -122,7 +125,7 @@ def write_worst_case(table: pd.DataFrame, path: Path) -> None:
 
 
 def read_worst_case(directory: Path) -> pd.DataFrame | None:
-    """`worst_case.csv` of a run directory; None where there is none.
+    """Read `worst_case.csv` of a run directory; None if there is none.
 
     Raises TableError for a file with other columns.
     """
@@ -130,16 +133,46 @@ def read_worst_case(directory: Path) -> pd.DataFrame | None:
     if not path.is_file():
         return None
     table = read_csv(path, "worst case")
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise TableError(f"worst case {path}: lacks the columns {missing[0]}, ...; write it anew")
+    require(table, COLUMNS, f"worst case {path}", "write it again with bench report")
     try:
         for name in COLUMNS:
             if name not in _TEXT:
                 table[name] = pd.to_numeric(table[name].astype(object).replace("", None))
     except (ValueError, TypeError) as error:
-        raise TableError(f"worst case {path}: {error}; write it anew with bench report") from error
+        raise TableError(f"worst case {path}: {error}; write it again with bench report") from error
     return table[list(COLUMNS)]
+
+
+def strongest_attackers(
+    worst: pd.DataFrame, budgets: Mapping[tuple[str, str, str], float], labels: Labels
+) -> list[Row]:
+    """Return which attacker is strongest behind each defence, at one budget per network.
+
+    worst: a worst-case table. budgets: the eps by data set, network and norm; other eps are left
+    out, attacks without a bound never are.
+
+    Keys of a row: place, norm, eps, defence (with its quality), attacker (`threat: attack`, that
+    one alone), accuracy and its limits low and high (the worst case over all), n.
+    """
+    last: dict[tuple[Any, ...], Row] = {}
+    for row in as_rows(worst):
+        # `any` comes last, if there are several threats
+        last[tuple(row[key] for key in (*_PLACE, "eps"))] = row
+    rows = []
+    for row in last.values():
+        budget = budgets.get((row["dataset"], row["network"], row["norm"]))
+        eps, quality = row["eps"], row["quality"]
+        at_budget = eps is None or (budget is not None and abs(eps - budget) < 1e-9)
+        if at_budget and row["strongest"]:
+            rows.append(
+                {
+                    "place": labels.place(row["dataset"], row["network"]),
+                    "defence": row["defence"] + ("" if quality is None else f" {int(quality)}"),
+                    "attacker": f"{row['strongest_threat']}: {row['strongest']}",
+                    **{key: row[key] for key in ("norm", "eps", "accuracy", "low", "high", "n")},
+                }
+            )
+    return rows
 
 
 class _Level(NamedTuple):
@@ -155,22 +188,22 @@ class _Level(NamedTuple):
 
 
 def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
-    """The budgets of the rows of one defence, norm and threat, from small to none."""
+    """Yield the budgets of the rows of one defence, norm and threat, from small to unbounded."""
     bounded = sorted((row for row in part if row["eps"] is not None), key=lambda row: row["level"])
     unbounded = [row for row in part if row["eps"] is None]
     scored = _shared(evidence, bounded)
     if scored is not None:
         ids, clean, right = scored
-        stands: Right = np.ones(len(ids), dtype=bool)
+        withstands: Right = np.ones(len(ids), dtype=bool)
         names: dict[str, None] = {}
         for _, same in groupby(range(len(bounded)), key=lambda i: bounded[i]["level"]):
             now = list(same)
-            stands = stands & np.all(right[now], axis=0)
+            withstands = withstands & np.all(right[now], axis=0)
             here, eps = [bounded[i]["attack"] for i in now], float(bounded[now[0]]["eps"])
             names.update(dict.fromkeys(here) if eps > 0 else {})
             best = bounded[now[int(right[now].sum(axis=1).argmin())]]
             strongest = (best["attack"], best["threat"]) if eps > 0 else ("", "")
-            yield _Level(eps, ids, clean, stands, list(names), *strongest)
+            yield _Level(eps, ids, clean, withstands, list(names), *strongest)
     scored = _shared(evidence, [*unbounded, *bounded]) if unbounded else None
     if scored is not None:
         ids, clean, right = scored
@@ -182,7 +215,7 @@ def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
 
 
 def _shared(evidence: Evidence, rows: list[Row]) -> tuple[Ids, Right, Right] | None:
-    """The images that all rows saw: ids [N], right without attack [N], under attack [rows, N]."""
+    """Return the images of all rows: ids [N], right without attack [N], under attack [rows, N]."""
     seen = [side for side in map(evidence.scored, rows) if side is not None]
     clean = evidence.scored(rows[0], "clean") if rows else None
     if clean is None or len(seen) < len(rows):
@@ -198,7 +231,7 @@ def _shared(evidence: Evidence, rows: list[Row]) -> tuple[Ids, Right, Right] | N
 
 
 def _pairs(bare: tuple[Ids, Right], own: tuple[Ids, Right]) -> tuple[float, float, float, float]:
-    """Right on both sides, only undefended, only defended, on neither; on shared images."""
+    """Count shared images right on both sides, only undefended, only defended, on neither."""
     first, second = bare[1], own[1]
     if not np.array_equal(bare[0], own[0]):
         _, a, b = np.intersect1d(bare[0], own[0], assume_unique=True, return_indices=True)

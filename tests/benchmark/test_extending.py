@@ -11,7 +11,7 @@ import pytest
 from benchmark.cli.catalogue import catalogue
 from benchmark.grids.imports import refuse_import
 from estimators.plugins import installed, is_dotted, plugin
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
 MODULES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", PAGE, flags=re.DOTALL))

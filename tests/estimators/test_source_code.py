@@ -13,7 +13,7 @@ from benchmark.grids.cell import Cell
 from estimators import plugins
 from estimators.source_code import code_sha256, modules_sha256
 from estimators.spec import Spec, parse_spec
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 # one step of eps, away from what it is told
 ATTACK = """

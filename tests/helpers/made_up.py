@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.results.columns import SCHEMA, frame, write_results
+from reports.results.columns import SCHEMA, frame
+from reports.results.read_write import write_results
 from reports.statistics.intervals import wilson
+from reports.style.labels import Labels, labels_of
+from reports.worst_case.evidence import Evidence, gather
 
 # norm, gradients and forwards an image, how much stronger than FGSM per unit of eps
 ATTACKS = {
@@ -30,6 +33,20 @@ EPS: dict[str, Sequence[float | None]] = {
     "noise": (0, 0.05, 0.1, 0.2, 0.6),
 }
 DEFENCES: tuple[tuple[str, int | None], ...] = (("none", None), ("quantize", None), ("jpeg", 50))
+
+LABELS = {
+    "datasets": {"mnist": "MNIST", "cifar10": "CIFAR-10"},
+    "networks": {"lenet": "LeNet", "resnet": "ResNet", "cnn": "CNN"},
+    "attacks": {"fgsm": "FGSM", "fgm": "FGM", "pgd": "PGD", "cw": "C&W", "noise": "random signs"},
+    "defences": {"quantize": "8 bits only", "jpeg": "JPEG"},
+}
+# from the weakest to the strongest
+THREATS = [
+    {"name": "transfer", "sees_defence": False, "crafted_elsewhere": True},
+    {"name": "oblivious", "sees_defence": False, "crafted_elsewhere": False},
+    {"name": "adaptive", "sees_defence": True, "crafted_elsewhere": False},
+    {"name": "adaptive-diff", "sees_defence": True, "crafted_elsewhere": False},
+]
 
 
 class MadeUp:
@@ -50,7 +67,14 @@ class MadeUp:
     ) -> None:
         self.rows: list[dict[str, Any]] = []
         self.predictions: dict[str, pd.DataFrame] = {}
-        self.manifest: dict[str, Any] = {"data": {}, "outputs": {}, "wrapping": {}, "cells": 0}
+        self.manifest: dict[str, Any] = {
+            "data": {},
+            "outputs": {},
+            "wrapping": {},
+            "cells": 0,
+            "labels": LABELS,
+            "threats": THREATS,
+        }
         for dataset, networks in (datasets or {"digits": ["lenet"]}).items():
             self.manifest["data"][dataset] = {
                 "shape": [1, 28, 28],
@@ -169,6 +193,16 @@ class MadeUp:
         label = found["label"].to_numpy()
         found["adversarial"] = np.where(right, label, (label + 1) % 10)
         row.update(correct=int(right.sum()), accuracy=float(right.mean()))
+
+    @property
+    def labels(self) -> Labels:
+        """The labels and threats of the manifest."""
+        return labels_of(self.manifest)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The run as an audit sees it, without predictions."""
+        return gather(self.table, None, self.manifest)
 
     @property
     def table(self) -> pd.DataFrame:

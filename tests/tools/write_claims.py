@@ -8,11 +8,14 @@ from pathlib import Path
 from marked import fill
 
 from reports.claims.evaluate import as_markdown, read_claims, verdicts_as_markdown
+from reports.style.labels import read_labels
+
+RUN = Path(__file__).parents[2] / "reports" / "baselines" / "paper"
 
 
 def with_rules(page: str) -> str:
     """Return docs/claims.md with the rules of the code."""
-    return fill(page, "rules", as_markdown())
+    return fill(page, "rules", as_markdown(read_labels(RUN)))
 
 
 def with_verdicts(page: str, run: Path) -> str:

@@ -58,18 +58,18 @@
     return rows.slice().sort((r, s) => {
       for (const { name, number } of keys) {
         const a = text(name, r), b = text(name, s);
-        const found = compare(a, b, number);
-        if (found === null) return a === "" ? 1 : -1;
-        if (found !== 0) return down ? -found : found;
+        const order = compare(a, b, number);
+        if (order === null) return a === "" ? 1 : -1;
+        if (order !== 0) return down ? -order : order;
       }
       return r - s;
     });
   }
   function refresh() {
     const words = state.query.toLowerCase().split(/\s+/).filter(Boolean);
-    const wanted = [...state.chosen].filter(([, value]) => value !== "");
+    const filters = [...state.chosen].filter(([, value]) => value !== "");
     visible = order(all.filter((row) =>
-      wanted.every(([key, value]) => joined(key, row) === value) && words.every((w) => searched[row].includes(w))));
+      filters.every(([key, value]) => joined(key, row) === value) && words.every((w) => searched[row].includes(w))));
     state.page = 0;
     draw();
   }

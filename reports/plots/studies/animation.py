@@ -12,8 +12,8 @@ from PIL import Image
 FRAME = 350  # milliseconds
 
 
-def save_film(figures: Iterable[Figure], folder: Path, name: str) -> Path:
-    """Write figures of one size as a GIF that runs for ever, in 32 colours to keep it small."""
+def save_animation(figures: Iterable[Figure], folder: Path, name: str) -> Path:
+    """Write figures of one size as an endless GIF, in 32 colours to keep it small."""
     frames = []
     for figure in figures:
         drawn = BytesIO()

@@ -1,4 +1,4 @@
-"""Pieces that the studies' figures share: style, sheets of images, saving."""
+"""Parts that the studies' figures share: reading tables, images, boxes, saving."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from reports.style.style import DPI, WONG
 
 Array = npt.NDArray[Any]
-# columns that stay texts though they may look like numbers
+# columns that stay text even if they look like numbers
 TEXTS = ("class", "predicted", "becomes", "source", "target", "norm")
 
 
@@ -27,44 +27,43 @@ def save(figure: Figure, folder: Path, name: str) -> Path:
 
 
 def table_of(folder: Path, name: str) -> pd.DataFrame:
-    """A table that the study left; texts stay texts (a class `0` is no number)."""
-    table = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(TEXTS, str))
-    return table
+    """Read a table of the study; a text such as the class `0` stays text."""
+    return pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(TEXTS, str))
 
 
 def arrays_of(folder: Path) -> dict[str, Array]:
-    """The arrays that the study left, by name."""
+    """Read the arrays of the study, by name."""
     with np.load(folder / "arrays.npz", allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 
 def below(arrays: Mapping[str, Array], start: str) -> dict[str, Array]:
-    """The arrays whose names begin so, by the rest of their names."""
+    """Return the arrays whose names begin with `start`, by the rest of their names."""
     return {n.removeprefix(start): array for n, array in arrays.items() if n.startswith(start)}
 
 
 def by_subject(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Data set, network and rows of each subject, in the order of the table."""
+    """Yield data set, network and rows of each subject, in the order of the table."""
     for (dataset, network), rows in table.groupby(["dataset", "network"], sort=False):
         yield str(dataset), str(network), rows
 
 
 def picture(image: Array) -> Array:
-    """An image [C, H, W] as matplotlib takes it: [H, W] grey or [H, W, 3]."""
+    """Return an image [C, H, W] as matplotlib takes it: [H, W] grey or [H, W, 3]."""
     return image[0] if image.shape[0] == 1 else np.moveaxis(image, 0, -1)
 
 
 def show_image(ax: Axes, image: Array, title: str = "") -> None:
-    """An image [C, H, W], uint8 or float in [0, 1], at its true grey levels, without axes."""
+    """Show an image [C, H, W], uint8 or float in [0, 1], at its true grey levels, without axes."""
     top = 255 if image.dtype == np.uint8 else 1
     ax.imshow(picture(image), cmap="gray", vmin=0, vmax=top, interpolation="nearest")
     bare(ax, title)
 
 
 def show_noise(ax: Axes, noise: Array, limit: float, title: str = "") -> Any:
-    """Signed noise [C, H, W] around zero, blue to red; of colour noise the channels' mean.
+    """Show signed noise [C, H, W] around zero, blue to red; of colour noise the channels' mean.
 
-    limit: the value at the ends of the scale; give one to all panels that are compared.
+    limit: the value at the ends of the scale; use the same for all panels that are compared.
     """
     shown = ax.imshow(
         noise.mean(axis=0), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
@@ -74,7 +73,7 @@ def show_noise(ax: Axes, noise: Array, limit: float, title: str = "") -> Any:
 
 
 def scale_of(figure: Figure, shown: Any, *axes: Axes) -> None:
-    """A narrow colour bar beside the panels that share a scale."""
+    """Draw a narrow colour bar beside the panels that share a scale."""
     bar = figure.colorbar(shown, ax=list(axes), fraction=0.045, pad=0.02)
     bar.ax.tick_params(labelsize=6)
     bar.outline.set_visible(False)
@@ -87,7 +86,7 @@ def boxes(
     width: float,
     colours: Sequence[str],
 ) -> list[Any]:
-    """A box a series of numbers, as matplotlib's patches: quartiles, median, whiskers 5 to 95 %.
+    """Draw one box per series and return the patches: quartiles, median, whiskers 5 to 95 %.
 
     (seaborn's boxplot warns under matplotlib 3.11.)
     """
@@ -101,14 +100,14 @@ def boxes(
         medianprops={"color": "black"},
         manage_ticks=False,
     )
-    found: list[Any] = drawn["boxes"]
-    for box, colour in zip(found, colours, strict=True):
+    patches: list[Any] = drawn["boxes"]
+    for box, colour in zip(patches, colours, strict=True):
         box.set(facecolor=colour, linewidth=0.6)
-    return found
+    return patches
 
 
 def grouped_boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> None:
-    """A box of `y` for each `x` and `hue`, a colour a `hue`, labelled for a legend."""
+    """Draw a box of `y` for each `x` and `hue`, one colour per `hue`, labelled for a legend."""
     groups, hues = list(rows[x].drop_duplicates()), list(rows[hue].drop_duplicates())
     width = 0.8 / max(len(hues), 1)
     for n, (name, colour) in enumerate(zip(hues, WONG, strict=False)):
@@ -121,7 +120,7 @@ def grouped_boxes(ax: Axes, rows: pd.DataFrame, x: str, y: str, hue: str) -> Non
 
 
 def bare(ax: Axes, title: str = "") -> None:
-    """No ticks, no frame, no grid: for pictures."""
+    """Remove ticks, frame and grid, for images."""
     ax.set_xticks([])
     ax.set_yticks([])
     ax.grid(False)
@@ -133,7 +132,7 @@ def bare(ax: Axes, title: str = "") -> None:
 def sheet(
     images: Array, titles: Sequence[str], columns: int, title: str, cell: float = 0.85
 ) -> Figure:
-    """Images [N, C, H, W] in rows of `columns`, each under its own short title."""
+    """Draw images [N, C, H, W] in rows of `columns`, each under its own short title."""
     rows = -(-len(images) // columns)
     height = rows * (cell + 0.2) + 0.4
     # placed by hand: the constrained layout takes seconds for so many panels

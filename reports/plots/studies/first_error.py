@@ -21,29 +21,30 @@ from reports.plots.studies.drawing import (
     show_noise,
     table_of,
 )
-from reports.style.labels import ATTACK_NAMES, file_name, place
+from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import NORM_LABEL, WONG, styled
 
 
 def draw(folder: Path) -> list[Path]:
-    """Panels of one image for each network, the survival curves, the lengths of both steps."""
+    """Draw panels of one image per network, the survival curves, the lengths of both steps."""
+    labels = read_labels(folder)
     panels, arrays = table_of(folder, "panels"), arrays_of(folder)
     images = table_of(folder, "images")
     written = []
     with styled():
         for dataset, network, rows in by_subject(panels):
             mine = below(arrays, f"{dataset}.{network}.")
-            figure = _panels(rows, mine, dataset, network)
+            figure = _panels(rows, mine, labels.place(dataset, network), labels)
             written.append(save(figure, folder, file_name("panels", dataset, network)))
         survival, summary = table_of(folder, "survival"), table_of(folder, "summary")
-        written.append(save(_survival(survival, summary), folder, "survival"))
+        written.append(save(_survival(survival, summary, labels), folder, "survival"))
         broken = images[(images["smallest_eps"] > 0) & ~images["censored"]]
-        written.append(save(_lengths(broken), folder, "lengths"))
+        written.append(save(_lengths(broken, labels), folder, "lengths"))
     return written
 
 
-def _panels(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, network: str) -> Figure:
-    """Original, noise and attacked image: a row an attack, one scale for the noise of an image."""
+def _panels(rows: pd.DataFrame, arrays: Mapping[str, Array], where: str, labels: Labels) -> Figure:
+    """Draw original, noise and attacked image, one row per attack, one noise scale per image."""
     figure = Figure(figsize=(7.0, 2.5 * len(rows) + 0.5), layout="constrained")
     axes = figure.subplots(len(rows), 3, squeeze=False)
     for line, (_, row) in zip(axes, rows.iterrows(), strict=True):
@@ -51,7 +52,7 @@ def _panels(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
         limit = max(
             float(np.abs(arrays[f"{row['id']}.{name}"] - clean).max()) for name in ("fgsm", "fgm")
         )
-        name = ATTACK_NAMES[row["attack"]]
+        name = labels.attack(row["attack"])
         show_image(
             line[0],
             clean,
@@ -71,16 +72,16 @@ def _panels(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
         shown = show_noise(line[1], moved - clean, limit or 1.0, texts[0])
         scale_of(figure, shown, line[1])
         show_image(line[2], moved, texts[1])
-    told = " (next right image below)" if rows["choice"].nunique() > 1 else ""
+    second = " (next right image below)" if rows["choice"].nunique() > 1 else ""
     colour = (
         ", noise: mean of channels" if arrays[f"{rows['id'].iloc[0]}.clean"].shape[0] > 1 else ""
     )
-    figure.suptitle(f"{place(dataset, network)}: first error{told}{colour}")
+    figure.suptitle(f"{where}: first error{second}{colour}")
     return figure
 
 
-def _survival(survival: pd.DataFrame, summary: pd.DataFrame) -> Figure:
-    """Share of images still right against eps, with the band of the Kaplan-Meier estimator."""
+def _survival(survival: pd.DataFrame, summary: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw the share of images still right against eps, with the Kaplan-Meier band."""
     figure = Figure(figsize=(9.6, 3.8), layout="constrained")
     attacks = list(summary["attack"].drop_duplicates())
     for ax, attack in zip(
@@ -95,7 +96,7 @@ def _survival(survival: pd.DataFrame, summary: pd.DataFrame) -> Figure:
                 & (survival["network"] == line["network"])
             ]
             label = (
-                f"{place(line['dataset'], line['network'])}: median {line['median']:.3g}"
+                f"{labels.place(line['dataset'], line['network'])}: median {line['median']:.3g}"
                 f" [{line['median_low']:.3g}, {line['median_high']:.3g}],"
                 f" {line['censored']} of {line['n']} censored"
             )
@@ -116,18 +117,18 @@ def _survival(survival: pd.DataFrame, summary: pd.DataFrame) -> Figure:
             ylim=(0, 1.02),
             xlabel=NORM_LABEL[norm],
             ylabel="share of images still right",
-            title=ATTACK_NAMES[attack],
+            title=labels.attack(attack),
         )
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False)
     figure.suptitle("Images that hold out (right without attack; Kaplan-Meier with 95 % bands)")
     return figure
 
 
-def _lengths(broken: pd.DataFrame) -> Figure:
-    """The L2 length of both steps at first error: what their own norms hide."""
+def _lengths(broken: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw the L2 length of both steps at first error, which their own norms hide."""
+    places = zip(broken["dataset"], broken["network"], strict=True)
     rows = broken.assign(
-        subject=[place(d, n) for d, n in zip(broken["dataset"], broken["network"], strict=True)],
-        name=broken["attack"].map(ATTACK_NAMES),
+        subject=[labels.place(d, n) for d, n in places], name=broken["attack"].map(labels.attack)
     )
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     ax = figure.subplots()

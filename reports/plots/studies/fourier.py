@@ -19,8 +19,9 @@ from reports.plots.studies.drawing import (
     show_noise,
     table_of,
 )
+from reports.results.rows import Row, as_rows
 from reports.style.axes import outer_labels
-from reports.style.labels import place
+from reports.style.labels import Labels, read_labels
 from reports.style.style import WONG, styled
 
 NAMES = {
@@ -46,26 +47,27 @@ HALF_NYQUIST = 0.25
 
 
 def draw(folder: Path) -> list[Path]:
-    """Noises and spectra of one image a network; radial spectra and shares of the sample."""
+    """Draw noises and spectra of one image per network, and the sample's spectra and shares."""
+    labels = read_labels(folder)
     arrays, written = arrays_of(folder), []
     examples = table_of(folder, "examples")
     with styled():
-        for row in examples.to_dict("records"):
+        for row in as_rows(examples):
             name = f"{row['dataset']}-{row['network']}"
-            written.append(save(_noises(arrays, row), folder, f"noises-{name}"))
-            written.append(save(_attacked(arrays, row), folder, f"attacked-{name}"))
-        written.append(save(_radial(table_of(folder, "radial")), folder, "radial"))
-        written.append(save(_shares(table_of(folder, "energy"), examples), folder, "shares"))
-        written.append(save(_correlations(table_of(folder, "correlation")), folder, "correlation"))
+            written.append(save(_noises(arrays, row, labels), folder, f"noises-{name}"))
+            written.append(save(_attacked(arrays, row, labels), folder, f"attacked-{name}"))
+        written.append(save(_radial(table_of(folder, "radial"), labels), folder, "radial"))
+        written.append(
+            save(_shares(table_of(folder, "energy"), examples, labels), folder, "shares")
+        )
+        written.append(
+            save(_correlations(table_of(folder, "correlation"), labels), folder, "correlation")
+        )
     return written
 
 
-def _subject(row: Any) -> str:
-    return place(str(row["dataset"]), str(row["network"]))
-
-
-def _noises(arrays: dict[str, Array], row: Any) -> Figure:
-    """Noises above, their spectra below, each row on one scale."""
+def _noises(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
+    """Draw noises above and their spectra below, each row on one scale."""
     stem = f"{row['dataset']}/{row['network']}"
     noises = {what: arrays[f"{stem}/{what}"] for what in NOISES}
     spectra = {what: arrays[f"{stem}/{what}/spectrum"] for what in NOISES}
@@ -78,23 +80,24 @@ def _noises(arrays: dict[str, Array], row: Any) -> Figure:
     colour = ", mean of the channels" if noises["noise_fgsm"].shape[0] > 1 else ""
     figure.colorbar(shown, ax=axes[0], label=f"noise{colour}", shrink=0.85)
     _spectra(figure, axes[1], list(spectra.values()))
+    where = labels.place(row["dataset"], row["network"])
     figure.suptitle(
-        f"{_subject(row)}, test image {row['id']} ({row['class']}): noise and its spectrum\n"
+        f"{where}, test image {row['id']} ({row['class']}): noise and its spectrum\n"
         f"FGSM eps {row['eps_fgsm']:.3g}, FGM eps {row['eps_fgm']:.3g}"
     )
     return figure
 
 
-def _attacked(arrays: dict[str, Array], row: Any) -> Figure:
-    """Image and attacked images, their spectra on one scale, and what the noise changes there."""
+def _attacked(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
+    """Draw image and attacked images, their spectra on one scale, and the change of the spectra."""
     stem = f"{row['dataset']}/{row['network']}"
     spectra = [arrays[f"{stem}/{what}/spectrum"] for what in SHOWN]
     figure = Figure(figsize=(9.0, 6.9), layout="constrained")
     axes = figure.subplots(3, len(SHOWN))
     read = {"image": row["class"], "attacked_fgsm": row["fgsm"], "attacked_fgm": row["fgm"]}
     for ax, what in zip(axes[0], SHOWN, strict=True):
-        told = f", read as {read[what]}" if what in read and what != "image" else ""
-        show_image(ax, arrays[f"{stem}/{what}"], NAMES[what] + told)
+        result = f", read as {read[what]}" if what in read and what != "image" else ""
+        show_image(ax, arrays[f"{stem}/{what}"], NAMES[what] + result)
     _spectra(figure, axes[1], spectra)
     limit = max(float(np.abs(s - spectra[0]).max()) for s in spectra[1:])
     shown: Any = None
@@ -105,14 +108,13 @@ def _attacked(arrays: dict[str, Array], row: Any) -> Figure:
         )
         bare(ax, "change of the spectrum")
     figure.colorbar(shown, ax=axes[2], label=f"change of {LOG_MAGNITUDE}", shrink=0.85)
-    figure.suptitle(
-        f"{_subject(row)}, test image {row['id']} ({row['class']}): spectra clean and attacked"
-    )
+    where = labels.place(row["dataset"], row["network"])
+    figure.suptitle(f"{where}, test image {row['id']} ({row['class']}): spectra clean and attacked")
     return figure
 
 
 def _spectra(figure: Figure, axes: Any, spectra: list[Array]) -> None:
-    """Centred log spectra on one scale; the middle, where the mean was, sets no limit."""
+    """Draw centred log spectra on one scale; the middle, where the mean was, sets no limit."""
     middle = [np.delete(s, np.argmin(s)) for s in spectra]
     low = min(float(np.quantile(s, 0.02)) for s in middle)
     high = max(float(s.max()) for s in middle)
@@ -132,8 +134,8 @@ def _spectra(figure: Figure, axes: Any, spectra: list[Array]) -> None:
     figure.colorbar(shown, ax=list(axes), label=LOG_MAGNITUDE, shrink=0.85)
 
 
-def _radial(table: pd.DataFrame) -> Figure:
-    figure, axes = panels(table, height=2.7, legend=0.25)
+def _radial(table: pd.DataFrame, labels: Labels) -> Figure:
+    figure, axes = panels(table, labels, height=2.7, legend=0.25)
     for ax, (_, rows) in axes:
         for what in ("image", "attacked_fgsm", *NOISES):
             line = rows[rows["what"] == what]
@@ -157,9 +159,9 @@ def _radial(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _shares(table: pd.DataFrame, examples: pd.DataFrame) -> Figure:
+def _shares(table: pd.DataFrame, examples: pd.DataFrame, labels: Labels) -> Figure:
     order = ("image", "attacked_fgsm", "attacked_fgm", *NOISES)
-    figure, axes = panels(table)
+    figure, axes = panels(table, labels)
     white = examples.set_index(["dataset", "network"])["white_share"]
     for ax, (key, rows) in axes:
         values = [rows.loc[rows["what"] == what, "high_share"] for what in order]
@@ -168,22 +170,24 @@ def _shares(table: pd.DataFrame, examples: pd.DataFrame) -> Figure:
         ax.axhline(white[key], color="#777777", ls=":", lw=1)
         ax.set_ylim(0, 1)
     outer_labels([ax for ax, _ in axes], "", "share of energy above half Nyquist")
-    figure.suptitle(f"Energy above half Nyquist ({_told(table)}); dotted: white noise")
+    figure.suptitle(f"Energy above half Nyquist ({_sample(table)}); dotted: white noise")
     return figure
 
 
-def _correlations(table: pd.DataFrame) -> Figure:
-    figure, axes = panels(table)
+def _correlations(table: pd.DataFrame, labels: Labels) -> Figure:
+    figure, axes = panels(table, labels)
     for ax, (_, rows) in axes:
         values = [rows.loc[rows["pair"] == pair, "correlation"] for pair in PAIRS]
         named_boxes(ax, values, list(PAIRS.values()), WONG[: len(PAIRS)])
         ax.axhline(0, color="#777777", lw=0.8)
     outer_labels([ax for ax, _ in axes], "", "correlation of log magnitudes")
-    figure.suptitle(f"The spectrum of FGSM's noise, correlated with that of ...\n({_told(table)})")
+    figure.suptitle(
+        f"The spectrum of FGSM's noise, correlated with that of ...\n({_sample(table)})"
+    )
     return figure
 
 
-def _told(table: pd.DataFrame) -> str:
-    """What a box stands for."""
+def _sample(table: pd.DataFrame) -> str:
+    """Return what a box stands for, in words."""
     images = table.groupby(["dataset", "network"])["id"].nunique().max()
     return f"{images} images; box: quartiles, whiskers: 5 % to 95 %"

@@ -1,4 +1,4 @@
-"""Figures 7 and 10, and how many attacked images JPEG rescues and how many clean ones it breaks."""
+"""Figures 7 and 10, and the shares of images that JPEG rescues and breaks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.plots.studies.drawing import Array, arrays_of, by_subject, save, show_image, table_of
 from reports.style.axes import flat_grid, outer_labels
-from reports.style.labels import data_name, file_name, place
+from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import WONG, styled
 
 LINES = (
@@ -21,24 +21,27 @@ LINES = (
 
 
 def draw(folder: Path) -> list[Path]:
-    """One image at each quality, the story of a rescue, and the rescued against quality."""
+    """Draw one image at each quality, the steps of a rescue, and the rescued against quality."""
+    labels = read_labels(folder)
     compressed, story = table_of(folder, "compressed"), table_of(folder, "story")
     rescued, arrays = table_of(folder, "rescued"), arrays_of(folder)
     written = []
     with styled():
         for name, rows in compressed.groupby("dataset", sort=False):
             dataset = str(name)
-            figure = _qualities(rows, arrays, dataset)
+            figure = _qualities(rows, arrays, dataset, labels)
             written.append(save(figure, folder, file_name("qualities", dataset)))
         for dataset, network, rows in by_subject(story):
-            figure = _story(rows, arrays, dataset, network)
+            figure = _story(rows, arrays, dataset, network, labels)
             written.append(save(figure, folder, file_name("story", dataset, network)))
-        written.append(save(_rescued(rescued), folder, "rescued"))
+        written.append(save(_rescued(rescued, labels), folder, "rescued"))
     return written
 
 
-def _qualities(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str) -> Figure:
-    """The image and what each quality leaves of it."""
+def _qualities(
+    rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, labels: Labels
+) -> Figure:
+    """Draw the image as it is and at each quality."""
     columns = -(-(len(rows) + 1) // 3)
     figure = Figure(figsize=(1.9 * columns, 7.0), layout="constrained")
     axes = figure.subplots(3, columns, squeeze=False).flat
@@ -50,13 +53,15 @@ def _qualities(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str) ->
         show_image(next(axes), arrays[f"{dataset}.{row['quality']}"], text)
     for ax in axes:
         ax.set_visible(False)
-    name = data_name(dataset)
+    name = labels.dataset(dataset)
     figure.suptitle(f"{name}, {first['split']}[{first['id']}] ({first['class']}) as JPEG")
     return figure
 
 
-def _story(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, network: str) -> Figure:
-    """Clean, attacked, compressed, with what the network says of each."""
+def _story(
+    rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, network: str, labels: Labels
+) -> Figure:
+    """Draw the clean, attacked and compressed image with the network's prediction of each."""
     figure = Figure(figsize=(7.4, 3.05), layout="constrained")
     first = rows.iloc[0]
     titles = {
@@ -65,15 +70,15 @@ def _story(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, networ
         "compressed": f"FGSM, then JPEG of quality {first['quality']}",
     }
     for ax, (_, row) in zip(figure.subplots(1, 3), rows.iterrows(), strict=True):
-        said = f"read as {row['predicted']} ({100 * row['confidence']:.1f} %)"
+        prediction = f"read as {row['predicted']} ({100 * row['confidence']:.1f} %)"
         image = arrays[f"{dataset}.{network}.{row['step']}"]
-        show_image(ax, image, f"{titles[row['step']]}\n{said}")
-    figure.suptitle(f"{place(dataset, network)}: a {first['class']} lost and rescued")
+        show_image(ax, image, f"{titles[row['step']]}\n{prediction}")
+    figure.suptitle(f"{labels.place(dataset, network)}: a {first['class']} lost and rescued")
     return figure
 
 
-def _rescued(rescued: pd.DataFrame) -> Figure:
-    """Shares of the images that are right without attack or defence, a panel a network and eps."""
+def _rescued(rescued: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw shares of the images that are right when clean, one panel per network and eps."""
     panels = list(rescued.groupby(["dataset", "network", "eps"], sort=False))
     figure, axes = flat_grid(len(panels), width=4.8, height=2.9, legend=0.75)
     for ax, ((dataset, network, eps), rows) in zip(axes, panels, strict=True):
@@ -102,10 +107,10 @@ def _rescued(rescued: pd.DataFrame) -> Figure:
         ax.set(
             xlim=(0, 100),
             ylim=(-0.02, 1.02),
-            title=f"{place(str(dataset), str(network))}, FGSM eps {eps:g} (n = {n})",
+            title=f"{labels.place(str(dataset), str(network))}, FGSM eps {eps:g} (n = {n})",
         )
     outer_labels(axes, "JPEG quality", "share of images right when clean")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle("What JPEG rescues from FGSM and what it breaks (95 % bands)")
     return figure

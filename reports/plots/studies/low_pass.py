@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,33 +11,36 @@ from matplotlib.lines import Line2D
 
 from reports.plots.studies.drawing import by_subject, save, table_of
 from reports.plots.studies.sweep import band, by_setting, draw_sweep, graded, of_subject
-from reports.style.labels import attack_name, file_name, place
+from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import WONG, styled
 
 AXIS = "filter width $\\sigma$ (pixels)"
 
 
 def draw(folder: Path) -> list[Path]:
-    """Accuracy against eps by filter width; accuracy, loss and area against it; what the first
-    layer lets through, and the median smallest eps."""
+    """Draw accuracy against eps by filter width, and against it accuracy, loss and area.
+
+    Then the gain of the first layer, and the median smallest eps.
+    """
+    labels = read_labels(folder)
     written = draw_sweep(folder, "low_pass", "clean", AXIS, _label)
     transfer, smallest = table_of(folder, "transfer"), table_of(folder, "smallest")
     with styled():
         for dataset, network, rows in by_subject(transfer):
-            where = place(dataset, network)
+            where = labels.place(dataset, network)
             figure = _response(rows, where)
             written.append(save(figure, folder, file_name("transfer", dataset, network)))
-            figure = _distances(of_subject(dataset, network)(smallest), where)
+            figure = _distances(of_subject(dataset, network)(smallest), where, labels)
             written.append(save(figure, folder, file_name("smallest", dataset, network)))
     return written
 
 
-def _label(sigma: Any) -> str:
+def _label(sigma: float) -> str:
     return "no filter" if sigma == 0 else f"{sigma:g}"
 
 
 def _response(rows: pd.DataFrame, where: str) -> Figure:
-    """The gain of filter and first convolution, and the filter's own part of it."""
+    """Draw the gain of filter and first convolution, and the filter's own part of it."""
     figure = Figure(figsize=(7.4, 3.6), layout="constrained")
     ax = figure.subplots()
     at = np.linspace(0, 0.5, 101)
@@ -57,8 +59,8 @@ def _response(rows: pd.DataFrame, where: str) -> Figure:
     return figure
 
 
-def _distances(rows: pd.DataFrame, where: str) -> Figure:
-    """The median smallest eps of FGSM and FGM, each in its norm."""
+def _distances(rows: pd.DataFrame, where: str, labels: Labels) -> Figure:
+    """Draw the median smallest eps of FGSM and FGM, each in its norm."""
     figure = Figure(figsize=(7.4, 3.3), layout="constrained")
     axes = figure.subplots(1, 2)
     for ax, colour, (attack, norm) in zip(
@@ -66,7 +68,7 @@ def _distances(rows: pd.DataFrame, where: str) -> Figure:
     ):
         shown = rows[rows["attack"] == attack].replace(np.inf, np.nan)
         by_setting(ax, shown, "low_pass", "median", colour, "")
-        ax.set(title=f"{attack_name(attack)}, {norm}", xlabel=AXIS, ylim=(0, None))
+        ax.set(title=f"{labels.attack(attack)}, {norm}", xlabel=AXIS, ylim=(0, None))
     axes[0].set_ylabel("median smallest eps")
     figure.suptitle(f"{where}: smallest eps of the images that are right without attack")
     return figure

@@ -21,7 +21,7 @@ from reports.plots.studies.drawing import (
     show_noise,
     table_of,
 )
-from reports.style.labels import ATTACK_NAMES, file_name, place
+from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import styled
 
 LABELS = {
@@ -33,20 +33,21 @@ LABELS = {
 
 
 def draw(folder: Path) -> list[Path]:
-    """The three noises on one image for each network, and the sizes over the sample."""
+    """Draw the three noises on one image per network, and the sizes over the sample."""
+    labels = read_labels(folder)
     panels, arrays = table_of(folder, "panels"), arrays_of(folder)
     written = []
     with styled():
         for dataset, network, rows in by_subject(panels):
             mine = below(arrays, f"{dataset}.{network}.")
-            figure = _noises(rows, mine, dataset, network)
+            figure = _noises(rows, mine, labels.place(dataset, network), labels)
             written.append(save(figure, folder, file_name("noise", dataset, network)))
-        written.append(save(_sizes(table_of(folder, "norms")), folder, "norms"))
+        written.append(save(_sizes(table_of(folder, "norms"), labels), folder, "norms"))
     return written
 
 
-def _noises(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, network: str) -> Figure:
-    """A row an attack: image, noise on the scale of all three and on its own, attacked image."""
+def _noises(rows: pd.DataFrame, arrays: Mapping[str, Array], where: str, labels: Labels) -> Figure:
+    """Draw one row per attack: image, noise on the shared and on its own scale, attacked image."""
     clean, attacks = rows.iloc[0], rows.iloc[1:]
     change = {a: arrays[a].astype(np.float64) - arrays["clean"] for a in attacks["attack"]}
     # on the scale of the panels: the mean of the channels
@@ -55,7 +56,7 @@ def _noises(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
     axes = figure.subplots(len(attacks), 4, squeeze=False)
     for line, (_, row) in zip(axes, attacks.iterrows(), strict=True):
         attack = row["attack"]
-        name = ATTACK_NAMES[attack] + (" (aimed)" if row["how"] == "targeted" else "")
+        name = labels.attack(attack) + (" (aimed)" if row["how"] == "targeted" else "")
         show_image(
             line[0],
             arrays["clean"],
@@ -74,19 +75,17 @@ def _noises(rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, netwo
         )
     colour = " (noise: mean of channels)" if arrays["clean"].shape[0] > 1 else ""
     instead = "" if clean["as_asked"] else ", the nearest to the pair asked for"
-    figure.suptitle(
-        f"{place(dataset, network)}: {clean['source']} read as {clean['target']}{instead}{colour}"
-    )
+    figure.suptitle(f"{where}: {clean['source']} read as {clean['target']}{instead}{colour}")
     return figure
 
 
-def _sizes(norms: pd.DataFrame) -> Figure:
-    """Sizes of each attack at its smallest, over the images that all three break."""
+def _sizes(norms: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw the sizes of each attack at its smallest, over the images that all three break."""
     rows = norms[norms["all_found"]]
     places = zip(rows["dataset"], rows["network"], strict=True)
     rows = rows.assign(
-        subject=[place(d, n).replace(", ", "\n") for d, n in places],
-        name=rows["attack"].map(ATTACK_NAMES),
+        subject=[labels.place(d, n).replace(", ", "\n") for d, n in places],
+        name=rows["attack"].map(labels.attack),
     )
     figure = Figure(figsize=(9.6, 6.2), layout="constrained")
     axes = figure.subplots(2, 2).flat

@@ -1,4 +1,4 @@
-"""Figure 19a, and beside it how far training and test are apart."""
+"""Figure 19a, and the gap between training and test."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from reports.plots.studies.sweep import draw_sweep
 
 
 def draw(folder: Path) -> list[Path]:
-    """Accuracy against eps by number of epochs; accuracy, loss and area against epochs."""
+    """Draw accuracy against eps by number of epochs; accuracy, loss and area against epochs."""
     return draw_sweep(folder, "epochs", "gap", "epochs", lambda value: f"{value:g}")

@@ -10,23 +10,29 @@ from matplotlib.figure import Figure
 from reports.plots.studies.drawing import save, table_of
 from reports.plots.studies.sweep import draw_sweep
 from reports.plots.studies.table_image import table_figure
-from reports.style.labels import data_name, file_name
+from reports.style.labels import file_name, read_labels
 from reports.style.style import styled
 
 
 def draw(folder: Path) -> list[Path]:
-    """Accuracy against eps by number of layers; accuracy, loss and area against it; Table 1."""
+    """Draw accuracy by number of layers, accuracy, loss and area against it, and Table 1."""
+    labels = read_labels(folder)
     written = draw_sweep(folder, "extra_layers", "gap", "additional layers", lambda n: f"{n:g}")
     table = table_of(folder, "parameters")
     with styled():
         for dataset, rows in table.groupby("dataset", sort=False):
             name = f"{dataset!s}"
-            written.append(save(table_1(rows, name), folder, file_name("parameters", name)))
+            written.append(
+                save(table_1(rows, labels.dataset(name)), folder, file_name("parameters", name))
+            )
     return written
 
 
 def table_1(rows: pd.DataFrame, dataset: str) -> Figure:
-    """Table 1: counted and printed parameters, and where the two differ."""
+    """Draw Table 1: counted and printed parameters; rows in which they differ are bold.
+
+    dataset: its label.
+    """
     notes = [
         f"{layers} additional layers: {note}."
         for layers, note in zip(rows["extra_layers"], rows["note"], strict=True)
@@ -35,18 +41,17 @@ def table_1(rows: pd.DataFrame, dataset: str) -> Figure:
     differs = [n for n, note in enumerate(rows["note"]) if isinstance(note, str) and note]
     printed = rows["printed"].map(lambda count: "" if pd.isna(count) else f"{count:,.0f}")
     texts = [
-        [f"{layers}", f"{count:,}", f"{told}"]
-        for layers, count, told in zip(
+        [f"{layers}", f"{count:,}", f"{in_print}"]
+        for layers, count, in_print in zip(
             rows["extra_layers"], rows["parameters"], printed, strict=True
         )
     ]
-    name = data_name(dataset)
     return table_figure(
         ["additional layers", "parameters", "printed in the report"],
         texts,
         (1.6, 1.3, 1.9),
         (0, 1, 2),
-        f"Table 1: LeNet on {name} with additional layers",
+        f"Table 1: LeNet on {dataset} with additional layers",
         " ".join(notes),
         differs,
     )

@@ -1,4 +1,4 @@
-"""Figures 20 to 25: saliency and Grad-CAM of clean and attacked images, and where noise falls."""
+"""Figures 20 to 25: saliency and Grad-CAM of clean and attacked images, and the noise on them."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from reports.plots.studies.drawing import (
     show_noise,
     table_of,
 )
+from reports.results.rows import Row, as_rows
 from reports.style.axes import outer_labels
-from reports.style.labels import attack_name, place
+from reports.style.labels import Labels, read_labels
 from reports.style.style import WIDEST, WONG, styled
 
-ATTACKS = {name: attack_name(name) for name in ("fgsm", "fgm", "cw")}
-CONTROLLED = {"noise": "random\nsigns", **ATTACKS}
+ATTACKS = ("fgsm", "fgm", "cw")
 METHODS = {"saliency": "saliency", "gradcam": "Grad-CAM"}
-FALLEN = {
+MEASURES = {
     "noise_on_salient": "this image's map",
     "same_class": "another image of the class",
     "other_image": "other images",
@@ -39,7 +39,8 @@ CHANCE = 0.1
 
 
 def draw(folder: Path) -> list[Path]:
-    """Sheets of maps for each network, how far the maps move, and where the noise falls."""
+    """Draw sheets of maps per network, how far the maps move, and where the noise falls."""
+    labels = read_labels(folder)
     arrays, written = arrays_of(folder), []
     classes = {"class": str, "clean": str, **dict.fromkeys(ATTACKS, str)}
     examples = pd.read_csv(folder / "examples.csv", dtype=classes)
@@ -47,37 +48,35 @@ def draw(folder: Path) -> list[Path]:
     with styled():
         for (dataset, network), rows in examples.groupby(["dataset", "network"], sort=False):
             name = f"{dataset}-{network}"
-            told = rows.to_dict("records")
-            written.append(save(_by_attack(arrays, told[0]), folder, f"attacks-{name}"))
-            written.append(save(_by_image(arrays, told), folder, f"images-{name}"))
+            images = as_rows(rows)
+            written.append(save(_by_attack(arrays, images[0], labels), folder, f"attacks-{name}"))
+            written.append(save(_by_image(arrays, images, labels), folder, f"images-{name}"))
         for measure, label in (
             ("spearman", "rank correlation of the maps"),
             ("overlap", "overlap of the top 10 %"),
         ):
-            figure = _moved(movement[movement["score"] == "true"], measure, label)
+            figure = _moved(movement[movement["score"] == "true"], measure, label, labels)
             written.append(save(figure, folder, f"moved-{measure}"))
-        written.append(save(_fallen(table_of(folder, "summary")), folder, "noise-on-salient"))
+        written.append(
+            save(_fallen(table_of(folder, "summary"), labels), folder, "noise-on-salient")
+        )
     return written
 
 
-def _subject(row: Any) -> str:
-    return place(str(row["dataset"]), str(row["network"]))
-
-
-def _stem(row: Any) -> str:
+def _stem(row: Row) -> str:
     return f"{row['dataset']}/{row['network']}/{row['position']}"
 
 
 def _top(arrays: dict[str, Array], stem: str, method: str, names: list[str]) -> float:
-    """The upper end of the scale that the maps of one image share."""
+    """Return the upper end of the scale that the maps of one image share."""
     highest = max(float(np.quantile(arrays[f"{stem}/{n}/{method}"], 0.995)) for n in names)
     return highest or 1.0
 
 
-def _by_attack(arrays: dict[str, Array], row: Any) -> Figure:
-    """One image, clean and under each attack: image, noise, saliency, Grad-CAM.
+def _by_attack(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
+    """Draw one image, clean and under each attack: image, noise, saliency, Grad-CAM.
 
-    Each noise has a scale of its own: where it falls is the question here, and not how large it is.
+    Each noise has its own scale: the figure shows where it falls and not how large it is.
     """
     stem, names = _stem(row), ["clean", *ATTACKS]
     figure = Figure(figsize=(6.4, 7.6), layout="constrained")
@@ -90,20 +89,21 @@ def _by_attack(arrays: dict[str, Array], row: Any) -> Figure:
         else:
             noise = arrays[f"{stem}/{name}/noise"]
             image = image + noise
-            show_image(line[0], image, f"{ATTACKS[name]}, read as {row[name]}")
+            show_image(line[0], image, f"{labels.attack(name)}, read as {row[name]}")
             limit = float(np.abs(noise.mean(axis=0)).max()) or 1.0
             size = float(np.linalg.norm(noise))
             show_noise(line[1], noise, limit, f"noise to ±{limit:.2g}, $L_2$ {size:.2g}")
         _maps(line[2:], arrays, stem, name, image, names)
+    where = labels.place(row["dataset"], row["network"])
     figure.suptitle(
-        f"{_subject(row)}, test image {row['id']}: maps for the score of {row['class']}\n"
+        f"{where}, test image {row['id']}: maps for the score of {row['class']}\n"
         "each kind of map on one scale, each noise on its own"
     )
     return figure
 
 
-def _by_image(arrays: dict[str, Array], rows: list[Any]) -> Figure:
-    """A row an image: clean, FGSM's noise, attacked, and both maps before and after."""
+def _by_image(arrays: dict[str, Array], rows: list[Row], labels: Labels) -> Figure:
+    """Draw one row per image: clean, FGSM's noise, attacked, and both maps before and after."""
     figure = Figure(figsize=(9.6, 1.5 * len(rows) + 0.7), layout="constrained")
     axes = figure.subplots(len(rows), 7, squeeze=False)
     noises = [arrays[f"{_stem(row)}/fgsm/noise"] for row in rows]
@@ -117,8 +117,9 @@ def _by_image(arrays: dict[str, Array], rows: list[Any]) -> Figure:
         show_image(line[2], image + noise, f"read as {row['fgsm']}")
         _maps([line[3], line[5]], arrays, stem, "clean", image, names, ", clean")
         _maps([line[4], line[6]], arrays, stem, "fgsm", image + noise, names, ", attacked")
+    where = labels.place(rows[0]["dataset"], rows[0]["network"])
     figure.suptitle(
-        f"{_subject(rows[0])}: maps for the true class, clean and under FGSM\n"
+        f"{where}: maps for the true class, clean and under FGSM\n"
         f"noise from -{limit:.2g} to {limit:.2g}; both maps of a kind of one image on one scale"
     )
     return figure
@@ -131,9 +132,9 @@ def _maps(
     name: str,
     image: Array,
     names: list[str],
-    told: str = "",
+    which: str = "",
 ) -> None:
-    """Saliency on its own, Grad-CAM over the image; scales are those of the same image's maps."""
+    """Draw saliency alone and Grad-CAM over the image, on the scales of the same image's maps."""
     saliency, cam = (arrays[f"{stem}/{name}/{method}"] for method in METHODS)
     axes[0].imshow(
         saliency,
@@ -142,9 +143,9 @@ def _maps(
         vmax=_top(arrays, stem, "saliency", names),
         interpolation="nearest",
     )
-    bare(axes[0], f"saliency{told}")
+    bare(axes[0], f"saliency{which}")
     _overlay(axes[1], image, cam, _top(arrays, stem, "gradcam", names))
-    bare(axes[1], f"Grad-CAM{told}")
+    bare(axes[1], f"Grad-CAM{which}")
 
 
 def _overlay(ax: Axes, image: Array, cam: Array, top: float) -> None:
@@ -153,22 +154,23 @@ def _overlay(ax: Axes, image: Array, cam: Array, top: float) -> None:
     ax.imshow(cam, cmap="inferno", vmin=0, vmax=top, alpha=0.55, interpolation="nearest")
 
 
-def _moved(table: pd.DataFrame, measure: str, label: str) -> Figure:
-    figure, axes = panels(table, legend=0.25)
-    shown = table.assign(
-        name=table["attack"].map(CONTROLLED), map=table["method"].map(METHODS)
-    ).dropna(subset=["name", "map"])
+def _moved(table: pd.DataFrame, measure: str, label: str, labels: Labels) -> Figure:
+    names = {a: labels.attack(a).replace(" ", "\n") for a in ("noise", *ATTACKS)}
+    figure, axes = panels(table, labels, legend=0.25)
+    shown = table.assign(name=table["attack"].map(names), map=table["method"].map(METHODS)).dropna(
+        subset=["name", "map"]
+    )
     for ax, (_, rows) in axes:
         every = shown.loc[rows.index.intersection(shown.index)]
-        order = [name for name in CONTROLLED.values() if name in set(every["name"])]
-        every = every.sort_values("name", key=lambda names: names.map(order.index), kind="stable")
+        order = [name for name in names.values() if name in set(every["name"])]
+        every = every.sort_values("name", key=lambda column: column.map(order.index), kind="stable")
         grouped_boxes(ax, every, "name", measure, "map")
         if measure == "overlap":
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
         ax.set_ylim(min(0, float(table[measure].min())) - 0.05, 1.05)
     outer_labels([ax for ax, _ in axes], "", label)
-    handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    handles, texts = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside lower center", ncols=len(texts))
     more = "; dotted: by chance" if measure == "overlap" else ""
     figure.suptitle(
         "Maps of the true class, clean against attacked\n"
@@ -177,16 +179,16 @@ def _moved(table: pd.DataFrame, measure: str, label: str) -> Figure:
     return figure
 
 
-def _fallen(table: pd.DataFrame) -> Figure:
-    """Means with intervals: the noise's energy in the image's own top 10 % and in the controls'."""
-    rows = table[table["measure"].isin(list(FALLEN))]
+def _fallen(table: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw the noise's energy in the image's own top 10 % and in the controls', with intervals."""
+    rows = table[table["measure"].isin(list(MEASURES))]
     groups = list(rows.groupby(["dataset", "network"], sort=False))
     figure = Figure(figsize=(WIDEST, 5.2), layout="constrained")
     axes = figure.subplots(2, len(groups), squeeze=False, sharey=True, sharex=True)
     top = 1.05 * float(rows["high"].max())
     for column, ((dataset, network), part) in enumerate(groups):
         for ax, (method, called) in zip(axes[:, column], METHODS.items(), strict=True):
-            for step, (measure, label) in enumerate(FALLEN.items()):
+            for step, (measure, label) in enumerate(MEASURES.items()):
                 chosen = part[(part["method"] == method) & (part["measure"] == measure)]
                 points = chosen.set_index("attack").reindex(list(ATTACKS))
                 mean = points["mean"].to_numpy(dtype=float)
@@ -202,11 +204,11 @@ def _fallen(table: pd.DataFrame) -> Figure:
                     label=label,
                 )
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
-            ax.set_xticks(range(len(ATTACKS)), list(ATTACKS.values()))
+            ax.set_xticks(range(len(ATTACKS)), [labels.attack(attack) for attack in ATTACKS])
             ax.set_ylim(0, top)
             if column == 0:
                 ax.set_ylabel(f"noise energy in the top 10 %\nof {called}")
-        axes[0, column].set_title(place(str(dataset), str(network)))
+        axes[0, column].set_title(labels.place(str(dataset), str(network)))
     handles, names = axes[0, 0].get_legend_handles_labels()
     handles, names = [Line2D([], [], linestyle="none"), *handles], ["top 10 % of:", *names]
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))

@@ -1,4 +1,4 @@
-"""Figures of a sweep: one line a setting, in the order of the settings, with bands over seeds."""
+"""Figures of a sweep: one line per setting, in their order, with bands over seeds."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ from matplotlib.lines import Line2D
 
 from reports.plots.studies.drawing import bare, by_subject, save, table_of
 from reports.style.axes import few_ticks
-from reports.style.labels import attack_name, file_name, place
+from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import MARKERS, NORM_LABEL, WIDEST, WONG, styled
 
-# panels of the accuracy figure: the attack of one gradient, its norm, whether PGD stands beside
+# panels of the accuracy figure: the one-step attack, its norm, whether PGD is drawn as well
 PANELS = (("fgsm", "inf", True), ("fgsm-margin", "inf", False), ("fgm", "2", True))
 SATURATION = {"probability of the label is 1": "saturated", "gradient is zero": "zero_gradient"}
 # colour and marker of the lines of a panel
 LOOKS = tuple(zip(WONG, MARKERS, strict=True))
-Label = Callable[[Any], str]
+Setting = Callable[[float], str]
 
 
-def draw_sweep(folder: Path, by: str, gap: str, axis: str, label: Label) -> list[Path]:
-    """The figures that every sweep has, for each data set and network of its tables.
+def draw_sweep(folder: Path, by: str, gap: str, axis: str, setting: Setting) -> list[Path]:
+    """Draw the figures that every sweep has, for each data set and network of its tables.
 
     by: the column that the sweep varies. gap: the table of accuracies and losses without attack.
-    axis: what `by` is called. label: how a value of it is written in a legend.
+    axis: the label of `by`. setting: returns the legend's text of a value of `by`.
     """
+    labels = read_labels(folder)
     accuracy, area = table_of(folder, "accuracy"), table_of(folder, "area")
     clean = table_of(folder, gap)
     written = []
     with styled():
         for dataset, network, rows in by_subject(accuracy):
             name = file_name(dataset, network)
-            where = place(dataset, network)
-            figure = accuracy_curves(rows, by, axis, label, where)
+            where = labels.place(dataset, network)
+            figure = accuracy_curves(rows, by, axis, setting, where, labels)
             written.append(save(figure, folder, f"accuracy-{name}"))
             of = of_subject(dataset, network)
-            figure = overview(of(clean), of(area), by, axis, where)
+            figure = overview(of(clean), of(area), by, axis, where, labels)
             written.append(save(figure, folder, f"{gap}-{name}"))
     return written
 
 
 def of_subject(dataset: str, network: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Picks the rows of one data set and network."""
+    """Return a function that picks the rows of one data set and network."""
 
     def pick(table: pd.DataFrame) -> pd.DataFrame:
         return table[(table["dataset"] == dataset) & (table["network"] == network)]
@@ -56,14 +57,16 @@ def of_subject(dataset: str, network: str) -> Callable[[pd.DataFrame], pd.DataFr
     return pick
 
 
-def accuracy_curves(rows: pd.DataFrame, by: str, axis: str, label: Label, where: str) -> Figure:
-    """Accuracy against eps, one colour a setting: the paper's Figure 19 for three attacks."""
+def accuracy_curves(
+    rows: pd.DataFrame, by: str, axis: str, setting: Setting, where: str, labels: Labels
+) -> Figure:
+    """Draw accuracy against eps, one colour per setting: the paper's Figure 19, three attacks."""
     figure = Figure(figsize=(WIDEST, 3.7), layout="constrained")
     axes = figure.subplots(1, len(PANELS), sharey=True)
     colours = graded(rows[by])
     for ax, (attack, norm, beside) in zip(axes, PANELS, strict=True):
         shown = rows[(rows["norm"] == norm)]
-        # beside each other: diamonds of one eps would hide each other
+        # side by side: diamonds of one eps would hide each other
         apart = 0.012 * shown["eps"].max()
         for n, (value, colour) in enumerate(colours.items()):
             one = shown[shown[by] == value]
@@ -71,24 +74,26 @@ def accuracy_curves(rows: pd.DataFrame, by: str, axis: str, label: Label, where:
             if beside:
                 shift = apart * (n - (len(colours) - 1) / 2)
                 dots(ax, one[one["attack"] == "pgd"], "eps", "accuracy", colour, shift)
-        title = attack_name(attack)
+        title = labels.attack(attack)
         ax.set(title=f"{title} (lines)\nPGD (diamonds)" if beside else f"{title}\n(control)")
         ax.set(xlabel=NORM_LABEL[norm], ylim=(-0.02, 1.02), xlim=(0, None))
         ax.margins(x=0.02)
         few_ticks(ax, 4)
     axes[0].set_ylabel("accuracy under attack")
-    handles = [Line2D([], [], color=c, label=label(value)) for value, c in colours.items()]
+    handles = [Line2D([], [], color=c, label=setting(value)) for value, c in colours.items()]
     # the title of the legend stands in one line with its entries
     handles.insert(0, Line2D([], [], linestyle="none", label=f"{axis}:"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    figure.suptitle(f"{where}: accuracy against eps by {axis}, {_told(rows)}")
+    figure.suptitle(f"{where}: accuracy against eps by {axis}, {_seeds(rows)}")
     return figure
 
 
-def overview(clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where: str) -> Figure:
-    """Without attack: accuracy and loss of training and test, and their gap. Under attack: areas.
+def overview(
+    clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where: str, labels: Labels
+) -> Figure:
+    """Draw accuracy, loss and their gap without attack, and areas under attack.
 
-    Beside them what may pass for robustness: images on which cross entropy is saturated.
+    Also what may look like robustness: the share of images with saturated cross entropy.
     """
     figure = Figure(figsize=(WIDEST, 5.6), layout="constrained")
     axes = figure.subplots(2, 3)
@@ -114,7 +119,7 @@ def overview(clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where:
         norm_name = "$L_2$" if norm == "2" else "$L_\\infty$"
         # curves through other eps have other areas: attacks are not compared by them
         top = f"{rows['eps_max'].iloc[0]:.2g}"
-        name = f"{attack_name(f'{attack!s}')}, {norm_name} to {top}"
+        name = f"{labels.attack(str(attack))}, {norm_name} to {top}"
         by_setting(right, rows, by, "area", colour, name, marker)
     right.set(title="area under accuracy", ylim=(0, None))
     bare(aside)
@@ -126,14 +131,14 @@ def overview(clean: pd.DataFrame, area: pd.DataFrame, by: str, axis: str, where:
     )
     for ax in (gap, masked, right):
         ax.set_xlabel(axis)
-    figure.suptitle(f"{where}, by {axis}: {_told(clean, 'each')}")
+    figure.suptitle(f"{where}, by {axis}: {_seeds(clean, 'each')}")
     return figure
 
 
 def by_setting(
     ax: Axes, rows: pd.DataFrame, by: str, column: str, colour: str, name: str, marker: str = "o"
 ) -> None:
-    """Mean over seeds as a line, each seed as a mark, the settings at equal distances."""
+    """Draw the mean over seeds as a line and each seed as a mark, settings at equal distances."""
     values = sorted(rows[by].unique())
     place_of = {value: n for n, value in enumerate(values)}
     mean = rows.groupby(by)[column].mean()
@@ -155,7 +160,7 @@ def by_setting(
 def band(
     ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, name: str | None = None
 ) -> None:
-    """Mean over seeds as a line, from the lowest to the highest seed as a band."""
+    """Draw the mean over seeds as a line, and the range of the seeds as a band."""
     seen = rows.groupby(x)[y].agg(["mean", "min", "max"])
     at = seen.index.to_numpy(dtype=float)
     ax.plot(at, seen["mean"].to_numpy(), color=colour, linewidth=1.4, label=name)
@@ -165,9 +170,9 @@ def band(
 
 
 def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, shift: float) -> None:
-    """Mean over seeds as diamonds, from the lowest to the highest seed as a bar.
+    """Draw the mean over seeds as diamonds, and the range of the seeds as a bar.
 
-    shift: how far they are moved along x.
+    shift: distance along x.
     """
     seen = rows[rows[x] > 0].groupby(x)[y].agg(["mean", "min", "max"])
     at, mean = seen.index.to_numpy(dtype=float) + shift, seen["mean"].to_numpy()
@@ -187,15 +192,15 @@ def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, shift: float
 
 
 def graded(values: pd.Series[Any]) -> dict[Any, Any]:
-    """A colour for each value, growing from bright to dark with it."""
+    """Return a colour for each value, darker for larger ones."""
     distinct = sorted(values.unique())
     # the brightest fifth of the map would be lost on white
     shades = colormaps["viridis"](np.linspace(0.8, 0.0, len(distinct)))
     return dict(zip(distinct, map(tuple, shades), strict=True))
 
 
-def _told(rows: pd.DataFrame, spread: str = "range") -> str:
-    """How many networks a line stands for, and what shows how they differ."""
+def _seeds(rows: pd.DataFrame, spread: str = "range") -> str:
+    """Return how many networks a line stands for, and how their spread is shown."""
     seeds = rows["seed"].nunique()
     if seeds == 1:
         return "one training seed"

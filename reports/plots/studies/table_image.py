@@ -20,7 +20,7 @@ def table_figure(
     note: str = "",
     bold: Sequence[int] = (),
 ) -> Figure:
-    """A table with a title above and a note below it.
+    """Draw a table with a title above and a note below.
 
     widths: of the columns, inches. right: numbers of the columns that are set to the right.
     bold: numbers of the rows that stand out.
@@ -47,7 +47,7 @@ def table_figure(
     for (row, column), cell in table.get_celld().items():
         cell.set_edgecolor("#777777" if row == 0 else "#dddddd")
         cell.get_text().set_horizontalalignment("right" if column in right else "left")
-        # the texts of a table cell stand off its edges by a share of its width
+        # the padding of a cell is a share of its width
         cell.PAD = 0.06 / (widths[column] / width) / width
         if row == 0 or row - 1 in bold:
             cell.get_text().set_fontweight("bold")

@@ -1,4 +1,4 @@
-"""Figure 5: the sheet of targeted attacks, and how far and how often each pair is reached."""
+"""Figure 5: the sheet of targeted attacks, and success and distance of each pair of classes."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from reports.plots.studies.drawing import Array, arrays_of, by_subject, save, show_image, table_of
-from reports.style.labels import file_name, place
+from reports.style.labels import file_name, read_labels
 from reports.style.style import WIDEST, styled
 
 
 def draw(folder: Path) -> list[Path]:
-    """The sheet, and heat maps of success and mean L2, for each network."""
+    """Draw the sheet, and heat maps of success and mean L2, for each network."""
+    labels = read_labels(folder)
     pairs, attacks = table_of(folder, "pairs"), table_of(folder, "attacks")
     sheet, arrays = attacks[attacks["on_sheet"]], arrays_of(folder)
     written = []
     with styled():
         for dataset, network, rows in by_subject(pairs):
             where = dataset, network
-            said = sheet[(sheet["dataset"] == dataset) & (sheet["network"] == network)]
+            shown = sheet[(sheet["dataset"] == dataset) & (sheet["network"] == network)]
             images = arrays[f"{dataset}.{network}.sheet"]
             classes = [str(name) for name in arrays[f"{dataset}.{network}.classes"]]
-            drawn = _sheet(images, said, classes, place(*where))
+            drawn = _sheet(images, shown, classes, labels.place(*where))
             written.append(save(drawn, folder, file_name("sheet", *where)))
-            drawn = _maps(rows, classes, place(*where))
+            drawn = _maps(rows, classes, labels.place(*where))
             written.append(save(drawn, folder, file_name("pairs", *where)))
     return written
 
 
-def _sheet(images: Array, said: pd.DataFrame, classes: list[str], name: str) -> Figure:
-    """Row = source, column = target, the clean images on the diagonal."""
-    failed = {(r["source"], r["target"]) for _, r in said[~said["success"]].iterrows()}
+def _sheet(images: Array, attacks: pd.DataFrame, classes: list[str], name: str) -> Figure:
+    """Draw the sheet: rows are sources, columns targets, the clean images on the diagonal."""
+    failed = {(r["source"], r["target"]) for _, r in attacks[~attacks["success"]].iterrows()}
     size = 0.78 * len(classes)
     figure = Figure(figsize=(size + 0.9, size + 1.1), layout="constrained")
     axes = figure.subplots(len(classes), len(classes), squeeze=False)
@@ -58,7 +59,7 @@ def _sheet(images: Array, said: pd.DataFrame, classes: list[str], name: str) -> 
 
 
 def _maps(rows: pd.DataFrame, classes: list[str], name: str) -> Figure:
-    """Success and mean L2 of each pair."""
+    """Draw success and mean L2 of each pair."""
     long = max(map(len, classes)) > 3
     figure = Figure(figsize=(WIDEST, 4.6), layout="constrained")
     rows = rows.assign(percent=100 * rows["success"])

@@ -9,12 +9,13 @@ import pandas as pd
 from reports.plots.studies.drawing import by_subject, save, table_of
 from reports.plots.studies.table_image import table_figure
 from reports.plots.training import draw_training
-from reports.style.labels import file_name, place
+from reports.style.labels import file_name, read_labels
 from reports.style.style import styled
 
 
 def draw(folder: Path) -> list[Path]:
-    """Curves and layer table of each network."""
+    """Draw curves and layer table of each network."""
+    labels = read_labels(folder)
     history, layers = table_of(folder, "history"), table_of(folder, "layers")
     written = []
     with styled():
@@ -22,7 +23,7 @@ def draw(folder: Path) -> list[Path]:
             wide = rows.pivot_table("value", "epoch", ["split", "measure"])
             wide.columns = pd.Index(["_".join(name) for name in wide.columns.to_flat_index()])
             path = folder / f"{file_name('curves', dataset, network)}.png"
-            draw_training(wide.reset_index(), f"{place(dataset, network)}: training", path)
+            draw_training(wide.reset_index(), f"{labels.place(dataset, network)}: training", path)
             written.append(path)
         for dataset, network, rows in by_subject(layers):
             sizes = rows["output_shape"].str.replace("x", " x ")
@@ -36,7 +37,7 @@ def draw(folder: Path) -> list[Path]:
                 [*texts, ["all", "", f"{total:,}"]],
                 (1.9, 1.4, 1.2),
                 (2,),
-                f"{place(dataset, network)}: layers",
+                f"{labels.place(dataset, network)}: layers",
                 bold=(len(texts),),
                 note="Channels first. Parameters as Keras counts them, running statistics of a"
                 " batch norm included.",

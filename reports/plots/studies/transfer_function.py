@@ -1,4 +1,4 @@
-"""Figures 8 and 9: transfer functions, bare; how far JPEG moves them, and what it destroys."""
+"""Figures 8 and 9: transfer functions without JPEG, how far JPEG moves them, what it destroys."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from reports.plots.studies.drawing import arrays_of, save, table_of
 from reports.plots.studies.sweep import band
 from reports.plots.studies.transfer_jpeg import DIRECTIONS, MEASURES, PIXEL_FREQUENCY
 from reports.style.axes import few_ticks, flat_grid, outer_labels
-from reports.style.labels import data_name, network_name, place
+from reports.style.labels import Labels, read_labels
 from reports.style.style import MARKERS, WIDEST, WONG, styled
 
 
 def draw(folder: Path) -> list[Path]:
-    """Curves, curves by image size, heat maps and an animation of JPEG qualities, destruction."""
+    """Draw curves, also by image size; heat maps and an animation over qualities; destruction."""
+    labels = read_labels(folder)
     table, arrays = table_of(folder, "response"), arrays_of(folder)
     written = []
     with styled():
@@ -27,17 +28,21 @@ def draw(folder: Path) -> list[Path]:
             bare = rows[rows["quality"].isna()]
             name = str(dataset)
             written += [
-                save(_curves(bare[bare["size"] == own], name), folder, f"curves-{name}"),
-                save(_sizes(bare[bare["direction"] == "vertical"], name), folder, f"sizes-{name}"),
-                *transfer_jpeg.draw(arrays, name, own, folder),
+                save(_curves(bare[bare["size"] == own], name, labels), folder, f"curves-{name}"),
+                save(
+                    _sizes(bare[bare["direction"] == "vertical"], name, labels),
+                    folder,
+                    f"sizes-{name}",
+                ),
+                *transfer_jpeg.draw(arrays, name, own, folder, labels),
             ]
-        written.append(save(_change(table_of(folder, "destroyed")), folder, "change"))
+        written.append(save(_change(table_of(folder, "destroyed"), labels), folder, "change"))
         written.append(save(_survival(table_of(folder, "survival")), folder, "destroyed"))
     return written
 
 
-def _curves(table: pd.DataFrame, dataset: str) -> Figure:
-    """A column a network, a row a measure; one line a direction, a band over training seeds."""
+def _curves(table: pd.DataFrame, dataset: str, labels: Labels) -> Figure:
+    """Draw a column per network and a row per measure: a line per direction, bands over seeds."""
     networks = list(table["network"].unique())
     width = max(3.6 * len(networks), 6.6)
     figure = Figure(figsize=(min(width, WIDEST), 5.4), layout="constrained")
@@ -53,11 +58,11 @@ def _curves(table: pd.DataFrame, dataset: str) -> Figure:
         axes[0, column].axhline(
             rows["response_grey"].mean(), color="#777777", ls=":", lw=1.2, label="uniform grey"
         )
-        axes[0, column].set_title(network_name(network))
+        axes[0, column].set_title(labels.network(network))
         axes[1, column].set_xlabel(PIXEL_FREQUENCY)
     handles, names = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=4)
-    figure.suptitle(f"{data_name(dataset)}: first layer's response to gratings{_seeds(table)}")
+    figure.suptitle(f"{labels.dataset(dataset)}: first layer's response to gratings{_seeds(table)}")
     return figure
 
 
@@ -66,14 +71,14 @@ def _seeds(table: pd.DataFrame) -> str:
     return f" (mean and range of {seeds} training seeds)" if seeds > 1 else ""
 
 
-def _sizes(table: pd.DataFrame, dataset: str) -> Figure:
-    """Gain against frequency, one line an image size: they lie on each other."""
+def _sizes(table: pd.DataFrame, dataset: str, labels: Labels) -> Figure:
+    """Draw gain against frequency, one line per image size: the lines coincide."""
     networks = list(table["network"].unique())
     figure, axes = flat_grid(len(networks), width=3.6, height=2.9, legend=0.25)
     for ax, network in zip(axes, networks, strict=True):
         rows = table[(table["network"] == network) & (table["training_seed"] == 0)]
         for n, ((size, line), colour) in enumerate(zip(rows.groupby("size"), WONG, strict=False)):
-            # a mark at every third frequency, apart by size: the lines lie on each other
+            # a mark at every third frequency, shifted by size: the lines coincide
             ax.plot(
                 line["frequency"],
                 line["gain"],
@@ -84,16 +89,18 @@ def _sizes(table: pd.DataFrame, dataset: str) -> Figure:
                 markersize=4,
                 markevery=(n % 3, 3),
             )
-        ax.set(title=network_name(network), ylim=(0, 1.06 * ax.dataLim.y1))
+        ax.set(title=labels.network(network), ylim=(0, 1.06 * ax.dataLim.y1))
     outer_labels(axes, PIXEL_FREQUENCY, "gain (less the answer to grey)")
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
-    figure.suptitle(f"{data_name(dataset)}: image size and transfer function, vertical gratings")
+    figure.suptitle(
+        f"{labels.dataset(dataset)}: image size and transfer function, vertical gratings"
+    )
     return figure
 
 
-def _change(table: pd.DataFrame) -> Figure:
-    """Mean change over the frequencies against quality, one panel a network, own size."""
+def _change(table: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw the mean change over frequencies against quality, a panel per network, own size."""
     full = table.groupby(["dataset", "size"])["quality"].transform("nunique")
     most = full.groupby(table["dataset"]).transform("max")
     rows = table[(full == most) & (table["direction"] == "vertical")]
@@ -105,7 +112,7 @@ def _change(table: pd.DataFrame) -> Figure:
             percent = part.assign(percent=100 * part[f"change_{measure}"])
             band(ax, percent, "quality", "percent", colour, label)
         size = part["size"].iloc[0]
-        ax.set(title=f"{place(str(dataset), str(network))}, {size} pixels", ylim=(0, top))
+        ax.set(title=f"{labels.place(str(dataset), str(network))}, {size} pixels", ylim=(0, top))
         few_ticks(ax)
     outer_labels(axes, "JPEG quality", "mean change over frequencies (%)")
     handles, names = axes[0].get_legend_handles_labels()
@@ -115,7 +122,7 @@ def _change(table: pd.DataFrame) -> Figure:
 
 
 def _survival(table: pd.DataFrame) -> Figure:
-    """Share of destroyed gratings by contrast and quality, one panel a size."""
+    """Draw the share of destroyed gratings by contrast and quality, one panel per size."""
     sizes = list(table["size"].unique())
     figure, axes = flat_grid(len(sizes), width=3.3, height=2.3, sharey=True)
     shown: Any = None

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.plots.studies.animation import save_film
+from reports.plots.studies.animation import save_animation
 from reports.plots.studies.drawing import Array, save
-from reports.style.labels import data_name, network_name
+from reports.style.labels import Labels
 from reports.style.style import WIDEST, WONG
 
 DIRECTIONS = ("vertical", "horizontal", "diagonal")
@@ -20,31 +20,40 @@ MEASURES = {"response": "response: norm of the output", "response_ac": "less the
 PIXEL_FREQUENCY = "frequency (cycles per pixel)"
 
 
-def draw(arrays: Mapping[str, Array], dataset: str, own: int, folder: Path) -> list[Path]:
-    """Heat maps by direction and by image size, and the animation; own: the data's own size."""
+def draw(
+    arrays: Mapping[str, Array], dataset: str, own: int, folder: Path, labels: Labels
+) -> list[Path]:
+    """Draw heat maps by direction and by image size, and the animation.
+
+    own: the size of the data set's images.
+    """
     keys = [name.split("/") for name in arrays if name.startswith(f"{dataset}/")]
     networks = list(dict.fromkeys(key[-4] for key in keys))
     sizes = sorted({int(key[-3]) for key in keys})
-    # the data's own, a middle one and the largest: all would be too many to read
+    # the data's own, a middle one and the largest: all sizes would be too many
     few = list(dict.fromkeys([own, sizes[len(sizes) // 2], sizes[-1]]))
-    by_direction = _heat(arrays, dataset, networks, [(own, d) for d in DIRECTIONS])
-    by_size = _heat(arrays, dataset, networks, [(size, "vertical") for size in few])
+    by_direction = _heat(arrays, dataset, networks, [(own, d) for d in DIRECTIONS], labels)
+    by_size = _heat(arrays, dataset, networks, [(size, "vertical") for size in few], labels)
     return [
         save(by_direction, folder, f"jpeg-{dataset}"),
         save(by_size, folder, f"jpeg-sizes-{dataset}"),
-        save_film(_frames(arrays, dataset, networks, own), folder, f"jpeg-{dataset}"),
+        save_animation(_frames(arrays, dataset, networks, own, labels), folder, f"jpeg-{dataset}"),
     ]
 
 
 def _heat(
-    arrays: Mapping[str, Array], dataset: str, networks: list[str], columns: list[tuple[int, str]]
+    arrays: Mapping[str, Array],
+    dataset: str,
+    networks: list[str],
+    columns: list[tuple[int, str]],
+    labels: Labels,
 ) -> Figure:
-    """Change of the response less grey against no JPEG: rows are networks, columns gratings."""
+    """Draw the change of the response less grey by JPEG: rows are networks, columns gratings."""
     figure = Figure(figsize=(WIDEST, 2.9 * len(networks) + 0.5), layout="constrained")
     axes = figure.subplots(len(networks), len(columns), squeeze=False)
     stems = [[f"{dataset}/{n}/{size}/{direction}" for size, direction in columns] for n in networks]
     changes = {stem: _change(arrays[f"{stem}/response_ac"]) for line in stems for stem in line}
-    # a few frequencies at the end of the band change most: the scale is for the others
+    # a few frequencies at the end of the band change most; the scale fits the others
     every = np.concatenate([np.abs(change).ravel() for change in changes.values()])
     limit = float(np.quantile(every, 0.99)) or 1.0
     shown: Any = None
@@ -68,26 +77,28 @@ def _heat(
             ax.set_xticks(ticks, [f"{steps[t] / size:.2f}" for t in ticks])
             ticks = np.unique(np.linspace(0, len(quality) - 1, 9).round().astype(int))
             ax.set_yticks(ticks, [str(quality[t]) for t in ticks])
-            ax.set_title(f"{network_name(network)}, {size} pixels, {direction}")
+            ax.set_title(f"{labels.network(network)}, {size} pixels, {direction}")
             ax.set_ylabel("JPEG quality" if column == 0 else "")
             ax.set_xlabel(PIXEL_FREQUENCY if row == len(networks) - 1 else "")
     figure.colorbar(
         shown, ax=axes, label="change of the response less grey (%)", fraction=0.04, extend="both"
     )
-    figure.suptitle(f"{data_name(dataset)}: what JPEG ahead changes in the first layer's response")
+    figure.suptitle(
+        f"{labels.dataset(dataset)}: what JPEG ahead changes in the first layer's response"
+    )
     return figure
 
 
 def _change(response: Array) -> Array:
-    """Percent against no JPEG, the first row; frequency 0 left out."""
+    """Return the change in per cent against no JPEG, the first row, without frequency 0."""
     changed: Array = 100 * (response[1:, 1:] / response[0, 1:] - 1)
     return changed
 
 
 def _frames(
-    arrays: Mapping[str, Array], dataset: str, networks: list[str], own: int
+    arrays: Mapping[str, Array], dataset: str, networks: list[str], own: int, labels: Labels
 ) -> Iterator[Figure]:
-    """One figure a quality, from none and the best down: responses, and their change below."""
+    """Yield one figure per quality, from none and the best down: responses and their change."""
     stems = [f"{dataset}/{network}/{own}/vertical" for network in networks]
     qualities = arrays[f"{stems[0]}/quality"]
     tops = [1.08 * float(arrays[f"{stem}/response"].max()) for stem in stems]
@@ -106,13 +117,13 @@ def _frames(
                 above.plot(x, lines[index], color=colour, lw=1.6, label=label)
                 now = np.zeros(len(x) - 1) if index == 0 else _change(lines)[index - 1]
                 below.plot(x[1:], now, color=colour, lw=1.6)
-            above.set(title=network_name(network), ylim=(0, tops[column]))
+            above.set(title=labels.network(network), ylim=(0, tops[column]))
             below.set(xlabel=PIXEL_FREQUENCY, ylim=(-limit, limit), xlim=above.get_xlim())
         axes[0, 0].plot([], [], color="#777777", lw=1.2, ls=":", label="without JPEG")
         lines, names = axes[0, 0].get_legend_handles_labels()
         figure.legend(lines, names, loc="outside lower center", ncols=3)
         axes[0, 0].set_ylabel("response")
         axes[1, 0].set_ylabel("change (%)")
-        told = f"JPEG quality {qualities[index]:3d}" if qualities[index] else "no JPEG"
-        figure.suptitle(f"{data_name(dataset)}, vertical gratings of {own} pixels: {told}")
+        which = f"JPEG quality {qualities[index]:3d}" if qualities[index] else "no JPEG"
+        figure.suptitle(f"{labels.dataset(dataset)}, vertical gratings of {own} pixels: {which}")
         yield figure

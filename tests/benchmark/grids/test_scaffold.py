@@ -11,7 +11,7 @@ import yaml
 from benchmark.grids.model import SHIPPED, load_grid
 from benchmark.grids.scaffold import SCHEMA_FILE, grid_text, schema_text
 from estimators.spec import Spec
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 
 @pytest.mark.slow

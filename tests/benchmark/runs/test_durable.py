@@ -22,7 +22,7 @@ from estimators.errors import InputError
 from estimators.spec import Spec
 from estimators.training.checkpoints import load_checkpoint, save_checkpoint, shipped_file
 from reports.errors import TableError
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 ROOT = Path(__file__).parents[3]
 GRID = """

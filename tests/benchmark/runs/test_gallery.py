@@ -19,7 +19,7 @@ from benchmark.runs.network_outputs import output_facts
 from benchmark.runs.run import run
 from estimators.data.images import Images
 from reports.page.parts import gallery
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 GRID = {
     "name": "shown",

@@ -19,7 +19,8 @@ from benchmark.grids.model import Grid
 from benchmark.grids.overrides import narrowed
 from benchmark.runs.run import run
 from estimators.errors import InputError
-from reports.results.columns import COLUMNS, read_results
+from reports.results.columns import COLUMNS
+from reports.results.read_write import read_results
 
 DEFENCES = ["none", "quantize", {"name": "jpeg", "quality": [50, 10]}]
 SMALL = {

@@ -26,7 +26,7 @@ from estimators.networks.weight_files import weights_hash
 from estimators.spec import Spec, parse_spec
 from estimators.training.checkpoints import load_checkpoint, save_checkpoint, shipped_file
 from estimators.training.train_or_load import train_or_load, trained_network
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 NETWORKS = """

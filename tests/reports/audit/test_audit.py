@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import MadeUp
+from made_up import THREATS, MadeUp
 
 from reports.audit.audit import CHECKS, audit, read_audit, short, write_audit
 from reports.audit.finding import COLUMNS, STATUSES
@@ -50,7 +50,7 @@ def test_a_sound_run_passes_every_check(clean: tuple[Path, pd.DataFrame]) -> Non
     assert list(found.columns) == list(COLUMNS)
     assert bad(found) == set()
     # each check has at least one ok, so that none of them is idle here
-    # (white-box needs attackers that this run lacks: tests/test_attackers.py)
+    # (white-box needs attackers that this run lacks: see test_order.py)
     assert set(found.loc[found["status"] == "ok", "check"]) == set(CHECKS) - {"white-box"}
     assert set(found["status"]) <= set(STATUSES)
     assert (found.loc[found["status"] == "ok", "advice"] == "").all()
@@ -165,7 +165,7 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
     "one step stuck": (stuck("fgsm", 0.3), "large-eps", "warn", "30.0 % of 400 images (eps 0.6"),
     "iteration stuck": (stuck("pgd", 0.1), "large-eps", "fail", "Above 0 in 1 of 3 curves"),
     "no bound and stuck": (stuck("cw", 0.1), "large-eps", "fail", "no bound, JPEG 50"),
-    "pgd weaker than fgsm": (pgd_weak, "iterative", "fail", "fgsm to pgd at eps 0.1, quantize"),
+    "pgd weaker than fgsm": (pgd_weak, "iterative", "fail", "fgsm to pgd at eps 0.1, 8 bits only"),
     "carlini beaten": (carlini_wide, "iterative", "fail", "fgm at eps 2 turns"),
     "adaptive weaker": (adaptive_weak, "adaptive", "fail", "oblivious to adaptive at eps 0.1"),
     "noise stronger": (noise_strong, "control", "fail", "noise (eps 0.1) to"),
@@ -205,12 +205,12 @@ def test_an_oblivious_iteration_may_survive_jpeg_less_well(tmp_path: Path) -> No
     assert "iterative" not in {check for check, _ in bad(found)}
 
 
-def test_defences_that_no_one_knew_are_marked(tmp_path: Path) -> None:
+def test_defences_that_no_attacker_saw_are_marked(tmp_path: Path) -> None:
     found = run(MadeUp(threats=["oblivious"]), tmp_path / "blind")
     assert bad(found) == {("judged", "warn")}
     rows = found[found["check"] == "judged"]
     assert set(rows["defence"]) == {"quantize", "jpeg"}
-    assert rows["detail"].str.contains("oblivious attacker alone").all()
+    assert rows["detail"].str.contains("oblivious attackers only").all()
     # noise is no attacker, and one step is a weak one
     made = MadeUp(attacks={"fgsm": (0, 0.1, 0.6), "noise": (0, 0.1, 0.6)})
     found = run(made, tmp_path / "weak")
@@ -223,7 +223,7 @@ def test_defences_that_no_one_knew_are_marked(tmp_path: Path) -> None:
 
 def test_what_the_grid_lacks_is_not_tested(tmp_path: Path) -> None:
     made = MadeUp(attacks={"pgd": (0.05, 0.1)}, threats=["adaptive"])
-    made.manifest = {}
+    made.manifest = {"threats": THREATS}
     found = run(made, tmp_path)
     status = found.groupby("check")["status"].agg(set)
     for check in ("eps-zero", "logits", "large-eps", "iterative", "adaptive", "control"):
@@ -350,7 +350,7 @@ def test_worst_case_by_hand(tmp_path: Path) -> None:
     assert place.loc[("oblivious", "none", 0.2), "attacks"] == "fgsm + pgd + noise"
     assert place.loc[("oblivious", "none", 0.2), "strongest"] == "fgsm"
     assert list(place.loc[("oblivious", "jpeg")]["correct"]) == [3, 3, 3]
-    # the attacker who knows may do either
+    # the aware attacker may do either
     assert list(place.loc[("adaptive", "jpeg")]["correct"]) == [3, 1, 0]
     assert list(place.loc[("any", "jpeg")]["correct"]) == [3, 1, 0]
     assert place.loc[("oblivious", "jpeg", 0.1), "gain"] == pytest.approx(0.5)

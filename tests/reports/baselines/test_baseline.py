@@ -10,7 +10,7 @@ import pytest
 from benchmark.grids.model import load_grid
 from estimators.spec import Spec
 from estimators.training.checkpoints import load_checkpoint, shipped_file
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 BASELINES = Path(__file__).parents[3] / "reports" / "baselines"
 

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from write_claims import with_rules
 
-from reports.claims.evaluate import CLAIMS, evaluate, write_claims
+from reports.claims.evaluate import CLAIMS, WHOLE, evaluate, write_claims
 from reports.claims.intervals import between_samples, mean_over_images, over_seeds
 from reports.claims.rule import Effect, Part, Rule, combined
 from reports.claims.sources import Curves, Missing, Sources
-from reports.page.claims import WHOLE
+from reports.style.labels import Labels
 
 ROOT = Path(__file__).parents[3]
 N = 200
@@ -257,7 +257,10 @@ def made(number: str, part: Part, side: int) -> Made:
 @pytest.mark.parametrize(
     ("claim", "part"),
     PARTS,
-    ids=[f"{c.number}-{p.attacker}-{p.name}-{p.subject}".replace(" ", "_") for c, p in PARTS],
+    ids=[
+        f"{c.number}-{p.attacker}-{p.name}-{p.subject(Labels())}".replace(" ", "_")
+        for c, p in PARTS
+    ],
 )
 def test_every_part_can_end_in_every_verdict(claim: Any, part: Part, verdict: str) -> None:
     effect = part.measure(made(claim.number, part, SIDES[verdict]))

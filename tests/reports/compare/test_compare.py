@@ -25,7 +25,8 @@ from reports.compare.pairing import NO_ATTACK, NotComparableError
 from reports.compare.plot import write_plot
 from reports.compare.render import as_table, to_csv, to_html, to_json, to_markdown
 from reports.errors import TableError
-from reports.results.columns import frame, write_results
+from reports.results.columns import frame
+from reports.results.read_write import write_results
 from reports.statistics.tests import adjust, fisher, mcnemar
 
 Right = npt.NDArray[np.bool_]
@@ -403,7 +404,7 @@ def test_a_row_that_is_not_ok_counts_as_missing_and_says_why(write: Write) -> No
     missing = [row for row in rows(found) if row["verdict"] == "only in A"]
     assert [(row["eps"], row["remark"]) for row in missing] == [(0.1, "failed: out of memory")]
     assert np.isnan(missing[0]["accuracy_b"]) and missing[0]["accuracy_a"] == 0.5
-    assert "ok on neither side: 1." in " ".join(found.notes)
+    assert "neither side is ok: 1." in " ".join(found.notes)
     (line,) = failures(found)
     assert line.startswith(f"missing in {b}") and line.endswith("(failed: out of memory)")
 
@@ -439,7 +440,7 @@ def test_what_is_not_comparable_is_refused_unless_forced(
         0.0: "",
         0.1: f"{column} differs",
     }
-    assert "Not comparable, and forced: 1" in " ".join(found.notes)
+    assert "Not comparable, but forced: 1" in " ".join(found.notes)
     assert "warning" in to_markdown(found) and f"{column} differs" in to_csv(found)
 
 
@@ -504,7 +505,7 @@ def breakages() -> dict[str, Callable[[Path], object]]:
         "id holds other": edit(lambda t: t.assign(id=t["id"].astype(str)), images),
         "label holds other": edit(lambda t: t.assign(label=None), images),
         "twice": edit(lambda t: pd.concat([t, t.tail(1)]), images),
-        "not of one run": edit(lambda t: t.assign(adversarial=t["label"]), images),
+        "of different runs": edit(lambda t: t.assign(adversarial=t["label"]), images),
     }
 
 
@@ -533,7 +534,7 @@ def test_a_base_without_a_finished_cell_is_refused(write: Write) -> None:
 )
 def test_bad_options_are_refused(write: Write, options: dict[str, Any]) -> None:
     run = write("a", grid(1, lambda _: first(9, 3)))
-    with pytest.raises(TableError, match="wanted"):
+    with pytest.raises(TableError, match="expected"):
         compare(run, run, **options)
     with pytest.raises(TableError, match="two or more"):
         compare(run)
@@ -621,7 +622,7 @@ def test_markdown_is_a_table_in_which_names_are_only_text(mixed: Comparison) -> 
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
     assert "<script>" not in text.replace("\\<", "")
     assert "Benjamini" in text and "same: no difference shown" in text
-    assert "3 more cells are left out" in to_markdown(mixed, limit=2)
+    assert "3 more cells are omitted" in to_markdown(mixed, limit=2)
 
 
 class Page(HTMLParser):
@@ -663,7 +664,7 @@ def test_the_terminal_table_shows_names_as_they_are(mixed: Comparison) -> None:
     assert "".join(HOSTILE["attack"].split()) in shown
     assert "1worse,1onlyinA,1same,1better,1onlyinB" in shown
     console.print(as_table(mixed, limit=1))
-    assert "4morecellsareleftouthere" in "".join(printed.getvalue().split())
+    assert "4morecellsareomittedhere" in "".join(printed.getvalue().split())
 
 
 def test_letters_stand_for_more_than_two_runs(write: Write) -> None:
@@ -696,7 +697,7 @@ def test_a_plot_that_cannot_be_is_one_line(mixed: Comparison, write: Write, tmp_
 
 def test_starting_a_comparison_loads_nothing_heavy() -> None:
     code = (
-        "import sys, reports.compare, reports.compare_render, reports.compare_plot;"
+        "import sys, reports.compare.compare, reports.compare.render, reports.compare.plot;"
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
     )
     root = Path(__file__).parents[3]

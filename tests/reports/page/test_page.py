@@ -21,12 +21,14 @@ from PIL import Image
 
 from reports.audit.audit import write_audit
 from reports.errors import TableError
-from reports.page import images as pictures
+from reports.page import images
 from reports.page.claims import claims
 from reports.page.headline import cards, overall
 from reports.page.page import TEMPLATES, render, write_page
 from reports.page.parts import gallery, studies
-from reports.results.columns import COLUMNS, frame, read_results, write_results
+from reports.results.columns import COLUMNS, frame
+from reports.results.read_write import read_results, write_results
+from reports.style.labels import read_labels
 from reports.worst_case.strongest import read_worst_case
 
 VOID = {"meta", "link", "img", "br", "input", "rect", "line"}
@@ -232,16 +234,16 @@ def test_words(text: str) -> None:
         "CNN on MNIST",
         "1 skipped: no cifar10.npz",
         "An attacker who may change each pixel by up to 0.1 of its range leaves",
-        "as long as the attacker does not know of it",
-        "An attacker who knows of it leaves",
-        "no gain beyond chance is left",
+        "as long as the attacker is unaware of it",
+        "An aware attacker leaves",
+        "no gain beyond chance remains",
         "Over these 6 cases",
-        "Some fail",
+        "Some checks fail",
         "2 images outside in 1 cell",
-        "What may be concluded.",
+        "What follows from it.",
         "FGSM on digits",
         "own figure",
-        "attacked without knowledge of the defence, and rescued by it",
+        "attacked without sight of the defence, and rescued by it",
         "Behind JPEG 50",
         "supported",
         "noises mnist lenet",
@@ -266,7 +268,7 @@ def test_a_study_is_one_part_of_the_page(rich: Path) -> None:
     first, second = studies(rich, 10**6)
     assert (first["name"], second["name"]) == ("alone", "fourier")
     assert [table["file"] for table in second["tables"]] == ["energy.csv", "shares.csv"]
-    assert [figure["told"] for figure in second["figures"]] == ["noises mnist lenet"]
+    assert [figure["caption"] for figure in second["figures"]] == ["noises mnist lenet"]
     assert second["tables"][1]["left_out"] == 18
     assert [figure["picture"].uri for figure in studies(rich, 0)[1]["figures"]] == [""]
 
@@ -333,7 +335,7 @@ def test_a_run_without_numbers_says_so(tmp_path: Path) -> None:
     [
         ("results.csv", "a,b\n1,2\n", "lacks the columns"),
         ("manifest.json", "{", "manifest .* cannot be read"),
-        ("manifest.json", "[]", "a JSON object wanted"),
+        ("manifest.json", "[]", "expected a JSON object, got list"),
         ("audit.csv", "a\n1\n", "audit .* lacks the columns"),
         ("worst_case.csv", "a\n1\n", "worst case .* lacks the columns"),
         ("gallery/gallery.json", "{", "gallery .* cannot be read"),
@@ -406,42 +408,43 @@ def test_pictures_are_pressed_until_they_fit(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     for path in paths:
         plot(path, noise=True)
-    exact = pictures.embed(paths, 10_000_000)
+    exact = images.embed(paths, 10_000_000)
     with Image.open(io.BytesIO(base64.b64decode(exact[0].uri.partition(",")[2]))) as shown:
         assert np.array_equal(np.asarray(shown.convert("RGB")), np.asarray(Image.open(paths[0])))
     whole = sum(len(p.uri) for p in exact)
-    small = pictures.embed(paths, whole // 2)
+    small = images.embed(paths, whole // 2)
     assert 0 < sum(len(p.uri) for p in small) <= whole // 2
     assert all(p.uri and (p.width, p.height) == (400, 300) for p in small)
-    assert [bool(p.uri) for p in pictures.embed(paths, len(small[0].uri) // 2)] == [False] * 3
+    assert [bool(p.uri) for p in images.embed(paths, len(small[0].uri) // 2)] == [False] * 3
     (tmp_path / "0.png").write_text("no picture")
-    assert [bool(p.uri) for p in pictures.embed(paths, 10_000_000)] == [False, True, True]
-    assert pictures.as_is(tmp_path / "0.png").uri == ""
+    assert [bool(p.uri) for p in images.embed(paths, 10_000_000)] == [False, True, True]
+    assert images.as_is(tmp_path / "0.png").uri == ""
 
 
 def test_cards_say_what_the_numbers_say(rich: Path) -> None:
     worst = read_worst_case(rich)
     assert worst is not None
     table = read_results(rich)
-    found = cards(worst, table)
+    labels = read_labels(rich)
+    found = cards(worst, table, labels)
     assert len(found) == 6
     first = found[0]
     assert (first.dataset, first.network, first.norm) == ("digits", "lenet", "inf")
     assert first.budget == "L∞ eps 0.1"
-    assert [bar.tone for bar in first.bars] == ["clean", "attacked", "clean", "saved", "knows"]
-    # JPEG is made to save everything from who does not know, and nothing from who does
+    assert [bar.tone for bar in first.bars] == ["clean", "attacked", "clean", "saved", "aware"]
+    # JPEG is made to save everything from the unaware attacker, and nothing from the aware one
     assert first.bars[3].share > 0.9
     assert first.bars[4].share == first.bars[1].share
     assert first.gain is not None and first.gain > 0.5 and first.left == 0
     assert overall(found[:1]) == ""
-    assert overall(found).endswith("between 0 and 0 points against one who does.")
-    told = found[1].sentences[-1]
-    assert told.startswith("cw looks for the smallest change that works (median 1.2 in L2)")
-    assert "JPEG 50 undoes it for" in told and told.endswith("and for 0.0 % if it knows.")
+    assert overall(found).endswith("by 0 to 0 points against an aware one.")
+    search = found[1].sentences[-1]
+    assert search.startswith("cw searches for the smallest change that works (median 1.2 in L2)")
+    assert "JPEG 50 keeps" in search and search.endswith("and 0.0 % under an aware one.")
     few = worst["threat"] == "oblivious"
-    blind = cards(worst[few], table[table["threat"] == "oblivious"])
-    assert blind[0].sentences[-1].endswith("so this is an upper bound.")
-    assert "no attacker who knows of it was tried" in overall(blind)
+    unaware = cards(worst[few], table[table["threat"] == "oblivious"], labels)
+    assert unaware[0].sentences[-1].endswith("so this is an upper bound.")
+    assert "no aware attacker was tried" in overall(unaware)
     assert cards(worst.iloc[:0], table) == []
 
 
@@ -469,7 +472,7 @@ def test_contrast(scheme: int) -> None:
         for ground in ("ground", "raised"):
             assert ratio(text_colour, ground) >= 4.5, (text_colour, ground)
     assert ratio("text", "track") >= 4.5
-    for bar in ("attacked", "saved", "knows"):
+    for bar in ("attacked", "saved", "aware"):
         assert ratio(bar, "raised") >= 3, bar
 
 

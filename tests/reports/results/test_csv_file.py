@@ -9,7 +9,7 @@ import pytest
 
 from reports.errors import TableError
 from reports.results import csv_file
-from reports.results.columns import read_results
+from reports.results.read_write import read_results
 
 
 @pytest.fixture(scope="module")

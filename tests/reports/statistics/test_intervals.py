@@ -13,7 +13,6 @@ from reports.statistics.intervals import (
     difference,
     median_smallest_eps,
     paired_difference,
-    smallest_eps,
     spread,
     wilson,
 )
@@ -57,7 +56,7 @@ def test_wilson_takes_scalars_arrays_and_no_trials() -> None:
 
 @pytest.mark.parametrize(("hits", "trials", "level"), [(-1, 3, 0.9), (4, 3, 0.9), (1, 3, 1.0)])
 def test_wilson_refuses_the_impossible(hits: int, trials: int, level: float) -> None:
-    with pytest.raises(ValueError, match="must lie between"):
+    with pytest.raises(ValueError, match="hits must lie between|expected a number between"):
         wilson(hits, trials, level)
 
 
@@ -329,13 +328,3 @@ def test_median_that_is_not_reached_is_infinite() -> None:
     assert np.isnan(median_smallest_eps([], []).value)
     found = median_smallest_eps([0.1] * 10 + [0.3] * 90, [False] * 10 + [True] * 90)
     assert found == (np.inf,) * 3
-
-
-def test_smallest_eps_of_each_image() -> None:
-    # wrong from the start; turned at 0.1; turned at 0.2 though right again at 0.3; never
-    correct = [[0, 1, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 1, 1]]
-    value, censored = smallest_eps([0.0, 0.1, 0.2, 0.3], correct)
-    assert value.tolist() == [0.0, 0.2, 0.2, 0.3]
-    assert censored.tolist() == [False, False, False, True]
-    mixed, _ = smallest_eps([0.2, 0.0, 0.3, 0.1], np.array(correct)[[2, 0, 3, 1]])
-    assert mixed.tolist() == value.tolist()

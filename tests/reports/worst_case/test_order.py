@@ -14,10 +14,11 @@ from reports.page.headline import cards
 from reports.page.page import render
 from reports.plots.plots import draw_all
 from reports.plots.threats import transfer_matrix
-from reports.results.operating_point import headline
-from reports.worst_case.evidence import gather, read_evidence
-from reports.worst_case.order import in_order, knows, strongest
-from reports.worst_case.strongest import ANY, worst_case
+from reports.results.operating_point import operating_points
+from reports.results.threats import Threats
+from reports.style.labels import Labels, read_labels
+from reports.worst_case.evidence import read_evidence
+from reports.worst_case.strongest import ANY, strongest_attackers, worst_case
 
 JPEG = (("none", None), ("jpeg", 50))
 ADAPTIVE = ("oblivious", "adaptive", "adaptive-diff")
@@ -57,29 +58,29 @@ def test_worst_case_over_adaptive_variants_image_by_image(tmp_path: Path) -> Non
     assert at.loc[ANY, "correct"] == 400 - len(set.union(*wrong))
     assert (at.loc[ANY, "strongest"], at.loc[ANY, "strongest_threat"]) == ("pgd", "adaptive-diff")
     assert at.loc["oblivious", "strongest_threat"] == "oblivious"
-    found = strongest(table, {("digits", "lenet", "inf"): 0.1})
-    told = found.set_index("defence")["attacker"]
-    assert told["jpeg 50"] == "adaptive-diff: pgd"
-    assert len(found) == 2
+    rows = strongest_attackers(table, {("digits", "lenet", "inf"): 0.1}, run.labels)
+    attackers = {row["defence"]: row["attacker"] for row in rows}
+    assert attackers["jpeg 50"] == "adaptive-diff: pgd"
+    assert len(rows) == 2
     write_audit(tmp_path)
     assert "adaptive-diff: pgd" in render(tmp_path)
 
 
 def test_a_stronger_threat_that_does_worse_is_a_finding() -> None:
     run = made()
-    assert "fail" not in set(audit(gather(run.table))["status"])
+    assert "fail" not in set(audit(run.evidence)["status"])
     turned(run, 0.6, threat="adaptive", defence="jpeg")
-    found = audit(gather(run.table)).query("check == 'adaptive' and status == 'fail'")
+    found = audit(run.evidence).query("check == 'adaptive' and status == 'fail'")
     assert list(found["threat"]) == ["adaptive-diff"]
     assert "adaptive to adaptive-diff" in found["detail"].iloc[0]
 
 
 def test_questions_that_beat_gradients_are_a_finding(square) -> None:
     run = made(attacks={"pgd": (0.1, 0.2), "square": (0.1, 0.2)})
-    table = audit(gather(run.table)).query("check == 'white-box'")
+    table = audit(run.evidence).query("check == 'white-box'")
     assert set(table["status"]) == {"ok"}
     turned(run, 0.95, attack="square", threat="adaptive")
-    table = audit(gather(run.table)).query("check == 'white-box' and status == 'fail'")
+    table = audit(run.evidence).query("check == 'white-box' and status == 'fail'")
     assert "square, adaptive to pgd" in table["detail"].iloc[0]
 
 
@@ -98,8 +99,8 @@ def transfers() -> MadeUp:
 
 
 def test_transfer_matrix(tmp_path: Path) -> None:
-    table = transfers().table
-    matrix, eps = transfer_matrix(table)
+    table, labels = transfers().table, transfers().labels
+    matrix, eps = transfer_matrix(table, labels.threats)
     assert eps == 0.1
     assert list(matrix.index) == list(matrix.columns) == ["lenet", "resnet"]
     for source in matrix.index:
@@ -109,40 +110,58 @@ def test_transfer_matrix(tmp_path: Path) -> None:
             )
             assert matrix.loc[source, target] == row["accuracy"]
     assert matrix.loc["lenet", "lenet"] < matrix.loc["lenet", "resnet"]
-    assert transfer_matrix(table[table["threat"] == "oblivious"]) is None
-    names = {path.name for path in draw_all(table, tmp_path)}
+    assert transfer_matrix(table[table["threat"] == "oblivious"], labels.threats) is None
+    names = {path.name for path in draw_all(table, tmp_path, labels)}
     assert "transfer-digits-pgd.png" in names
 
 
 def test_a_network_that_falls_to_anothers_images_only_is_a_finding() -> None:
     run = transfers()
-    assert not len(audit(gather(run.table)).query("check == 'white-box' and status != 'ok'"))
+    assert not len(audit(run.evidence).query("check == 'white-box' and status != 'ok'"))
     for row in run.cells(threat="transfer[from=resnet]", network="lenet", eps=0.05):
         turned(run, 1.0, cell=row["cell"])
-    found = audit(gather(run.table)).query("check == 'white-box' and status == 'fail'")
+    found = audit(run.evidence).query("check == 'white-box' and status == 'fail'")
     assert set(found["network"]) == {"lenet"}
 
 
 def test_transfer_is_no_knowledge(tmp_path: Path) -> None:
-    assert not knows("transfer[from=resnet]", "none")
-    assert knows("oblivious", "none") and not knows("oblivious", "jpeg")
-    assert in_order(["transfer[from=a]", "adaptive-diff", "oblivious"]) == [
+    run = transfers()
+    threats = run.labels.threats
+    assert not threats.attacks_scored("transfer[from=resnet]", "none")
+    assert threats.attacks_scored("oblivious", "none")
+    assert not threats.attacks_scored("oblivious", "jpeg")
+    assert threats.attacks_scored("adaptive", "jpeg")
+    assert threats.in_order(["transfer[from=a]", "adaptive-diff", "oblivious"]) == [
         "oblivious",
         "adaptive-diff",
     ]
-    assert in_order(["transfer[from=a]"]) == ["transfer[from=a]"]
-    table = transfers().table
+    assert threats.in_order(["transfer[from=a]"]) == ["transfer[from=a]"]
+    table = run.table
     first = table["threat"].str.startswith("transfer")
     mixed = pd.concat([table[first], table[~first]])
-    assert set(headline(mixed)["adaptive"]) == {""}
-    worst = worst_case(read_evidence(transfers().write(tmp_path)))
-    assert all(card.left is None for card in cards(worst, table))
+    assert set(operating_points(mixed, threats)["adaptive"]) == {""}
+    worst = worst_case(read_evidence(run.write(tmp_path)))
+    assert all(card.left is None for card in cards(worst, table, run.labels))
+
+
+def test_a_lone_table_says_nothing_of_its_threats(tmp_path: Path) -> None:
+    lone = Threats()
+    assert lone.in_order(["b", "a", "b", "transfer[from=c]"]) == ["b", "a", "transfer[from=c]"]
+    assert not lone.sees_defence("adaptive") and not lone.crafted_elsewhere("transfer")
+    shown = operating_points(made().table)
+    assert set(shown["adaptive"]) == {""} and (shown["oblivious"] != "").all()
+    assert Labels().place("mnist", "lenet") == "lenet, mnist"
+    assert Labels().defence("jpeg[subsampling=0]", 50) == "jpeg[subsampling=0] 50"
+    path = made().write(tmp_path) / "manifest.json"
+    assert read_labels(tmp_path).defence("jpeg[subsampling=0]", 50) == "JPEG[subsampling=0] 50"
+    path.write_text('{"labels": [1], "threats": {"name": 1}}')
+    assert read_labels(tmp_path) == Labels()
 
 
 def test_the_summary_takes_the_strongest_adaptive_attacker() -> None:
     run = made()
     turned(run, 0.7, threat="adaptive-diff", defence="jpeg")
-    shown = headline(run.table)
+    shown = operating_points(run.table, run.labels.threats)
     eps = shown["eps"].iloc[0]
     (row,) = run.cells(threat="adaptive-diff", defence="jpeg", eps=eps)
     assert shown["adaptive"].iloc[0].startswith(f"{row['accuracy']:.3f}")
@@ -153,5 +172,5 @@ def test_networks_that_met_different_attackers_are_drawn(tmp_path: Path) -> None
         {"digits": ["lenet", "resnet"]}, {"fgsm": (0, 0.1)}, ADAPTIVE, (*JPEG, ("jpeg", 20))
     )
     few = run.table.query("network == 'lenet' or threat == 'oblivious'")
-    names = {path.name for path in draw_all(few, tmp_path)}
+    names = {path.name for path in draw_all(few, tmp_path, run.labels)}
     assert {"accuracy-digits-fgsm.png", "threats-fgsm.png"} <= names

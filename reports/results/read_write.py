@@ -1,0 +1,124 @@
+"""Reading and writing `results.csv`; a table is read only if its numbers are possible."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from reports.errors import TableError
+from reports.results.atomic import csv_text, replace_text
+from reports.results.columns import COLUMNS, RESULTS, SCHEMA, typed
+from reports.results.csv_file import read_csv, require
+from reports.results.manifest import check_sha256
+
+STATES = ("ok", "skipped", "failed")
+# ten million images are more than any data set has, and what the tests can take
+MOST_IMAGES = 10**7
+# every finished row has these; the others are empty where no image counts for them
+_ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
+_SHARES = (*_ALWAYS, "success_rate", "zero_gradient")
+_SIZES = (
+    "eps",
+    *(f"{norm}_{kind}" for norm in ("l2", "linf") for kind in ("mean", "median", "max")),
+    "gradients",
+    "forwards",
+)
+# a spreadsheet evaluates a field that begins with one of these
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_results(table: pd.DataFrame, path: Path) -> None:
+    """Write `results.csv`: the same table gives the same bytes, on every pandas.
+
+    Floats are written with the fewest digits that read back to the same number.
+    """
+    rows = table[list(COLUMNS)].itertuples(index=False, name=None)
+    replace_text(path, csv_text(COLUMNS, ([_text(v) for v in row] for row in rows)))
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read a `results.csv`, or that of a run directory.
+
+    The table of a run directory must be as the run wrote it (see `results.manifest`).
+
+    Raises TableError for a missing file, missing columns, a schema that this version cannot read,
+    and impossible numbers.
+    """
+    file = path / RESULTS if path.is_dir() else path
+    if not file.is_file():
+        raise TableError(
+            f"results {path}: no such file or run directory; name a results.csv or its folder"
+        )
+    if path.is_dir():
+        check_sha256(file)
+    table = read_csv(file, "results")
+    versions = set(table["schema"]) if "schema" in table.columns else {str(SCHEMA)}
+    if versions - {str(SCHEMA)}:
+        raise TableError(
+            f"results {file}: schema {', '.join(sorted(versions))[:80]}, this version of"
+            f" art-bench reads {SCHEMA}; use the version that wrote it, or run the grid again"
+        )
+    require(table, COLUMNS, f"results {file}", "name a results.csv")
+    try:
+        table = typed(table.astype(object).replace("", None))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise TableError(
+            f"results {file}: {str(error).splitlines()[0][:200]}; write it again"
+        ) from error
+    _check_texts(table, file)
+    _check_numbers(table, file)
+    return table
+
+
+def _text(value: object) -> str:
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _check_texts(table: pd.DataFrame, path: Path) -> None:
+    """Raise TableError for a text that a spreadsheet would evaluate: tables are exported again."""
+    for name in table.columns[table.dtypes.map(lambda kind: kind.kind == "O")]:
+        bad = table[name].str.startswith(_FORMULA)
+        if bad.any():
+            text = str(table[name][bad].iloc[0])[:20]
+            raise TableError(
+                f"results {path}: {name} begins as a formula, {text!r}"
+                f" (row {int(table.index[bad][0]) + 1}); no run writes that, remove it"
+            )
+
+
+def _check_numbers(table: pd.DataFrame, path: Path) -> None:
+    """Raise TableError for an unknown status, or an ok row with impossible numbers.
+
+    Counts must fit each other, shares lie in [0, 1] and sizes be finite.
+    """
+    for status in table["status"].unique():
+        if status not in STATES:
+            raise TableError(
+                f"results {path}: status {str(status)[:40]!r}, known: {', '.join(STATES)};"
+                " write the file again"
+            )
+    done = table[table["status"] == "ok"]
+    n, hits, clean = (done[c].astype("float64") for c in ("n", "correct", "clean_correct"))
+    faults = {
+        "correct, clean_correct and n do not fit": ~(
+            n.between(1, MOST_IMAGES) & hits.between(0, n) & clean.between(0, n)
+        )
+    }
+    for name in _SHARES:
+        may_lack = done[name].isna() & (name not in _ALWAYS)
+        faults[f"{name} is no share in [0, 1]"] = ~(may_lack | done[name].between(0, 1))
+    for name in _SIZES:
+        sound = done[name].isna() | ((done[name] >= 0) & np.isfinite(done[name]))
+        faults[f"{name} is negative or infinite"] = ~sound
+    quality = done["quality"].astype("float64")
+    faults["quality is not from 1 to 100"] = ~(quality.isna() | quality.between(1, 100))
+    for fault, bad in faults.items():
+        if bad.any():
+            row = done[bad].iloc[0]
+            where = f"row {int(done.index[bad][0]) + 1}, cell {row['cell'][:16]}"
+            raise TableError(f"results {path}: {fault} ({where}); write the file again")
