@@ -11,6 +11,7 @@ from benchmark.grids.cell import Cell, Samples
 from benchmark.threats import threat
 from estimators.defences.backward import Backward, has_surrogate
 from estimators.defences.randomised import is_random
+from estimators.defences.registry import build_defence
 from estimators.spec import Spec
 
 BARE = Spec("none")
@@ -112,7 +113,5 @@ def attacker_view(cell: Cell) -> AttackerView:
 @cache
 def _surrogate_and_draws(defence: Spec) -> tuple[bool, bool]:
     """Return whether a defence has a differentiable surrogate, and whether it is random."""
-    from estimators.defences.registry import build_defence
-
     built = build_defence(defence)
     return has_surrogate(built), is_random(built)
