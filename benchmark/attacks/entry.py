@@ -40,7 +40,7 @@ class AttackEntry(Entry):
     whole_batch: at every step the whole batch passes the defence. Other attacks let images drop
         out, and meet a randomised defence image by image, so that each image keeps its own draws.
     uses_gradient: it computes gradients.
-    ignores_model: it never asks the classifier, so it is the same under every threat.
+    ignores_model: it never queries the classifier, so it is the same under every threat.
     optional: parameters like `defaults`, but recorded only where a grid names them.
     allowed: for parameters with few possible values, these values as text.
     resolve_defaults: `package.module:function` from all parameters, eps included, to those whose
@@ -48,8 +48,8 @@ class AttackEntry(Entry):
     stock_defaults: what `engine: stock` has in the place of `defaults`; empty where these serve.
     stock_targets: ART's class takes targets, too.
     passes: from all parameters and the number of classes to the passes expected per image. Where
-        images drop out once they are adversarial, it is the mean over images. An attack that asks
-        the network image by image states more, in proportion to its time.
+        images drop out once they are adversarial, it is the mean over images. An attack that
+        queries the network image by image states more, in proportion to its time.
     """
 
     stock: str = ""
@@ -73,7 +73,7 @@ class AttackEntry(Entry):
 
     @property
     def params(self) -> dict[str, Value]:
-        """All parameters but eps, each with its value where a grid names none."""
+        """Return all parameters but eps, each with its value where a grid names none."""
         return {**self.defaults, **self.optional}
 
     def resolved(self, given: Params) -> dict[str, Any]:

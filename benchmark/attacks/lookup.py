@@ -46,9 +46,16 @@ def shares_gradient(spec: Spec) -> bool:
 
 
 def expected_passes(spec: Spec, classes: int) -> float:
-    """Return the expected cost of an attack per image, in forward passes; for the time left."""
+    """Return the expected cost of an attack per image, in forward passes; for the time left.
+
+    A gradient averaged over k draws of a defence takes k times as long; that is not included.
+    """
     entry = attack_entry(spec)
-    passes = entry.passes(entry.resolved(spec.kwargs), classes)
+    try:
+        passes = entry.passes(entry.resolved(spec.kwargs), classes)
+    except (TypeError, ValueError):
+        # bad parameters: the attack itself says so, when it is built
+        return GRADIENT
     return GRADIENT * passes.gradients + passes.forwards
 
 
@@ -76,9 +83,12 @@ def check_attack(spec: Spec) -> Spec:
     for name, values in allowed.items():
         if name in params and str(params[name]) not in values:
             raise _bad(spec, name, " or ".join(values), params[name])
-    queries = params.get("queries", 1)
-    if isinstance(queries, bool) or not isinstance(queries, int) or queries < 1:
-        raise _bad(spec, "queries", "an integer from 1 up", queries)
+    for name, least in (("queries", 1), ("max_iter", 0)):
+        count = params.get(name, least)
+        if count is None and entry.params[name] is None:
+            continue
+        if isinstance(count, bool) or not isinstance(count, int) or count < least:
+            raise _bad(spec, name, f"an integer from {least} up", count)
     _check_targets(spec, entry)
     return Spec.of(spec.name, params)
 

@@ -155,7 +155,7 @@ def step_size(params: Params) -> dict[str, Any]:
     """Return the step: 2.5 eps / iterations where none is given (Madry et al. 2018)."""
     step = params["eps_step"]
     if step is None:
-        step = min(2.5 * params["eps"] / params["max_iter"], params["eps"])
+        step = min(2.5 * params["eps"] / max(1, params["max_iter"]), params["eps"])
     return {"eps_step": step}
 
 

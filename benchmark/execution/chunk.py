@@ -88,9 +88,8 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
     cache.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
     attacker = cache.attacker(task.dataset, task.view)
     x = torch.from_numpy(images.x).to(attacker.torch_device)
-    scorers = {
-        scorer_key(cell): cache.classifier(task.dataset, *scorer_key(cell)) for cell in task.cells
-    }
+    keys = map(scorer_key, task.cells)
+    scorers = {key: cache.classifier(task.dataset, *key) for key in keys}
     for classifier in scorers.values():
         classifier.bind(images.ids, task.seed)
     clean = _predictions(scorers, x)
@@ -110,7 +109,7 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
                 reached = torch.from_numpy(target == images.y).to(x.device)
                 x_adv = torch.where(each(reached), x, x_adv)
             cells = by_attack[attack]
-            needed = {scorer_key(cell): scorers[scorer_key(cell)] for cell in cells}
+            needed = {key: scorers[key] for key in map(scorer_key, cells)}
             adversarial = _predictions(needed, x_adv)
             l2, linf, over = _measured(x, x_adv, attack)
             # the arrays are shared by the cells: only predictions differ between defences

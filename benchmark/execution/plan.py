@@ -10,6 +10,7 @@ from benchmark.attacks.lookup import attack_entry, shares_gradient
 from benchmark.grids.cell import Cell, Samples
 from benchmark.threats import threat
 from estimators.defences.backward import Backward, has_surrogate
+from estimators.defences.build import build_defence
 from estimators.defences.randomised import is_random
 from estimators.spec import Spec
 
@@ -112,7 +113,5 @@ def attacker_view(cell: Cell) -> AttackerView:
 @cache
 def _surrogate_and_draws(defence: Spec) -> tuple[bool, bool]:
     """Return whether a defence has a differentiable surrogate, and whether it is random."""
-    from estimators.defences.build import build_defence
-
     built = build_defence(defence)
     return has_surrogate(built), is_random(built)

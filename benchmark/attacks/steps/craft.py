@@ -43,10 +43,8 @@ def craft(
             direction, zero_gradient = attack.direction(batch)
             passes = _passes(classifier, len(x))
             for spec in family:
-                yield (
-                    spec,
-                    Crafted(attack.step(clean, direction, _eps(spec)), zero_gradient, passes),
-                )
+                images = attack.step(clean, direction, _eps(spec))
+                yield spec, Crafted(images, zero_gradient, passes)
             continue
         images = clean if attack is None else _generate(attack, family[0], classifier, batch)
         passes = _passes(classifier, len(x))
@@ -73,7 +71,7 @@ def _generate(
     """Return the images of an attack with ART's interface.
 
     Behind a random defence it gets one image at a time, so that each image keeps its own draws;
-    but for attacks that pass the whole batch through the defence at every step.
+    attacks that pass the whole batch through the defence at every step get the whole batch.
     """
     n = len(batch.x)
     whole_batch = attack_entry(spec).whole_batch and spec.get("engine", "fast") == "fast"

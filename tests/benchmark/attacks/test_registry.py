@@ -56,6 +56,8 @@ def test_parameters_decide_the_cost() -> None:
     # an attack that is not ours: one gradient per iteration
     newton = Spec.of("art.attacks.evasion.NewtonFool", max_iter=7)
     assert expected_passes(newton, 10) == 3 * 7
+    # a bad value does not stop the estimate: the attack refuses it by itself
+    assert expected_passes(Spec.of("apgd", eps=0.1, max_iter="many"), 10) == 3
 
 
 def test_a_plug_in_may_be_a_row(module) -> None:

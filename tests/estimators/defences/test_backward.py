@@ -15,20 +15,16 @@ from benchmark.attacks.projected_gradient import ProjectedGradient
 from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
-from benchmark.grids.model import Grid
-from benchmark.grids.overrides import narrowed
-from benchmark.threats import THREATS, threat, threat_text
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.entry import DefenceEntry
 from estimators.defences.jpeg import JpegCompression
 from estimators.defences.registry import DEFENCES
-from estimators.errors import InputError
 from estimators.jpeg_codec.smooth import SPREAD, WIDTH, smooth_jpeg, smooth_levels, soft_round
 from estimators.jpeg_codec.tables import quantisation
 from estimators.random_streams import stream
-from estimators.spec import Spec, parse_spec
+from estimators.spec import Spec
 
 SIZES = [(1, 28, 28), (3, 32, 32), (3, 13, 21), (1, 5, 3), (3, 4, 3)]
 
@@ -309,52 +305,3 @@ def test_transfer_crafts_elsewhere(digits: Images, digits_lenet) -> None:
     moved = attack.generate(images.x, images.y)
     expected = Classifier(digits_lenet, (1, 28, 28), 10).predict(moved).argmax(1)
     assert np.array_equal(from_other.adversarial, expected)
-
-
-@pytest.mark.parametrize(
-    ("entry", "text"),
-    [
-        ("adaptive", "adaptive"),
-        ("adaptive-eot", "adaptive-eot[k=16]"),
-        ("adaptive-eot:k=4", "adaptive-eot[k=4]"),
-        ("transfer:from=lenet:extra_layers=4", "transfer[from=lenet:extra_layers=4]"),
-        (Spec.of("transfer", {"from": "resnet"}), "transfer[from=resnet]"),
-    ],
-)
-def test_threats_have_a_text(entry, text: str) -> None:
-    assert threat_text(entry) == text
-    read = threat(text)
-    assert read.entry is THREATS[text.partition("[")[0]]
-    assert (read.source is not None) == read.entry.crafted_elsewhere
-
-
-@pytest.mark.parametrize(
-    ("entry", "told"),
-    [
-        ("blind", "unknown threat"),
-        ("transfer", "which network"),
-        ("adaptive-eot:k=0", "1 to 10000"),
-        ("adaptive:k=3", "unknown parameter of the threat adaptive 'k'"),
-    ],
-)
-def test_bad_threats(entry: str, told: str) -> None:
-    with pytest.raises(InputError, match=told):
-        threat_text(entry)
-
-
-def test_threats_of_a_grid_and_of_the_command_line() -> None:
-    grid = Grid(
-        name="g",
-        attacks=[{"name": "fgsm", "eps": 0.1}],
-        threats=["adaptive-diff", {"name": "transfer", "from": ["cnn", "resnet"]}],
-    )
-    assert [cell.threat for cell in grid.cells()] == [
-        "adaptive-diff",
-        "transfer[from=cnn]",
-        "transfer[from=resnet]",
-    ]
-    asked = [parse_spec("adaptive-eot:k=2"), parse_spec("adaptive-diff")]
-    assert {cell.threat for cell in narrowed(grid, threats=asked).cells()} == {
-        "adaptive-diff",
-        "adaptive-eot[k=2]",
-    }
