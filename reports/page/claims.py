@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from reports.claims.evaluate import COLUMNS, FILE, WHOLE
 from reports.page.parts import plain_table
+from reports.results.rows import Row
 
 _HEADER = ["part", "on", "measured", "effect, 95 %", "over", "rule", "verdict"]
 
 
-def claims(directory: Path) -> dict[str, Any] | None:
+def claims(directory: Path) -> Row | None:
     """Return the table of claims, with `groups` if it has the columns of `bench paper`."""
     table = plain_table(directory / FILE)
     if table is None or not set(table["header"]) >= set(COLUMNS):
         return table if table is None else {**table, "groups": []}
     rows = [dict(zip(table["header"], row, strict=True)) for row in table["rows"]]
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    groups: dict[tuple[str, str], Row] = {}
     for row in rows:
         at = (row["claim"], row["attacker"])
         group = groups.setdefault(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
 
 from reports.plots.studies.drawing import bare, by_subject, save, table_of
 from reports.style.axes import few_ticks
@@ -158,7 +158,7 @@ def by_setting(
 
 
 def band(
-    ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, name: str | None = None
+    ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: ColorType, name: str | None = None
 ) -> None:
     """Draw the mean over seeds as a line, and the range of the seeds as a band."""
     seen = rows.groupby(x)[y].agg(["mean", "min", "max"])
@@ -169,7 +169,7 @@ def band(
     )
 
 
-def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, shift: float) -> None:
+def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: ColorType, shift: float) -> None:
     """Draw the mean over seeds as diamonds, and the range of the seeds as a bar.
 
     shift: distance along x.
@@ -191,7 +191,7 @@ def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, shift: float
     )
 
 
-def graded(values: pd.Series[Any]) -> dict[Any, Any]:
+def graded(values: pd.Series[float]) -> dict[float, ColorType]:
     """Return a colour for each value, darker for larger ones."""
     distinct = sorted(values.unique())
     # the brightest fifth of the map would be lost on white

@@ -9,7 +9,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from reports.plots.studies.drawing import Array, arrays_of, by_subject, save, show_image, table_of
+from reports.plots.studies.drawing import arrays_of, by_subject, save, show_image, table_of
+from reports.results.predictions import Array
 from reports.style.labels import file_name, read_labels
 from reports.style.style import WIDEST, styled
 
