@@ -20,31 +20,16 @@ def claims(directory: Path) -> Row | None:
     groups: dict[tuple[str, str], Row] = {}
     for row in rows:
         at = (row["claim"], row["attacker"])
-        group = groups.setdefault(
-            at,
-            {
-                "name": _name(*at),
-                "verdict": "",
-                "summary": "",
-                "text": "",
-                "parts": {"header": _HEADER, "rows": [], "left_out": 0, "file": FILE},
-            },
-        )
+        parts = {"header": _HEADER, "rows": [], "left_out": 0, "file": FILE}
+        empty = {"name": _name(*at), "verdict": "", "summary": "", "text": "", "parts": parts}
+        group = groups.setdefault(at, empty)
         if row["part"] == WHOLE:
             group.update(verdict=row["verdict"], summary=row["measured"], text=row["text"])
         else:
             effect = f"{row['effect']} [{row['low']}, {row['high']}]" if row["effect"] else ""
-            group["parts"]["rows"].append(
-                [
-                    row["part"],
-                    row["subject"],
-                    row["measured"],
-                    effect,
-                    row["units"],
-                    row["rule"],
-                    row["verdict"],
-                ]
-            )
+            first, last = ("part", "subject", "measured"), ("units", "rule", "verdict")
+            cells = [*(row[n] for n in first), effect, *(row[n] for n in last)]
+            group["parts"]["rows"].append(cells)
     return {**table, "groups": list(groups.values())}
 
 

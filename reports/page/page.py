@@ -118,13 +118,13 @@ def _audit(findings: pd.DataFrame) -> Row:
     rank = {status: place for place, status in enumerate(STATUSES)}
     checks = []
     for check, group in findings.groupby("check", sort=False):
-        title, rule = CHECKS.get(str(check), (str(check), ""))
+        known = CHECKS.get(str(check))
         rows = sorted(group.to_dict("records"), key=lambda row: rank[row["status"]])
         counts = {s: n for s in STATUSES if (n := sum(row["status"] == s for row in rows))}
         checks.append(
             {
-                "title": title,
-                "rule": rule,
+                "title": known.title if known else str(check),
+                "rule": known.rule if known else "",
                 "counts": counts,
                 "status": rows[0]["status"],
                 "rows": [row for row in rows if row["status"] != "ok"],

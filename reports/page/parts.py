@@ -50,7 +50,7 @@ def brief(table: pd.DataFrame) -> str:
             count(len(table), "cell"),
             f"{count(pairs, 'network')} on {', '.join(dict.fromkeys(table['dataset']))}",
             count(table["attack"].nunique(), "attack"),
-            " and ".join(dict.fromkeys(table["threat"])) + " attackers",
+            "threats " + ", ".join(dict.fromkeys(table["threat"])),
             count(len(table[["defence", "quality"]].drop_duplicates()), "defence"),
         )
     )

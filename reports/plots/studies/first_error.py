@@ -21,6 +21,7 @@ from reports.plots.studies.drawing import (
     table_of,
 )
 from reports.results.predictions import Array
+from reports.results.rows import select
 from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import NORM_LABEL, WONG, styled
 
@@ -90,11 +91,8 @@ def _survival(survival: pd.DataFrame, summary: pd.DataFrame, labels: Labels) -> 
         lines = summary[summary["attack"] == attack]
         start = survival.loc[survival["attack"] == attack, "eps"].min() / 1.5
         for colour, (_, line) in zip(WONG, lines.iterrows(), strict=False):
-            curve = survival[
-                (survival["attack"] == attack)
-                & (survival["dataset"] == line["dataset"])
-                & (survival["network"] == line["network"])
-            ]
+            place = {name: line[name] for name in ("attack", "dataset", "network")}
+            curve = select(survival, **place)
             label = (
                 f"{labels.place(line['dataset'], line['network'])}: median {line['median']:.3g}"
                 f" [{line['median_low']:.3g}, {line['median_high']:.3g}],"

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
 from reports.plots.studies.drawing import bare, by_subject, save, table_of
+from reports.results.rows import select
 from reports.style.axes import few_ticks
 from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import MARKERS, NORM_LABEL, WIDEST, WONG, styled
@@ -42,19 +43,10 @@ def draw_sweep(folder: Path, by: str, gap: str, axis: str, setting: Setting) -> 
             where = labels.place(dataset, network)
             figure = accuracy_curves(rows, by, axis, setting, where, labels)
             written.append(save(figure, folder, f"accuracy-{name}"))
-            of = of_subject(dataset, network)
-            figure = overview(of(clean), of(area), by, axis, where, labels)
+            mine, areas = (select(t, dataset=dataset, network=network) for t in (clean, area))
+            figure = overview(mine, areas, by, axis, where, labels)
             written.append(save(figure, folder, f"{gap}-{name}"))
     return written
-
-
-def of_subject(dataset: str, network: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Return a function that picks the rows of one data set and network."""
-
-    def pick(table: pd.DataFrame) -> pd.DataFrame:
-        return table[(table["dataset"] == dataset) & (table["network"] == network)]
-
-    return pick
 
 
 def accuracy_curves(
