@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from reports.audit import cell_checks, pair_checks
+from reports.audit import cell_checks as cells
+from reports.audit import pair_checks as pairs
 from reports.audit.finding import COLUMNS, STATUSES, Finding
 from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
@@ -25,41 +27,49 @@ from reports.worst_case.strongest import worst_case, write_worst_case
 
 FILE = "audit.csv"
 
-# id of the check: (what must hold, how it is decided); the page and the docs show both
-CHECKS: dict[str, tuple[str, str]] = {
-    "eps-zero": ("Accuracy at eps 0 is the clean accuracy", cell_checks.EPS_ZERO_RULE),
-    "budget": ("No image leaves its budget or [0, 1]", cell_checks.BUDGET_RULE),
-    "logits": ("The output is logits, not probabilities", cell_checks.LOGITS_RULE),
-    "wrapping": ("External networks are wrapped correctly", cell_checks.WRAPPING_RULE),
-    "zero-gradient": ("Gradients are not zero", cell_checks.ZERO_GRADIENT_RULE),
-    "monotone": ("Accuracy does not rise with eps", pair_checks.MONOTONE_RULE),
-    "large-eps": ("A large eps reaches an accuracy of about 0", cell_checks.LARGE_EPS_RULE),
-    "iterative": (
-        "An iterative attack is not weaker than a one-step attack",
-        pair_checks.ITERATIVE_RULE,
-    ),
-    "adaptive": ("A better-informed attacker is never weaker", pair_checks.ADAPTIVE_RULE),
-    "white-box": (
-        "An attack with gradients is not weaker than one without",
-        pair_checks.WHITE_BOX_RULE,
-    ),
-    "control": ("The noise control is not stronger than the attack", pair_checks.CONTROL_RULE),
-    "judged": ("Each defence was attacked by an attacker who sees it", cell_checks.JUDGED_RULE),
-}
 
-_RUN: dict[str, Callable[[Evidence], Iterator[Finding]]] = {
-    "eps-zero": cell_checks.eps_zero,
-    "budget": cell_checks.budget,
-    "logits": cell_checks.logits,
-    "wrapping": cell_checks.wrapping,
-    "zero-gradient": cell_checks.zero_gradient,
-    "monotone": pair_checks.monotone,
-    "large-eps": cell_checks.large_eps,
-    "iterative": pair_checks.iterative,
-    "adaptive": pair_checks.adaptive,
-    "white-box": pair_checks.white_box,
-    "control": pair_checks.control,
-    "judged": cell_checks.judged,
+class Check(NamedTuple):
+    """One check. title: what must hold. rule: how it is decided. run: yields its findings."""
+
+    title: str
+    rule: str
+    run: Callable[[Evidence], Iterator[Finding]]
+
+
+# by id; the page and the docs show titles and rules
+CHECKS: dict[str, Check] = {
+    "eps-zero": Check(
+        "Accuracy at eps 0 is the clean accuracy", cells.EPS_ZERO_RULE, cells.eps_zero
+    ),
+    "budget": Check("No image leaves its budget or [0, 1]", cells.BUDGET_RULE, cells.budget),
+    "logits": Check("The output is logits, not probabilities", cells.LOGITS_RULE, cells.logits),
+    "wrapping": Check(
+        "External networks are wrapped correctly", cells.WRAPPING_RULE, cells.wrapping
+    ),
+    "zero-gradient": Check("Gradients are not zero", cells.ZERO_GRADIENT_RULE, cells.zero_gradient),
+    "monotone": Check("Accuracy does not rise with eps", pairs.MONOTONE_RULE, pairs.monotone),
+    "large-eps": Check(
+        "A large eps reaches an accuracy of about 0", cells.LARGE_EPS_RULE, cells.large_eps
+    ),
+    "iterative": Check(
+        "An iterative attack is not weaker than a one-step attack",
+        pairs.ITERATIVE_RULE,
+        pairs.iterative,
+    ),
+    "adaptive": Check(
+        "A better-informed attacker is never weaker", pairs.ADAPTIVE_RULE, pairs.adaptive
+    ),
+    "white-box": Check(
+        "An attack with gradients is not weaker than one without",
+        pairs.WHITE_BOX_RULE,
+        pairs.white_box,
+    ),
+    "control": Check(
+        "The noise control is not stronger than the attack", pairs.CONTROL_RULE, pairs.control
+    ),
+    "judged": Check(
+        "Each defence was attacked by an attacker who sees it", cells.JUDGED_RULE, cells.judged
+    ),
 }
 
 
@@ -69,7 +79,9 @@ def audit(evidence: Evidence) -> pd.DataFrame:
     The rows are in the order of CHECKS, then of the run. The same run gives the same rows.
     """
     findings = [
-        finding._replace(check=check) for check, run in _RUN.items() for finding in run(evidence)
+        finding._replace(check=id_)
+        for id_, check in CHECKS.items()
+        for finding in check.run(evidence)
     ]
     return pd.DataFrame(findings, columns=list(COLUMNS)).astype({"cases": "int64"})
 
@@ -112,7 +124,7 @@ def read_audit(directory: Path) -> pd.DataFrame | None:
 def short(findings: pd.DataFrame, statuses: Iterable[str] = ("fail", "warn")) -> list[str]:
     """Return one line per finding of these statuses, in their order, for a terminal."""
     return [
-        f"{status}: {CHECKS[row['check']][0]}: {_scope(row)}: {row['detail']}"
+        f"{status}: {CHECKS[row['check']].title}: {_scope(row)}: {row['detail']}"
         for status in statuses
         for row in as_rows(select(findings, status=status))
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -112,8 +111,8 @@ def logits(evidence: Evidence) -> Iterator[Finding]:
     """Check that each network returns logits, by the manifest's `outputs`."""
     outputs = evidence.manifest.get("outputs", {})
     for scope, _ in grouped(evidence.rows, SCOPE[:2]):
-        ranges: Any = outputs.get("/".join(scope)) if isinstance(outputs, dict) else None
         try:
+            ranges = outputs["/".join(scope)]
             low, high, sum_low, sum_high = (
                 float(ranges[name]) for name in ("low", "high", "sum_low", "sum_high")
             )
@@ -136,7 +135,7 @@ def wrapping(evidence: Evidence) -> Iterator[Finding]:
     """Report the warnings about external networks, from the manifest's `wrapping`."""
     warnings = evidence.manifest.get("wrapping", {})
     for scope, _ in grouped(evidence.rows, SCOPE[:2]):
-        texts: Any = warnings.get("/".join(scope)) if isinstance(warnings, dict) else None
+        texts = warnings.get("/".join(scope)) if isinstance(warnings, dict) else None
         if not isinstance(texts, list):
             continue  # a built-in network
         detail = "; ".join(str(text) for text in texts) or "No fault."

@@ -13,7 +13,6 @@ from reports.claims.network_claims import NETWORK_CLAIMS
 from reports.claims.rule import Claim, Effect, Part, Verdict, combined
 from reports.claims.sources import Missing, Sources
 from reports.results.atomic import replace_text
-from reports.results.rows import Row
 from reports.style.labels import Labels
 
 FILE = "claims.csv"
@@ -37,7 +36,7 @@ def evaluate(directory: Path) -> pd.DataFrame:
     about JPEG has a verdict for each attacker.
     """
     sources = Sources(directory)
-    rows: list[Row] = []
+    rows: list[tuple[object, ...]] = []
     for claim in CLAIMS:
         parts = [(part, *_measured(part, sources)) for part in claim.parts]
         for attacker in dict.fromkeys(part.attacker for part, *_ in parts):
@@ -47,31 +46,14 @@ def evaluate(directory: Path) -> pd.DataFrame:
             summary = f"{counts['supported']} of {len(mine)} parts supported"
             if counts["contradicted"]:
                 summary += f", {counts['contradicted']} contradicted"
-            whole = {
-                "part": WHOLE,
-                "subject": "",
-                "measured": summary,
-                "rule": "all parts",
-                "verdict": verdict,
-            }
-            rows.append({"claim": claim.number, "attacker": attacker, **whole, "text": claim.text})
-            rows += [
-                {
-                    "claim": claim.number,
-                    "attacker": attacker,
-                    "part": part.name,
-                    "subject": part.subject(sources.labels),
-                    "measured": reason or part.rule.effect,
-                    "effect": effect.value,
-                    "low": effect.low,
-                    "high": effect.high,
-                    "units": effect.units,
-                    "rule": f"{part.rule.holds} {part.rule.bound:g}",
-                    "verdict": verdict,
-                    "text": "",
-                }
-                for part, effect, verdict, reason in mine
-            ]
+            head = (claim.number, attacker)
+            whole = (WHOLE, "", claim.text, summary, *_NOTHING, "all parts", verdict)
+            rows.append((*head, *whole))
+            for part, effect, decided, reason in mine:
+                measured = reason or part.rule.effect
+                bound = f"{part.rule.holds} {part.rule.bound:g}"
+                about = (part.name, part.subject(sources.labels), "", measured)
+                rows.append((*head, *about, *effect, bound, decided))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

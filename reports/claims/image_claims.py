@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -102,7 +101,7 @@ def _overlap(sources: Sources, dataset: str, network: str, attack: str) -> pd.Da
 def subtler(sources: Sources, dataset: str, network: str, coarse: str, fine: str) -> Effect:
     """Return log(L2 of the coarser attack / L2 of the finer), mean over images that both break."""
     table = sources.rows("noise", "norms", dataset=dataset, network=network)
-    wide: Any = _pairs(table[table["found"].astype(bool)], "attack", "l2")
+    wide = _pairs(table[table["found"].astype(bool)], "attack", "l2")
     if not {coarse, fine} <= set(wide.columns):
         raise Missing(f"study noise has no images broken by both {coarse} and {fine}")
     return mean_over_images(np.log(wide[coarse] / wide[fine]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,13 @@ from reports.claims.sources import Missing
 from reports.statistics.intervals import spread
 
 Floats = npt.NDArray[np.float64]
+# takes paired samples [N] and `axis`, as numpy's mean does
+Statistic = Callable[..., Any]
 LEVEL = 0.95
 RESAMPLES = 2000
 
 
-def over_images(statistic: Callable[..., Any], *samples: npt.ArrayLike) -> Effect:
+def over_images(statistic: Statistic, *samples: npt.ArrayLike) -> Effect:
     """Return a statistic of paired samples, each [N], with percentile bootstrap limits.
 
     Images are resampled whole. statistic: takes the samples and `axis`, as numpy's mean does.
@@ -56,14 +58,16 @@ def mean_over_images(values: npt.ArrayLike) -> Effect:
     return over_images(np.mean, values)
 
 
-def between_samples(statistic: Callable[..., Any], a: list[Any], b: list[Any]) -> Effect:
+def between_samples(
+    statistic: Statistic, a: Sequence[npt.ArrayLike], b: Sequence[npt.ArrayLike]
+) -> Effect:
     """Return statistic(*a) - statistic(*b) for two sets of images, each resampled by itself.
 
     a, b: paired samples of each set.
     """
     random = np.random.default_rng(0)
 
-    def drawn(samples: list[Any]) -> Floats:
+    def drawn(samples: Sequence[npt.ArrayLike]) -> Floats:
         arrays = [np.asarray(s, dtype=np.float64) for s in samples]
         n = len(arrays[0])
         values = np.empty(RESAMPLES)
@@ -72,9 +76,10 @@ def between_samples(statistic: Callable[..., Any], a: list[Any], b: list[Any]) -
             values[i] = statistic(*(x[which] for x in arrays), axis=-1)
         return values
 
+    a, b = ([np.asarray(sample) for sample in side] for side in (a, b))
     gap = drawn(a) - drawn(b)
     low, high = np.quantile(gap, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    value = statistic(*map(np.asarray, a), axis=-1) - statistic(*map(np.asarray, b), axis=-1)
+    value = statistic(*a, axis=-1) - statistic(*b, axis=-1)
     return Effect(float(value), float(low), float(high), f"{len(a[0]):,} and {len(b[0]):,} images")
 
 

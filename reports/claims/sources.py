@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from reports.errors import TableError
-from reports.results.predictions import Predictions, read_predictions
+from reports.results.predictions import Array, Predictions, read_predictions
 from reports.results.read_write import read_results
 from reports.results.rows import select
 from reports.results.threats import OBLIVIOUS
@@ -30,7 +30,7 @@ class Curves(NamedTuple):
     """
 
     eps: npt.NDArray[np.float64]
-    ids: npt.NDArray[Any]
+    ids: Array
     clean: npt.NDArray[np.bool_]
     right: npt.NDArray[np.bool_]
 
@@ -111,7 +111,7 @@ class Sources:
             right[np.searchsorted(eps, size)] &= of["adversarial"] == of["label"]
         return Curves(eps, first["id"], first["clean"] == first["label"], right)
 
-    def _cell(self, cell: str) -> dict[str, npt.NDArray[Any]]:
+    def _cell(self, cell: str) -> dict[str, Array]:
         span = self._predictions.spans.get(cell)
         if span is None:
             raise Missing(f"predictions.parquet lacks the cell {cell}")

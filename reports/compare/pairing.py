@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,17 +74,15 @@ def load(path: Path) -> Run:
     return Run(str(path), table, read_predictions(path))
 
 
-def describe(
-    row: Mapping[str, Any] | pd.Series[Any], columns: Iterable[str] = IDENTITY, named: bool = True
-) -> str:
+def describe(row: Row | pd.Series, columns: Iterable[str] = IDENTITY, named: bool = True) -> str:
     """Return a cell in words: the given columns that are not empty, numbers with their names."""
     before = {"norm": "L", "eps": "eps ", "quality": "q", "seed": "seed "} if named else {}
     parts = ((name, _text(row[name])) for name in columns)
     return " ".join(before.get(name, "") + text for name, text in parts if text)
 
 
-def _text(value: Any) -> str:
-    if pd.isna(value):
+def _text(value: object) -> str:
+    if value is None or value is pd.NA or value != value:
         return ""
     # twelve digits: an eps of 0.1 + 0.2 is the cell of eps 0.3
     return f"{value:.12g}" if isinstance(value, float) else str(value)
@@ -138,7 +135,7 @@ def _warnings(cells: pd.DataFrame, name: str, force: bool) -> list[str]:
     return ["; ".join(parts) for parts in warnings]
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

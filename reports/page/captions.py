@@ -18,12 +18,14 @@ class Kind(NamedTuple):
     """One kind of plot.
 
     id: for links. title: its heading. shows: what it shows. concludes: what follows from it.
+    alt: the kind in a few words, for a screen reader.
     """
 
     id: str
     title: str
     shows: str
     concludes: str
+    alt: str
 
 
 class Figure(NamedTuple):
@@ -50,6 +52,7 @@ _KINDS: dict[str, Kind] = {
         "The distance of a coloured line above the dashed grey one is the gain by JPEG. A gap on"
         " the left that closes on the right is no robustness: it only holds against an unaware"
         " attacker. Where lines start lower at eps 0, the defence costs clean accuracy.",
+        "Line chart of accuracy under attack against eps, one line per defence",
     ),
     "threats": Kind(
         "both-attackers",
@@ -58,6 +61,7 @@ _KINDS: dict[str, Kind] = {
         " accuracy of the undefended network.",
         "The distance between the oblivious attacker's line and the others is robustness that an"
         " aware attacker removes. For a public defence quote the lowest line.",
+        "Line chart of accuracy against JPEG quality, one line per threat",
     ),
     "clean": Kind(
         "clean-by-quality",
@@ -65,6 +69,7 @@ _KINDS: dict[str, Kind] = {
         "Accuracy on clean images against JPEG quality; the dotted line is the same network without"
         " JPEG.",
         "Qualities below the bend of a line cost accuracy on every image, attacked or not.",
+        "Line chart of clean accuracy against JPEG quality, one line per network",
     ),
     "success": Kind(
         "attack-success",
@@ -73,6 +78,7 @@ _KINDS: dict[str, Kind] = {
         " is the control: random signs of the same size, which ignore the network.",
         "An attack must lie above the control, and an iterative attack not below a one-step attack;"
         " otherwise the attack fails, and the network is not shown to be robust.",
+        "Line chart of attack success against eps, one line per attack",
     ),
     "heatmap": Kind(
         "heat-maps",
@@ -81,6 +87,7 @@ _KINDS: dict[str, Kind] = {
         " wrong. Rows are defences, columns are eps.",
         "A row shows how fast a defence gives way; a column shows which quality is best at a given"
         " eps.",
+        "Heat map of accuracy by eps and JPEG quality",
     ),
     "transfer": Kind(
         "transfer",
@@ -89,8 +96,9 @@ _KINDS: dict[str, Kind] = {
         " the networks that they were scored on. On the diagonal both are the same.",
         "A network whose column is dark off the diagonal can be attacked without access to it. A"
         " network that falls to another's images but not to its own has misleading gradients.",
+        "Matrix of accuracy, crafted on by scored on",
     ),
-    "other": Kind("more-plots", "More plots", "Other figures of this run.", ""),
+    "other": Kind("more-plots", "More plots", "Other figures of this run.", "", "Plot"),
 }
 # the order on the page; heat maps repeat what the lines say
 ORDER = ("accuracy", "threats", "transfer", "clean", "success", "heatmap", "other")
@@ -118,20 +126,9 @@ def kinds(
                 numbers.append(f"{where}: {_numbers(point, name)}")
         named = labels.attack(attack) or _plain(path.stem)
         title = f"{named} on {labels.dataset(dataset)}" if dataset and attack else named
-        alt = f"{_ALT[name]}: {title}. {'; '.join(numbers)}".rstrip(". ") + "."
+        alt = f"{_KINDS[name].alt}: {title}. {'; '.join(numbers)}".rstrip(". ") + "."
         by_kind[name].append(Figure(path, title, alt, "; ".join(numbers)))
     return [(_KINDS[name], by_kind[name]) for name in ORDER if by_kind[name]]
-
-
-_ALT = {
-    "accuracy": "Line chart of accuracy under attack against eps, one line per defence",
-    "threats": "Line chart of accuracy against JPEG quality, one line per threat",
-    "clean": "Line chart of clean accuracy against JPEG quality, one line per network",
-    "success": "Line chart of attack success against eps, one line per attack",
-    "heatmap": "Heat map of accuracy by eps and JPEG quality",
-    "transfer": "Matrix of accuracy, crafted on by scored on",
-    "other": "Plot",
-}
 
 
 def _numbers(point: Row, kind: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from reports.results.columns import COLUMNS
 from reports.results.csv_file import read_csv, require
+from reports.results.rows import Row
 
 # key, heading, how it is shown; `a|b` is a column made of two
 MAIN: tuple[tuple[str, str, str], ...] = (
@@ -37,7 +37,7 @@ FILTERS: tuple[tuple[str, str], ...] = (
 )
 
 
-def cell_data(file: Path) -> dict[str, Any]:
+def cell_data(file: Path) -> Row:
     """Return the text of a `results.csv`, column by column, ready for JSON.
 
     rows: their number. columns: in the order of the file, each with `name`, its distinct `values`
@@ -49,7 +49,7 @@ def cell_data(file: Path) -> dict[str, Any]:
     """
     table = read_csv(file, "results")
     require(table, COLUMNS, f"results {file}", "write it again")
-    columns: list[dict[str, Any]] = []
+    columns: list[Row] = []
     for name in table.columns:
         values = table[name].tolist()
         distinct = {value: code for code, value in enumerate(dict.fromkeys(values))}

@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from reports.claims.evaluate import COLUMNS, FILE, WHOLE
 from reports.page.parts import plain_table
+from reports.results.rows import Row
 
 _HEADER = ["part", "on", "measured", "effect, 95 %", "over", "rule", "verdict"]
 
 
-def claims(directory: Path) -> dict[str, Any] | None:
+def claims(directory: Path) -> Row | None:
     """Return the table of claims, with `groups` if it has the columns of `bench paper`."""
     table = plain_table(directory / FILE)
     if table is None or not set(table["header"]) >= set(COLUMNS):
         return table if table is None else {**table, "groups": []}
     rows = [dict(zip(table["header"], row, strict=True)) for row in table["rows"]]
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    groups: dict[tuple[str, str], Row] = {}
     for row in rows:
         at = (row["claim"], row["attacker"])
-        group = groups.setdefault(
-            at,
-            {
-                "name": _name(*at),
-                "verdict": "",
-                "summary": "",
-                "text": "",
-                "parts": {"header": _HEADER, "rows": [], "left_out": 0, "file": FILE},
-            },
-        )
+        parts = {"header": _HEADER, "rows": [], "left_out": 0, "file": FILE}
+        empty = {"name": _name(*at), "verdict": "", "summary": "", "text": "", "parts": parts}
+        group = groups.setdefault(at, empty)
         if row["part"] == WHOLE:
             group.update(verdict=row["verdict"], summary=row["measured"], text=row["text"])
         else:
             effect = f"{row['effect']} [{row['low']}, {row['high']}]" if row["effect"] else ""
-            group["parts"]["rows"].append(
-                [
-                    row["part"],
-                    row["subject"],
-                    row["measured"],
-                    effect,
-                    row["units"],
-                    row["rule"],
-                    row["verdict"],
-                ]
-            )
+            first, last = ("part", "subject", "measured"), ("units", "rule", "verdict")
+            cells = [*(row[n] for n in first), effect, *(row[n] for n in last)]
+            group["parts"]["rows"].append(cells)
     return {**table, "groups": list(groups.values())}
 
 

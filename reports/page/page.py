@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment
@@ -70,7 +69,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     left = PLOT_BYTES - sum(len(picture.uri) for picture in embedded)
     css, js = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     summary = [] if worst is None else cards(worst, table, labels)
-    context: dict[str, Any] = {
+    context: Row = {
         "title": parts.title(manifest, directory),
         "description": parts.described(manifest),
         "brief": parts.brief(table),
@@ -114,18 +113,18 @@ def _environment(labels: Labels) -> Environment:
     return templates
 
 
-def _audit(findings: pd.DataFrame) -> dict[str, Any]:
+def _audit(findings: pd.DataFrame) -> Row:
     """Return the findings by check, the worst check and the worst finding first."""
     rank = {status: place for place, status in enumerate(STATUSES)}
     checks = []
     for check, group in findings.groupby("check", sort=False):
-        title, rule = CHECKS.get(str(check), (str(check), ""))
+        known = CHECKS.get(str(check))
         rows = sorted(group.to_dict("records"), key=lambda row: rank[row["status"]])
         counts = {s: n for s in STATUSES if (n := sum(row["status"] == s for row in rows))}
         checks.append(
             {
-                "title": title,
-                "rule": rule,
+                "title": known.title if known else str(check),
+                "rule": known.rule if known else "",
                 "counts": counts,
                 "status": rows[0]["status"],
                 "rows": [row for row in rows if row["status"] != "ok"],

@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -32,13 +31,13 @@ STORIES = {
 ROLES = {"clean": "Clean", "noise": "Noise", "attacked": "Attacked", "behind": "Behind"}
 
 
-def title(manifest: dict[str, Any], directory: Path) -> str:
+def title(manifest: Row, directory: Path) -> str:
     """Return the name of the grid, or of the directory."""
     grid = _mapping(manifest.get("grid"))
     return str(grid.get("name") or directory.resolve().name)
 
 
-def described(manifest: dict[str, Any]) -> str:
+def described(manifest: Row) -> str:
     """Return the grid's description; empty if it has none."""
     return str(_mapping(manifest.get("grid")).get("description") or "")
 
@@ -51,13 +50,13 @@ def brief(table: pd.DataFrame) -> str:
             count(len(table), "cell"),
             f"{count(pairs, 'network')} on {', '.join(dict.fromkeys(table['dataset']))}",
             count(table["attack"].nunique(), "attack"),
-            " and ".join(dict.fromkeys(table["threat"])) + " attackers",
+            "threats " + ", ".join(dict.fromkeys(table["threat"])),
             count(len(table[["defence", "quality"]].drop_duplicates()), "defence"),
         )
     )
 
 
-def facts(table: pd.DataFrame, manifest: dict[str, Any]) -> list[tuple[str, str]]:
+def facts(table: pd.DataFrame, manifest: Row) -> list[tuple[str, str]]:
     """Return what was run, as short pairs of name and value."""
     done = table[table["status"] == "ok"]
     sizes = sorted({int(n) for n in done["n"].dropna()})
@@ -92,7 +91,7 @@ def missing(table: pd.DataFrame) -> list[tuple[str, int, str]]:
     return [(str(status), n, str(reason)) for (status, reason), n in counts.items()]
 
 
-def run_details(manifest: dict[str, Any]) -> dict[str, Sequence[tuple[str, ...]]]:
+def run_details(manifest: Row) -> dict[str, Sequence[tuple[str, ...]]]:
     """Return data, networks, versions and machine as tables: rows of text by name of the table."""
     data = [
         (name, f"{a.get('images', '')}", _shape(a.get("shape")), _short(a.get("sha256")))
@@ -235,11 +234,11 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 6 or number != number else f"{number:.4g}"
 
 
-def _mapping(value: object) -> dict[str, Any]:
+def _mapping(value: object) -> Row:
     return value if isinstance(value, dict) else {}
 
 
-def _entries(value: object) -> list[tuple[str, dict[str, Any]]]:
+def _entries(value: object) -> list[tuple[str, Row]]:
     return [(str(name), _mapping(about)) for name, about in _mapping(value).items()]
 
 

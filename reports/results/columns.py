@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +50,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 
-def frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def frame(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     """Return rows as a table with exactly the documented columns and types."""
     return typed(pd.DataFrame(list(rows), columns=list(COLUMNS)))
 
@@ -61,7 +60,7 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
 
     Raises ValueError for text that is no number, and for an integer beyond 2^53.
     """
-    out: dict[str, pd.Series[Any]] = {}
+    out: dict[str, pd.Series] = {}
     for name, (kind, _, _) in COLUMNS.items():
         column = table[name]
         if kind == "str":
@@ -77,7 +76,7 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def _floats(column: pd.Series[Any]) -> pd.Series[float]:
+def _floats(column: pd.Series) -> pd.Series[float]:
     """Return numbers or their text as float64, exactly (pandas 2 reads text less exactly)."""
     if pd.api.types.is_numeric_dtype(column):
         return column.astype("float64")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 from reports.errors import TableError
+from reports.results.rows import Row
 
 MANIFEST = "manifest.json"
 STUDY = "study.json"
 
 
-def read_manifest(directory: Path, name: str = MANIFEST) -> dict[str, Any]:
+def read_manifest(directory: Path, name: str = MANIFEST) -> Row:
     """Return the manifest of a run directory; empty if there is none.
 
     name: the file; STUDY for the folder of a study. Raises TableError if the file is no JSON

@@ -17,6 +17,7 @@ from reports.results.manifest import check_sha256
 FILE = "predictions.parquet"
 _COLUMNS = ("cell", "id", "label", "clean", "adversarial")
 
+Array = npt.NDArray[Any]
 # which prediction of a cell: without attack, or under attack
 Prediction = Literal["clean", "adversarial"]
 
@@ -24,8 +25,8 @@ Prediction = Literal["clean", "adversarial"]
 class Scored(NamedTuple):
     """One cell: image ids in rising order [N], their labels [N], and which were right [N]."""
 
-    ids: npt.NDArray[Any]
-    label: npt.NDArray[Any]
+    ids: Array
+    label: Array
     right: npt.NDArray[np.bool_]
 
 
@@ -48,7 +49,7 @@ class Predictions:
 
     path: Path
     spans: dict[str, slice]
-    arrays: dict[str, npt.NDArray[Any]]
+    arrays: dict[str, Array]
 
     def scored(self, cell: str, prediction: Prediction, n: int, correct: int) -> Scored | None:
         """Return the images of one cell; None if the file lacks the cell.
@@ -110,9 +111,7 @@ def read_predictions(run: Path) -> Predictions | None:
     return Predictions(path, spans, arrays)
 
 
-def _read(
-    file: pq.ParquetFile,
-) -> tuple[list[str], npt.NDArray[np.int32], dict[str, npt.NDArray[Any]]]:
+def _read(file: pq.ParquetFile) -> tuple[list[str], npt.NDArray[np.int32], dict[str, Array]]:
     """Return the keys of the cells, the place of each row's key among them, and the other columns.
 
     Rows are read in batches into arrays of their final size: a run over whole data sets has 10^7.
@@ -146,8 +145,7 @@ def _read(
 def pair(a: Scored, b: Scored) -> Pairs | str:
     """Pair two cells on the images that both have; a text says why that is impossible."""
     if len(a.ids) == len(b.ids) and np.array_equal(a.ids, b.ids):
-        in_a: Any = slice(None)
-        in_b: Any = slice(None)
+        in_a = in_b = np.arange(len(a.ids))
     else:
         _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)
         if len(in_a) == 0:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+# a row of a table, or a JSON object, by name
 Row = dict[str, Any]
+# what a group of rows agrees in
+Key = tuple[Any, ...]
 
 
 def as_rows(table: pd.DataFrame) -> list[Row]:
@@ -18,14 +21,12 @@ def as_rows(table: pd.DataFrame) -> list[Row]:
     ]
 
 
-def grouped(
-    rows: Iterable[Row], columns: Sequence[str]
-) -> Iterator[tuple[tuple[Any, ...], list[Row]]]:
+def grouped(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[tuple[Key, list[Row]]]:
     """Yield the rows that agree in some columns, in the order in which they first come.
 
     Plain lists: a frame for each of thousands of small groups takes ten times as long.
     """
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+    groups: dict[Key, list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[name] for name in columns), []).append(row)
     yield from groups.items()

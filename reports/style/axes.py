@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -12,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.statistics.tests import at_most
 from reports.style.labels import Labels
-from reports.style.style import NORM_LABEL, WIDEST, WONG
+from reports.style.style import NORM_LABEL, WIDEST, WONG, Style
 
 
 def grid(
@@ -27,17 +25,14 @@ def grid(
 
 
 def flat_grid(
-    count: int, width: float, height: float, legend: float = 0.0, **shared: Any
+    count: int, width: float, height: float, legend: float = 0.0, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` panels in rows of two or three; legend: inches below them.
-
-    shared: `sharex`, `sharey`.
-    """
+    """Return a figure of `count` panels in rows of two or three; legend: inches below them."""
     columns = count if count < 4 else 2 if count == 4 else 3
     lines = -(-count // columns)
     size = (min(max(columns * width, 6.6), WIDEST), lines * height + 0.4 + legend)
     figure = Figure(figsize=size, layout="constrained")
-    axes = [*figure.subplots(lines, columns, squeeze=False, **shared).flat]
+    axes = [*figure.subplots(lines, columns, squeeze=False, sharey=sharey).flat]
     for ax in axes[count:]:
         ax.remove()
     return figure, axes[:count]
@@ -66,14 +61,12 @@ def networks_and_threats(rows: pd.DataFrame, labels: Labels) -> tuple[list[str],
     return list(dict.fromkeys(rows["network"])), labels.threats.in_order(rows["threat"])
 
 
-def defences(
-    rows: pd.DataFrame, labels: Labels
-) -> dict[str, tuple[dict[str, Any], pd.Series[bool]]]:
+def defences(rows: pd.DataFrame, labels: Labels) -> dict[str, tuple[Style, pd.Series[bool]]]:
     """Return line style and rows of each defence by its label: none, quantize, others, JPEG.
 
     JPEG comes by quality, the highest first.
     """
-    lines: dict[str, tuple[dict[str, Any], pd.Series[bool]]] = {}
+    lines: dict[str, tuple[Style, pd.Series[bool]]] = {}
     plain = list(dict.fromkeys(rows.loc[rows["quality"].isna(), "defence"]))
     greys = {"none": ("black", "-"), "quantize": ("#777777", "--")}
     for n, defence in enumerate(plain):

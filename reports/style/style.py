@@ -16,7 +16,8 @@ WIDEST = 9.6
 WONG = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^Dv<>"
 NORM_LABEL = {"inf": "eps ($L_\\infty$, pixels in [0, 1])", "2": "eps ($L_2$, pixels in [0, 1])"}
-STYLE: dict[str, Any] = {
+Style = dict[str, Any]
+STYLE: Style = {
     "axes.grid": True,
     "grid.color": "#e4e4e4",
     "axes.edgecolor": "#777777",
@@ -33,7 +34,7 @@ STYLE: dict[str, Any] = {
 }
 
 
-def line_styles(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+def line_styles(names: Iterable[str]) -> dict[str, Style]:
     """Return a colour and a marker for each name, dashed from the eighth name on."""
     return {
         name: {

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -36,7 +34,7 @@ class Evidence:
 
     rows: list[Row]
     predictions: Predictions | None
-    manifest: Mapping[str, Any]
+    manifest: Row
     labels: Labels
     _kept: dict[tuple[int, Prediction], Scored | None] = field(default_factory=dict, repr=False)
 
@@ -55,7 +53,7 @@ class Evidence:
             )
         return self._kept[at]
 
-    def about_data(self, dataset: str) -> Mapping[str, Any]:
+    def about_data(self, dataset: str) -> Row:
         """Return the manifest's entry of a data set; empty if it has none."""
         data = self.manifest.get("data", {})
         about = data.get(dataset, {}) if isinstance(data, dict) else {}
@@ -63,9 +61,7 @@ class Evidence:
 
 
 def gather(
-    table: pd.DataFrame,
-    predictions: Predictions | None = None,
-    manifest: Mapping[str, Any] | None = None,
+    table: pd.DataFrame, predictions: Predictions | None = None, manifest: Row | None = None
 ) -> Evidence:
     """Return the evidence of a results table (columns as in `reports.results.columns.COLUMNS`)."""
     rows = as_rows(table[table["status"] == "ok"])
@@ -89,7 +85,7 @@ def read_evidence(directory: Path) -> Evidence:
     return gather(table, predictions, read_manifest(directory))
 
 
-def params_of(text: str) -> dict[str, Any]:
+def params_of(text: str) -> Row:
     """Return the attack's parameters; empty if the column holds no JSON object."""
     try:
         params = json.loads(text)
@@ -98,7 +94,7 @@ def params_of(text: str) -> dict[str, Any]:
     return params if isinstance(params, dict) else {}
 
 
-def _kind(rows: list[Row], params: Mapping[str, Mapping[str, Any]]) -> str:
+def _kind(rows: list[Row], params: dict[str, Row]) -> str:
     """Return the kind of an attack from its cost: without a list of names, any attack has one."""
     # at eps 0 an attack may be left out altogether
     spent = [row for row in rows if row["eps"] != 0] or rows

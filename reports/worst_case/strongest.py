@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,8 @@ import pandas as pd
 from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
 from reports.results.csv_file import read_csv, require
-from reports.results.rows import Row, as_rows, grouped
+from reports.results.predictions import Array
+from reports.results.rows import Key, Row, as_rows, grouped
 from reports.results.threats import OBLIVIOUS
 from reports.statistics.intervals import paired_difference, wilson
 from reports.style.labels import Labels
@@ -59,7 +60,6 @@ _TEXT = (
     "strongest_threat",
 )
 _PLACE = ["dataset", "network", "norm", "defence", "quality", "seed"]
-Ids = npt.NDArray[Any]
 Right = npt.NDArray[np.bool_]
 
 
@@ -78,7 +78,7 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
     if evidence.predictions is None:
         return pd.DataFrame(columns=list(COLUMNS))
     rows: list[Row] = []
-    kept: dict[tuple[Any, ...], tuple[Ids, Right]] = {}
+    kept: dict[Key, tuple[Array, Right]] = {}
     for key, group in grouped(evidence.rows, _PLACE):
         place = dict(zip(_PLACE, key, strict=True))
         threats = list(dict.fromkeys(row["threat"] for row in group))
@@ -154,7 +154,7 @@ def strongest_attackers(
     Keys of a row: place, norm, eps, defence (with its quality), attacker (`threat: attack`, that
     one alone), accuracy and its limits low and high (the worst case over all), n.
     """
-    last: dict[tuple[Any, ...], Row] = {}
+    last: dict[Key, Row] = {}
     for row in as_rows(worst):
         # `any` comes last, if there are several threats
         last[tuple(row[key] for key in (*_PLACE, "eps"))] = row
@@ -179,7 +179,7 @@ class _Level(NamedTuple):
     """One budget of a group: the images [N] that all attacks saw, and which were right."""
 
     eps: float | None
-    ids: Ids
+    ids: Array
     clean: Right
     right: Right
     attacks: list[str]
@@ -214,7 +214,7 @@ def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
         )
 
 
-def _shared(evidence: Evidence, rows: list[Row]) -> tuple[Ids, Right, Right] | None:
+def _shared(evidence: Evidence, rows: list[Row]) -> tuple[Array, Right, Right] | None:
     """Return the images of all rows: ids [N], right without attack [N], under attack [rows, N]."""
     seen = [side for side in map(evidence.scored, rows) if side is not None]
     clean = evidence.scored(rows[0], "clean") if rows else None
@@ -230,7 +230,9 @@ def _shared(evidence: Evidence, rows: list[Row]) -> tuple[Ids, Right, Right] | N
     return ids, clean.right[np.searchsorted(clean.ids, ids)], np.stack(right)
 
 
-def _pairs(bare: tuple[Ids, Right], own: tuple[Ids, Right]) -> tuple[float, float, float, float]:
+def _pairs(
+    bare: tuple[Array, Right], own: tuple[Array, Right]
+) -> tuple[float, float, float, float]:
     """Count shared images right on both sides, only undefended, only defended, on neither."""
     first, second = bare[1], own[1]
     if not np.array_equal(bare[0], own[0]):
@@ -243,13 +245,13 @@ def _pairs(bare: tuple[Ids, Right], own: tuple[Ids, Right]) -> tuple[float, floa
     return both, only_a, only_b, len(first) - both - only_a - only_b
 
 
-def _at(place: Mapping[str, Any], threat: str, eps: float | None) -> tuple[Any, ...]:
+def _at(place: Row, threat: str, eps: float | None) -> Key:
     level = None if eps is None else round(eps, 9)
     return (*(place[name] for name in _PLACE), threat, level)
 
 
-def _text(value: Any, share: bool) -> str:
-    if value is None or pd.isna(value):
+def _text(value: object, share: bool) -> str:
+    if value is None or value is pd.NA or value != value:
         return ""
     if share:
         return f"{value:.6f}"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import PathPatch
 
+from reports.results.predictions import Array
 from reports.style.style import DPI, WONG
 
-Array = npt.NDArray[Any]
 # columns that stay text even if they look like numbers
 TEXTS = ("class", "predicted", "becomes", "source", "target", "norm")
 
@@ -60,7 +61,7 @@ def show_image(ax: Axes, image: Array, title: str = "") -> None:
     bare(ax, title)
 
 
-def show_noise(ax: Axes, noise: Array, limit: float, title: str = "") -> Any:
+def show_noise(ax: Axes, noise: Array, limit: float, title: str = "") -> AxesImage:
     """Show signed noise [C, H, W] around zero, blue to red; of colour noise the channels' mean.
 
     limit: the value at the ends of the scale; use the same for all panels that are compared.
@@ -72,7 +73,7 @@ def show_noise(ax: Axes, noise: Array, limit: float, title: str = "") -> Any:
     return shown
 
 
-def scale_of(figure: Figure, shown: Any, *axes: Axes) -> None:
+def scale_of(figure: Figure, shown: AxesImage, *axes: Axes) -> None:
     """Draw a narrow colour bar beside the panels that share a scale."""
     bar = figure.colorbar(shown, ax=list(axes), fraction=0.045, pad=0.02)
     bar.ax.tick_params(labelsize=6)
@@ -81,11 +82,11 @@ def scale_of(figure: Figure, shown: Any, *axes: Axes) -> None:
 
 def boxes(
     ax: Axes,
-    values: Sequence[Any],
+    values: Sequence[npt.ArrayLike],
     positions: Sequence[float],
     width: float,
     colours: Sequence[str],
-) -> list[Any]:
+) -> list[PathPatch]:
     """Draw one box per series and return the patches: quartiles, median, whiskers 5 to 95 %.
 
     (seaborn's boxplot warns under matplotlib 3.11.)
@@ -100,7 +101,7 @@ def boxes(
         medianprops={"color": "black"},
         manage_ticks=False,
     )
-    patches: list[Any] = drawn["boxes"]
+    patches: list[PathPatch] = drawn["boxes"]
     for box, colour in zip(patches, colours, strict=True):
         box.set(facecolor=colour, linewidth=0.6)
     return patches

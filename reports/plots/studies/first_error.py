@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.plots.studies.drawing import (
-    Array,
     arrays_of,
     below,
     by_subject,
@@ -21,6 +20,8 @@ from reports.plots.studies.drawing import (
     show_noise,
     table_of,
 )
+from reports.results.predictions import Array
+from reports.results.rows import select
 from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import NORM_LABEL, WONG, styled
 
@@ -90,11 +91,8 @@ def _survival(survival: pd.DataFrame, summary: pd.DataFrame, labels: Labels) -> 
         lines = summary[summary["attack"] == attack]
         start = survival.loc[survival["attack"] == attack, "eps"].min() / 1.5
         for colour, (_, line) in zip(WONG, lines.iterrows(), strict=False):
-            curve = survival[
-                (survival["attack"] == attack)
-                & (survival["dataset"] == line["dataset"])
-                & (survival["network"] == line["network"])
-            ]
+            place = {name: line[name] for name in ("attack", "dataset", "network")}
+            curve = select(survival, **place)
             label = (
                 f"{labels.place(line['dataset'], line['network'])}: median {line['median']:.3g}"
                 f" [{line['median_low']:.3g}, {line['median_high']:.3g}],"

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.plots.studies.boxes import named_boxes, panels
-from reports.plots.studies.drawing import (
-    Array,
-    arrays_of,
-    bare,
-    save,
-    show_image,
-    show_noise,
-    table_of,
-)
+from reports.plots.studies.drawing import arrays_of, bare, save, show_image, show_noise, table_of
+from reports.results.predictions import Array
 from reports.results.rows import Row, as_rows
 from reports.style.axes import outer_labels
 from reports.style.labels import Labels, read_labels
@@ -113,7 +108,7 @@ def _attacked(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
     return figure
 
 
-def _spectra(figure: Figure, axes: Any, spectra: list[Array]) -> None:
+def _spectra(figure: Figure, axes: Iterable[Axes], spectra: list[Array]) -> None:
     """Draw centred log spectra on one scale; the middle, where the mean was, sets no limit."""
     middle = [np.delete(s, np.argmin(s)) for s in spectra]
     low = min(float(np.quantile(s, 0.02)) for s in middle)

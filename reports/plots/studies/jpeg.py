@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.plots.studies.drawing import Array, arrays_of, by_subject, save, show_image, table_of
+from reports.plots.studies.drawing import arrays_of, by_subject, save, show_image, table_of
+from reports.results.predictions import Array
 from reports.style.axes import flat_grid, outer_labels
 from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import WONG, styled

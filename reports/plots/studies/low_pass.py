@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.plots.studies.drawing import by_subject, save, table_of
-from reports.plots.studies.sweep import band, by_setting, draw_sweep, graded, of_subject
+from reports.plots.studies.sweep import band, by_setting, draw_sweep, graded
+from reports.results.rows import select
 from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import WONG, styled
 
@@ -30,7 +31,8 @@ def draw(folder: Path) -> list[Path]:
             where = labels.place(dataset, network)
             figure = _response(rows, where)
             written.append(save(figure, folder, file_name("transfer", dataset, network)))
-            figure = _distances(of_subject(dataset, network)(smallest), where, labels)
+            mine = select(smallest, dataset=dataset, network=network)
+            figure = _distances(mine, where, labels)
             written.append(save(figure, folder, file_name("smallest", dataset, network)))
     return written
 

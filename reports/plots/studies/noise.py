@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.plots.studies.drawing import (
-    Array,
     arrays_of,
     below,
     by_subject,
@@ -21,6 +20,7 @@ from reports.plots.studies.drawing import (
     show_noise,
     table_of,
 )
+from reports.results.predictions import Array
 from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import styled
 

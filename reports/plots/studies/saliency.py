@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 
 from reports.plots.studies.boxes import panels
 from reports.plots.studies.drawing import (
-    Array,
     arrays_of,
     bare,
     grouped_boxes,
@@ -23,6 +22,7 @@ from reports.plots.studies.drawing import (
     show_noise,
     table_of,
 )
+from reports.results.predictions import Array
 from reports.results.rows import Row, as_rows
 from reports.style.axes import outer_labels
 from reports.style.labels import Labels, read_labels
@@ -126,7 +126,7 @@ def _by_image(arrays: dict[str, Array], rows: list[Row], labels: Labels) -> Figu
 
 
 def _maps(
-    axes: Any,
+    axes: Sequence[Axes],
     arrays: dict[str, Array],
     stem: str,
     name: str,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +11,10 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import ColorType
 
 from reports.plots.studies.drawing import bare, by_subject, save, table_of
+from reports.results.rows import select
 from reports.style.axes import few_ticks
 from reports.style.labels import Labels, file_name, read_labels
 from reports.style.style import MARKERS, NORM_LABEL, WIDEST, WONG, styled
@@ -42,19 +43,10 @@ def draw_sweep(folder: Path, by: str, gap: str, axis: str, setting: Setting) -> 
             where = labels.place(dataset, network)
             figure = accuracy_curves(rows, by, axis, setting, where, labels)
             written.append(save(figure, folder, f"accuracy-{name}"))
-            of = of_subject(dataset, network)
-            figure = overview(of(clean), of(area), by, axis, where, labels)
+            mine, areas = (select(t, dataset=dataset, network=network) for t in (clean, area))
+            figure = overview(mine, areas, by, axis, where, labels)
             written.append(save(figure, folder, f"{gap}-{name}"))
     return written
-
-
-def of_subject(dataset: str, network: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """Return a function that picks the rows of one data set and network."""
-
-    def pick(table: pd.DataFrame) -> pd.DataFrame:
-        return table[(table["dataset"] == dataset) & (table["network"] == network)]
-
-    return pick
 
 
 def accuracy_curves(
@@ -158,7 +150,7 @@ def by_setting(
 
 
 def band(
-    ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, name: str | None = None
+    ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: ColorType, name: str | None = None
 ) -> None:
     """Draw the mean over seeds as a line, and the range of the seeds as a band."""
     seen = rows.groupby(x)[y].agg(["mean", "min", "max"])
@@ -169,7 +161,7 @@ def band(
     )
 
 
-def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, shift: float) -> None:
+def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: ColorType, shift: float) -> None:
     """Draw the mean over seeds as diamonds, and the range of the seeds as a bar.
 
     shift: distance along x.
@@ -191,7 +183,7 @@ def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: Any, shift: float
     )
 
 
-def graded(values: pd.Series[Any]) -> dict[Any, Any]:
+def graded(values: pd.Series[float]) -> dict[float, ColorType]:
     """Return a colour for each value, darker for larger ones."""
     distinct = sorted(values.unique())
     # the brightest fifth of the map would be lost on white

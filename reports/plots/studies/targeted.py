@@ -9,7 +9,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from reports.plots.studies.drawing import Array, arrays_of, by_subject, save, show_image, table_of
+from reports.plots.studies.drawing import arrays_of, by_subject, save, show_image, table_of
+from reports.results.predictions import Array
+from reports.results.rows import select
 from reports.style.labels import file_name, read_labels
 from reports.style.style import WIDEST, styled
 
@@ -23,7 +25,7 @@ def draw(folder: Path) -> list[Path]:
     with styled():
         for dataset, network, rows in by_subject(pairs):
             where = dataset, network
-            shown = sheet[(sheet["dataset"] == dataset) & (sheet["network"] == network)]
+            shown = select(sheet, dataset=dataset, network=network)
             images = arrays[f"{dataset}.{network}.sheet"]
             classes = [str(name) for name in arrays[f"{dataset}.{network}.classes"]]
             drawn = _sheet(images, shown, classes, labels.place(*where))

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.plots.studies.animation import save_animation
-from reports.plots.studies.drawing import Array, save
+from reports.plots.studies.drawing import save
+from reports.results.predictions import Array
 from reports.style.labels import Labels
 from reports.style.style import WIDEST, WONG
 

@@ -56,7 +56,7 @@ def test_wilson_takes_scalars_arrays_and_no_trials() -> None:
 
 @pytest.mark.parametrize(("hits", "trials", "level"), [(-1, 3, 0.9), (4, 3, 0.9), (1, 3, 1.0)])
 def test_wilson_refuses_the_impossible(hits: int, trials: int, level: float) -> None:
-    with pytest.raises(ValueError, match="hits must lie between|expected a number between"):
+    with pytest.raises(ValueError, match=r"hits must lie between|expected a number between"):
         wilson(hits, trials, level)
 
 
