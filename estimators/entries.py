@@ -31,8 +31,13 @@ class Entry:
 
     def load(self) -> object:
         """Import and return the object that `build` names."""
-        module_name, _, attribute = self.build.partition(":")
-        return getattr(importlib.import_module(module_name), attribute)
+        return load_object(self.build)
+
+
+def load_object(name: str) -> object:
+    """Import and return the object of a `package.module:object`."""
+    module_name, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module_name), attribute)
 
 
 def table(*entries: E) -> dict[str, E]:

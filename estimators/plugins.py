@@ -17,12 +17,13 @@ from typing import Any, Literal
 
 from estimators.errors import InputError
 
-Kind = Literal["attacks", "defences", "networks", "datasets"]
+Kind = Literal["attacks", "defences", "networks", "datasets", "studies"]
 ONE: dict[Kind, str] = {
     "attacks": "attack",
     "defences": "defence",
     "networks": "network",
     "datasets": "data set",
+    "studies": "study",
 }
 # networks of these packages are named `torchvision:resnet18`: a name in a list, no code to import
 FAMILIES = ("torchvision", "timm", "robustbench")

@@ -8,14 +8,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
 
-from estimators.plugins import Kind, module_of, plugin
+from estimators.plugins import Kind, is_dotted, module_of, plugin
 
 OURS = ("benchmark", "estimators", "reports")
 _STANDARD = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
@@ -34,38 +34,51 @@ def code_sha256(kind: Kind, name: str) -> str:
     return modules_sha256([module_of(kind, name), str(made_in)])
 
 
-def modules_sha256(names: Iterable[str]) -> str:
+def modules_sha256(names: Iterable[str], follow: Sequence[str] = ()) -> str:
     """SHA-256 of modules by name.
+
+    follow: packages and modules of this project whose code counts too where a module imports it,
+        directly or through others, at its top or inside a function, or names it in a registry row
+        as "package.module:object". Without it this project's own code does not count.
 
     Of an installed module: its source, and the version that it was installed with. Of any other:
     its source and that of every module of the kind that it imports, be it by way of others. What
     is imported by a name made at run time, and files that code reads, are not seen.
     """
     digest = hashlib.sha256()
-    for name, content in sorted(_sources(names).items()):
+    for name, content in sorted(_sources(names, follow).items()):
         digest.update(f"{name} {hashlib.sha256(content).hexdigest()} {_version(name)}\n".encode())
     return digest.hexdigest()
 
 
-def _sources(names: Iterable[str]) -> dict[str, bytes]:
+def _sources(names: Iterable[str], follow: Sequence[str]) -> dict[str, bytes]:
     """Source files by module: the named ones, and what those that are not installed import."""
-    found: dict[str, bytes] = {}
+    sources: dict[str, bytes] = {}
     left = [(name, True) for name in names]
     while left:
         name, named = left.pop()
-        if name in found or name.partition(".")[0] in OURS:
+        followed = any(name == other or name.startswith(f"{other}.") for other in follow)
+        if name in sources or (name.partition(".")[0] in OURS and not followed):
             continue
         spec = _spec(name)
         path = Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
-        if path is None or not path.is_file() or (_installed(path) and not named):
+        if path is None or not path.is_file():
             continue
-        found[name] = path.read_bytes()
-        if not _installed(path):
+        if _installed(path) and not (named or followed):
+            continue
+        sources[name] = read_source(path)
+        # this project may be installed, and so may a plug-in that imports it
+        if follow or not _installed(path):
             is_package = spec is not None and spec.submodule_search_locations is not None
             package = name if is_package else name.rpartition(".")[0]
-            left += [(other, False) for other in _imports(found[name], package)]
+            left += [(other, False) for other in _imports(sources[name], package, bool(follow))]
             left += [(above, False) for above in _above(name)]
-    return found
+    return sources
+
+
+def read_source(path: Path) -> bytes:
+    """Read a source file."""
+    return path.read_bytes()
 
 
 def _spec(name: str) -> ModuleSpec | None:
@@ -83,8 +96,11 @@ def _spec(name: str) -> ModuleSpec | None:
     return spec
 
 
-def _imports(source: bytes, package: str) -> Iterator[str]:
-    """The modules that a source may import; of `from a import b` both a and a.b."""
+def _imports(source: bytes, package: str, rows: bool) -> Iterator[str]:
+    """The modules that a source may import; of `from a import b` both a and a.b.
+
+    rows: also those that a string "package.module:object" names.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -99,6 +115,8 @@ def _imports(source: bytes, package: str) -> Iterator[str]:
             except ImportError:
                 continue  # beyond the top: it fails at run time, too
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif rows and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names = [node.value.partition(":")[0]] if is_dotted(node.value) else []
         for name in names:
             yield name
             yield from _above(name)

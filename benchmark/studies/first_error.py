@@ -45,7 +45,7 @@ def compute(request: StudyRequest) -> Findings:
     arrays: dict[str, npt.NDArray[np.generic]] = {}
     for dataset, network in request.subjects:
         here = {"dataset": dataset, "network": str(network)}
-        request.tell(f"first-error: {dataset}, {network}")
+        request.report(f"first-error: {dataset}, {network}")
         part = test_images(request, dataset, request["samples"])
         classifier = classifier_of(request, dataset, network, part)
         records = _rows(request, classifier, part)

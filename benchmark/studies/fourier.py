@@ -58,7 +58,7 @@ def compute(request: StudyRequest) -> Findings:
     arrays: dict[str, npt.NDArray[Any]] = {}
     shown: list[Row] = []
     for dataset, network in request.subjects:
-        request.tell(f"{network} on {dataset}")
+        request.report(f"{network} on {dataset}")
         images = test_images(request, dataset, request["samples"])
         classifier = classifier_of(request, dataset, network, images)
         moved = _attacks(request, classifier, images)

@@ -64,7 +64,7 @@ def compute(request: StudyRequest) -> Findings:
     for subject in request.subjects:
         dataset, network = subject
         here = {"dataset": dataset, "network": str(network)}
-        request.tell(f"jpeg: {dataset}, {network}")
+        request.report(f"jpeg: {dataset}, {network}")
         images = test_images(request, dataset, request["samples"])
         for eps in request["eps" if images.shape[0] == 1 else "eps_colour"]:
             rows = _fates(request, subject, images, eps, qualities)
@@ -244,7 +244,7 @@ def _story(
             rows, pictures = found
             return [{"as_asked": target is not None, **row} for row in rows], pictures
         asked = " as ".join(everything.classes[c] for c in names)
-        request.tell(f"jpeg: {dataset}: no {asked} is rescued at eps {eps:g}; looking further")
+        request.report(f"jpeg: {dataset}: no {asked} is rescued at eps {eps:g}; looking further")
     return [], {}
 
 

@@ -35,7 +35,7 @@ def compute(request: StudyRequest) -> Findings:
     trainings = [
         t for dataset, network in request.subjects for t in _trainings(request, dataset, network)
     ]
-    found = swept(trainings, Probe.of(request), request.tell, transfer)
+    found = swept(trainings, Probe.of(request), request.report, transfer)
     found["clean"] = found.pop("gap")
     return Findings(found)
 

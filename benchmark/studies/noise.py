@@ -66,7 +66,7 @@ def compute(request: StudyRequest) -> Findings:
     asked = {dataset: _asked(request, dataset) for dataset in request.datasets}
     for dataset, network in request.subjects:
         here = {"dataset": dataset, "network": str(network)}
-        request.tell(f"noise: {dataset}, {network}")
+        request.report(f"noise: {dataset}, {network}")
         images = test_images(request, dataset, request["samples"])
         classifier = classifier_of(request, dataset, network, images)
         right = images[predictions(classifier, images.x) == images.y]
@@ -181,7 +181,7 @@ def _panels(
         if rows:
             as_asked = pair == asked
             if not as_asked:
-                request.tell(
+                request.report(
                     f"noise: {dataset}: no {names[0]} becomes {names[1]}: {source} as {target}"
                 )
             head = {"source": source, "target": target, "as_asked": as_asked}

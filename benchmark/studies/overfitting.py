@@ -25,4 +25,4 @@ def compute(request: StudyRequest) -> Findings:
         for count in epochs
         for seed in range(request["seeds"])
     ]
-    return Findings(swept(trainings, Probe.of(request), request.tell))
+    return Findings(swept(trainings, Probe.of(request), request.report))

@@ -38,7 +38,7 @@ def compute(request: StudyRequest) -> Findings:
             ]
             counts.append({**_counted(dataset, spec, request), "extra_layers": extra})
     table = pd.DataFrame(_table_1(counts))
-    return Findings({"parameters": table, **swept(trainings, Probe.of(request), request.tell)})
+    return Findings({"parameters": table, **swept(trainings, Probe.of(request), request.report)})
 
 
 def with_layers(network: Spec, extra: int) -> Spec:

@@ -56,7 +56,7 @@ def compute(request: StudyRequest) -> Findings:
     shown: list[Row] = []
     arrays: dict[str, npt.NDArray[Any]] = {}
     for dataset, network in request.subjects:
-        request.tell(f"{network} on {dataset}")
+        request.report(f"{network} on {dataset}")
         names = {"dataset": dataset, "network": str(network)}
         images = test_images(request, dataset, request["samples"])
         classifier = classifier_of(request, dataset, network, images)
@@ -64,7 +64,7 @@ def compute(request: StudyRequest) -> Findings:
         images = images[right]
         clean = {m: maps.map_of(m, classifier.network, images.x, images.y) for m in maps.METHODS}
         for name, x in _attacks(request, classifier, images).items():
-            request.tell(f"{network} on {dataset}, {name}")
+            request.report(f"{network} on {dataset}, {name}")
             part = images[: len(x)]
             seen = predictions(classifier, x)
             known = {**names, "attack": name}

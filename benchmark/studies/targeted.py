@@ -81,7 +81,7 @@ def _attacks(
         sheet[label, label] = images.x[at]
     rows = []
     for target, name in enumerate(classes):
-        request.tell(f"targeted: {told}, into {name}")
+        request.report(f"targeted: {told}, into {name}")
         others = np.flatnonzero(images.y != target)
         if not len(others):
             continue

@@ -25,7 +25,7 @@ def compute(request: StudyRequest) -> Findings:
     """
     history, layers = [], []
     for dataset, network in request.subjects:
-        request.tell(f"{network} on {dataset}")
+        request.report(f"{network} on {dataset}")
         trained = trained_network(dataset, network, request.data_dir, request.device)
         history.append(_long(read_history(trained.path), dataset, network))
         shape, _ = image_shape(dataset, request.data_dir)

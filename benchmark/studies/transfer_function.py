@@ -135,7 +135,7 @@ def _survival(request: StudyRequest) -> Iterator[Row]:
         cycles = cycles_up_to_nyquist(size, request["frequencies"])[1:]
         for direction in DIRECTIONS:
             for contrast in request["contrasts"]:
-                request.tell(f"JPEG alone, gratings of {size} pixels, {direction}")
+                request.report(f"JPEG alone, gratings of {size} pixels, {direction}")
                 x = torch.cat(
                     [gratings(size, k, direction, request["phases"], contrast) for k in cycles]
                 )

@@ -88,7 +88,7 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
         cycles = tuple(cycles_up_to_nyquist(size, request["frequencies"]))
         grey = torch.full((1, channels, size, size), GREY)
         for direction in DIRECTIONS:
-            request.tell(f"{dataset}, gratings of {size} pixels, {direction}")
+            request.report(f"{dataset}, gratings of {size} pixels, {direction}")
             waves = [gratings(size, k, direction, phases, contrast) for k in cycles]
             x = torch.cat(waves).expand(-1, channels, -1, -1)
             before = energy(x).reshape(-1, phases)[1:]
@@ -127,7 +127,7 @@ def _first_layers(
         for seed in more
     ]
     train = partial(_trained_layer, data_dir=request.data_dir, device=request.device)
-    trained = dict(shared_out(trainings, train, lambda t: t.epochs, request.tell, request.device))
+    trained = dict(shared_out(trainings, train, lambda t: t.epochs, request.report, request.device))
     layers = []
     for at, network in enumerate(networks):
         shipped = first_convolution(network_of(request, dataset, network), request.device)
