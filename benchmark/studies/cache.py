@@ -79,7 +79,7 @@ def run_study(name: str, request: StudyRequest, folder: Path) -> FinishedStudy:
     start = time.perf_counter()
     findings = compute(request)
     seconds = time.perf_counter() - start
-    about = {
+    record = {
         "study": name,
         "key": key,
         "seconds": round(seconds, 1),
@@ -87,7 +87,7 @@ def run_study(name: str, request: StudyRequest, folder: Path) -> FinishedStudy:
         "art_bench": __version__,
         "versions": package_versions(),
     }
-    _replace_folder(folder, findings, about, draw)
+    _replace_folder(folder, findings, record, draw)
     return FinishedStudy(folder, seconds, reused=False)
 
 
@@ -120,13 +120,13 @@ def _stored_key(folder: Path) -> str | None:
 
 
 def _replace_folder(
-    folder: Path, findings: Findings, about: Mapping[str, object], draw: Draw | None
+    folder: Path, findings: Findings, record: Mapping[str, object], draw: Draw | None
 ) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         _write(findings, new)
-        text = json.dumps(about, indent=2, sort_keys=True) + "\n"
+        text = json.dumps(record, indent=2, sort_keys=True) + "\n"
         (new / FILE).write_text(text, encoding="utf-8")
         if draw is not None:
             draw(new)
