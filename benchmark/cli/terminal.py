@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from benchmark.execution.plan import Task
     from benchmark.execution.progress import Progress
     from benchmark.runs.run import Result
-    from benchmark.speed.measure import Measured
+    from benchmark.speed.timing import Measured
     from benchmark.studies.cache import FinishedStudy
     from benchmark.studies.paper import Paper
     from estimators.training.checkpoints import Trained

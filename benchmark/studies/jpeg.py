@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from benchmark.studies.entry import Subject
 from benchmark.studies.measures.rescued_image import rescued_image
 from benchmark.studies.measures.smallest_eps import sizes
 from benchmark.studies.measures.subjects import (
@@ -21,7 +22,7 @@ from benchmark.studies.measures.subjects import (
     test_images,
 )
 from benchmark.studies.measures.tables import Row, Rows, Tables, tidy
-from benchmark.studies.request import Array, Findings, StudyRequest, Subject
+from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.data.images import Images
 from estimators.defences.jpeg import round_trip
 from estimators.defences.registry import build_defence, from_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmark.studies.entry import Subject
 from benchmark.studies.measures.subjects import (
     attacked,
     class_named,
@@ -12,7 +13,7 @@ from benchmark.studies.measures.subjects import (
     test_images,
 )
 from benchmark.studies.measures.tables import Rows
-from benchmark.studies.request import Array, StudyRequest, Subject
+from benchmark.studies.request import Array, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.registry import load_images

@@ -96,14 +96,17 @@ def _right_on_margin(classifier: Classifier, images: Images, grid: list[float]) 
     """
     parts = []
     for x, y in _batches(classifier, images):
-        label = functional.one_hot(y, classifier.nb_classes).bool()
-        direction = classifier.mean_gradient(
-            x, lambda logits, label=label: lead(logits, label, targeted=True).sum()
-        ).sign_()
+        direction = _margin_gradient(classifier, x, y).sign_()
         moved = (perturbed(x, direction, eps, np.inf) for eps in grid)
         right = [(classifier.logits(x_adv).argmax(1) == y).cpu().numpy() for x_adv in moved]
         parts.append(np.stack(right))
     return np.concatenate(parts, axis=1)
+
+
+def _margin_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the gradient [N, C, H, W] of the largest other logit minus the label's."""
+    label = functional.one_hot(y, classifier.nb_classes).bool()
+    return classifier.mean_gradient(x, lambda logits: lead(logits, label, targeted=True).sum())
 
 
 def _batches(classifier: Classifier, images: Images) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
