@@ -45,7 +45,7 @@ def catalogue() -> dict[str, list[Row]]:
         "data sets": [*DATASETS, *_plugins("datasets")],
         "grids": grids,
         "studies": [
-            (name, f"{study.about} ({_figures(study.figures)})", _settings(study.params))
+            (name, f"{study.summary} ({_figures(study.figures)})", _settings(study.defaults))
             for name, study in STUDIES.items()
         ],
     }

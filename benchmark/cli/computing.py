@@ -142,21 +142,19 @@ def study(
     from benchmark.execution.threads import chosen_device
     from benchmark.runs.run import RUNS
     from benchmark.studies.cache import run_study
-    from benchmark.studies.registry import STUDIES
+    from benchmark.studies.lookup import study_entry
     from benchmark.studies.request import make_request
-    from estimators.errors import unknown
     from estimators.spec import parse_spec
 
-    if name not in STUDIES:
-        raise unknown("study", name, STUDIES)
+    entry = study_entry(name)
     params = parse_spec(f"{name}:{','.join(settings)}").kwargs
     if samples is not None:
         wanted = samples_of(samples)
         params["samples"] = sys.maxsize if wanted == "all" else wanted
     options["device"] = chosen_device(options["device"])
     spec = None if network is None else parse_spec(network)
-    with terminal.doing(name) as tell:
-        request = make_request(STUDIES[name], dataset, spec, params, tell=tell, **options)
+    with terminal.doing(name) as report:
+        request = make_request(entry, dataset, spec, params, report=report, **options)
         done = run_study(name, request, out or RUNS / f"study-{name}")
     terminal.show_study(done)
 

@@ -33,10 +33,11 @@ def summary(network: str, dataset: str, data_dir: Path | None) -> None:
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
     """Time the harness against the plain ART loop and its peers, alternately, on MNIST."""
     import json
+    from dataclasses import asdict
 
     from benchmark.cli import terminal
     from benchmark.runs.manifest import machine, package_versions
-    from benchmark.speed.measure import as_json, measure
+    from benchmark.speed.measure import measure
 
     if only == "memory":
         from benchmark.speed.memory import peaks
@@ -53,7 +54,7 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
             "machine": machine("cpu", 2),
             "versions": package_versions(),
             "repeat": repeat,
-            "lines": as_json(lines),
+            "lines": [asdict(line) for line in lines],
         }
         write(json.dumps(content, indent=2) + "\n", json_file)
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from benchmark.execution.plan import Task
     from benchmark.execution.progress import Progress
     from benchmark.runs.run import Result
-    from benchmark.speed.measure import Measured
-    from benchmark.studies.cache import Done
+    from benchmark.speed.timing import Measured
+    from benchmark.studies.cache import FinishedStudy
     from benchmark.studies.paper import Paper
     from estimators.networks.given import Trained
 
@@ -121,7 +121,7 @@ def doing(name: str) -> Iterator[Callable[[str], None]]:
         yield lambda text: status.update(f"{name}: {text}")
 
 
-def show_study(done: Done) -> None:
+def show_study(done: FinishedStudy) -> None:
     """Where a study's files are, and its tables' first rows."""
     took = "reused, nothing has changed" if done.reused else f"took {done.seconds:.0f} s"
     console.print(f"{took}; in {done.folder}:", highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """How much memory a run over many images takes: `bench speed --only memory`.
 
-Each number of images is a process of its own, since a process never reports less than its peak.
+Each number of images has its own process, since the peak of a process never falls.
 """
 
 from __future__ import annotations
@@ -9,36 +9,34 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
+import numpy as np
+
+from benchmark.execution.memory import peak_memory
+from benchmark.execution.plan import plan
+from benchmark.execution.threads import execute
+from benchmark.grids.cell import Cell
+from estimators.data.images import Images, subset
+from estimators.networks.build import build_network
+from estimators.spec import Spec
+
 COUNTS = (1_000, 10_000, 50_000)
 
 
 def peaks(counts: Iterable[int] = COUNTS) -> Iterable[tuple[int, float]]:
-    """Number of images and peak resident memory in MB, images of 28x28 and their subset included.
+    """Yield the number of images and the peak resident memory in MB.
 
-    FGSM at two eps behind 8 bits and JPEG, LeNet, made-up images.
+    FGSM at two eps behind 8 bits and JPEG, LeNet, made-up images of 28x28.
     """
     for count in counts:
+        code = f"from {__name__} import peak; print(peak({count}))"
         done = subprocess.run(
-            [sys.executable, "-m", "benchmark.speed.memory", str(count)],
-            capture_output=True,
-            text=True,
-            check=True,
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
-        yield count, float(done.stdout.split()[-1])
+        yield count, round(float(done.stdout.split()[-1]))
 
 
-def _peak(count: int) -> float:
-    """The peak of this process after a run over so many images, in MB."""
-    import numpy as np
-
-    from benchmark.execution.memory import peak_memory
-    from benchmark.execution.plan import plan
-    from benchmark.execution.threads import execute
-    from benchmark.grids.cell import Cell
-    from estimators.data.images import Images, subset
-    from estimators.networks.build import build_network
-    from estimators.spec import Spec
-
+def peak(count: int) -> float:
+    """Return the peak memory of this process in MB after a run over so many images."""
     x = np.random.default_rng(0).integers(0, 256, (count, 1, 28, 28), np.uint8)
     images = Images(x, np.arange(count) % 10, np.arange(count))
     chosen = subset(images, "all", 0)
@@ -51,7 +49,3 @@ def _peak(count: int) -> float:
     models = {("made-up", lenet): (build_network(lenet, (1, 28, 28), 10), (1, 28, 28), 10)}
     execute(plan(cells), lambda task: chosen, models, lambda *_: None, lambda *_: None)
     return peak_memory()
-
-
-if __name__ == "__main__":
-    print(f"{_peak(int(sys.argv[1])):.0f}")

@@ -1,12 +1,17 @@
-"""What `bench speed` measures against: the plain ART loop, foolbox and torchattacks."""
+"""What `bench speed` compares with: the plain ART loop, foolbox and torchattacks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from art.attacks.evasion import FastGradientMethod
+from art.defences.preprocessor import JpegCompression as ArtJpeg
+from art.defences.preprocessor.preprocessor import Preprocessor
+from art.estimators.classification import PyTorchClassifier
 from torch import nn
 
 from benchmark.execution.threads import default_threads
@@ -14,11 +19,16 @@ from estimators.data.images import Images
 
 EPS = tuple(round(0.03 * n, 2) for n in range(10))
 QUALITIES = (95, 90, 80, 70, 60, 50, 40, 30, 20, 10, 5)
+# crafts the adversarial images of all images of a bench
+Attack = Callable[[], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What is measured on: a trained network and its first images, and how often."""
+    """What the timings use.
+
+    network: a trained network. images: the images. repeat: number of timed runs.
+    """
 
     network: nn.Module
     images: Images
@@ -26,15 +36,15 @@ class Bench:
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """Return the number of classes."""
         return len(self.images.classes)
 
 
 def plain_loop(bench: Bench, threat: str) -> list[int]:
-    """The loop that a user writes: ART's own classes and defaults, a cell at a time."""
-    from art.attacks.evasion import FastGradientMethod
-    from art.defences.preprocessor import JpegCompression as ArtJpeg
+    """Run the loop that a user writes: ART's own classes and defaults, one cell at a time.
 
+    Returns the number of right images per eps and quality.
+    """
     torch.set_num_threads(default_threads("cpu"))
     x, y = bench.images.x, bench.images.y
     hits = []
@@ -53,10 +63,10 @@ def plain_loop(bench: Bench, threat: str) -> list[int]:
     return hits
 
 
-def art_classifier(bench: Bench, defences: Sequence[Any] | None = None) -> Any:
-    """The network in ART's own classifier, wrapped as a user would."""
-    from art.estimators.classification import PyTorchClassifier
-
+def art_classifier(
+    bench: Bench, defences: Sequence[Preprocessor] | None = None
+) -> PyTorchClassifier:
+    """Return the network in ART's own classifier, as a user would wrap it."""
     return PyTorchClassifier(
         bench.network.requires_grad_(True),
         nn.CrossEntropyLoss(),
@@ -68,10 +78,10 @@ def art_classifier(bench: Bench, defences: Sequence[Any] | None = None) -> Any:
     )
 
 
-def pgd_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
-    """PGD-40 of foolbox and torchattacks, where they are installed."""
+def pgd_peers(bench: Bench) -> dict[str, Attack]:
+    """Return PGD-40 of foolbox and torchattacks, where they are installed."""
     x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
-    found: dict[str, Callable[[], Any]] = {}
+    peers: dict[str, Attack] = {}
     try:
         import foolbox
     except ImportError:
@@ -79,28 +89,26 @@ def pgd_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
     else:
         model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
         attack = foolbox.attacks.LinfPGD(abs_stepsize=0.01, steps=40, random_start=False)
-        found["foolbox"] = lambda: attack(model, x, y, epsilons=0.3)[1].numpy()
+        peers["foolbox"] = lambda: attack(model, x, y, epsilons=0.3)[1].numpy()
     try:
         import torchattacks
     except ImportError:
         pass
     else:
         pgd = torchattacks.PGD(bench.network, 0.3, alpha=0.01, steps=40, random_start=False)
-        found["torchattacks"] = lambda: pgd(x, y).detach().numpy()
-    return found
+        peers["torchattacks"] = lambda: pgd(x, y).detach().numpy()
+    return peers
 
 
-def carlini_peers(bench: Bench) -> dict[str, Callable[[], Any]]:
-    """C&W of foolbox, where it is installed."""
-    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
-    found: dict[str, Callable[[], Any]] = {}
+def carlini_peers(bench: Bench) -> dict[str, Attack]:
+    """Return C&W of foolbox, where it is installed."""
     try:
         import foolbox
     except ImportError:
-        return found
+        return {}
+    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
     model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
     # of the settings tried, the quickest that reaches full success; its default of 10,000 steps
     # takes minutes and ends at the same distance
     attack = foolbox.attacks.L2CarliniWagnerAttack(steps=200, stepsize=0.1)
-    found["foolbox, 200 steps of 0.1"] = lambda: attack(model, x, y, epsilons=None)[1].numpy()
-    return found
+    return {"foolbox, 200 steps of 0.1": lambda: attack(model, x, y, epsilons=None)[1].numpy()}

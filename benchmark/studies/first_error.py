@@ -2,163 +2,143 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from benchmark.studies.measures.smallest_eps import NORMS, Scan, compared, sizes, smallest_step
 from benchmark.studies.measures.subjects import (
     classifier_of,
+    confidences,
     one_image,
     predictions,
-    seen,
     test_images,
-    tidy,
 )
-from benchmark.studies.request import Findings, StudyRequest
+from benchmark.studies.measures.tables import Row, Rows, Tables
+from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.load import load_images
 from reports.statistics.intervals import held_out, median_smallest_eps
 
-Row = dict[str, Any]
-
 
 def compute(request: StudyRequest) -> Findings:
-    """Smallest eps over a sample, and panels of one image, for each subject.
+    """Compute the smallest eps over a sample, and panels of one image, for each subject.
 
-    Tables: `images`, one row an image and attack: smallest_eps (0: wrong without an attack; empty:
-    held out, `censored`, the largest eps tried is in `eps_max`), what it becomes, and l2 and linf
-    of the step as it is after clipping; `survival`, the Kaplan-Meier share of images still right;
-    `summary`, a row an attack with its median; `paired`, FGM against FGSM image by image, once by
-    the eps of each in its own norm and once by the L2 length of both steps; `panels`. Images that
-    are wrong without an attack are counted and left out of all but `images` and `panels`. Arrays:
-    `<dataset>.<network>.<id>.<clean, fgsm, fgm>` float32 [C, H, W].
+    Tables:
+    `images`: one row per image and attack: smallest_eps (0 for an image that is wrong without an
+        attack, empty for one that is right up to eps_max, which is then `censored`), the class that
+        it becomes, and l2 and linf of the step after clipping.
+    `survival`: the Kaplan-Meier share of images that are still right, by eps.
+    `summary`: one row per attack with its median.
+    `paired`: FGM against FGSM image by image, by the eps of each in its own norm and by the L2
+        length of both steps.
+    `panels`: the image that is shown.
+
+    Images that are wrong without an attack are counted, and left out of all tables but `images` and
+    `panels`. Arrays: `<dataset>.<network>.<id>.<clean, fgsm, fgm>` float32 [C, H, W].
     """
-    images: list[Row] = []
-    survival: list[Row] = []
-    summary: list[Row] = []
-    paired: list[Row] = []
-    panels: list[Row] = []
-    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    tables = Tables()
+    arrays: dict[str, Array] = {}
     for dataset, network in request.subjects:
-        here = {"dataset": dataset, "network": str(network)}
-        request.tell(f"first-error: {dataset}, {network}")
+        names = {"dataset": dataset, "network": str(network)}
+        request.report(f"first-error: {dataset}, {network}")
         part = test_images(request, dataset, request["samples"])
         classifier = classifier_of(request, dataset, network, part)
-        records = _rows(request, classifier, part)
+        records = list(_rows(request, classifier, part))
         rows = pd.DataFrame(records)
-        images += [{**here, **row} for row in records]
+        tables.add("images", records, **names)
         for attack, held in rows.groupby("attack", sort=False):
             curve, line = _survival(held)
-            survival += [{**here, "attack": attack, **point} for point in curve]
-            summary.append({**here, "attack": attack, "norm": held["norm"].iloc[0], **line})
-        paired += [{**here, **row} for row in _paired(rows, request.seed)]
-        shown, pictures = _panels(request, dataset, classifier)
-        panels += [{**here, **row} for row in shown]
+            tables.add("survival", curve, **names, attack=attack)
+            norm = held["norm"].iloc[0]
+            tables.add("summary", [line], **names, attack=attack, norm=norm)
+        tables.add("paired", _paired(rows, request.seed), **names)
+        panels, pictures = _panels(request, dataset, classifier)
+        tables.add("panels", panels, **names)
         arrays.update({f"{dataset}.{network}.{name}": image for name, image in pictures.items()})
-    tables = {
-        "images": images,
-        "survival": survival,
-        "summary": summary,
-        "paired": paired,
-        "panels": panels,
-    }
-    return Findings({name: tidy(rows) for name, rows in tables.items()}, arrays)
+    return Findings(tables.frames(), arrays)
 
 
-def _rows(request: StudyRequest, classifier: Classifier, images: Images) -> list[Row]:
-    """A row an image and attack."""
-    found = []
+def _rows(request: StudyRequest, classifier: Classifier, images: Images) -> Iterator[Row]:
+    """Yield one row per attack and image."""
     for attack in NORMS:
         scan = Scan.of(request, attack)
-        moved = smallest_step(classifier, images, attack, scan)
-        size = sizes(images.x, moved.x)
+        result = smallest_step(classifier, images, attack, scan)
+        size = sizes(images.x, result.x)
         for n, image in enumerate(images.ids):
-            broken = bool(moved.found[n])
-            found.append(
-                {
-                    "id": int(image),
-                    "class": images.classes[images.y[n]],
-                    "attack": attack,
-                    "norm": "inf" if attack == "fgsm" else "2",
-                    "smallest_eps": float(moved.eps[n]) if broken else None,
-                    "censored": not broken,
-                    "eps_max": scan.eps_max,
-                    "becomes": images.classes[moved.predicted[n]] if broken else None,
-                    "l2": float(size["l2"][n]) if broken else None,
-                    "linf": float(size["linf"][n]) if broken else None,
-                }
-            )
-    return found
+            broken = bool(result.success[n])
+            yield {
+                "id": int(image),
+                "class": images.classes[images.y[n]],
+                "attack": attack,
+                "norm": "inf" if attack == "fgsm" else "2",
+                "smallest_eps": float(result.eps[n]) if broken else None,
+                "censored": not broken,
+                "eps_max": scan.eps_max,
+                "becomes": images.classes[result.predicted[n]] if broken else None,
+                "l2": float(size["l2"][n]) if broken else None,
+                "linf": float(size["linf"][n]) if broken else None,
+            }
 
 
-def _survival(rows: pd.DataFrame) -> tuple[list[Row], Row]:
-    """The Kaplan-Meier curve of an attack's images, and the line of the summary."""
+def _survival(rows: pd.DataFrame) -> tuple[Rows, Row]:
+    """Return the Kaplan-Meier curve of an attack's images, and its row of the summary."""
     right = rows[rows["smallest_eps"] != 0]
     value = right["smallest_eps"].fillna(right["eps_max"]).to_numpy(dtype=float)
     censored = right["censored"].to_numpy(dtype=bool)
+    median = median_smallest_eps(value, censored)
     line: Row = {
         "n": len(right),
         "censored": int(censored.sum()),
         "already_wrong": len(rows) - len(right),
+        "median": median.value,
+        "median_low": median.low,
+        "median_high": median.high,
     }
-    median = median_smallest_eps(value, censored)
-    line |= {"median": median.value, "median_low": median.low, "median_high": median.high}
-    curve = held_out(value, censored)
     points = [
         {"eps": eps, "share": share, "share_low": low, "share_high": high}
-        for eps, share, low, high in zip(*curve, strict=True)
+        for eps, share, low, high in zip(*held_out(value, censored), strict=True)
     ]
     return points, line
 
 
-def _paired(rows: pd.DataFrame, seed: int) -> list[Row]:
-    """FGM against FGSM over the images that are right and that both break."""
+def _paired(rows: pd.DataFrame, seed: int) -> Iterator[Row]:
+    """Compare FGM with FGSM over the images that are right and that both break."""
     broken = rows[(rows["smallest_eps"] > 0) & ~rows["censored"]]
-    found = []
     for measure, larger, smaller in (("smallest_eps", "fgm", "fgsm"), ("l2", "fgsm", "fgm")):
         both = broken.pivot(index="id", columns="attack", values=measure)
         both = both.reindex(columns=list(NORMS)).dropna()
         above, below = (both[name].to_numpy(dtype=float) for name in (larger, smaller))
-        found.append(
-            {
-                "measure": measure,
-                "larger": larger,
-                "smaller": smaller,
-                **compared(above, below, seed),
-            }
-        )
-    return found
+        names = {"measure": measure, "larger": larger, "smaller": smaller}
+        yield {**names, **compared(above, below, seed)}
 
 
 def _panels(
     request: StudyRequest, dataset: str, classifier: Classifier
-) -> tuple[list[Row], dict[str, npt.NDArray[np.generic]]]:
-    """The image asked for, and the next that is right where that one is wrong already."""
-    asked, split = one_image(request, dataset), request["split"]
-    shown = {"asked": asked}
+) -> tuple[Rows, dict[str, Array]]:
+    """Return the requested image, and the next one that is right where that one is wrong."""
+    requested, split = one_image(request, dataset), request["split"]
+    shown = {"asked": requested}
 
     def right(one: Images) -> bool:
         return bool(predictions(classifier, one.x)[0] == one.y[0])
 
-    if not right(asked):
+    if not right(requested):
         rest = load_images(dataset, split, request.data_dir)[request["image"] + 1 :]
         ones = (rest[at : at + 1] for at in range(len(rest)))
         following = next(filter(right, ones), None)
         shown |= {} if following is None else {"next right": following}
-    rows: list[Row] = []
-    pictures: dict[str, npt.NDArray[np.generic]] = {}
+    rows: Rows = []
+    pictures: dict[str, Array] = {}
     for choice, one in shown.items():
         image = int(one.ids[0])
-        predicted, confidence = seen(classifier, one.x)
+        predicted, confidence = confidences(classifier, one.x)
         pictures[f"{image}.clean"] = one.x[0]
         for row in _rows(request, classifier, one):
             scan = Scan.of(request, row["attack"])
-            moved = smallest_step(classifier, one, row["attack"], scan)
-            pictures[f"{image}.{row['attack']}"] = moved.x[0]
+            result = smallest_step(classifier, one, row["attack"], scan)
+            pictures[f"{image}.{row['attack']}"] = result.x[0]
             rows.append(
                 {
                     "split": split,
@@ -166,7 +146,7 @@ def _panels(
                     **row,
                     "predicted": one.classes[predicted[0]],
                     "confidence": confidence[0],
-                    "becomes_confidence": moved.confidence[0] if moved.found[0] else None,
+                    "becomes_confidence": result.confidence[0] if result.success[0] else None,
                 }
             )
     return rows, pictures

@@ -1,69 +1,71 @@
-"""Is a network that is less sensitive to high frequencies more robust? (the closing hypothesis of
-the report, claim C14, which it does not test)
+"""Is a network that is less sensitive to high frequencies more robust?
 
-Networks are trained behind a fixed Gaussian filter of growing width, and attacked through it: the
-attacker knows the whole network, filter included.
+This is the closing hypothesis of the paper (claim C14), which the paper does not test. Networks are
+trained behind a fixed Gaussian filter of growing width and attacked through it: the attacker knows
+the whole network with its filter.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from benchmark.studies.measures.gratings import GREY, first_layer, waves
-from benchmark.studies.measures.training_sweep import Probe, Tables, Training, swept, whole_numbers
+from benchmark.studies.measures.probe import Probe
+from benchmark.studies.measures.tables import Rows
+from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
 from benchmark.studies.request import Findings, StudyRequest
-from estimators.errors import InputError
 from estimators.spec import Spec
 
 PHASES = 8
+Floats = npt.NDArray[np.float64]
 
 
 def compute(request: StudyRequest) -> Findings:
-    """Networks for every filter width and training seed: `accuracy`, `clean`, `area`, `smallest`
-    and `transfer`.
+    """Measure networks for every filter width and every training seed.
 
-    Rows begin with dataset, network, low_pass (sigma in pixels, 0 without a filter), epochs, seed;
-    `benchmark.studies.measures.robustness.measure` has the other columns (`clean` is its `gap`).
-    `transfer`: frequency (cycles a pixel), response and gain of `first_layer_response`.
+    Tables `accuracy`, `clean`, `area`, `smallest`, `transfer`: rows begin with dataset, network,
+    low_pass (sigma in pixels, 0 without a filter), epochs, seed; `measures.robustness.measure` has
+    the other columns (`clean` is its `gap`). `transfer`: frequency (cycles per pixel), response and
+    gain of `first_layer_response`.
 
     Networks other than LeNet are trained with the parameters that begin with `deep_`.
     """
     trainings = [
         t for dataset, network in request.subjects for t in _trainings(request, dataset, network)
     ]
-    found = swept(trainings, Probe.of(request), request.tell, transfer)
-    found["clean"] = found.pop("gap")
-    return Findings(found)
+    tables = swept(trainings, Probe.of(request), request.report, transfer)
+    tables["clean"] = tables.pop("gap")
+    return Findings(tables)
 
 
 def _trainings(request: StudyRequest, dataset: str, network: Spec) -> list[Training]:
     kind = "" if network.name == "lenet" else "deep_"
     (epochs,) = whole_numbers(request, f"{kind}epochs", 1)
-    if request[f"{kind}seeds"] < 1:
-        raise InputError(f"study parameter {kind}seeds: must be at least 1")
+    (seeds,) = whole_numbers(request, f"{kind}seeds", 1)
     return [
         Training(dataset, behind(network, sigma), epochs, seed, (("low_pass", sigma),))
         for sigma in sorted(set(request[f"{kind}sigmas"]))
-        for seed in range(request[f"{kind}seeds"])
+        for seed in range(seeds)
     ]
 
 
 def behind(network: Spec, sigma: float) -> Spec:
-    """The network behind a filter; for sigma = 0 the plain one by name too, so that its weights
-    are those of any other study."""
+    """Return the network behind a filter of width sigma.
+
+    For sigma 0 it has the plain network's name, so that other studies share its weights.
+    """
     params = network.without("low_pass").kwargs
     return Spec.of(network.name, {**params, "low_pass": float(sigma)} if sigma else params)
 
 
-def transfer(network: nn.Module, shape: tuple[int, int, int]) -> Tables:
-    """The table `transfer` of one network: 26 frequencies from 0 to half a cycle a pixel."""
+def transfer(network: nn.Module, shape: tuple[int, int, int]) -> dict[str, Rows]:
+    """Return the table `transfer` of one network: 26 frequencies from 0 to 1/2 cycle per pixel."""
     frequencies = np.linspace(0, 0.5, 26)
     response, gain = first_layer_response(network, shape, frequencies)
-    rows: list[dict[str, Any]] = [
+    rows: Rows = [
         {"frequency": round(float(f), 6), "response": float(r), "gain": float(g)}
         for f, r, g in zip(frequencies, response, gain, strict=True)
     ]
@@ -71,21 +73,21 @@ def transfer(network: nn.Module, shape: tuple[int, int, int]) -> Tables:
 
 
 def first_layer_response(
-    network: nn.Module, shape: tuple[int, int, int], frequencies: np.ndarray[Any, Any]
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """How strongly the first convolution, and what stands ahead of it, answers to gratings.
+    network: nn.Module, shape: tuple[int, int, int], frequencies: Floats
+) -> tuple[Floats, Floats]:
+    """Return the response of the first convolution, and the layers before it, to gratings.
 
-    frequencies: [F], cycles a pixel. The gratings are 1/2 + 1/2 sin in every channel, along the
+    frequencies: [F], cycles per pixel. The gratings are 1/2 + 1/2 sin in every channel, along the
     rows and along the columns, at 8 phases.
 
-    Returns [F] each: the L2 norm of the layer's output before its activation (the report's
-    transfer function, which the mean grey dominates), and the gain: the norm of the change
-    against plain grey, over the norm of the grating's own change against it. Both are root mean
-    squares over directions and phases.
+    Returns [F] each: the L2 norm of the layer's output before its activation (the paper's transfer
+    function, which the mean grey dominates), and the gain: the norm of the output's change against
+    uniform grey over the norm of the grating's change against it. Both are root mean squares over
+    directions and phases.
     """
     waved, flat = _gratings(shape, frequencies), torch.full((1, *shape), GREY)
-    seen = _first_outputs(network, torch.cat([flat, waved]))
-    base, out = seen[:1], seen[1:]
+    outputs = _first_outputs(network, torch.cat([flat, waved]))
+    base, out = outputs[:1], outputs[1:]
     groups = (len(frequencies), -1)
 
     def mean_square(values: torch.Tensor) -> torch.Tensor:
@@ -96,8 +98,8 @@ def first_layer_response(
     return response.numpy(), gain.numpy()
 
 
-def _gratings(shape: tuple[int, int, int], frequencies: np.ndarray[Any, Any]) -> torch.Tensor:
-    """Gratings [F * 2 * PHASES, C, H, W]."""
+def _gratings(shape: tuple[int, int, int], frequencies: Floats) -> torch.Tensor:
+    """Return gratings [F * 2 * PHASES, C, H, W]."""
     channels, height, width = shape
     rows, columns = np.mgrid[:height, :width]
     shifts = np.arange(PHASES) / PHASES

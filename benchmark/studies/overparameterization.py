@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
-from benchmark.studies.measures.training_sweep import Probe, Training, swept, whole_numbers
+from benchmark.studies.measures.probe import Probe
+from benchmark.studies.measures.tables import Row
+from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
 from benchmark.studies.request import Findings, StudyRequest
 from estimators.data.load import image_shape
 from estimators.errors import InputError
@@ -14,68 +14,60 @@ from estimators.networks.build import build_network
 from estimators.networks.layer_table import count_parameters
 from estimators.spec import Spec
 
-# the report's Table 1, for LeNet on 28x28 grey images
+# the paper's Table 1, for LeNet on 28x28 grey images
+PAPER_SHAPE, PAPER_CLASSES = (1, 28, 28), 10
 PRINTED = {0: 61_706, 2: 150_978, 4: 282_562, 6: 414_146, 10: 743_106, 20: 1_335_234}
 
 
 def compute(request: StudyRequest) -> Findings:
-    """LeNets with N additional layers: `accuracy`, `gap`, `area`, `smallest`, and `parameters`.
+    """Measure LeNets with N additional layers.
 
-    Rows of the first four begin with dataset, network, extra_layers, epochs, seed;
-    `measures.robustness.measure` has the other columns. `parameters` is Table 1: dataset,
-    network, extra_layers, parameters, printed (in the report, for MNIST's shape), note.
+    Tables `accuracy`, `gap`, `area`, `smallest`: rows begin with dataset, network, extra_layers,
+    epochs, seed; `measures.robustness.measure` has the other columns. `parameters` is Table 1:
+    dataset, network, extra_layers, parameters, printed (in the paper, for MNIST's shape), note.
     """
     layers = whole_numbers(request, "layers", 0)
-    (epochs,) = whole_numbers(request, "epochs", 1)
-    trainings, counts = [], []
+    (epochs,), (seeds,) = (whole_numbers(request, name, 1) for name in ("epochs", "seeds"))
+    trainings, parameters = [], []
     for dataset, network in request.subjects:
         if network.name != "lenet":
             raise InputError(f"--network {network}: only lenet takes additional layers")
+        shape, classes = image_shape(dataset, request.data_dir)
         for extra in layers:
             spec = with_layers(network, extra)
             trainings += [
                 Training(dataset, spec, epochs, seed, (("extra_layers", extra),))
-                for seed in range(request["seeds"])
+                for seed in range(seeds)
             ]
-            counts.append({**_counted(dataset, spec, request), "extra_layers": extra})
-    table = pd.DataFrame(_table_1(counts))
-    return Findings({"parameters": table, **swept(trainings, Probe.of(request), request.tell)})
+            count = sum(count_parameters(build_network(spec, shape, classes)))
+            in_paper = (shape, classes) == (PAPER_SHAPE, PAPER_CLASSES)
+            parameters.append({"dataset": dataset, **_table_1(extra, count, in_paper)})
+    tables = swept(trainings, Probe.of(request), request.report)
+    return Findings({"parameters": pd.DataFrame(parameters), **tables})
 
 
 def with_layers(network: Spec, extra: int) -> Spec:
-    """The network with so many additional layers; without any it is the plain one by name too."""
+    """Return the network with additional layers; without any, it has the plain network's name."""
     params = network.without("extra_layers").kwargs
     return Spec.of(network.name, {**params, "extra_layers": extra} if extra else params)
 
 
-def _counted(dataset: str, spec: Spec, request: StudyRequest) -> dict[str, Any]:
-    shape, classes = image_shape(dataset, request.data_dir)
-    trainable, fixed = count_parameters(build_network(spec, shape, classes))
-    at_paper = shape == (1, 28, 28) and classes == 10
-    return {"dataset": dataset, "parameters": trainable + fixed, "at_paper": at_paper}
-
-
-def _table_1(counts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    rows = []
-    for row in counts:
-        printed = PRINTED.get(row["extra_layers"]) if row["at_paper"] else None
-        note = ""
-        if printed is not None and printed != row["parameters"]:
-            other = next((n for n in range(1, 40) if _count(n) == printed), None)
-            note = f"slip in the report: {printed:,} is the count for {other} layers"
-        rows.append(
-            {
-                "dataset": row["dataset"],
-                "network": "lenet",
-                "extra_layers": row["extra_layers"],
-                "parameters": row["parameters"],
-                "printed": printed,
-                "note": note,
-            }
-        )
-    return rows
+def _table_1(extra: int, count: int, in_paper: bool) -> Row:
+    """Return a row of Table 1, with a note where the paper's count is that of another network."""
+    printed = PRINTED.get(extra) if in_paper else None
+    note = ""
+    if printed is not None and printed != count:
+        other = next((n for n in range(1, 40) if _count(n) == printed), None)
+        note = f"slip in the report: {printed:,} is the count for {other} layers"
+    return {
+        "network": "lenet",
+        "extra_layers": extra,
+        "parameters": count,
+        "printed": printed,
+        "note": note,
+    }
 
 
 def _count(extra: int) -> int:
-    network = build_network(Spec.of("lenet", extra_layers=extra), (1, 28, 28), 10)
-    return count_parameters(network)[0]
+    spec = Spec.of("lenet", extra_layers=extra)
+    return count_parameters(build_network(spec, PAPER_SHAPE, PAPER_CLASSES))[0]

@@ -1,11 +1,10 @@
-"""The whole paper: its grid, its studies, its claims, one page."""
+"""The whole paper: its grid, its studies, its claims and one page."""
 
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -16,7 +15,7 @@ from benchmark.grids.overrides import narrowed
 from benchmark.runs.run import RUNS, Result, run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import StudyRequest, make_request, with_subjects
+from benchmark.studies.request import StudyRequest, make_request
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
@@ -27,11 +26,12 @@ QUICK_SAMPLES = 100
 
 @dataclass
 class Paper:
-    """What `run_paper` left.
+    """The result of `run_paper`.
 
     directory: a run directory with `studies/` and `claims.csv`.
-    grid: the result of its grid. claims: the columns of `claims.csv`.
-    skipped: studies or parts of them whose data were not to be had, with the reason.
+    grid: the result of its grid.
+    claims: the columns of `claims.csv`.
+    skipped: studies, or parts of them, whose data are unavailable, with the reason.
     failed: studies that raised, with the first line of the error.
     """
 
@@ -52,11 +52,11 @@ def run_paper(
 ) -> Paper:
     """Run the paper's grid and every study into a directory, then evaluate the claims.
 
-    What is stored, trained or computed already is reused. A study that raises does not end the
-    rest; its traceback is in `failures.log`.
+    Cells, networks and studies that exist already are reused. A study that raises does not stop
+    the others; its traceback is in `failures.log`.
     """
     progress = progress or Progress()
-    tell = progress.message
+    message = progress.message
     directory = out if out is not None else RUNS / ("paper-quick" if quick else "paper")
     grid = narrowed(load_grid("paper"), samples=QUICK_SAMPLES if quick else None, seed=seed)
     paper = Paper(directory, run(grid, data_dir, directory, device, progress=progress))
@@ -67,36 +67,36 @@ def run_paper(
             seed=seed,
             data_dir=data_dir,
             device=chosen_device(device),
-            tell=lambda text, name=name: tell(f"{name}: {text}"),
+            report=lambda text, name=name: message(f"{name}: {text}"),
         )
-        request = _possible(name, request, paper)
+        request = _available(name, request, paper)
         if not request.subjects:
             continue
-        tell(f"study {name}")
+        message(f"study {name}")
         try:
-            found = run_study(name, request, directory / "studies" / name)
+            finished = run_study(name, request, directory / "studies" / name)
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
             paper.failed[name] = f"{type(error).__name__}: {first}"
             with (directory / "failures.log").open("a", encoding="utf-8") as log:
                 log.write(f"study {name}\n{traceback.format_exc()}\n")
-            tell(f"failed: study {name}: {paper.failed[name]}")
+            message(f"failed: study {name}: {paper.failed[name]}")
             continue
-        tell(f"{name}: reused" if found.reused else f"{name}: took {found.seconds:.0f} s")
-    tell("claims and page")
+        took = "reused" if finished.reused else f"took {finished.seconds:.0f} s"
+        message(f"{name}: {took}")
+    message("claims and page")
     paper.claims = write_claims(directory)
     write_page(directory)
     return paper
 
 
-def _possible(name: str, request: StudyRequest, paper: Paper) -> StudyRequest:
-    """The question less the subjects whose data are not to be had; those are noted."""
-    missing: dict[str, Any] = {}
+def _available(name: str, request: StudyRequest, paper: Paper) -> StudyRequest:
+    """Return the request without the subjects whose data are unavailable; note those."""
+    missing = set()
     for dataset in request.datasets:
         try:
             load_images(dataset, "test", request.data_dir)
         except DataUnavailable as error:
-            missing[dataset] = str(error)
-    for dataset, reason in missing.items():
-        paper.skipped[f"{name}, {dataset}"] = reason
-    return with_subjects(request, tuple(s for s in request.subjects if s[0] not in missing))
+            missing.add(dataset)
+            paper.skipped[f"{name}, {dataset}"] = str(error)
+    return replace(request, subjects=tuple(s for s in request.subjects if s[0] not in missing))

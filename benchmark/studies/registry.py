@@ -1,17 +1,19 @@
-"""The studies by name: what each looks at and how large it is."""
+"""The studies by name: one row per study."""
 
 from __future__ import annotations
 
-from benchmark.studies.request import Study
+from benchmark.studies.entry import StudyEntry
+from estimators.entries import table
 from estimators.spec import Spec
 
 LENET, RESNET, CNN = Spec("lenet"), Spec("resnet"), Spec("cnn")
 MNIST_LENET, CIFAR_LENET = ("mnist", LENET), ("cifar10", LENET)
 FOUR = (MNIST_LENET, ("mnist", RESNET), CIFAR_LENET, ("cifar10", CNN))
-# the smallest eps of FGSM (eps_max) and FGM (l2_max): how far, and how closely, in shares of that
+# search for the smallest eps: the largest eps of FGSM (eps_max) and of FGM (l2_max); the step of
+# the scan and the tolerance of the bisection are fractions of it
 SCAN = {"eps_max": 1.0, "l2_max": 20.0, "resolution": 0.001, "tolerance": 1e-6}
 
-# how the networks of a sweep are measured: benchmark.studies.sweep.Probe
+# how the networks of a training sweep are measured: measures.robustness.Probe
 PROBE = {
     "samples": 1000,
     "iterated_samples": 200,
@@ -27,36 +29,44 @@ QUICK_PROBE = {
     "pgd_steps": 10,
 }
 
-STUDIES: dict[str, Study] = {
-    "data": Study(
-        "data",
-        "1 to 4",
-        "sheets of samples and class distributions",
-        (MNIST_LENET, CIFAR_LENET),
-        {"images": 50},
+STUDIES: dict[str, StudyEntry] = table(
+    StudyEntry(
+        name="data",
+        build="benchmark.studies.data:compute",
+        plot="reports.plots.studies.data:draw",
+        summary="sheets of samples and class distributions",
+        figures="1 to 4",
+        subjects=(MNIST_LENET, CIFAR_LENET),
+        defaults={"images": 50},
     ),
-    "first-error": Study(
-        "first_error",
-        "13, 14",
-        "smallest eps of FGSM and FGM an image, survival curves",
-        FOUR,
-        {"samples": 500, "image": 0, "split": "train", **SCAN},
-        {"samples": 50},
+    StudyEntry(
+        name="first-error",
+        build="benchmark.studies.first_error:compute",
+        plot="reports.plots.studies.first_error:draw",
+        summary="smallest eps of FGSM and FGM per image, survival curves",
+        figures="13, 14",
+        subjects=FOUR,
+        defaults={"samples": 500, "image": 0, "split": "train", **SCAN},
+        quick={"samples": 50},
     ),
-    "fourier": Study(
-        "fourier",
-        "16 to 18",
-        "spectra of noises, images and attacked images",
-        FOUR,
-        {"samples": 250, "eps_grey": 0.15, "eps_colour": 8 / 255},
-        {"samples": 60},
+    StudyEntry(
+        name="fourier",
+        build="benchmark.studies.fourier:compute",
+        plot="reports.plots.studies.fourier:draw",
+        summary="spectra of noises, images and attacked images",
+        figures="16 to 18",
+        subjects=FOUR,
+        defaults={"samples": 250, "eps_grey": 0.15, "eps_colour": 8 / 255},
+        quick={"samples": 60},
     ),
-    "jpeg": Study(
-        "jpeg",
-        "7, 10",
-        "one image at eight qualities, the story of a rescue, rescued and broken",
-        FOUR,
-        {
+    StudyEntry(
+        name="jpeg",
+        build="benchmark.studies.jpeg:compute",
+        plot="reports.plots.studies.jpeg:draw",
+        summary="one image at eight qualities, one that JPEG rescues, shares rescued and broken",
+        figures="7, 10",
+        subjects=FOUR,
+        defaults={
             "samples": 300,
             "image": 0,
             "split": "test",
@@ -66,14 +76,16 @@ STUDIES: dict[str, Study] = {
             "eps": (0.2,),
             "eps_colour": (0.00785,),
         },
-        {"samples": 60},
+        quick={"samples": 60},
     ),
-    "low-pass": Study(
-        "low_pass",
-        "none: the closing hypothesis",
-        "networks behind a low-pass first layer",
-        (MNIST_LENET, CIFAR_LENET, ("cifar10", CNN)),
-        {
+    StudyEntry(
+        name="low-pass",
+        build="benchmark.studies.low_pass:compute",
+        plot="reports.plots.studies.low_pass:draw",
+        summary="networks behind a low-pass first layer",
+        figures="none: the closing hypothesis",
+        subjects=(MNIST_LENET, CIFAR_LENET, ("cifar10", CNN)),
+        defaults={
             "sigmas": (0.0, 1.0, 2.0),
             "epochs": 10,
             "seeds": 3,
@@ -82,7 +94,7 @@ STUDIES: dict[str, Study] = {
             "deep_seeds": 2,
             **PROBE,
         },
-        {
+        quick={
             "sigmas": (0.0, 1.0),
             "epochs": 1,
             "seeds": 1,
@@ -92,36 +104,44 @@ STUDIES: dict[str, Study] = {
             **QUICK_PROBE,
         },
     ),
-    "noise": Study(
-        "noise",
-        "6",
-        "noise of FGSM, FGM and C&W on one image, and their sizes over a sample",
-        FOUR,
-        {"samples": 150, "source": "8", "target": "3", "tries": 25, **SCAN},
-        {"samples": 10, "tries": 4},
+    StudyEntry(
+        name="noise",
+        build="benchmark.studies.noise:compute",
+        plot="reports.plots.studies.noise:draw",
+        summary="noise of FGSM, FGM and C&W on one image, and its size over a sample",
+        figures="6",
+        subjects=FOUR,
+        defaults={"samples": 150, "source": "8", "target": "3", "tries": 25, **SCAN},
+        quick={"samples": 10, "tries": 4},
     ),
-    "overfitting": Study(
-        "overfitting",
-        "19a",
-        "accuracy under attack after ever longer training",
-        (MNIST_LENET,),
-        {"epochs": (1, 3, 5, 10, 30), "seeds": 3, **PROBE},
-        {"epochs": (1, 3), "seeds": 1, **QUICK_PROBE},
+    StudyEntry(
+        name="overfitting",
+        build="benchmark.studies.overfitting:compute",
+        plot="reports.plots.studies.overfitting:draw",
+        summary="accuracy under attack by number of training epochs",
+        figures="19a",
+        subjects=(MNIST_LENET,),
+        defaults={"epochs": (1, 3, 5, 10, 30), "seeds": 3, **PROBE},
+        quick={"epochs": (1, 3), "seeds": 1, **QUICK_PROBE},
     ),
-    "overparameterization": Study(
-        "overparameterization",
-        "19b, Table 1",
-        "accuracy under attack with ever more layers",
-        (MNIST_LENET,),
-        {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
-        {"layers": (0, 2, 10), "epochs": 1, "seeds": 1, **QUICK_PROBE},
+    StudyEntry(
+        name="overparameterization",
+        build="benchmark.studies.overparameterization:compute",
+        plot="reports.plots.studies.overparameterization:draw",
+        summary="accuracy under attack by number of layers",
+        figures="19b, Table 1",
+        subjects=(MNIST_LENET,),
+        defaults={"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
+        quick={"layers": (0, 2, 10), "epochs": 1, "seeds": 1, **QUICK_PROBE},
     ),
-    "saliency": Study(
-        "saliency",
-        "20 to 25",
-        "saliency and Grad-CAM, clean and attacked, and where noise falls",
-        FOUR,
-        {
+    StudyEntry(
+        name="saliency",
+        build="benchmark.studies.saliency:compute",
+        plot="reports.plots.studies.saliency:draw",
+        summary="saliency and Grad-CAM of clean and attacked images, and where the noise falls",
+        figures="20 to 25",
+        subjects=FOUR,
+        defaults={
             "samples": 120,
             "cw_samples": 40,
             "eps_grey": 0.15,
@@ -131,23 +151,34 @@ STUDIES: dict[str, Study] = {
             "source": "8",
             "target": "3",
         },
-        {"samples": 40, "cw_samples": 10},
+        quick={"samples": 40, "cw_samples": 10},
     ),
-    "targeted": Study(
-        "targeted",
-        "5",
-        "C&W from every class into every other: sheet, success, mean L2",
-        (MNIST_LENET, CIFAR_LENET),
-        {"per_class": 10},
-        {"per_class": 1},
+    StudyEntry(
+        name="targeted",
+        build="benchmark.studies.targeted:compute",
+        plot="reports.plots.studies.targeted:draw",
+        summary="C&W from each class into each other class: images, success, mean L2",
+        figures="5",
+        subjects=(MNIST_LENET, CIFAR_LENET),
+        defaults={"per_class": 10},
+        quick={"per_class": 1},
     ),
-    "training": Study("training", "26 to 31", "training curves and layer tables", FOUR),
-    "transfer-function": Study(
-        "transfer_function",
-        "8, 9, 12",
-        "response of the first layer to gratings, JPEG ahead",
-        FOUR,
-        {
+    StudyEntry(
+        name="training",
+        build="benchmark.studies.training:compute",
+        plot="reports.plots.studies.training:draw",
+        summary="training curves and layer tables",
+        figures="26 to 31",
+        subjects=FOUR,
+    ),
+    StudyEntry(
+        name="transfer-function",
+        build="benchmark.studies.transfer_function:compute",
+        plot="reports.plots.studies.transfer_function:draw",
+        summary="response of the first layer to gratings, with and without JPEG",
+        figures="8, 9, 12",
+        subjects=FOUR,
+        defaults={
             "sizes": (28, 32, 56, 112, 224),
             "frequencies": 29,
             "phases": 4,
@@ -158,7 +189,7 @@ STUDIES: dict[str, Study] = {
             "seeds": 3,
             "seeds_colour": 1,
         },
-        {
+        quick={
             "sizes": (28, 32, 56),
             "frequencies": 17,
             "qualities": (1, 3, 5, 7, 10, 16, 30, 50, 90),
@@ -167,4 +198,4 @@ STUDIES: dict[str, Study] = {
             "seeds": 1,
         },
     ),
-}
+)

@@ -1,9 +1,9 @@
-"""What a study is asked and what it gives."""
+"""What a study is asked to compute, and what it returns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +11,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from estimators.errors import InputError
-from estimators.spec import Spec
+from benchmark.studies.entry import StudyEntry, Subject
+from estimators.errors import InputError, unknown
+from estimators.spec import Spec, Value
 
-Subject = tuple[str, Spec]
-
-
-@dataclass(frozen=True)
-class Study:
-    """One analysis of the paper.
-
-    module: below `benchmark.studies`; has `compute(request) -> Findings`. Its figures are drawn by
-        `draw(folder)` of the module of the same name below `reports.plots.studies`.
-    figures: the paper's figures that it repeats, as text.
-    about: one line for `bench list`.
-    subjects: data set and network pairs that it looks at where none are named.
-    params: what may be set, with its default: the size that `bench paper` runs.
-    quick: what `--quick` replaces.
-    """
-
-    module: str
-    figures: str
-    about: str
-    subjects: tuple[Subject, ...]
-    params: Mapping[str, Any] = field(default_factory=dict)
-    quick: Mapping[str, Any] = field(default_factory=dict)
+Array = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)
 class StudyRequest:
-    """What a study is asked.
+    """What a study is asked to compute.
 
-    subjects: data set and network pairs.
+    subjects: (data set, network) pairs.
     params: every parameter of the study.
-    seed: of the subset of images and of all that is random.
-    data_dir, device: as everywhere.
-    tell: takes a line on what is done now.
+    seed: of the subset of images and of everything random.
+    data_dir: folder of the data files; None for the default one.
+    device: torch device.
+    report: takes one line that names the current step.
     """
 
     subjects: tuple[Subject, ...]
@@ -54,85 +35,82 @@ class StudyRequest:
     seed: int = 0
     data_dir: Path | None = None
     device: str = "cpu"
-    tell: Callable[[str], None] = lambda text: None
+    report: Callable[[str], None] = lambda text: None
 
     @property
     def datasets(self) -> list[str]:
-        """The data sets of the subjects, each once."""
+        """Return the data sets of the subjects, each once."""
         return list(dict.fromkeys(dataset for dataset, _ in self.subjects))
 
     def __getitem__(self, param: str) -> Any:
+        """Return the value of a parameter."""
         return self.params[param]
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What a study gives.
+    """What a study returns.
 
-    tables: tidy frames by name; each becomes `<name>.csv`, the figures' and claims' only source.
-    arrays: images and spectra by name, for figures; together they become `arrays.npz`.
+    tables: tidy frames by name; each becomes `<name>.csv`, from which figures and claims are made.
+    arrays: images and spectra for the figures, by name; together they become `arrays.npz`.
     """
 
     tables: Mapping[str, pd.DataFrame]
-    arrays: Mapping[str, npt.NDArray[np.generic]] = field(default_factory=dict)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
 
     def files(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """File names and frames."""
+        """Yield file names and frames."""
         for name, table in self.tables.items():
             yield f"{name}.csv", table
 
 
 def make_request(
-    study: Study,
+    study: StudyEntry,
     dataset: str | None = None,
     network: Spec | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, Value] | None = None,
     quick: bool = False,
     **more: Any,
 ) -> StudyRequest:
-    """The question of a study: its defaults, narrowed or replaced by what the user named.
+    """Return the request for a study: its defaults with the user's choices.
 
-    A data set or network that the study looks at by default narrows its subjects; another one
-    takes their place. more: further fields of `StudyRequest`.
+    dataset, network: narrow the subjects of the study where it has them, and replace them where it
+        does not. params: replace defaults. quick: start from the small size.
+        more: further fields of `StudyRequest`.
 
     Raises InputError for a parameter that the study does not have, or of another type.
     """
-    chosen = {**study.params, **(study.quick if quick else {})}
+    chosen = {**study.defaults, **(study.quick if quick else {})}
     for name, value in (params or {}).items():
-        if name not in study.params:
-            from estimators.errors import unknown
-
-            raise unknown("parameter of the study", name, study.params or ["(none)"])
-        chosen[name] = _like(study.params[name], value, name)
+        if name not in study.defaults:
+            raise unknown("parameter of the study", name, study.defaults or ["(none)"])
+        chosen[name] = _in_type_of(study.defaults[name], value, name)
     subjects = study.subjects
     if dataset is not None:
         kept = tuple(s for s in subjects if s[0] == dataset)
-        names = dict.fromkeys(network for _, network in subjects)
-        subjects = kept or tuple((dataset, n) for n in names)
+        networks = dict.fromkeys(network for _, network in subjects)
+        subjects = kept or tuple((dataset, n) for n in networks)
     if network is not None:
         kept = tuple(s for s in subjects if s[1] == network)
         subjects = kept or tuple((d, network) for d in dict.fromkeys(d for d, _ in subjects))
     return StudyRequest(subjects, chosen, **more)
 
 
-def with_subjects(request: StudyRequest, subjects: tuple[Subject, ...]) -> StudyRequest:
-    """The same question about some of the subjects."""
-    return replace(request, subjects=subjects)
-
-
-def _like(default: Any, value: Any, name: str) -> Any:
-    """A value in the type of the default; a single value where a list is the default."""
+def _in_type_of(default: Value, value: Value, name: str) -> Value:
+    """Return a value in the type of the default; one value becomes a tuple where that is one."""
     if isinstance(default, (tuple, list)):
-        values = list(value) if isinstance(value, (tuple, list)) else [value]
-        return tuple(_like(default[0], v, name) for v in values) if default else tuple(values)
-    if isinstance(default, bool) or default is None or isinstance(default, str):
-        fits = default is None or type(value) is type(default)
-        value = value if fits or not isinstance(default, str) else str(value)
-        if isinstance(default, bool) and not fits:
-            raise InputError(f"study parameter {name}: true or false wanted, found {value!r}")
+        values = value if isinstance(value, (tuple, list)) else (value,)
+        return tuple(_in_type_of(default[0], v, name) if default else v for v in values)
+    if default is None:
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InputError(f"study parameter {name}: a number wanted, found {value!r}")
-    if isinstance(default, int) and not isinstance(value, int):
-        raise InputError(f"study parameter {name}: an integer wanted, found {value!r}")
-    return type(default)(value)
+    if isinstance(default, str):
+        return str(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    for expected, fits in (
+        ("true or false", not isinstance(default, bool) or isinstance(value, bool)),
+        ("a number", isinstance(default, bool) or is_number),
+        ("an integer", not isinstance(default, int) or isinstance(value, int)),
+    ):
+        if not fits:
+            raise InputError(f"study parameter {name}: expected {expected}, got {value!r}")
+    return type(default)(value)  # type: ignore[arg-type]

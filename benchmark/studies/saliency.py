@@ -3,219 +3,190 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from benchmark.studies.measures import saliency_maps as maps
-from benchmark.studies.measures.means import means
 from benchmark.studies.measures.subjects import (
     FloatArray,
     IntArray,
     attacked,
     classifier_of,
+    fast_gradients,
     predictions,
     test_images,
-    tidy,
 )
-from benchmark.studies.request import Findings, StudyRequest
+from benchmark.studies.measures.tables import Row, Tables, means
+from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.load import load_images
 from estimators.spec import Spec
 
-Row = dict[str, Any]
+Maps = Mapping[str, maps.Floats]
 CONTROL = "noise"
+CW = Spec("cw")
 
 
 def compute(request: StudyRequest) -> Findings:
-    """Saliency and Grad-CAM of clean and attacked images, and where the noise falls.
+    """Compute saliency and Grad-CAM of clean and attacked images, and where the noise falls.
 
-    Images that are right when clean; FGSM, FGM (with the L2 norm of FGSM's noise before the box
-    cuts it), C&W on the first `cw_samples` of them, and as a control random signs of FGSM's eps.
+    The images are those that are right without an attack. The attacks are FGSM, FGM (with the L2
+    norm of FGSM's noise before clipping), C&W on the first `cw_samples` images, and as a control
+    random signs of FGSM's eps.
 
-    Tables, a row an image (dataset, network, attack, id, method in saliency, gradcam):
-    `movement`: score (of which class the maps are: `true` on both images, or `predicted`, each
-    image's own reading), broken (the attack changed the class), spearman (rank correlation of the
-    two maps; empty where one is constant), overlap (of their top 10 % of pixels), chance.
+    Tables with one row per image (dataset, network, attack, id, method: saliency or gradcam):
+    `movement`: score (the class of the maps: `true` on both images, or `predicted`, each image's
+        own prediction), broken (the attack changed the prediction), spearman (rank correlation of
+        both maps; empty where one is constant), overlap (of their top 10 % of pixels), chance.
     `overlap`: noise_on_salient (share of the noise's energy in the clean image's top 10 % for the
-    true class), pixel_chance (the same with the pixels shuffled: exactly the share of pixels),
-    other_image (mean with the maps of other images), same_class (with the map of another image of
-    the class), correlation (rank, of noise energy and map), broken.
-    FGSM moves every pixel alike but where the box [0, 1] cuts it off, so its share is about that
-    of the pixels by definition; on black ground it is what the box leaves. FGM's noise is the
-    gradient of the loss, which is a mixture of class score gradients: much of its overlap with
-    saliency is the same gradient seen twice. C&W's noise and random signs have no such tie.
-    `summary`: means over images with 95 % intervals. `examples`: the images shown.
+        true class), pixel_chance (the same with the pixels shuffled: the share of pixels),
+        other_image (mean with the maps of other images), same_class (with the map of another image
+        of the class), correlation (rank, of noise energy and map), broken.
+
+    FGSM moves every pixel by the same amount except where clipping to [0, 1] reduces it, so its
+    share is about that of the pixels by definition; on a black background it is what clipping
+    leaves. FGM's noise is the gradient of the loss, a mixture of the gradients of class scores, so
+    much of its overlap with saliency is the same gradient counted twice. C&W's noise and random
+    signs have no such relation.
+
+    Other tables: `summary`, means over images with 95 % intervals; `examples`, the images shown.
     Arrays: `<dataset>/<network>/<position>/<what>` of the images shown.
     """
-    movement: list[Row] = []
-    fallen: list[Row] = []
-    shown: list[Row] = []
-    arrays: dict[str, npt.NDArray[Any]] = {}
+    tables = Tables()
+    arrays: dict[str, Array] = {}
     for dataset, network in request.subjects:
-        request.tell(f"{network} on {dataset}")
+        request.report(f"{network} on {dataset}")
         names = {"dataset": dataset, "network": str(network)}
         images = test_images(request, dataset, request["samples"])
         classifier = classifier_of(request, dataset, network, images)
-        right = predictions(classifier, images.x) == images.y
-        images = images[right]
+        images = images[predictions(classifier, images.x) == images.y]
         clean = {m: maps.map_of(m, classifier.network, images.x, images.y) for m in maps.METHODS}
-        for name, x in _attacks(request, classifier, images).items():
-            request.tell(f"{network} on {dataset}, {name}")
+        few = images[: request["cw_samples"]]
+        x_adv = attacked(classifier, images, fast_gradients(request, images), request.seed)
+        x_adv |= attacked(classifier, few, [CW], request.seed)
+        for spec, x in x_adv.items():
+            request.report(f"{network} on {dataset}, {spec.name}")
             part = images[: len(x)]
-            seen = predictions(classifier, x)
-            known = {**names, "attack": name}
-            movement += [{**known, **row} for row in _movement(classifier, part, x, seen, clean)]
-            if name != CONTROL:
-                fallen += [
-                    {**known, **row} for row in _fallen(request, part, x, seen, clean, images)
-                ]
-        for position, (row, found) in enumerate(_examples(request, classifier, dataset, images)):
-            shown.append({**names, "position": position, **row})
+            predicted = predictions(classifier, x)
+            movement = _movement(classifier, part, x, predicted, clean)
+            tables.add("movement", movement, **names, attack=spec.name)
+            if spec.name != CONTROL:
+                overlap = _overlap(request, part, x, predicted, clean, images)
+                tables.add("overlap", overlap, **names, attack=spec.name)
+        examples = _examples(request, classifier, dataset, images)
+        for position, (row, pictures) in enumerate(examples):
+            tables.add("examples", [row], **names, position=position)
             stem = f"{dataset}/{network}/{position}"
-            arrays |= {f"{stem}/{what}": x.astype(np.float32) for what, x in found.items()}
-    tables = {"movement": tidy(movement), "overlap": tidy(fallen)}
-    return Findings({**tables, "summary": _summary(tables), "examples": tidy(shown)}, arrays)
-
-
-def _specs(request: StudyRequest, images: Images) -> list[Spec]:
-    eps = float(request["eps_grey"] if images.shape[0] == 1 else request["eps_colour"])
-    reach = float(np.sqrt(np.prod(images.shape)))
-    return [
-        Spec.of("fgsm", eps=eps),
-        Spec.of("fgm", eps=eps * reach),
-        Spec.of(CONTROL, eps=eps),
-        Spec.of("cw"),
-    ]
-
-
-def _attacks(
-    request: StudyRequest, classifier: Classifier, images: Images
-) -> dict[str, FloatArray]:
-    """Attacked images by attack; those of C&W are the first ones alone."""
-    *quick, slow = _specs(request, images)
-    found = attacked(classifier, images, quick, request.seed)
-    found |= attacked(classifier, images[: request["cw_samples"]], [slow], request.seed)
-    return {spec.name: x for spec, x in found.items()}
+            arrays |= {f"{stem}/{what}": x.astype(np.float32) for what, x in pictures.items()}
+    frames = tables.frames()
+    return Findings({**frames, "summary": _summary(frames)}, arrays)
 
 
 def _movement(
-    classifier: Classifier,
-    images: Images,
-    x: FloatArray,
-    seen: IntArray,
-    clean: Mapping[str, maps.Floats],
+    classifier: Classifier, images: Images, x: FloatArray, predicted: IntArray, clean: Maps
 ) -> Iterator[Row]:
-    broken = seen != images.y
     for method in maps.METHODS:
         before = clean[method][: len(x)]
-        for score, classes in (("true", images.y), ("predicted", seen)):
+        top = maps.salient(before)
+        for score, classes in (("true", images.y), ("predicted", predicted)):
             after = maps.map_of(method, classifier.network, x, classes)
-            together = maps.rank_correlation(before, after)
-            top = maps.salient(before)
+            correlation = maps.rank_correlation(before, after)
             shared = maps.overlap(top, maps.salient(after))
             for n, image in enumerate(images.ids):
                 yield {
                     "id": int(image),
                     "method": method,
                     "score": score,
-                    "broken": bool(broken[n]),
-                    "spearman": together[n],
+                    "broken": bool(predicted[n] != images.y[n]),
+                    "spearman": correlation[n],
                     "overlap": shared[n],
                     "chance": top[n].mean(),
                 }
 
 
-def _fallen(
+def _overlap(
     request: StudyRequest,
     images: Images,
     x: FloatArray,
-    seen: IntArray,
-    clean: Mapping[str, maps.Floats],
+    predicted: IntArray,
+    clean: Maps,
     everyone: Images,
 ) -> Iterator[Row]:
     noise = x - images.x
+    energy = (noise.astype(np.float64) ** 2).sum(axis=1)
     drawn, same = maps.others(everyone.ids, everyone.y, request.seed, request["controls"])
     for method in maps.METHODS:
         top = maps.salient(clean[method])
-        here = top[: len(x)]
-        on = maps.energy_share(noise, here)
-        together = maps.rank_correlation(
-            (noise.astype(np.float64) ** 2).sum(axis=1), clean[method][: len(x)]
-        )
+        own = maps.energy_share(noise, top[: len(x)])
+        correlation = maps.rank_correlation(energy, clean[method][: len(x)])
         for n, image in enumerate(images.ids):
-            foreign = maps.energy_share(np.repeat(noise[[n]], len(drawn[n]), axis=0), top[drawn[n]])
+            other = maps.energy_share(np.repeat(noise[[n]], len(drawn[n]), axis=0), top[drawn[n]])
             alike = maps.energy_share(noise[[n]], top[[same[n]]])[0] if same[n] >= 0 else np.nan
             yield {
                 "id": int(image),
                 "method": method,
-                "noise_on_salient": on[n],
-                "pixel_chance": here[n].mean(),
-                "other_image": foreign.mean() if len(foreign) else np.nan,
+                "noise_on_salient": own[n],
+                "pixel_chance": top[n].mean(),
+                "other_image": other.mean() if len(other) else np.nan,
                 "same_class": alike,
-                "correlation": together[n],
-                "broken": bool(seen[n] != images.y[n]),
+                "correlation": correlation[n],
+                "broken": bool(predicted[n] != images.y[n]),
             }
 
 
 def _summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     of = ["dataset", "network", "attack", "method"]
     moved = means(tables["movement"], [*of, "score"], ["spearman", "overlap"])
-    fallen = tables["overlap"].assign(
+    overlap = tables["overlap"].assign(
         above_other=lambda t: t["noise_on_salient"] - t["other_image"],
         above_same_class=lambda t: t["noise_on_salient"] - t["same_class"],
     )
     measures = ["noise_on_salient", "other_image", "same_class", "above_other", "above_same_class"]
-    return pd.concat([moved, means(fallen, of, [*measures, "correlation"])], ignore_index=True)
+    return pd.concat([moved, means(overlap, of, [*measures, "correlation"])], ignore_index=True)
 
 
 def _examples(
     request: StudyRequest, classifier: Classifier, dataset: str, images: Images
-) -> Iterator[tuple[Row, dict[str, npt.NDArray[Any]]]]:
-    """Images that FGSM breaks: one of the wanted pair of classes if there is any, then the first.
+) -> Iterator[tuple[Row, dict[str, FloatArray | maps.Floats]]]:
+    """Yield images that FGSM breaks: the requested pair of classes first, where there is one.
 
-    `first-error` has the smallest eps an image; here all have the study's own.
+    All have the study's eps; the study `first-error` has the smallest eps per image.
     """
-    specs = _specs(request, images)
-    chosen = [_pair(request, classifier, dataset, specs[0])]
-    x = attacked(classifier, images, specs[:1], request.seed)
-    fooled = np.flatnonzero(predictions(classifier, next(iter(x.values()))) != images.y)
+    fgsm, fgm, _ = fast_gradients(request, images)
+    chosen = _pair(request, classifier, dataset, fgsm)
+    (x,) = attacked(classifier, images, [fgsm], request.seed).values()
+    fooled = np.flatnonzero(predictions(classifier, x) != images.y)
     first = fooled if len(fooled) else np.arange(len(images))
-    chosen += [images[first[n : n + 1]] for n in range(min(len(first), request["examples"]))]
-    for one in [c for c in chosen if c is not None][: request["examples"]]:
-        found: dict[str, npt.NDArray[Any]] = {"image": one.x[0]}
+    chosen += [images[n : n + 1] for n in first[: request["examples"]]]
+    for one in chosen[: request["examples"]]:
+        arrays: dict[str, FloatArray | maps.Floats] = {"image": one.x[0]}
         row: Row = {"id": int(one.ids[0]), "class": one.classes[one.y[0]]}
         pictures = {"clean": one.x}
-        for spec, moved in attacked(classifier, one, specs, request.seed).items():
-            if spec.name != CONTROL:
-                pictures[spec.name] = moved
-                found[f"{spec.name}/noise"] = (moved - one.x)[0]
+        for spec, x_adv in attacked(classifier, one, [fgsm, fgm, CW], request.seed).items():
+            pictures[spec.name] = x_adv
+            arrays[f"{spec.name}/noise"] = (x_adv - one.x)[0]
         for name, picture in pictures.items():
-            seen = predictions(classifier, picture)
-            row[name] = one.classes[seen[0]]
+            row[name] = one.classes[predictions(classifier, picture)[0]]
             for method in maps.METHODS:
-                found[f"{name}/{method}"] = maps.map_of(method, classifier.network, picture, one.y)[
-                    0
-                ]
-        yield row, found
+                (shown,) = maps.map_of(method, classifier.network, picture, one.y)
+                arrays[f"{name}/{method}"] = shown
+        yield row, arrays
 
 
 def _pair(
     request: StudyRequest, classifier: Classifier, dataset: str, attack: Spec
-) -> Images | None:
-    """The first test image of the class `source` that the attack makes a `target` of."""
+) -> list[Images]:
+    """Return the first test image of the class `source` that the attack turns into `target`."""
     images = load_images(dataset, "test", request.data_dir)
-    source, target = (
-        images.classes.index(request[c]) if request[c] in images.classes else -1
-        for c in ("source", "target")
-    )
+    if not {request["source"], request["target"]} <= set(images.classes):
+        return []
+    source, target = (images.classes.index(request[name]) for name in ("source", "target"))
     images = images[images.y == source]
-    if target < 0 or not len(images):
-        return None
+    if not len(images):
+        return []
     images = images[predictions(classifier, images.x) == source]
     (x,) = attacked(classifier, images, [attack], request.seed).values()
     hits = np.flatnonzero(predictions(classifier, x) == target)
-    return images[hits[:1]] if len(hits) else None
+    return [images[hits[:1]]] if len(hits) else []

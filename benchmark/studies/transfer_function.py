@@ -1,16 +1,15 @@
-"""How strongly the first layer answers to each frequency, bare and behind JPEG.
+"""How strongly the first layer responds to each frequency, with and without JPEG.
 
-The paper's Figures 8, 9 and 12: gratings of growing frequency go through the first layer; the L2
-norm of its output before the activation is the response. The bias and the gratings' mean grey give
-a part of that norm that is the same at every frequency and may hide the rest, so `response_ac`
-takes the answer to uniform grey away first. Both are the root of the mean square over phases, so
-that without JPEG response^2 = response_grey^2 + response_ac^2.
+The paper's Figures 8, 9 and 12: the response is the L2 norm of the first layer's output before the
+activation, for gratings of growing frequency. The bias and the gratings' mean grey contribute a
+part that is the same at every frequency and may hide the rest, so `response_ac` subtracts the
+output for uniform grey first. Both are root mean squares over phases, so that without JPEG
+response^2 = response_grey^2 + response_ac^2.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,32 +23,31 @@ from benchmark.studies.measures.gratings import (
     frequency,
     gratings,
 )
-from benchmark.studies.measures.subjects import tidy
+from benchmark.studies.measures.tables import Row, tidy
 from benchmark.studies.measures.transfer_curves import Curve, curves_of
-from benchmark.studies.request import Findings, StudyRequest
+from benchmark.studies.request import Array, Findings, StudyRequest
 from reports.statistics.intervals import wilson
 
 Floats = npt.NDArray[np.float64]
-Row = dict[str, Any]
-DESTROYED = 0.01  # less of its energy than this is left of a destroyed grating
+DESTROYED = 0.01  # a destroyed grating keeps less than this share of its energy
 
 
 def compute(request: StudyRequest) -> Findings:
-    """Transfer functions of the first layers, by size, direction and quality of a JPEG ahead.
+    """Compute transfer functions of the first layers, by size, direction and JPEG quality.
 
     Curves are named by dataset, network, training_seed, size (pixels), direction, quality (empty
     for no JPEG). Tables:
 
-    `response`: also cycles (an image, along an axis), frequency (cycles per pixel along the wave),
-    response, response_ac, response_grey, gain (response_ac over the norm of the gratings around
-    grey). Behind JPEG only the paper's direction, vertical, at the size of the data; the arrays
-    have the rest.
-    `flatness`: a row for each curve and measure (response, response_ac), see `flatness`.
+    `response`: also cycles (per image, along an axis), frequency (cycles per pixel along the wave),
+        response, response_ac, response_grey, gain (response_ac over the norm of the gratings around
+        grey). Behind JPEG only the paper's direction, vertical, at the size of the data; the arrays
+        have the rest.
+    `flatness`: one row per curve and measure (response, response_ac), see `flatness`.
     `destroyed`: gratings, destroyed, share (with less than 1 % of their energy left),
-    change_response and change_response_ac (mean over the frequencies above 0 of the relative
-    change against no JPEG, without its sign).
-    `survival` (size, direction, contrast, quality, gratings, destroyed, share, low, high): the same
-    share for grey gratings of several contrasts; no network has a part in it.
+        change_response and change_response_ac (mean over the frequencies above 0 of the absolute
+        relative change against no JPEG).
+    `survival`: size, direction, contrast, quality, gratings, destroyed, share, low, high: the same
+        share for grey gratings of several contrasts, without a network.
 
     Arrays: `<dataset>/<network>/<size>/<direction>/<what>` of the first training seed; what is
     `cycles` [K], `quality` [Q] (0: no JPEG), `response` and `response_ac` [Q, K].
@@ -57,12 +55,12 @@ def compute(request: StudyRequest) -> Findings:
     curves = [curve for dataset in request.datasets for curve in curves_of(request, dataset)]
     bare = {_same(c): c for c in curves if c.quality is None}
     coded = [c for c in curves if c.quality is not None]
-    told = [c for c in curves if c.quality is None or (c.own and c.direction == "vertical")]
+    listed = [c for c in curves if c.quality is None or (c.own and c.direction == "vertical")]
     tables = {
-        "response": tidy([row for c in told for row in _responses(c)]),
-        "flatness": tidy([row for c in curves for row in _flatness_rows(c)]),
-        "destroyed": tidy([_against(c, bare[_same(c)]) for c in coded]),
-        "survival": tidy(list(_survival(request))),
+        "response": tidy(row for c in listed for row in _responses(c)),
+        "flatness": tidy(row for c in curves for row in _flatness_rows(c)),
+        "destroyed": tidy(_against(c, bare[_same(c)]) for c in coded),
+        "survival": tidy(_survival(request)),
     }
     for table in tables.values():
         table["quality"] = table["quality"].astype("Int64")
@@ -70,41 +68,40 @@ def compute(request: StudyRequest) -> Findings:
 
 
 def flatness(cycles: Sequence[int], response: Floats) -> dict[str, float]:
-    """How flat a curve is, over the frequencies above 0.
+    """Return how flat a curve is, over the frequencies above 0.
 
     coefficient_of_variation: standard deviation over mean. ratio: largest over smallest.
     high_low_ratio: mean of the upper half of the band over that of the lower half.
-    dip: modulation at high frequency, 1 - (smallest response in the upper half) / (mean of the
-    lower half); above 0 where a high frequency is answered less, below 0 where all are answered
-    more.
+    dip: 1 - (smallest response in the upper half) / (mean of the lower half); above 0 where the
+    response to a high frequency is smaller, below 0 where it is larger for all of them.
     """
     upper = np.asarray(cycles) > max(cycles) / 2
     lower = ~upper & (np.asarray(cycles) > 0)
-    seen, high, base = response[lower | upper], response[upper], response[lower].mean()
+    band, high, base = response[lower | upper], response[upper], response[lower].mean()
     with np.errstate(divide="ignore", invalid="ignore"):
         return {
-            "coefficient_of_variation": float(seen.std() / seen.mean()),
-            "ratio": float(seen.max() / seen.min()),
+            "coefficient_of_variation": float(band.std() / band.mean()),
+            "ratio": float(band.max() / band.min()),
             "high_low_ratio": float(high.mean() / base),
             "dip": float(1 - high.min() / base),
         }
 
 
-def _same(curve: Curve) -> tuple[Any, ...]:
-    """What a curve shares with the one without JPEG."""
+def _same(curve: Curve) -> tuple[object, ...]:
+    """Return what a curve shares with the one without JPEG."""
     return curve.dataset, curve.network, curve.seed, curve.size, curve.direction
 
 
 def _responses(curve: Curve) -> Iterator[Row]:
-    for k, whole, moving in zip(curve.cycles, curve.response, curve.response_ac, strict=True):
+    for k, whole, around in zip(curve.cycles, curve.response, curve.response_ac, strict=True):
         yield {
             **curve.names,
             "cycles": k,
             "frequency": frequency(curve.size, k, curve.direction),
             "response": whole,
-            "response_ac": moving,
+            "response_ac": around,
             "response_grey": curve.response_grey,
-            "gain": moving / curve.norm,
+            "gain": around / curve.norm,
         }
 
 
@@ -130,12 +127,12 @@ def _change(now: Floats, before: Floats) -> float:
 
 
 def _survival(request: StudyRequest) -> Iterator[Row]:
-    """Share of grey gratings that JPEG destroys, by size, direction, contrast and quality."""
+    """Yield the share of grey gratings that JPEG destroys, by size, direction and contrast."""
     for size in request["sizes"]:
         cycles = cycles_up_to_nyquist(size, request["frequencies"])[1:]
         for direction in DIRECTIONS:
             for contrast in request["contrasts"]:
-                request.tell(f"JPEG alone, gratings of {size} pixels, {direction}")
+                request.report(f"JPEG alone, gratings of {size} pixels, {direction}")
                 x = torch.cat(
                     [gratings(size, k, direction, request["phases"], contrast) for k in cycles]
                 )
@@ -156,13 +153,13 @@ def _survival(request: StudyRequest) -> Iterator[Row]:
                     }
 
 
-def _arrays(curves: Sequence[Curve]) -> dict[str, npt.NDArray[Any]]:
+def _arrays(curves: Sequence[Curve]) -> dict[str, Array]:
     groups: dict[str, list[Curve]] = {}
     for c in curves:
         if c.seed == 0:
             name = f"{c.dataset}/{c.network}/{c.size}/{c.direction}"
             groups.setdefault(name, []).append(c)
-    arrays: dict[str, npt.NDArray[Any]] = {}
+    arrays: dict[str, Array] = {}
     for name, group in groups.items():
         arrays[f"{name}/cycles"] = np.array(group[0].cycles)
         arrays[f"{name}/quality"] = np.array([c.quality or 0 for c in group])

@@ -1,4 +1,4 @@
-"""Sinusoidal gratings, and what a convolution answers to them."""
+"""Sinusoidal gratings, and the response of a convolution to them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,35 @@ from torch import nn
 from estimators.errors import InputError, unknown
 from estimators.jpeg_codec.codec import round_trip
 
-# cycles along the rows and along the columns for one cycle of the wave: the paper's "vertical"
-# wave changes from the top to the bottom
+# cycles along rows and columns per cycle of the wave; a wave that changes from top to bottom is
+# "vertical", as in the paper
 DIRECTIONS = {"vertical": (1, 0), "horizontal": (0, 1), "diagonal": (1, 1)}
-PIXELS = 1 << 15  # in one call of a layer: the output of 64 maps stays in the allocator's pool
+PIXELS = 1 << 15  # per call of a layer: the output of 64 maps stays in the allocator's pool
 GREY = 0.5
 
 
 def gratings(
     size: int, cycles: int, direction: str, phases: int, contrast: float = 1.0
 ) -> torch.Tensor:
-    """Gratings 1/2 + contrast/2 sin(2 pi cycles t / size + phase), float32 [phases, 1, size, size].
+    """Return gratings 1/2 + contrast/2 sin(2 pi cycles t / size + phase).
+
+    Returns float32 [phases, 1, size, size].
 
     t is the row, the column, or for `diagonal` their sum. The phases divide the circle evenly and
-    start half a step off zero: then the mean square over three or more phases is contrast^2 / 8 in
-    every pixel at every frequency, also at 0 and at Nyquist, where a single grating may vanish.
+    start half a step from zero, so that the mean square over three or more phases is
+    contrast^2 / 8 in every pixel at every frequency, also at 0 and at Nyquist, where a single
+    grating may vanish.
 
     Raises InputError for an unknown direction, fewer than three phases, or cycles beyond Nyquist.
     """
     if direction not in DIRECTIONS:
         raise unknown("direction of a grating", direction, DIRECTIONS)
     if phases < 3:
-        raise InputError(f"phases: at least 3 wanted, for a mean without a wave, found {phases}")
+        raise InputError(
+            f"phases: expected at least 3, so that the mean is without a wave, got {phases}"
+        )
     if not 0 <= 2 * cycles <= size:
-        raise InputError(f"cycles: from 0 to {size // 2} in an image of {size}, found {cycles}")
+        raise InputError(f"cycles: expected 0 to {size // 2} in an image of {size}, got {cycles}")
     down, across = DIRECTIONS[direction]
     position = np.arange(size)
     turns = cycles * (down * position[:, None] + across * position[None, :]) / size
@@ -46,27 +51,27 @@ def gratings(
 def waves(
     turns: npt.NDArray[np.float64], shifts: npt.NDArray[np.float64], contrast: float = 1.0
 ) -> torch.Tensor:
-    """1/2 + contrast/2 sin(2 pi (turns + shift)), float32 [shifts, 1, H, W].
+    """Return 1/2 + contrast/2 sin(2 pi (turns + shift)), float32 [shifts, 1, H, W].
 
-    turns: [H, W], cycles up to each pixel. shifts: [shifts], phases in cycles.
+    turns: [H, W], number of cycles before each pixel. shifts: [shifts], phases in cycles.
     """
     wave = np.sin(2 * np.pi * (turns[None] + shifts[:, None, None]))
     return torch.from_numpy((GREY + contrast / 2 * wave).astype(np.float32))[:, None]
 
 
 def frequency(size: int, cycles: int, direction: str) -> float:
-    """Cycles per pixel along the wave; up to 1/2, on the diagonal up to 1/sqrt(2)."""
+    """Return the cycles per pixel along the wave: at most 1/2, on the diagonal 1/sqrt(2)."""
     return cycles * math.hypot(*DIRECTIONS[direction]) / size
 
 
 def cycles_up_to_nyquist(size: int, at_most: int) -> list[int]:
-    """Whole cycles an image from 0 to Nyquist, evenly thinned to so many frequencies."""
+    """Return whole cycles per image from 0 to Nyquist, evenly thinned to `at_most` of them."""
     spread = np.linspace(0, size // 2, min(at_most, size // 2 + 1))
     return [int(c) for c in np.unique(np.round(spread))]
 
 
 def first_layer(network: nn.Module) -> nn.Conv2d:
-    """The network's first convolution, by order of definition.
+    """Return the network's first convolution, by order of definition.
 
     Raises InputError for a network without one.
     """
@@ -77,41 +82,44 @@ def first_layer(network: nn.Module) -> nn.Conv2d:
 
 
 def first_convolution(network: nn.Module, device: str = "cpu") -> nn.Conv2d:
-    """A copy of the network's first layer; what follows it is left out."""
+    """Return a copy of the network's first convolution alone."""
     return copy.deepcopy(first_layer(network)).to(device).requires_grad_(False)
 
 
 def compressed(images: torch.Tensor, quality: int) -> torch.Tensor:
-    """Images in [0, 1] rounded to bytes, saved as JPEG and read again."""
+    """Return images in [0, 1] after rounding to bytes, JPEG compression and decompression."""
     return round_trip((images * 255).round().to(torch.uint8), quality).to(torch.float32) / 255
 
 
-def answers(layer: nn.Conv2d, images: torch.Tensor, grey: torch.Tensor) -> npt.NDArray[np.float64]:
-    """L2 norms [2, N] of the layer's output before the activation: whole, and less that to grey.
+def response_norms(
+    layer: nn.Conv2d, images: torch.Tensor, grey: torch.Tensor
+) -> npt.NDArray[np.float64]:
+    """Return L2 norms [2, N] of the layer's output before the activation.
 
-    images: [N, 1, S, S], given to every input channel alike. grey: [1, 1, S, S], the uniform image.
-    The norm is over all maps and places, borders included. Zeros around the image make an edge of
-    grey; the second norm is free of it, since the layer is linear: there it is as if grey went on
-    beyond the border.
+    The first is that of the whole output, the second that of the output minus the output for
+    uniform grey. Both are over all maps and places, borders included. Zero padding makes an edge
+    around grey; the second norm is free of it, since the layer is linear.
+
+    images: [N, 1, S, S], given to every input channel. grey: [1, 1, S, S], the uniform image.
     """
     channels = layer.in_channels
     device = layer.weight.device
     step = max(1, PIXELS // images[0].numel())
-    found = []
+    norms = []
     with torch.inference_mode():
-        still = layer(grey.expand(-1, channels, -1, -1).to(device))
+        to_grey = layer(grey.expand(-1, channels, -1, -1).to(device))
         for part in torch.split(images, step):
             out = layer(part.expand(-1, channels, -1, -1).to(device)).flatten(1)
             whole = torch.linalg.vector_norm(out, dim=1)
-            moving = torch.linalg.vector_norm(out.sub_(still.flatten(1)), dim=1)
-            found.append(torch.stack([whole, moving]).cpu().numpy())
-    return np.concatenate(found, axis=1).astype(np.float64)
+            around = torch.linalg.vector_norm(out.sub_(to_grey.flatten(1)), dim=1)
+            norms.append(torch.stack([whole, around]).cpu().numpy())
+    return np.concatenate(norms, axis=1).astype(np.float64)
 
 
 def energy(images: torch.Tensor) -> npt.NDArray[np.float64]:
-    """Energy [N] of each image around its own mean: what is left of a grating."""
-    found = []
+    """Return the energy [N] of each image around its own mean."""
+    energies = []
     for part in torch.split(images, max(1, PIXELS // images[0].numel())):
         flat = part.flatten(1).to(torch.float64)
-        found.append((flat - flat.mean(dim=1, keepdim=True)).square().sum(dim=1))
-    return np.asarray(torch.cat(found).cpu().numpy())
+        energies.append((flat - flat.mean(dim=1, keepdim=True)).square().sum(dim=1))
+    return np.asarray(torch.cat(energies).cpu().numpy())

@@ -1,18 +1,21 @@
-"""What a sweep measures of one network: with and without attack, from the images themselves."""
+"""How robust one network is: accuracy under attack, smallest eps, generalisation gap."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
+from torch.nn import functional
 
 from benchmark.attacks.fast_gradient import perturbed, smallest_eps
+from benchmark.attacks.steps.tensor_attack import logit_margin
+from benchmark.studies.measures.probe import Probe
 from benchmark.studies.measures.subjects import attacked, predictions, wrapped
-from benchmark.studies.measures.training_sweep import Probe, Tables
-from estimators.classifier import BATCH, Classifier, channels_last
+from benchmark.studies.measures.tables import Row, Rows
+from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.spec import Spec
@@ -28,44 +31,45 @@ LARGEST_ELSEWHERE = (0.3, 4.0)
 MARGIN = "fgsm-margin"
 
 
-def measure(network: torch.nn.Module, dataset: str, probe: Probe) -> Tables:
-    """The rows about one network, by table.
+def measure(network: nn.Module, dataset: str, probe: Probe) -> dict[str, Rows]:
+    """Return the rows about one network by table.
 
     `accuracy`: attack, norm, eps, threat, n, correct, accuracy with Wilson limits, relative (to
         the accuracy at eps 0 on the same images). The attacker sees the whole network.
     `area`: attack, norm, eps_max, points, n; area under the accuracy-eps curve over its width,
         with a bootstrap interval over images; relative to the accuracy at eps 0.
-    `smallest`: attack, norm, n (images that are right), held (of them, right at every eps);
-        median smallest eps of the fast gradient method with its interval, inf where not reached.
-    `gap`: parameters; accuracy and loss of as many training as test images, without attack; share
-        of the attacked test images whose loss gradient is zero (zero_gradient), or whose label
-        has probability 1 in float32 (saturated), so that the gradient has lost the label's part.
+    `smallest`: attack, norm, n (images that are right), held (those right at every eps); median
+        smallest eps of the fast gradient method with its interval, inf where it is not reached.
+    `gap`: parameters; accuracy and loss without attack on as many training as test images; the
+        share of the attacked test images whose loss gradient is zero (zero_gradient), and of those
+        whose label has probability 1 in float32 (saturated), where the gradient lacks the label's
+        part.
     """
     test = load_images(dataset, "test", probe.data_dir)
     images = subset(test, min(probe.samples, len(test)), probe.seed)
     classifier = wrapped(network, images, device=probe.device)
-    tables: Tables = {"accuracy": [], "area": [], "smallest": [], "gap": []}
+    accuracy, area, smallest = [], [], []
     for attack, norm, eps, right in _attacks(classifier, images, dataset, probe):
-        about = {"attack": attack, "norm": norm}
-        tables["accuracy"] += [{**about, **row} for row in _accuracies(eps, right)]
-        tables["area"].append({**about, **_area(eps, right)})
+        names = {"attack": attack, "norm": norm}
+        accuracy += [{**names, **row} for row in _accuracies(eps, right)]
+        area.append({**names, **_area(eps, right)})
     for attack, norm, top in zip(("fgsm", "fgm"), ("inf", "2"), largest(dataset), strict=True):
-        found = smallest_eps(classifier, images.x, images.y, norm, top, top / 1000)
-        tables["smallest"].append({"attack": attack, "norm": norm, **_median(found, top)})
+        eps_found = smallest_eps(classifier, images.x, images.y, norm, top, top / 1000)
+        smallest.append({"attack": attack, "norm": norm, **_median(eps_found, top)})
     train = load_images(dataset, "train", probe.data_dir)
-    tables["gap"].append({**_gap(network, train, test, probe), **_saturation(classifier, images)})
-    return tables
+    gap = {**_gap(network, train, test, probe), **_saturation(classifier, images)}
+    return {"accuracy": accuracy, "area": area, "smallest": smallest, "gap": [gap]}
 
 
 def largest(dataset: str) -> tuple[float, float]:
-    """The largest eps that a sweep tries on a data set: Linf and L2, pixels in [0, 1]."""
+    """Return the largest eps that is tried on a data set: Linf and L2, pixels in [0, 1]."""
     return LARGEST.get(dataset, LARGEST_ELSEWHERE)
 
 
 def _attacks(
     classifier: Classifier, images: Images, dataset: str, probe: Probe
 ) -> Iterator[tuple[str, str, list[float], Bools]]:
-    """Attack, norm, its eps [E], and which image [E, N] is still right at which."""
+    """Yield attack, norm, its eps [E], and whether each image is right at each eps [E, N]."""
     few = images[: min(probe.iterated_samples, len(images))]
     for norm, top in zip(("inf", "2"), largest(dataset), strict=True):
         grid = [round(float(e), 8) for e in np.linspace(0, top, probe.points)]
@@ -85,30 +89,36 @@ def _right(classifier: Classifier, images: Images, attacks: list[Spec]) -> Bools
 
 
 def _right_on_margin(classifier: Classifier, images: Images, grid: list[float]) -> Bools:
-    """FGSM on the largest other logit less the label's: cross entropy's gradient loses the
-    label's part where its probability rounds to 1, which can pass for robustness."""
+    """Whether images are right under FGSM on the margin of logits.
+
+    The gradient of cross entropy lacks the label's part where its probability rounds to 1, which
+    can pass for robustness; the gradient of the margin does not.
+    """
     parts = []
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
-        x = torch.from_numpy(part.x).to(classifier.torch_device)
-        y = torch.from_numpy(part.y).to(classifier.torch_device)
-        at = channels_last(x).detach().requires_grad_(True)
-        logits = classifier.network(at)
-        own = logits.gather(1, y[:, None])[:, 0]
-        other = logits.scatter(1, y[:, None], -torch.inf).amax(1)
-        (gradient,) = torch.autograd.grad((other - own).sum(), at)
-        direction = gradient.contiguous().sign_()
-        moved = (perturbed(x, direction, e, np.inf) for e in grid)
-        parts.append(np.stack([_hits(classifier, m, part.y) for m in moved]))
+    for x, y in _batches(classifier, images):
+        direction = _margin_gradient(classifier, x, y).sign_()
+        moved = (perturbed(x, direction, eps, np.inf) for eps in grid)
+        right = [(classifier.logits(x_adv).argmax(1) == y).cpu().numpy() for x_adv in moved]
+        parts.append(np.stack(right))
     return np.concatenate(parts, axis=1)
 
 
-def _hits(classifier: Classifier, x: torch.Tensor, y: npt.NDArray[np.int64]) -> Bools:
-    found: Bools = classifier.logits(x).argmax(1).cpu().numpy() == y
-    return found
+def _margin_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the gradient [N, C, H, W] of the largest other logit minus the label's."""
+    label = functional.one_hot(y, classifier.nb_classes).bool()
+    return classifier.mean_gradient(
+        x, lambda logits: logit_margin(logits, label, targeted=True).sum()
+    )
 
 
-def _accuracies(eps: list[float], right: Bools) -> Iterator[dict[str, Any]]:
+def _batches(classifier: Classifier, images: Images) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    for start in range(0, len(images), BATCH):
+        part = images[start : start + BATCH]
+        device = classifier.torch_device
+        yield torch.from_numpy(part.x).to(device), torch.from_numpy(part.y).to(device)
+
+
+def _accuracies(eps: list[float], right: Bools) -> Iterator[Row]:
     n, clean = right.shape[1], int(right[0].sum())
     for size, hits in zip(eps, right.sum(1).tolist(), strict=True):
         low, high = wilson(hits, n)
@@ -124,7 +134,7 @@ def _accuracies(eps: list[float], right: Bools) -> Iterator[dict[str, Any]]:
         }
 
 
-def _area(eps: list[float], right: Bools) -> dict[str, Any]:
+def _area(eps: list[float], right: Bools) -> Row:
     area, clean = area_under_curve(eps, right), float(right[0].mean())
     return {
         "eps_max": max(eps),
@@ -137,14 +147,14 @@ def _area(eps: list[float], right: Bools) -> dict[str, Any]:
     }
 
 
-def _median(found: npt.NDArray[np.float64], top: float) -> dict[str, Any]:
-    """Images that are wrong without attack say nothing of a distance: they are left out."""
-    found = found[found > 0]
-    held = ~np.isfinite(found)
-    median = median_smallest_eps(np.where(held, top, found), held)
+def _median(smallest: npt.NDArray[np.float64], top: float) -> Row:
+    """Return the median smallest eps of the images that are right without an attack."""
+    smallest = smallest[smallest > 0]
+    held = ~np.isfinite(smallest)
+    median = median_smallest_eps(np.where(held, top, smallest), held)
     return {
         "eps_max": top,
-        "n": len(found),
+        "n": len(smallest),
         "held": int(held.sum()),
         "median": median.value,
         "median_low": median.low,
@@ -152,9 +162,9 @@ def _median(found: npt.NDArray[np.float64], top: float) -> dict[str, Any]:
     }
 
 
-def _gap(network: torch.nn.Module, train: Images, test: Images, probe: Probe) -> dict[str, Any]:
+def _gap(network: nn.Module, train: Images, test: Images, probe: Probe) -> Row:
     n = min(probe.gap_images, len(train), len(test))
-    row: dict[str, Any] = {"parameters": sum(p.numel() for p in network.parameters()), "images": n}
+    row: Row = {"parameters": sum(p.numel() for p in network.parameters()), "images": n}
     network = network.to(probe.device)
     for name, split in (("train", train), ("test", test)):
         loss, accuracy = evaluate(network, subset(split, n, probe.seed), probe.device)
@@ -162,13 +172,10 @@ def _gap(network: torch.nn.Module, train: Images, test: Images, probe: Probe) ->
     return row
 
 
-def _saturation(classifier: Classifier, images: Images) -> dict[str, Any]:
+def _saturation(classifier: Classifier, images: Images) -> Row:
     zero = saturated = 0
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
-        x = torch.from_numpy(part.x).to(classifier.torch_device)
-        y = torch.from_numpy(part.y).to(classifier.torch_device)
+    for x, y in _batches(classifier, images):
         zero += int((classifier.input_gradient(x, y) == 0).flatten(1).all(1).sum())
-        share = classifier.logits(x).softmax(1).gather(1, y[:, None])
-        saturated += int((share == 1).sum())
+        probability = classifier.logits(x).softmax(1).gather(1, y[:, None])
+        saturated += int((probability == 1).sum())
     return {"zero_gradient": zero / len(images), "saturated": saturated / len(images)}

@@ -12,6 +12,7 @@ from torch import nn
 from benchmark.studies.measures.subjects import FloatArray, IntArray
 from estimators.classifier import BATCH
 from estimators.errors import InputError
+from estimators.random_streams import stream
 
 Floats = npt.NDArray[np.float64]
 TOP = 0.1  # of an image's pixels count as salient
@@ -19,19 +20,19 @@ METHODS = ("saliency", "gradcam")
 
 
 def last_convolution(network: nn.Module) -> nn.Conv2d:
-    """The last convolution by order of definition; InputError where there is none."""
-    found = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
-    if not found:
+    """Return the last convolution by order of definition; InputError where there is none."""
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)]
+    if not convolutions:
         raise InputError("saliency: the network has no convolution for Grad-CAM")
-    return found[-1]
+    return convolutions[-1]
 
 
 def map_of(method: str, network: nn.Module, x: FloatArray, classes: IntArray) -> Floats:
-    """A map [N, H, W] of each image [N, C, H, W] for the score of its class before the softmax.
+    """Return a map [N, H, W] of each image [N, C, H, W] for the logit of its class.
 
     saliency: the largest |dS_c / dI| over the channels (Simonyan et al. 2014).
     gradcam: ReLU of the maps of the last convolution, weighted by their mean gradients, scaled up
-    bilinearly (Selvaraju et al. 2017); 0 everywhere where nothing there speaks for the class.
+    bilinearly (Selvaraju et al. 2017); 0 everywhere where no map supports the class.
     """
     device = next(network.parameters()).device
     parts = []
@@ -39,19 +40,19 @@ def map_of(method: str, network: nn.Module, x: FloatArray, classes: IntArray) ->
         part = torch.from_numpy(x[start : start + BATCH]).to(device).requires_grad_(True)
         target = torch.from_numpy(classes[start : start + BATCH]).to(device)
         if method == "saliency":
-            found = Saliency(network).attribute(part, target=target).amax(dim=1)
+            maps = Saliency(network).attribute(part, target=target).amax(dim=1)
         else:
             coarse = LayerGradCam(network, last_convolution(network)).attribute(
                 part, target=target, relu_attributions=True
             )
             size = (int(x.shape[2]), int(x.shape[3]))
-            found = LayerAttribution.interpolate(coarse, size, "bilinear")[:, 0]
-        parts.append(found.detach().cpu().numpy())
+            maps = LayerAttribution.interpolate(coarse, size, "bilinear")[:, 0]
+        parts.append(maps.detach().cpu().numpy())
     return np.concatenate(parts).astype(np.float64)
 
 
 def salient(maps: Floats) -> npt.NDArray[np.bool_]:
-    """The top 10 % of the pixels [N, H, W] of each map [N, H, W]; ties go to the first ones."""
+    """Return which pixels [N, H, W] are the top 10 % of each map; the first ones win ties."""
     flat = maps.reshape(len(maps), -1)
     count = max(1, round(TOP * flat.shape[1]))
     top = np.argsort(-flat, axis=1, kind="stable")[:, :count]
@@ -61,12 +62,12 @@ def salient(maps: Floats) -> npt.NDArray[np.bool_]:
 
 
 def overlap(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> Floats:
-    """Share [N] of the pixels of each set a that are in b too; by chance the share of b."""
+    """Return the share [N] of the pixels of each a that are in b too; by chance, the share of b."""
     return np.asarray((a & b).sum(axis=(1, 2)) / a.sum(axis=(1, 2)))
 
 
 def rank_correlation(a: Floats, b: Floats) -> Floats:
-    """Spearman's rank correlation [N] of two sets of maps [N, H, W]; NaN where one is constant."""
+    """Return Spearman's rank correlation [N] of maps [N, H, W]; NaN where one is constant."""
     one, other = (rankdata(m.reshape(len(m), -1), axis=1) for m in (a, b))
     one, other = (r - r.mean(axis=1, keepdims=True) for r in (one, other))
     below = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
@@ -74,21 +75,23 @@ def rank_correlation(a: Floats, b: Floats) -> Floats:
 
 
 def energy_share(noise: FloatArray, chosen: npt.NDArray[np.bool_]) -> Floats:
-    """Share [N] of the energy of each noise [N, C, H, W] in its chosen pixels; NaN for no noise."""
+    """Return the share [N] of each noise's energy in its chosen pixels; NaN without noise.
+
+    noise: [N, C, H, W]. chosen: [N, H, W].
+    """
     energy = (noise.astype(np.float64) ** 2).sum(axis=1)
     whole = energy.sum(axis=(1, 2))
     return np.asarray((energy * chosen).sum(axis=(1, 2)) / np.where(whole > 0, whole, np.nan))
 
 
 def others(ids: IntArray, y: IntArray, seed: int, count: int) -> tuple[list[IntArray], IntArray]:
-    """For each image positions of up to `count` others, and of one of its own class (or -1).
+    """Return for each image positions of up to `count` others, and of one of its class (or -1).
 
-    Drawn from a stream of each image's own (seed, id) among the images that are given.
+    They are drawn among the given images, from a random stream per image.
     """
     drawn, same = [], np.full(len(ids), -1, dtype=np.int64)
     for n, image in enumerate(ids):
-        stream = np.random.Generator(np.random.Philox(key=[seed, int(image)]))
-        order = stream.permutation(len(ids))
+        order = stream(seed, int(image), "comparison").permutation(len(ids))
         order = order[order != n]
         drawn.append(order[:count])
         alike = order[y[order] == y[n]]

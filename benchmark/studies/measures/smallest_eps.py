@@ -1,4 +1,4 @@
-"""Each attack at its smallest for each image, and how large that is."""
+"""Each attack at its smallest per image, and the size of the perturbation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import torch
 from scipy.stats import bootstrap
 
 from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
-from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, seen
+from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, confidences
+from benchmark.studies.measures.tables import Row
 from benchmark.studies.request import StudyRequest
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images
@@ -25,26 +26,38 @@ LEVEL = 1 / 255
 
 
 @dataclass(frozen=True)
-class Moved:
-    """Images under an attack at the smallest size that does it, as the network sees them.
+class SmallestAttack:
+    """Images under an attack at the smallest size that succeeds, as the network sees them.
 
-    x: float32 [N, C, H, W]; the clean image where no size does it.
-    eps: float64 [N]; 0 for an image that is so already, inf where no size does it, NaN for an
+    x: float32 [N, C, H, W]; the clean image where no size succeeds.
+    eps: float64 [N]; 0 for an image that needs no attack, inf where no size succeeds, NaN for an
         attack without eps.
-    found: bool [N], judged from the images and not by the attack.
-    predicted, confidence: int64 [N] and float64 [N], the class of x and its softmax.
+    success: bool [N], judged from the images and not by the attack.
+    predicted: int64 [N], the class of x.
+    confidence: float64 [N], its softmax.
     """
 
     x: FloatArray
     eps: Floats
-    found: npt.NDArray[np.bool_]
+    success: npt.NDArray[np.bool_]
     predicted: IntArray
     confidence: Floats
+
+    def row(self, n: int, classes: tuple[str, ...]) -> Row:
+        """Return prediction, confidence and eps of one image."""
+        return {
+            "predicted": classes[self.predicted[n]],
+            "confidence": self.confidence[n],
+            "eps": self.eps[n],
+        }
 
 
 @dataclass(frozen=True)
 class Scan:
-    """How far and how closely the smallest eps is searched: see `fast_gradient.smallest_eps`."""
+    """How the smallest eps is searched for; see `fast_gradient.smallest_eps`.
+
+    eps_max: the largest eps. tolerance: of the bisection. steps: of the scan.
+    """
 
     eps_max: float
     tolerance: float
@@ -52,9 +65,9 @@ class Scan:
 
     @classmethod
     def of(cls, request: StudyRequest, attack: str) -> Scan:
-        """From a study's parameters `eps_max` (FGSM), `l2_max` (FGM), `resolution`, `tolerance`.
+        """Return the scan of a study's parameters: `eps_max` for FGSM, `l2_max` for FGM.
 
-        The last two are shares of the first: 0.01 scans in a hundred steps.
+        `resolution` and `tolerance` are fractions of that eps: 0.01 scans in a hundred steps.
         """
         top = float(request["eps_max" if attack == "fgsm" else "l2_max"])
         return cls(
@@ -64,29 +77,32 @@ class Scan:
 
 def smallest_step(
     classifier: Classifier, images: Images, attack: str, scan: Scan, into: int | None = None
-) -> Moved:
-    """`fgsm` or `fgm` at the smallest eps that breaks each image, or turns it `into` a class."""
+) -> SmallestAttack:
+    """Return `fgsm` or `fgm` at the smallest eps that breaks each image.
+
+    into: a class; an attack succeeds only where the image is then taken for this class.
+    """
     norm = NORMS[attack]
     eps = smallest_eps(
         classifier, images.x, images.y, norm, scan.eps_max, scan.tolerance, scan.steps, into
     )
     direction, _ = FastGradient(classifier, norm).directions(images.x, images.y)
-    # another batch may round a logit differently: the margin of the search takes that up
+    # another batch may round a logit differently: the tolerance of the search takes that up
     for _ in range(3):
-        x = _at(classifier, images.x, direction, eps, norm)
-        predicted, confidence = seen(classifier, x)
-        found = _hit(predicted, images.y, into) & np.isfinite(eps)
-        missed = ~found & np.isfinite(eps)
+        x = _perturbed(classifier, images.x, direction, eps, norm)
+        predicted, confidence = confidences(classifier, x)
+        success = _success(predicted, images.y, into) & np.isfinite(eps)
+        missed = ~success & np.isfinite(eps)
         if not missed.any():
             break
         eps = np.where(missed, eps + scan.tolerance, eps)
-    return Moved(x, np.where(found, eps, np.inf), found, predicted, confidence)
+    return SmallestAttack(x, np.where(success, eps, np.inf), success, predicted, confidence)
 
 
-def _at(
+def _perturbed(
     classifier: Classifier, x: FloatArray, direction: FloatArray, eps: Floats, norm: float
 ) -> FloatArray:
-    """Each image moved by its own eps; not moved where that is infinite."""
+    """Move each image by its own eps; leave it where that is infinite."""
     radius = np.where(np.isfinite(eps), eps, 0.0).astype(np.float32).reshape(-1, 1, 1, 1)
     parts = []
     for at in range(0, len(x), BATCH):
@@ -98,28 +114,27 @@ def _at(
     return np.concatenate(parts)
 
 
-def carlini(classifier: Classifier, images: Images, into: int | None = None) -> Moved:
-    """Carlini and Wagner's L2 attack, untargeted or into one class."""
+def carlini(classifier: Classifier, images: Images, into: int | None = None) -> SmallestAttack:
+    """Return Carlini and Wagner's L2 attack, untargeted or into one class."""
     attack = Spec.of("cw") if into is None else Spec.of("cw", targeted=True, target=into)
     x = attacked(classifier, images, [attack])[attack]
-    predicted, confidence = seen(classifier, x)
-    found = _hit(predicted, images.y, into)
-    return Moved(x, np.full(len(x), np.nan), found, predicted, confidence)
+    predicted, confidence = confidences(classifier, x)
+    success = _success(predicted, images.y, into)
+    return SmallestAttack(x, np.full(len(x), np.nan), success, predicted, confidence)
 
 
-def _hit(predicted: IntArray, y: IntArray, into: int | None) -> npt.NDArray[np.bool_]:
-    hit: npt.NDArray[np.bool_] = predicted != y if into is None else predicted == into
-    return hit
+def _success(predicted: IntArray, y: IntArray, into: int | None) -> npt.NDArray[np.bool_]:
+    return np.asarray(predicted != y if into is None else predicted == into)
 
 
-def sizes(clean: FloatArray, moved: FloatArray) -> dict[str, Floats]:
-    """How large each perturbation is: float64 [N] by name.
+def sizes(clean: FloatArray, x_adv: FloatArray) -> dict[str, Floats]:
+    """Return the size of each perturbation of images [N, C, H, W] in [0, 1]: float64 [N] by name.
 
     l2, linf: norms. l0_share: share of pixels changed by more than a grey level (1/255) in any
     channel. mean_abs: mean absolute change. psnr: 10 log10(1 / mean squared change) in dB, inf
-    where nothing changes. All of images [N, C, H, W] in [0, 1].
+    where nothing changes.
     """
-    change = np.abs(moved.astype(np.float64) - clean)
+    change = np.abs(x_adv.astype(np.float64) - clean)
     flat = change.reshape(len(change), -1)
     with np.errstate(divide="ignore"):
         psnr = -10 * np.log10((flat**2).mean(1))
@@ -132,17 +147,17 @@ def sizes(clean: FloatArray, moved: FloatArray) -> dict[str, Floats]:
     }
 
 
-def compared(larger: Floats, smaller: Floats, seed: int) -> dict[str, float | int]:
-    """Whether one size is larger than another, image by image: two arrays [N] of positive sizes.
+def compared(larger: Floats, smaller: Floats, seed: int) -> Row:
+    """Compare two arrays [N] of positive sizes image by image.
 
-    ratio: median of larger / smaller with a 95 % percentile bootstrap over images (Efron 1979);
-    share: of images where it is above one, with Wilson's 95 % limits. Limits are NaN where fewer
-    than two images are left.
+    Returns n; ratio: median of larger / smaller with a 95 % percentile bootstrap over images (Efron
+    1979); share: of images where it is above one, with Wilson's 95 % limits. Limits are NaN for
+    fewer than two images.
     """
     ratio = larger / smaller
     above = int((ratio > 1).sum())
     low, high = wilson(above, len(ratio))
-    found: dict[str, float | int] = {
+    row: Row = {
         "n": len(ratio),
         "ratio": float(np.median(ratio)) if len(ratio) else math.nan,
         "ratio_low": math.nan,
@@ -161,5 +176,5 @@ def compared(larger: Floats, smaller: Floats, seed: int) -> dict[str, float | in
             rng=np.random.default_rng(seed),
             batch=200,
         ).confidence_interval
-        found |= {"ratio_low": float(limits.low), "ratio_high": float(limits.high)}
-    return found
+        row |= {"ratio_low": float(limits.low), "ratio_high": float(limits.high)}
+    return row

@@ -1,4 +1,4 @@
-"""2-D spectra of images and noises, and what can be said of them in numbers."""
+"""Spectra of images and noises in two dimensions, and measures of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import torch
 
 Floats = npt.NDArray[np.float64]
 HALF_NYQUIST = 0.25  # cycles per pixel
-FLOOR = 1e-3  # of a spectrum's root mean square: logarithms of less are cut off
+FLOOR = 1e-3  # of a spectrum's root mean square: smaller magnitudes count as this one
 
 
 def power(x: npt.NDArray[np.float32]) -> Floats:
-    """Power spectra [N, H, W] of images or noises [N, C, H, W], centred, summed over channels.
+    """Return power spectra [N, H, W] of images or noises [N, C, H, W], centred, channels summed.
 
-    Each channel's mean is taken away first, so the middle is 0. The transform is unitary: by
+    Each channel's mean is subtracted first, so the middle is 0. The transform is unitary: by
     Parseval the sum over a spectrum is the energy of the image around its means. No window is
-    laid over the image; its borders meet as if it were repeated, as in the paper's figures.
+    applied: the image counts as periodic, as in the paper's figures.
     """
     images = torch.from_numpy(np.asarray(x)).to(torch.float64)
     around = images - images.mean(dim=(2, 3), keepdim=True)
@@ -25,9 +25,9 @@ def power(x: npt.NDArray[np.float32]) -> Floats:
 
 
 def windowed(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The same images, around their means, fading out to their borders (Hann).
+    """Return the images without their means, faded towards their borders by a Hann window.
 
-    Takes away the edge that a picture has where its borders meet, which no grating of it has.
+    The window removes the edge where opposite borders meet, which is not in the image itself.
     """
     images = torch.from_numpy(np.asarray(x))
     height, width = (
@@ -38,24 +38,24 @@ def windowed(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def frequencies(height: int, width: int) -> Floats:
-    """Cycles per pixel [H, W] of each bin of a centred spectrum, along its own wave."""
+    """Return the frequency [H, W] of each bin of a centred spectrum, in cycles per pixel."""
     down, across = torch.fft.fftfreq(height), torch.fft.fftfreq(width)
     radius = torch.hypot(down[:, None].double(), across[None, :].double())
     return np.asarray(torch.fft.fftshift(radius).numpy())
 
 
 def high_band(height: int, width: int) -> npt.NDArray[np.bool_]:
-    """The bins [H, W] above half Nyquist, in whatever direction."""
+    """Return which bins [H, W] are above half Nyquist, in any direction."""
     return frequencies(height, width) > HALF_NYQUIST + 1e-9
 
 
 def white_share(height: int, width: int) -> float:
-    """The share of its energy that white noise has above half Nyquist: that of the bins."""
+    """Return the share of white noise's energy above half Nyquist, which is that of the bins."""
     return float(high_band(height, width).sum() / (height * width - 1))
 
 
 def high_share(spectra: Floats) -> tuple[Floats, Floats]:
-    """Energy [N] above half Nyquist and its share [N] of all; NaN where there is no energy."""
+    """Return the energy [N] above half Nyquist and its share [N] of all; NaN without energy."""
     high = spectra[:, high_band(*spectra.shape[1:])].sum(axis=1)
     whole = spectra.sum(axis=(1, 2))
     with np.errstate(invalid="ignore"):
@@ -63,7 +63,7 @@ def high_share(spectra: Floats) -> tuple[Floats, Floats]:
 
 
 def log_magnitude(spectra: Floats, floor: float | None = None) -> Floats:
-    """Decimal logarithm [N, H, W] of the magnitudes.
+    """Return the decimal logarithm [N, H, W] of the magnitudes.
 
     floor: the smallest magnitude; by default each spectrum's root mean square times 1/1000.
     """
@@ -74,7 +74,7 @@ def log_magnitude(spectra: Floats, floor: float | None = None) -> Floats:
 
 
 def correlations(a: Floats, b: Floats) -> Floats:
-    """Pearson's correlation [N] of the log magnitudes of two sets of spectra, without the middle.
+    """Return Pearson's correlation [N] of the log magnitudes of spectra, without the middle.
 
     NaN where a spectrum is constant.
     """
@@ -88,9 +88,9 @@ def correlations(a: Floats, b: Floats) -> Floats:
 
 
 def radial(spectra: Floats) -> tuple[Floats, Floats]:
-    """Mean power [N, rings] in rings one bin wide, and the rings' frequencies [rings].
+    """Return the mean power [N, rings] in rings one bin wide, and their frequencies [rings].
 
-    Rings reach from one cycle an image to the corners of the spectrum.
+    Rings reach from one cycle per image to the corners of the spectrum.
     """
     height, width = spectra.shape[1:]
     side = min(height, width)
@@ -98,6 +98,6 @@ def radial(spectra: Floats) -> tuple[Floats, Floats]:
     count = int(ring.max())
     members = np.stack([(ring == r).ravel() for r in range(1, count + 1)])
     flat = spectra.reshape(len(spectra), -1)
-    seen = members.sum(axis=1)
-    means = (flat @ members.T.astype(float))[:, seen > 0] / seen[seen > 0]
-    return means, np.arange(1, count + 1)[seen > 0] / side
+    bins = members.sum(axis=1)
+    means = (flat @ members.T.astype(float))[:, bins > 0] / bins[bins > 0]
+    return means, np.arange(1, count + 1)[bins > 0] / side

@@ -1,15 +1,13 @@
-"""Pieces that several studies share: images, classifiers, images under attack."""
+"""What studies start from: images, classifiers, predictions, images under attack."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from scipy.special import softmax
 
@@ -30,13 +28,16 @@ IntArray = npt.NDArray[np.int64]
 
 
 def test_images(request: StudyRequest, dataset: str, samples: int) -> Images:
-    """A stratified, seeded subset of the test split; all of it where it has fewer images."""
+    """Return a stratified, seeded subset of the test split; all of it where it is smaller."""
     images = load_images(dataset, "test", request.data_dir)
     return subset(images, min(samples, len(images)), request.seed)
 
 
 def class_named(images: Images, name: str, param: str) -> int:
-    """The number of the class that a study's parameter names by its name, or by its number."""
+    """Return the class that a study's parameter gives by name or by number.
+
+    Raises InputError for an unknown class.
+    """
     if name in images.classes:
         return images.classes.index(name)
     if name.isdecimal() and int(name) < len(images.classes):
@@ -45,21 +46,21 @@ def class_named(images: Images, name: str, param: str) -> int:
 
 
 def one_image(request: StudyRequest, dataset: str) -> Images:
-    """The image that a study's parameters `split` and `image` (its place there) name."""
+    """Return the image at the position `image` of the split `split`, both study parameters."""
     split, at = request["split"], request["image"]
     if split not in ("train", "test"):
-        raise InputError(f"study parameter split: train or test, found {split!r}")
+        raise InputError(f"study parameter split: expected train or test, got {split!r}")
     images = load_images(dataset, split, request.data_dir)
     if not 0 <= at < len(images):
         raise InputError(
-            f"study parameter image: {at} asked for, the {split} split of {dataset} has"
-            f" images 0 to {len(images) - 1}"
+            f"study parameter image: expected 0 to {len(images) - 1}, the images of the {split}"
+            f" split of {dataset}, got {at}"
         )
     return images[at : at + 1]
 
 
 def network_of(request: StudyRequest, dataset: str, network: Spec) -> torch.nn.Module:
-    """The trained network of a subject: shipped, or cached, or trained now."""
+    """Return the trained network of a subject: shipped, cached, or trained now."""
     return _trained(dataset, network, request.data_dir, request.device)
 
 
@@ -71,25 +72,24 @@ def _trained(dataset: str, network: Spec, data_dir: Path | None, device: str) ->
 def classifier_of(
     request: StudyRequest, dataset: str, network: Spec, images: Images, defence: Spec = BARE
 ) -> Classifier:
-    """The trained network of a subject behind a defence."""
+    """Return the trained network of a subject behind a defence."""
     return wrapped(network_of(request, dataset, network), images, defence, request.device)
 
 
 def wrapped(
     network: torch.nn.Module | Frozen, images: Images, defence: Spec = BARE, device: str = "cpu"
 ) -> Classifier:
-    """Any network for these images behind a defence."""
+    """Return any network for these images behind a defence."""
     return Classifier(network, images.shape, len(images.classes), build_defence(defence), device)
 
 
 def predictions(classifier: Classifier, x: FloatArray) -> IntArray:
-    """Predicted classes [N] of images [N, C, H, W] behind the classifier's defence."""
-    found: IntArray = logits(classifier, x).argmax(1)
-    return found
+    """Return the predicted classes [N] of images [N, C, H, W] behind the classifier's defence."""
+    return np.asarray(logits(classifier, x).argmax(1))
 
 
 def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
-    """Logits [N, classes] of images [N, C, H, W] behind the classifier's defence."""
+    """Return the logits [N, classes] of images [N, C, H, W] behind the classifier's defence."""
     parts = []
     for start in range(0, len(x), BATCH):
         part = torch.from_numpy(x[start : start + BATCH]).to(classifier.torch_device)
@@ -97,33 +97,20 @@ def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
     return np.concatenate(parts)
 
 
-def seen(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
-    """Predicted classes [N] of images [N, C, H, W], and the softmax of each, in [0, 1]."""
+def confidences(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Return the predicted classes [N] of images [N, C, H, W], and the softmax of each."""
     values = logits(classifier, x)
-    found: IntArray = values.argmax(1)
-    return found, softmax(values.astype(np.float64), axis=1).max(1)
-
-
-def tidy(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Rows as a frame, its floats with six significant digits: what is meant, and small on disk.
-
-    columns: names for a table that may have no rows.
-    """
-    table = pd.DataFrame(list(rows), columns=list(columns) or None)
-    for name in table.columns:
-        if pd.api.types.is_float_dtype(table[name]):
-            table[name] = [float(f"{value:.6g}") for value in table[name]]
-    return table
+    return np.asarray(values.argmax(1)), softmax(values.astype(np.float64), axis=1).max(1)
 
 
 def attacked(
     classifier: Classifier, images: Images, attacks: Sequence[Spec], seed: int = 0
 ) -> dict[Spec, FloatArray]:
-    """Adversarial images [N, C, H, W] of each attack, in chunks of BATCH images.
+    """Return adversarial images [N, C, H, W] by attack, crafted in batches of BATCH images.
 
-    attacks: of any kinds; those of one kind that differ in eps alone share their gradient.
+    attacks: of any kinds; those that differ in eps alone share their gradient.
     """
-    found: dict[Spec, list[FloatArray]] = {}
+    x_adv: dict[Spec, list[FloatArray]] = {}
     families: dict[Spec, list[Spec]] = {}
     for attack in attacks:
         checked = check_attack(attack)
@@ -131,6 +118,17 @@ def attacked(
     for start in range(0, len(images), BATCH):
         part = images[start : start + BATCH]
         for family in families.values():
-            for spec, result in craft(family, classifier, part.x, part.y, part.ids, seed):
-                found.setdefault(spec, []).append(result.images.detach().cpu().numpy())
-    return {spec: np.concatenate(parts) for spec, parts in found.items()}
+            for spec, crafted in craft(family, classifier, part.x, part.y, part.ids, seed):
+                x_adv.setdefault(spec, []).append(crafted.images.detach().cpu().numpy())
+    return {spec: np.concatenate(parts) for spec, parts in x_adv.items()}
+
+
+def fast_gradients(request: StudyRequest, images: Images) -> tuple[Spec, Spec, Spec]:
+    """Return FGSM, FGM and random signs with noise of the same L2 norm before clipping.
+
+    The study's parameters `eps_grey` and `eps_colour` are FGSM's eps, by the number of channels;
+    FGM's eps is the L2 norm of that noise, eps sqrt(C H W).
+    """
+    eps = float(request["eps_grey" if images.shape[0] == 1 else "eps_colour"])
+    length = eps * float(np.sqrt(np.prod(images.shape)))
+    return Spec.of("fgsm", eps=eps), Spec.of("fgm", eps=length), Spec.of("noise", eps=eps)

@@ -1,4 +1,4 @@
-"""Transfer curves: the first layers of trained networks, fed with gratings."""
+"""Transfer curves: responses of the first layers of trained networks to gratings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +14,16 @@ import torch
 from benchmark.studies.measures.gratings import (
     DIRECTIONS,
     GREY,
-    answers,
     compressed,
     cycles_up_to_nyquist,
     energy,
     first_convolution,
     gratings,
+    response_norms,
 )
-from benchmark.studies.measures.processes import shared_out
+from benchmark.studies.measures.processes import in_processes
 from benchmark.studies.measures.subjects import network_of
+from benchmark.studies.measures.tables import Row
 from benchmark.studies.measures.training_sweep import Training
 from benchmark.studies.request import StudyRequest
 from estimators.data.load import image_shape
@@ -37,14 +37,16 @@ Floats = npt.NDArray[np.float64]
 class Curve:
     """Responses of one first layer to gratings of one size and direction.
 
-    own: the size is that of the data.
-    quality: of the JPEG ahead, None for none.
-    cycles: an image, along an axis, from 0 to Nyquist.
-    response, response_ac: float64 [cycles], root mean square over the phases; the second is less
-        the layer's answer to uniform grey.
-    response_grey: norm of that answer.
+    dataset, network, seed: the network, and its training seed.
+    size, direction: of the gratings; size in pixels.
+    own: whether the size is that of the data.
+    quality: of the JPEG compression before the layer, None for none.
+    cycles: per image, along an axis, from 0 to Nyquist.
+    response: float64 [cycles], L2 norm of the output, root mean square over the phases.
+    response_ac: float64 [cycles], the same after subtracting the output for uniform grey.
+    response_grey: norm of the output for uniform grey.
     norm: root mean square of the gratings' own norm around grey, before JPEG.
-    left: float64 [cycles above 0, phases], share of each grating's energy that JPEG left.
+    left: float64 [cycles above 0, phases], share of each grating's energy that JPEG leaves.
     """
 
     dataset: str
@@ -62,8 +64,8 @@ class Curve:
     left: Floats
 
     @property
-    def names(self) -> dict[str, Any]:
-        """What names the curve in every table."""
+    def names(self) -> Row:
+        """Return the columns that name the curve in every table."""
         return {
             "dataset": self.dataset,
             "network": self.network,
@@ -75,29 +77,29 @@ class Curve:
 
 
 def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
-    """Every curve of a data set's networks; a compressed grating is made once for all of them.
+    """Yield every curve of a data set's networks; they share the compressed gratings.
 
-    Sizes other than that of the data are looked at with the first training seed alone.
+    Sizes other than that of the data are computed for the first training seed alone.
     """
     (channels, own, _), _ = image_shape(dataset, request.data_dir)
     phases, contrast = request["phases"], request["contrast"]
     layers = _first_layers(request, dataset, channels)
     for size in sorted({own, *request["sizes"]}):
         qualities = request["qualities"] if size == own else request["qualities_other_sizes"]
-        fed = [layer for layer in layers if size == own or layer[1] == 0]
+        used = [layer for layer in layers if size == own or layer[1] == 0]
         cycles = tuple(cycles_up_to_nyquist(size, request["frequencies"]))
         grey = torch.full((1, channels, size, size), GREY)
         for direction in DIRECTIONS:
-            request.tell(f"{dataset}, gratings of {size} pixels, {direction}")
+            request.report(f"{dataset}, gratings of {size} pixels, {direction}")
             waves = [gratings(size, k, direction, phases, contrast) for k in cycles]
             x = torch.cat(waves).expand(-1, channels, -1, -1)
             before = energy(x).reshape(-1, phases)[1:]
             for quality in (None, *qualities):
-                seen, still = (t if quality is None else compressed(t, quality) for t in (x, grey))
-                left = energy(seen).reshape(-1, phases)[1:] / before
-                for network, seed, layer in fed:
-                    norms = answers(layer, seen, still).reshape(2, -1, phases)
-                    whole, moving = np.sqrt((norms**2).mean(axis=2))
+                coded, flat = (t if quality is None else compressed(t, quality) for t in (x, grey))
+                left = energy(coded).reshape(-1, phases)[1:] / before
+                for network, seed, layer in used:
+                    norms = response_norms(layer, coded, flat).reshape(2, -1, phases)
+                    whole, around = np.sqrt((norms**2).mean(axis=2))
                     yield Curve(
                         dataset,
                         network,
@@ -108,8 +110,8 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
                         quality,
                         cycles,
                         whole,
-                        moving,
-                        float(answers(layer, still, still)[0, 0]),
+                        around,
+                        float(response_norms(layer, flat, flat)[0, 0]),
                         size * (channels / 8) ** 0.5 * contrast,
                         left,
                     )
@@ -118,7 +120,7 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
 def _first_layers(
     request: StudyRequest, dataset: str, channels: int
 ) -> list[tuple[str, int, torch.nn.Conv2d]]:
-    """Network, training seed and first layer of each network of a data set."""
+    """Return network, training seed and first layer of each network of a data set."""
     networks = [network for name, network in request.subjects if name == dataset]
     more = range(1, max(1, request["seeds"] if channels == 1 else request["seeds_colour"]))
     trainings = [
@@ -127,12 +129,14 @@ def _first_layers(
         for seed in more
     ]
     train = partial(_trained_layer, data_dir=request.data_dir, device=request.device)
-    trained = dict(shared_out(trainings, train, lambda t: t.epochs, request.tell, request.device))
+    trained = dict(
+        in_processes(trainings, train, lambda t: t.epochs, request.report, request.device)
+    )
     layers = []
     for at, network in enumerate(networks):
         shipped = first_convolution(network_of(request, dataset, network), request.device)
-        own = [shipped, *(trained[at * len(more) + n] for n in range(len(more)))]
-        layers += [(str(network), seed, layer) for seed, layer in enumerate(own)]
+        by_seed = [shipped, *(trained[at * len(more) + n] for n in range(len(more)))]
+        layers += [(str(network), seed, layer) for seed, layer in enumerate(by_seed)]
     return layers
 
 

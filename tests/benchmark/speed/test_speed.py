@@ -1,4 +1,4 @@
-"""`bench speed` on made-up images: it measures, compares, and writes what it found."""
+"""`bench speed` on made-up images: it measures, compares, and writes its lines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+
+from benchmark.speed.memory import peaks
+from benchmark.speed.timing import alternate
 
 
 def test_speed_of_jpeg(bench, tmp_path: Path) -> None:
@@ -15,6 +18,20 @@ def test_speed_of_jpeg(bench, tmp_path: Path) -> None:
     code, out = bench("speed", "--repeat", "1", "--only", "jpeg", "--json", "speed.json")
     assert code == 0, out
     assert "28x28 grey" in out
-    found = json.loads((tmp_path / "speed.json").read_text())
-    assert [line["same"] for line in found["lines"]] == [True, True]
-    assert found["machine"]["device"] == "cpu"
+    record = json.loads((tmp_path / "speed.json").read_text())
+    assert [line["same"] for line in record["lines"]] == [True, True]
+    assert record["machine"]["device"] == "cpu"
+
+
+def test_alternating_runs_are_paired() -> None:
+    order = []
+    pair = alternate(lambda: order.append("ours") or 1, lambda: order.append("theirs") or 2, 3)
+    assert order == ["ours", *["ours", "theirs"] * 3]
+    assert (pair.our_result, pair.their_result) == (1, 2)
+    line = pair.line("work", "rival", None, "note")
+    assert line.ours == pair.our_seconds and line.ratio == pair.ratio > 0
+
+
+def test_peak_of_a_process_is_in_megabytes() -> None:
+    ((count, megabytes),) = peaks((50,))
+    assert count == 50 and 50 < megabytes < 5000

@@ -12,7 +12,7 @@ import pytest
 from benchmark.studies.cache import run_study
 from benchmark.studies.fourier import compute
 from benchmark.studies.measures import spectra
-from benchmark.studies.measures.means import means
+from benchmark.studies.measures.tables import means
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import make_request
 from estimators.data.images import Images

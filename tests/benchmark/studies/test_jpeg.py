@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from benchmark.studies.jpeg import _fates, _summary, compute, file_size
+from benchmark.studies.jpeg import _fates, _shares, compute, file_size
 from benchmark.studies.measures.subjects import predictions, wrapped
 from benchmark.studies.measures.subjects import test_images as images_of
 from benchmark.studies.registry import LENET, STUDIES
@@ -60,7 +60,7 @@ def fates() -> pd.DataFrame:
     ("threat", "rescued", "lost", "over"), [("oblivious", 2, 1, 1), ("adaptive", 1, 2, 1)]
 )
 def test_counts_of_made_up_fates(threat: str, rescued: int, lost: int, over: int) -> None:
-    row = next(r for r in _summary(fates()) if r["defence"] == "jpeg" and r["threat"] == threat)
+    row = next(r for r in _shares(fates()) if r["defence"] == "jpeg" and r["threat"] == threat)
     assert (row["n"], row["attacked_wrong"]) == (5, 3)
     assert row["rescued"] == pytest.approx(rescued / 5) and row["lost"] == pytest.approx(lost / 5)
     assert row["broken"] == pytest.approx(2 / 5)
@@ -79,7 +79,7 @@ def test_without_noise_both_attackers_show_the_defence_alone() -> None:
     for threat in ("oblivious", "adaptive"):
         assert (rows[threat] == rows["clean"]).all()
     assert (rows["bare"] == rows["bare_clean"]).all()
-    assert all(row["rescued"] == 0 and row["lost"] == row["broken"] for row in _summary(rows))
+    assert all(row["rescued"] == 0 and row["lost"] == row["broken"] for row in _shares(rows))
 
 
 def test_file_size_is_that_of_a_file_that_gives_the_codec_s_pixels() -> None:
@@ -148,7 +148,7 @@ def test_no_story_where_nothing_is_rescued(tmp_path) -> None:
     [
         ({"qualities": (0,)}, "quality must be an integer from 1 to 100"),
         ({"source": "x"}, "unknown class in the study parameter source"),
-        ({"image": -1}, "-1 asked for"),
+        ({"image": -1}, "got -1"),
     ],
 )
 def test_bad_parameters(params, said: str) -> None:

@@ -9,7 +9,7 @@ from closed_form import SIDE, linear_case
 
 from benchmark.attacks.fast_gradient import FastGradient, smallest_eps
 from benchmark.studies.measures.subjects import class_named, predictions, wrapped
-from benchmark.studies.noise import _agreed, _norms, compute
+from benchmark.studies.noise import _common_pairs, _norms, compute
 from benchmark.studies.registry import LENET, STUDIES
 from benchmark.studies.request import make_request
 from estimators.data.images import Images
@@ -75,7 +75,7 @@ def test_pairs_that_all_three_make() -> None:
             for said in all_said
         ]
     )
-    assert _agreed(rows) == [("c", "a"), ("a", "b")]
+    assert _common_pairs(rows) == [("c", "a"), ("a", "b")]
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +116,14 @@ def test_norms_stand_by_image(findings) -> None:
 def test_the_nearest_pair_where_there_is_none(digits_lenet, monkeypatch) -> None:
     from benchmark.studies import noise
 
-    first = noise._pair
+    first = noise.attacks_into
     wanted: list[tuple[int, int]] = []
 
     def without_the_first(request, images, classifier, source, target):
         wanted.append((source, target))
         return ([], {}) if len(wanted) == 1 else first(request, images, classifier, source, target)
 
-    monkeypatch.setattr(noise, "_pair", without_the_first)
+    monkeypatch.setattr(noise, "attacks_into", without_the_first)
     panels = compute(request(source="1", target="7")).tables["panels"]
     assert wanted[0] == (1, 7) and not panels["as_asked"].any()
     assert (panels["predicted"][1:] == panels["target"].iloc[0]).all()

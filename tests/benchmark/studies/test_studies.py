@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,23 @@ import pytest
 
 from benchmark.studies import cache as studies_run
 from benchmark.studies.cache import run_study
+from benchmark.studies.entry import StudyEntry
+from benchmark.studies.lookup import load_compute, load_draw
 from benchmark.studies.registry import STUDIES
-from benchmark.studies.request import Study, make_request
+from benchmark.studies.request import make_request
 from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.spec import Spec
 
 LENET, CNN = Spec("lenet"), Spec("cnn")
-STUDY = Study(
-    "data",
-    "1",
-    "about",
-    (("mnist", LENET), ("cifar10", CNN)),
-    {"samples": 100, "eps": (0.1, 0.2), "source": "8", "adaptive": True},
-    {"samples": 10},
+STUDY = StudyEntry(
+    name="own",
+    build="benchmark.studies.data:compute",
+    summary="a study",
+    figures="1",
+    subjects=(("mnist", LENET), ("cifar10", CNN)),
+    defaults={"samples": 100, "eps": (0.1, 0.2), "source": "8", "adaptive": True},
+    quick={"samples": 10},
 )
 
 
@@ -55,26 +57,25 @@ def test_parameters_have_the_type_of_their_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("sample", 1, "did you mean 'samples'"),
-        ("samples", 1.5, "samples: an integer wanted"),
-        ("samples", "many", "samples: a number wanted"),
-        ("eps", "big", "eps: a number wanted"),
-        ("adaptive", 1, "adaptive: true or false wanted"),
+        ("samples", 1.5, "samples: expected an integer"),
+        ("samples", "many", "samples: expected a number"),
+        ("eps", "big", "eps: expected a number"),
+        ("adaptive", 1, "adaptive: expected true or false"),
     ],
 )
-def test_bad_parameters_are_told(name: str, value: Any, told: str) -> None:
-    with pytest.raises(InputError, match=told):
+def test_bad_parameters_raise(name: str, value: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         make_request(STUDY, params={name: value})
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_is_whole(name: str) -> None:
     study = STUDIES[name]
-    assert callable(importlib.import_module(f"benchmark.studies.{study.module}").compute)
-    assert callable(importlib.import_module(f"reports.plots.studies.{study.module}").draw)
-    assert study.subjects and study.about and set(study.quick) <= set(study.params)
+    assert callable(load_compute(study)) and callable(load_draw(study))
+    assert study.subjects and study.summary and set(study.quick) <= set(study.defaults)
 
 
 def test_data_counts_classes_and_keeps_official_indices(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_a_finished_study_is_reused_and_a_changed_one_is_not(tmp_path: Path) -> 
     assert not run_study("data", other, folder).reused
     assert json.loads((folder / "study.json").read_text())["params"]["images"] == 3
     (folder / "study.json").write_text("{broken")
-    with pytest.raises(InputError, match="not the folder of a study"):
+    with pytest.raises(InputError, match="nor the folder of a study"):
         (folder / "study.json").unlink()
         run_study("data", other, folder)
 
@@ -127,20 +128,20 @@ def test_a_study_that_raises_leaves_the_last_one(
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (["dat"], "unknown study 'dat' (did you mean 'data'?)"),
-        (["data", "--set", "images=x"], "images: a number wanted"),
+        (["data", "--set", "images=x"], "images: expected a number"),
         (["data", "--samples", "5"], "unknown parameter of the study 'samples'"),
         (["data", "--dataset", "nothing"], "unknown data set 'nothing'"),
         (["data", "--network", "nothing"], "unknown network 'nothing'"),
     ],
 )
-def test_bad_input_is_one_line(bench: Any, args: list[str], told: str, tmp_path: Path) -> None:
+def test_bad_input_is_one_line(bench: Any, args: list[str], message: str, tmp_path: Path) -> None:
     where = () if "--dataset" in args else ("--dataset", "digits")
     code, out = bench("study", *args, *where, "--out", str(tmp_path / "x"))
     assert code == 2
-    assert told in out and "Traceback" not in out
+    assert message in out and "Traceback" not in out
     assert not (tmp_path / "x").exists()
 
 

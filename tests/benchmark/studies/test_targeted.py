@@ -87,5 +87,5 @@ def test_on_the_embedded_data(digits, digits_lenet, tmp_path, monkeypatch) -> No
 
 
 def test_no_images_a_class() -> None:
-    with pytest.raises(InputError, match="at least 1, found 0"):
+    with pytest.raises(InputError, match="at least 1, got 0"):
         compute(request(per_class=0))

@@ -15,13 +15,13 @@ from torch import nn
 from benchmark.studies.cache import run_study
 from benchmark.studies.measures.gratings import (
     DIRECTIONS,
-    answers,
     compressed,
     cycles_up_to_nyquist,
     energy,
     first_convolution,
     frequency,
     gratings,
+    response_norms,
 )
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import make_request
@@ -64,7 +64,7 @@ def layer_of(kernel: list[list[float]], bias: float = 0.0, **options: str) -> nn
 
 def root_mean_square(layer: nn.Conv2d, cycles: int, direction: str) -> tuple[float, float]:
     x = gratings(SIZE, cycles, direction, PHASES)
-    norms = answers(layer, x, torch.full((1, 1, SIZE, SIZE), 0.5))
+    norms = response_norms(layer, x, torch.full((1, 1, SIZE, SIZE), 0.5))
     whole, moving = np.sqrt((norms**2).mean(axis=1))
     return float(whole), float(moving)
 
@@ -86,7 +86,7 @@ def test_known_kernels_have_their_known_transfer_function(kernel: str, direction
 def test_whole_response_is_grey_and_grating_at_right_angles(cycles: int) -> None:
     layer = layer_of(KERNELS["box"][0], bias=0.3)
     grey = torch.full((1, 1, SIZE, SIZE), 0.5)
-    still = answers(layer, grey, grey)
+    still = response_norms(layer, grey, grey)
     assert still[1] == 0
     whole, moving = root_mean_square(layer, cycles, "vertical")
     assert whole == pytest.approx(math.hypot(float(still[0, 0]), moving), rel=1e-5)
@@ -96,8 +96,8 @@ def test_many_images_are_answered_as_one_by_one() -> None:
     layer = layer_of(KERNELS["difference down"][0])
     x = torch.cat([gratings(256, k, "diagonal", PHASES) for k in (1, 60)])
     grey = torch.full((1, 1, 256, 256), 0.5)
-    alone = np.concatenate([answers(layer, image[None], grey) for image in x], axis=1)
-    np.testing.assert_allclose(answers(layer, x, grey), alone, rtol=1e-5)
+    alone = np.concatenate([response_norms(layer, image[None], grey) for image in x], axis=1)
+    np.testing.assert_allclose(response_norms(layer, x, grey), alone, rtol=1e-5)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

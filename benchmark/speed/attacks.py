@@ -1,0 +1,89 @@
+"""PGD and C&W against the same attacks of ART, foolbox and torchattacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from art.attacks.evasion import CarliniL2Method, ProjectedGradientDescent
+from art.estimators.classification import PyTorchClassifier
+
+from benchmark.attacks.carlini import CarliniL2
+from benchmark.attacks.carlini_art import CarliniL2Exact
+from benchmark.attacks.projected_gradient import ProjectedGradient
+from benchmark.speed.rivals import Attack, Bench, art_classifier, carlini_peers, pgd_peers
+from benchmark.speed.timing import Measured, alternate
+from estimators.classifier import BATCH, Classifier
+
+EPS, STEP, ITERATIONS = 0.3, 0.01, 40
+
+
+def pgd_lines(bench: Bench) -> Iterator[Measured]:
+    """Time PGD-40 against ART and, where they are installed, foolbox and torchattacks."""
+    torch.set_num_threads(1)
+    x, y = bench.images.x, bench.images.y
+    ours = ProjectedGradient(
+        _classifier(bench), eps=EPS, eps_step=STEP, max_iter=ITERATIONS, batch_size=BATCH
+    )
+
+    def art(classifier: PyTorchClassifier, size: int) -> npt.NDArray[np.float32]:
+        attack = ProjectedGradientDescent(
+            classifier, eps=EPS, eps_step=STEP, max_iter=ITERATIONS, batch_size=size, verbose=False
+        )
+        return np.asarray(attack.generate(x, y=y))
+
+    rivals: dict[str, Attack] = {
+        f"ART, batches of {size}": partial(lambda n: art(art_classifier(bench), n), size)
+        for size in (32, 125)
+    }
+    # ART's class on our classifier: in ART's own classifier the convolutions round differently
+    expected = art(_classifier(bench), BATCH)
+    for name, rival in (rivals | pgd_peers(bench)).items():
+        pair = alternate(lambda: ours.generate(x, y=y), rival, bench.repeat)
+        same = np.array_equal(pair.our_result, expected) if name.startswith("ART") else None
+        difference = np.abs(pair.our_result - pair.their_result).max()
+        note = f"largest difference to its images {difference:.1e}"
+        yield pair.line(f"PGD-40, LeNet, {len(x)} images, one thread", name, same, note)
+
+
+def carlini_lines(bench: Bench) -> Iterator[Measured]:
+    """Time C&W: stock settings for identical images; the default settings against foolbox."""
+    torch.set_num_threads(1)
+    x, y = bench.images.x, bench.images.y
+    name = f"C&W, LeNet, {len(x)} images, one thread"
+    exact = CarliniL2Exact(_classifier(bench), batch_size=BATCH)
+    stock = CarliniL2Method(art_classifier(bench), batch_size=BATCH, verbose=False)
+    pair = alternate(lambda: exact.generate(x, y=y), lambda: stock.generate(x, y=y), bench.repeat)
+    # ART's class on our classifier: in ART's own classifier the convolutions round differently
+    expected = CarliniL2Method(_classifier(bench), batch_size=BATCH, verbose=False).generate(x, y=y)
+    same = (pair.our_result == expected).reshape(len(x), -1).all(1)
+    yield pair.line(
+        f"{name}, stock settings",
+        "ART's CarliniL2Method",
+        bool(same.all()),
+        f"{same.sum()} of {len(x)} images identical; ours {_strength(bench, pair.our_result)};"
+        f" ART {_strength(bench, pair.their_result)}",
+    )
+    default = CarliniL2(_classifier(bench), batch_size=BATCH)
+    for rival, attack in carlini_peers(bench).items():
+        pair = alternate(lambda: default.generate(x, y=y), attack, bench.repeat)
+        ours, theirs = (_strength(bench, r) for r in (pair.our_result, pair.their_result))
+        yield pair.line(f"{name}, default", rival, None, f"ours {ours}; {rival} {theirs}")
+
+
+def _classifier(bench: Bench) -> Classifier:
+    return Classifier(bench.network, bench.images.shape, bench.classes)
+
+
+def _strength(bench: Bench, x_adv: npt.NDArray[np.float32]) -> str:
+    """Return the success rate among the images that are right, and the mean L2 of successes."""
+    classifier = _classifier(bench)
+    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
+    moved = torch.from_numpy(np.asarray(x_adv, dtype=np.float32))
+    right = classifier.logits(x).argmax(1) == y
+    broken = right & (classifier.logits(moved).argmax(1) != y)
+    distance = (moved - x).flatten(1).norm(dim=1)[broken].mean()
+    return f"success {float(broken.sum() / right.sum()):.3f}, mean L2 {float(distance):.3f}"

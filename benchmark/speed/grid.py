@@ -1,0 +1,91 @@
+"""A grid of FGSM at 10 eps and 11 JPEG qualities, against the loop that a user of ART writes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from benchmark.execution.executor import Failure, Parts
+from benchmark.execution.plan import Task, plan
+from benchmark.execution.threads import default_threads, execute
+from benchmark.grids.cell import Cell
+from benchmark.speed.rivals import EPS, QUALITIES, Bench, plain_loop
+from benchmark.speed.timing import Measured, alternate
+from estimators.classifier import BATCH, Classifier, channels_last, folded
+from estimators.spec import Spec
+
+
+def grid_line(bench: Bench, threat: str) -> Measured:
+    """Time the grid, and the passes through the network that it cannot do without."""
+    network, samples = Spec("own"), len(bench.images)
+    cells = [
+        Cell(
+            "own",
+            network,
+            Spec.of("fgsm", eps=eps),
+            threat,
+            Spec.of("jpeg", quality=quality),
+            samples,
+            0,
+        )
+        for eps in EPS
+        for quality in QUALITIES
+    ]
+    tasks = plan(cells)
+    models = {("own", network): (bench.network, bench.images.shape, bench.classes)}
+
+    def ours() -> list[int]:
+        hits = dict.fromkeys(cells, 0)
+
+        def done(task: Task, result: Parts | Failure, seconds: float) -> None:
+            assert not isinstance(result, Failure), result
+            for part in result:
+                for cell, outcome in part.items():
+                    hits[cell] += int((outcome.adversarial == outcome.label).sum())
+
+        execute(
+            tasks,
+            lambda task: bench.images,
+            models,
+            lambda *_: None,
+            done,
+            threads=default_threads("cpu"),
+        )
+        return list(hits.values())
+
+    pair = alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)
+    floor = _floor(bench, forwards=len(cells), gradients=1 if threat == "oblivious" else 11)
+    return pair.line(
+        f"{type(bench.network).__name__}, 10 eps x 11 qualities, {samples:,} images, {threat}",
+        "plain ART loop",
+        pair.our_result == pair.their_result,
+        f"floor {floor:.2f} s, {pair.our_seconds / floor:.2f} times the floor",
+    )
+
+
+def _floor(bench: Bench, forwards: int, gradients: int) -> float:
+    """Return the seconds of the forward and backward passes alone, in the grid's batches."""
+    torch.set_num_threads(1)
+    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
+
+    def job(part: tuple[torch.Tensor, torch.Tensor]) -> None:
+        torch.set_num_threads(1)
+        classifier = Classifier(bench.network, bench.images.shape, bench.classes)
+        scorer, at = folded(classifier.network), channels_last(part[0])
+        for _ in range(gradients):
+            classifier.input_gradient(*part)
+        with torch.inference_mode():
+            for _ in range(forwards):
+                scorer(at)
+
+    parts = list(zip(torch.split(x, BATCH), torch.split(y, BATCH), strict=True))
+    times = []
+    for _ in range(bench.repeat):
+        start = time.perf_counter()
+        with ThreadPoolExecutor(default_threads("cpu")) as pool:
+            list(pool.map(job, parts))
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

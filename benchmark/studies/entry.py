@@ -1,0 +1,31 @@
+"""The row of a study in its registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from estimators.entries import Entry
+from estimators.spec import Spec, Value
+
+Subject = tuple[str, Spec]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyEntry(Entry):
+    """One analysis of the paper, or of a plug-in: everything but its code.
+
+    `build` names a function `compute(request: StudyRequest) -> Findings`; `defaults` has the
+    parameters at the size that `bench paper` runs.
+
+    plot: `package.module:function` that draws the figures of a study's folder into that folder;
+        empty for a study without figures.
+    figures: the figures of the paper that the study repeats, as text.
+    subjects: (data set, network) pairs that the study analyses where the user names none.
+    quick: the parameters that `--quick` replaces.
+    """
+
+    figures: str
+    subjects: tuple[Subject, ...]
+    plot: str = ""
+    quick: Mapping[str, Value] = field(default_factory=dict)
