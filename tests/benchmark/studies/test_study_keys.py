@@ -135,4 +135,4 @@ def test_bad_studies(module, name: str, message: str) -> None:
     module("own_study", OWN)
     with pytest.raises(InputError, match=message):
         study_entry(name)
-    plugins._found.cache_clear()
+    plugins._load.cache_clear()
