@@ -11,7 +11,7 @@ import click
 from benchmark.cli.computing import paper, run, study, train
 from benchmark.cli.reading import compare, report
 from benchmark.cli.telling import init, list_, speed, summary
-from benchmark.execution.dask_worker import ClusterLost
+from benchmark.execution.errors import ClusterLost
 from benchmark.version import __version__
 from estimators.errors import InputError
 from reports.errors import TableError

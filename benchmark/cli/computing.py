@@ -55,6 +55,7 @@ def run(
     from benchmark.cli import terminal
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed
+    from benchmark.runs.options import RunOptions
     from benchmark.runs.run import run as run_it
     from estimators.spec import parse_spec
 
@@ -69,7 +70,7 @@ def run(
         seed=seed,
     )
     with terminal.progress() as progress:
-        result = run_it(grid, progress=progress, **options)
+        result = run_it(grid, RunOptions(progress=progress, **options))
     terminal.show_result(result)
     sys.exit(EXIT_FAILED if len(result.failed) else EXIT_SKIPPED if len(result.skipped) else 0)
 
@@ -93,7 +94,7 @@ def train(
 ) -> None:
     """Train a network, or load it where the same training was done before."""
     from benchmark.cli import terminal
-    from benchmark.execution.threads import chosen_device
+    from benchmark.execution.environment import resolve_device
     from estimators.spec import parse_spec
     from estimators.training.adversarial import with_training
     from estimators.training.checkpoints import read_history, train_or_load
@@ -103,7 +104,7 @@ def train(
     spec = parse_spec(network)
     if adversarial is not None:
         spec = with_training(spec, parse_spec(adversarial))
-    options["device"] = chosen_device(options["device"])
+    options["device"] = resolve_device(options["device"])
     total = recipe_for(dataset, spec, epochs).epochs
     with terminal.epochs(total) as on_epoch:
         trained = train_or_load(dataset, spec, epochs, seed, on_epoch=on_epoch, **options)
@@ -138,7 +139,7 @@ def study(
     `bench list` has the names, and the parameters that --set takes.
     """
     from benchmark.cli import terminal
-    from benchmark.execution.threads import chosen_device
+    from benchmark.execution.environment import resolve_device
     from benchmark.runs.run import RUNS
     from benchmark.studies.cache import run_study
     from benchmark.studies.registry import STUDIES
@@ -152,7 +153,7 @@ def study(
     if samples is not None:
         wanted = samples_of(samples)
         params["samples"] = sys.maxsize if wanted == "all" else wanted
-    options["device"] = chosen_device(options["device"])
+    options["device"] = resolve_device(options["device"])
     spec = None if network is None else parse_spec(network)
     with terminal.doing(name) as tell:
         request = make_request(STUDIES[name], dataset, spec, params, tell=tell, **options)

@@ -35,7 +35,7 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
     import json
 
     from benchmark.cli import terminal
-    from benchmark.runs.manifest import machine, package_versions
+    from benchmark.execution.environment import machine, package_versions
     from benchmark.speed.measure import as_json, measure
 
     if only == "memory":

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmark.execution.environment import default_threads
+from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plan import Task, plan
-from benchmark.execution.threads import default_threads, execute
+from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from benchmark.speed.rivals import (
     EPS,
@@ -114,7 +116,7 @@ def _grid(bench: Bench, threat: str) -> Measured:
         for q in QUALITIES
     ]
     tasks = plan(cells)
-    models = {("own", network): (bench.network, bench.images.shape, bench.classes)}
+    models = {("own", network): TrainedNetwork(bench.network, bench.images.shape, bench.classes)}
 
     def ours() -> list[int]:
         hits: dict[Cell, int] = {}
@@ -125,14 +127,8 @@ def _grid(bench: Bench, threat: str) -> Measured:
                     right = int((outcome.adversarial == outcome.label).sum())
                     hits[cell] = hits.get(cell, 0) + right
 
-        execute(
-            tasks,
-            lambda task: bench.images,
-            models,
-            lambda *_: None,
-            done,
-            threads=default_threads("cpu"),
-        )
+        executor = ThreadExecutor(default_threads("cpu"))
+        executor.execute(tasks, lambda task: bench.images, models, lambda *_: None, done)
         return [hits[cell] for cell in cells]
 
     a, b, ratio, mine, other = _alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmark.execution.threads import default_threads
+from benchmark.execution.environment import default_threads
 from estimators.data.images import Images
 
 EPS = tuple(round(0.03 * n, 2) for n in range(10))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.runs.manifest import package_versions
+from benchmark.execution.environment import package_versions
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import Findings, StudyRequest
 from benchmark.version import __version__

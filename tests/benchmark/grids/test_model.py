@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.execution.plan import BARE, plan
+from benchmark.grids.cell import Inputs
 from benchmark.grids.model import Grid, grid_hash, load_grid, shipped_grids
 from benchmark.grids.overrides import narrowed
 from estimators.errors import InputError
@@ -42,7 +43,7 @@ def test_shipped_grids_are_complete() -> None:
             assert len({c.defence for c in of}) == 13
             assert len(of) == sizes * 13 * 2
     assert len(cells) == 6266
-    assert len({c.key("", "") for c in cells}) == 6266
+    assert len({c.key(Inputs()) for c in cells}) == 6266
 
 
 def test_defaults_lists_and_blocks(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def one_line(code: int, out: str) -> str:
 def holder(copy: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the run directory."""
     code = (
-        "import sys; from pathlib import Path; from benchmark.lock import hold;"
+        "import sys; from pathlib import Path; from benchmark.runs.lock import hold;"
         f" claim = hold(Path({str(copy)!r})); print('held', flush=True); sys.stdin.read()"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -296,19 +296,19 @@ def test_one_bad_cell_does_not_end_a_run(
 def test_ctrl_c_keeps_what_was_finished(
     bench, grid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: dict[str, bytes]
 ) -> None:
-    honest = evaluate.run_chunk
+    honest = crafting.craft
     calls = []
     # a suite that a shell runs in its background starts with this signal ignored
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def stopped(task, images, work):  # type: ignore[no-untyped-def]
-        calls.append(task)
+    def stopped(attacks, *rest):  # type: ignore[no-untyped-def]
+        calls.append(attacks)
         if len(calls) == 3:
             # as a terminal does; to the main thread, which alone may raise it, so that it wakes
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        return honest(task, images, work)
+        return honest(attacks, *rest)
 
-    monkeypatch.setattr("benchmark.execution.threads.run_chunk", stopped)
+    monkeypatch.setattr(evaluate, "craft", stopped)
     args = ("run", "--grid", grid, "--out", "r", "--threads", "1")
     code, out = bench(*args)
     signal.signal(signal.SIGINT, before)
@@ -319,7 +319,7 @@ def test_ctrl_c_keeps_what_was_finished(
     store.close()
     assert len(kept) < 8
     assert not (tmp_path / "r" / "run.lock.json").exists()
-    monkeypatch.setattr("benchmark.execution.threads.run_chunk", honest)
+    monkeypatch.setattr(evaluate, "craft", honest)
     code, out = bench(*args)
     assert code == 0, out
     assert (tmp_path / "r" / "results.csv").read_bytes() == finished["results.csv"]
