@@ -8,62 +8,73 @@ from typing import Any
 
 import click
 
-from benchmark.cli.computing import paper, run, study, train
-from benchmark.cli.reading import compare, report
-from benchmark.cli.telling import init, list_, speed, summary
+from benchmark.cli import exit_codes
+from benchmark.cli.compare import compare
+from benchmark.cli.init import init
+from benchmark.cli.list import list_
+from benchmark.cli.paper import paper
+from benchmark.cli.report import report
+from benchmark.cli.run import run
+from benchmark.cli.speed import speed
+from benchmark.cli.study import study
+from benchmark.cli.summary import summary
+from benchmark.cli.train import train
 from benchmark.execution.errors import ClusterLost
 from benchmark.version import __version__
 from estimators.errors import InputError
 from reports.errors import TableError
 
-EXIT_BAD_INPUT = 2
-EXIT_LOST = 5
+
+class _BadInput(click.ClickException):
+    """An error that is shown as one line."""
+
+    exit_code = exit_codes.BAD_INPUT
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
-class _Told(click.ClickException):
-    """Bad input: one line, exit code 2."""
+class _ClusterLost(_BadInput):
+    """The cluster went away."""
 
-    exit_code = EXIT_BAD_INPUT
-
-
-class _Lost(click.ClickException):
-    """The cluster went away: one line that says how to continue."""
-
-    exit_code = EXIT_LOST
+    exit_code = exit_codes.CLUSTER_LOST
 
 
 class _Group(click.Group):
-    """Turns errors that the user can mend into one line and exit code 2."""
+    """Show errors that the user can fix as one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (InputError, TableError) as error:
-            raise _Told(" ".join(str(error).split())) from error
+            raise _BadInput(str(error)) from error
         except ClusterLost as error:
-            raise _Lost(" ".join(str(error).split())) from error
+            raise _ClusterLost(str(error)) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # `| head`: click's own business
+            if error.errno == errno.EPIPE:  # `| head`: click handles it
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            raise _Told(
-                f"{where}{error.strerror or error}; mend that (room, rights, names), and the same"
-                " command continues with what is stored"
+            raise _BadInput(
+                f"{where}{error.strerror or error}; fix that (space, permissions, names), and the"
+                " same command continues with what is stored"
             ) from error
         except MemoryError as error:
-            raise _Told(
-                "out of memory; what was finished is kept: the same command with fewer --threads,"
+            raise _BadInput(
+                "out of memory; finished cells are kept: the same command with fewer --threads,"
                 " or a grid with fewer --samples, needs less"
             ) from error
         except KeyboardInterrupt:
-            click.echo("\nstopped; what was finished is kept, the same command continues", err=True)
-            sys.exit(130)
+            click.echo("\nstopped; finished cells are kept, the same command continues", err=True)
+            sys.exit(exit_codes.INTERRUPTED)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bench")
 def main() -> None:
-    """How robust is a network really? Attacks, defences and numbers that can be trusted."""
+    """Measure how robust an image classifier is to adversarial attacks, with and without defences.
+
+    `bench run` runs a grid of networks, attacks and defences; `bench list` shows what it can name.
+    """
 
 
 for _command in (run, train, study, paper, summary, compare, report, speed, init, list_):

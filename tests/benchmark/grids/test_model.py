@@ -70,9 +70,9 @@ def test_defaults_lists_and_blocks(tmp_path: Path) -> None:
 
 BAD = {
     "not yaml": ("a: [", "not YAML"),
-    "no mapping": ("- 1", "a mapping wanted, found list"),
-    "unknown key": (MINIMAL + "atacks: 1", "key atacks: not known; allowed: name, description"),
-    "unknown block key": ("blocks: [{atacks: []}]", "not known; allowed: datasets"),
+    "no mapping": ("- 1", "expected a mapping, got list"),
+    "unknown key": (MINIMAL + "atacks: 1", "key atacks: unknown; allowed: name, description"),
+    "unknown block key": ("blocks: [{atacks: []}]", "unknown; allowed: datasets"),
     "unknown attack": ("attacks: [{name: fgs, eps: 1}]", "did you mean 'fgsm'"),
     "no eps": ("attacks: [fgsm]", "eps must be a number from 0 up, found None"),
     "negative eps": ("attacks: [{name: fgm, eps: -0.1}]", "eps must be a number from 0 up"),
@@ -95,10 +95,10 @@ BAD = {
 def test_bad_grids_say_what_and_where(tmp_path: Path, case: str) -> None:
     text, message = BAD[case]
     path = written(tmp_path, text)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         load_grid(path)
-    assert message in str(told.value)
-    assert str(path) in str(told.value)
+    assert message in str(raised.value)
+    assert str(path) in str(raised.value)
 
 
 def test_yaml_makes_no_objects(tmp_path: Path) -> None:

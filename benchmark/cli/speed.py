@@ -1,0 +1,40 @@
+"""`bench speed`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from benchmark.cli.options import data_dir, write_text
+
+
+@click.command()
+@click.option("--repeat", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--only", default="", help="Part of the names of the lines to measure, or memory.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a JSON file.")
+@data_dir
+def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
+    """Compare the speed with the plain ART loop and other libraries, alternately, on MNIST."""
+    from benchmark.cli.show import show_speed
+    from benchmark.execution.environment import machine, package_versions
+    from benchmark.speed.measure import as_json, measure
+    from benchmark.speed.memory import peaks
+
+    if only == "memory":
+        for count, megabytes in peaks():
+            click.echo(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
+        return
+    lines = []
+    for line in measure(data_dir, repeat, only):
+        lines.append(line)
+        show_speed(line)
+    if json_file is not None:
+        content = {
+            "machine": machine("cpu", 2),
+            "versions": package_versions(),
+            "repeat": repeat,
+            "lines": as_json(lines),
+        }
+        write_text(json.dumps(content, indent=2) + "\n", json_file)
