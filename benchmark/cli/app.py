@@ -4,25 +4,57 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import Any
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, cast
 
 import click
 
 from benchmark.cli import exit_codes
-from benchmark.cli.compare import compare
-from benchmark.cli.init import init
-from benchmark.cli.list import list_
-from benchmark.cli.paper import paper
-from benchmark.cli.report import report
-from benchmark.cli.run import run
-from benchmark.cli.speed import speed
-from benchmark.cli.study import study
-from benchmark.cli.summary import summary
-from benchmark.cli.train import train
 from benchmark.execution.errors import ClusterLost
 from benchmark.version import __version__
+from estimators.entries import Entry, table
 from estimators.errors import InputError
 from reports.errors import TableError
+
+# a command is imported when it is used: `bench --help` needs the rows alone
+COMMANDS = table(
+    Entry(
+        name="run",
+        build="benchmark.cli.run:run",
+        summary="Run a grid: tables, plots, page and summary.",
+    ),
+    Entry(name="train", build="benchmark.cli.train:train", summary="Train a network."),
+    Entry(
+        name="study", build="benchmark.cli.study:study", summary="Run one analysis of the paper."
+    ),
+    Entry(name="paper", build="benchmark.cli.paper:paper", summary="Reproduce the paper."),
+    Entry(
+        name="summary",
+        build="benchmark.cli.summary:summary",
+        summary="Print the layers of a network.",
+    ),
+    Entry(
+        name="compare",
+        build="benchmark.cli.compare:compare",
+        summary="Compare runs with the first one.",
+    ),
+    Entry(
+        name="report",
+        build="benchmark.cli.report:report",
+        summary="Write audit and page of a run again.",
+    ),
+    Entry(
+        name="speed",
+        build="benchmark.cli.speed:speed",
+        summary="Measure the speed against ART and others.",
+    ),
+    Entry(name="init", build="benchmark.cli.init:init", summary="Write a first grid file."),
+    Entry(
+        name="list",
+        build="benchmark.cli.list:list_",
+        summary="List what a grid can name, grids and studies.",
+    ),
+)
 
 
 class _BadInput(click.ClickException):
@@ -40,8 +72,25 @@ class _ClusterLost(_BadInput):
     exit_code = exit_codes.CLUSTER_LOST
 
 
+class _Commands(Mapping[str, click.Command]):
+    """The commands by name; each is imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        return cast(click.Command, COMMANDS[name].load())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
 class _Group(click.Group):
     """Show errors that the user can fix as one line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].summary) for name in sorted(COMMANDS)])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -68,14 +117,14 @@ class _Group(click.Group):
             sys.exit(exit_codes.INTERRUPTED)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Group,
+    commands=cast(MutableMapping[str, click.Command], _Commands()),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="bench")
 def main() -> None:
     """Measure how robust an image classifier is to adversarial attacks, with and without defences.
 
     `bench run` runs a grid of networks, attacks and defences; `bench list` shows what it can name.
     """
-
-
-for _command in (run, train, study, paper, summary, compare, report, speed, init, list_):
-    main.add_command(_command)

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmark.attacks.entry import AttackEntry
+from benchmark.attacks.registry import ATTACKS
+from benchmark.grids.model import load_grid, shipped_grids
+from benchmark.studies.registry import STUDIES
+from benchmark.threats import PARAMETERS, THREATS
 from estimators.errors import InputError
 from estimators.plugins import Kind, Plugin, installed, plugin
 
@@ -16,11 +20,6 @@ Row = tuple[str, str, str]
 
 def catalogue() -> dict[str, list[Row]]:
     """Rows (name, about, parameters) of all that a grid can name, of grids and of studies."""
-    from benchmark.attacks.registry import ATTACKS
-    from benchmark.grids.model import load_grid, shipped_grids
-    from benchmark.studies.registry import STUDIES
-    from benchmark.threats import PARAMETERS, THREATS
-
     attacks = [
         (name, kind.about, _params({**({"eps": "..."} if kind.bounded else {}), **kind.params}))
         for name, kind in ATTACKS.items()

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from benchmark.cli import exit_codes
 from benchmark.cli.options import write_text
+from reports.compare.compare import compare as compare_runs
+from reports.compare.compare import failures
+from reports.compare.render import FORMATS, as_table
 
 
 @click.command()
@@ -52,13 +56,10 @@ def compare(
     tolerance: float,
     **options: Any,
 ) -> None:
-    """Compare runs with the first one: results CSVs or run directories."""
-    from rich.console import Console
+    """Compare runs with the first one.
 
-    from reports.compare.compare import compare as compare_runs
-    from reports.compare.compare import failures
-    from reports.compare.render import FORMATS, as_table
-
+    Each is a results CSV or a run directory.
+    """
     comparison = compare_runs(*runs, **options)
     if plot is not None:
         from reports.compare.plot import write_plot

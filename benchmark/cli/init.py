@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from benchmark.cli.options import NETWORK_HELP, data_dir, with_weights
+from benchmark.grids.scaffold import write_grid
+from benchmark.grids.schema import schema_text
 from estimators.spec import parse_spec
 
 
@@ -22,10 +24,10 @@ from estimators.spec import parse_spec
 def init(
     network: str, weights: Path | None, dataset: str, schema: bool, out: Path, **options: Any
 ) -> None:
-    """Write a commented grid file for your network and data set."""
-    from benchmark.grids.scaffold import write_grid
-    from benchmark.grids.schema import schema_text
+    """Write a first grid file.
 
+    It is commented, and suits your network and data set.
+    """
     if schema:
         click.echo(schema_text(), nl=False)
         return

@@ -10,6 +10,9 @@ import click
 
 from benchmark.cli import exit_codes
 from benchmark.cli.options import data_dir, device
+from benchmark.cli.progress_bars import run_progress
+from benchmark.cli.show_paper import show_paper
+from benchmark.studies.paper import run_paper
 
 
 @click.command()
@@ -19,15 +22,13 @@ from benchmark.cli.options import data_dir, device
 @data_dir
 @device
 def paper(**options: Any) -> None:
-    """Reproduce the whole paper: its grid, its studies, and a verdict on each of its claims.
+    """Reproduce the paper.
+
+    Runs its grid and its studies, and gives a verdict on each of its claims.
 
     The same command again continues: stored cells, trained networks and finished studies are
     reused.
     """
-    from benchmark.cli.progress_bars import run_progress
-    from benchmark.cli.show_paper import show_paper
-    from benchmark.studies.paper import run_paper
-
     with run_progress() as progress:
         result = run_paper(progress=progress, **options)
     show_paper(result)

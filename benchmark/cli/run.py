@@ -48,7 +48,7 @@ def run(
     allow_import: bool,
     **options: Any,
 ) -> None:
-    """Run a grid: tables, plots and a summary.
+    """Run a grid: tables, plots, page and summary.
 
     Options that name data sets, networks, attacks, threats or defences narrow the grid to them, or
     replace its own where it does not have them. The same command again continues a stopped run.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -11,8 +11,6 @@ from rich.table import Table
 from benchmark.cli.console import console, say
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from benchmark.cli.catalogue import Row
     from benchmark.speed.measure import Measured
     from benchmark.studies.cache import Done
@@ -32,17 +30,17 @@ def show_catalogue(catalogue: Mapping[str, Sequence[Row]]) -> None:
         console.print()
 
 
-def show_layers(network: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Print the layer table with its totals (the paper's Figures 29 to 31)."""
-    from estimators.networks.registry import count_parameters, layer_table
+def show_layers(layers: Sequence[Mapping[str, Any]], trainable: int, fixed: int) -> None:
+    """Print a layer table with its totals (the paper's Figures 29 to 31).
 
+    layers: as `layer_table` returns them. trainable, fixed: numbers of parameters.
+    """
     table = Table("layer", "output shape", show_edge=False)
     table.add_column("parameters", justify="right")
-    for row in layer_table(network, shape):
+    for row in layers:
         size = " x ".join(str(s) for s in row["output_shape"])
         table.add_row(row["layer"], size, f"{row['parameters']:,}")
     console.print(table)
-    trainable, fixed = count_parameters(network)
     say(f"total parameters:         {trainable + fixed:,}")
     say(f"trainable parameters:     {trainable:,}")
     say(f"non-trainable parameters: {fixed:,}")

@@ -8,6 +8,10 @@ from pathlib import Path
 import click
 
 from benchmark.cli.options import data_dir, write_text
+from benchmark.cli.show import show_speed
+from benchmark.execution.environment import machine, package_versions
+from benchmark.speed.measure import as_json, measure
+from benchmark.speed.memory import peaks
 
 
 @click.command()
@@ -16,12 +20,10 @@ from benchmark.cli.options import data_dir, write_text
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a JSON file.")
 @data_dir
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
-    """Compare the speed with the plain ART loop and other libraries, alternately, on MNIST."""
-    from benchmark.cli.show import show_speed
-    from benchmark.execution.environment import machine, package_versions
-    from benchmark.speed.measure import as_json, measure
-    from benchmark.speed.memory import peaks
+    """Measure the speed against ART and others.
 
+    Both sides run alternately on MNIST.
+    """
     if only == "memory":
         for count, megabytes in peaks():
             click.echo(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")

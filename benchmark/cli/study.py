@@ -9,6 +9,13 @@ from typing import Any
 import click
 
 from benchmark.cli.options import data_dir, device, parse_samples
+from benchmark.cli.progress_bars import study_status
+from benchmark.cli.show import show_study
+from benchmark.execution.environment import resolve_device
+from benchmark.runs.run import RUNS
+from benchmark.studies.cache import run_study
+from benchmark.studies.registry import STUDIES
+from benchmark.studies.request import make_request
 from estimators.errors import unknown
 from estimators.spec import parse_spec
 
@@ -33,18 +40,12 @@ def study(
     out: Path | None,
     **options: Any,
 ) -> None:
-    """Run one analysis of the paper: tables and figures in a folder.
+    """Run one analysis of the paper.
+
+    It leaves tables and figures in a folder.
 
     `bench list` shows the names, and the parameters that --set takes.
     """
-    from benchmark.cli.progress_bars import study_status
-    from benchmark.cli.show import show_study
-    from benchmark.execution.environment import resolve_device
-    from benchmark.runs.run import RUNS
-    from benchmark.studies.cache import run_study
-    from benchmark.studies.registry import STUDIES
-    from benchmark.studies.request import make_request
-
     if name not in STUDIES:
         raise unknown("study", name, STUDIES)
     params = parse_spec(f"{name}:{','.join(settings)}").kwargs

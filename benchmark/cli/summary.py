@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from benchmark.cli.options import NETWORK_HELP, data_dir
+from benchmark.cli.show import show_layers
+from estimators.data.registry import image_shape
+from estimators.networks.registry import build_network, count_parameters, layer_table
 from estimators.spec import parse_spec
 
 
@@ -15,10 +18,10 @@ from estimators.spec import parse_spec
 @click.option("--dataset", default="mnist", show_default=True)
 @data_dir
 def summary(network: str, dataset: str, data_dir: Path | None) -> None:
-    """Print a network's layers: output shape and parameters, as Keras counts them."""
-    from benchmark.cli.show import show_layers
-    from estimators.data.registry import image_shape
-    from estimators.networks.registry import build_network
+    """Print the layers of a network.
 
+    Each with its output shape and its parameters, as Keras counts them.
+    """
     shape, classes = image_shape(dataset, data_dir)
-    show_layers(build_network(parse_spec(network), shape, classes), shape)
+    module = build_network(parse_spec(network), shape, classes)
+    show_layers(layer_table(module, shape), *count_parameters(module))

@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from benchmark.cli.options import NETWORK_HELP, data_dir, device
+from benchmark.cli.progress_bars import epoch_progress
+from benchmark.cli.show import show_training
+from benchmark.execution.environment import resolve_device
 from estimators.spec import parse_spec
+from estimators.training.adversarial import with_training
+from estimators.training.checkpoints import read_history, train_or_load
+from estimators.training.train import recipe_for
+from reports.plots.training import draw_training
 
 
 @click.command()
@@ -28,15 +35,10 @@ def train(
     seed: int,
     **options: Any,
 ) -> None:
-    """Train a network, or load it where the same training was done before."""
-    from benchmark.cli.progress_bars import epoch_progress
-    from benchmark.cli.show import show_training
-    from benchmark.execution.environment import resolve_device
-    from estimators.training.adversarial import with_training
-    from estimators.training.checkpoints import read_history, train_or_load
-    from estimators.training.train import recipe_for
-    from reports.plots.training import draw_training
+    """Train a network.
 
+    A network for which the same training was done before is loaded.
+    """
     spec = parse_spec(network)
     if adversarial is not None:
         spec = with_training(spec, parse_spec(adversarial))

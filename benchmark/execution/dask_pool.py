@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from distributed import KilledWorker
+
 from benchmark.execution import dask_worker
 from benchmark.execution.dask_values import Values
 from benchmark.execution.environment import decisive_versions
@@ -226,8 +228,6 @@ class DaskPool:
 
 
 def _is_killed_worker(error: BaseException | None) -> bool:
-    from distributed import KilledWorker
-
     return isinstance(error, KilledWorker)
 
 

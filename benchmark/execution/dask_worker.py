@@ -5,19 +5,11 @@ Importable without torch, since the scheduler imports it too.
 
 from __future__ import annotations
 
-import pickle
-import platform
 import signal
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from benchmark.execution.environment import decisive_versions, processor
+from benchmark.execution.environment import decisive_versions
 from benchmark.execution.errors import UnfitWorker
-
-if TYPE_CHECKING:
-    from benchmark.execution.chunk import ClassifierCache
-
-_local = threading.local()
 
 
 def keep_value(content: bytes) -> bytes:
@@ -49,33 +41,9 @@ def compute_chunk(
     Raises UnfitWorker before anything is computed.
     """
     _check_versions(versions)
-    _check_device(device)
-    _check_code(code)
-    from benchmark.execution.threads import timed_chunk
+    from benchmark.execution.dask_chunk import compute
 
-    classifiers = _classifiers(network, sha256, device)
-    outcomes, seconds = timed_chunk(pickle.loads(task), pickle.loads(images), classifiers)
-    return pickle.dumps((outcomes, seconds, processor()), protocol=5)
-
-
-def _classifiers(network: bytes, sha256: str, device: str) -> ClassifierCache:
-    """Return this thread's classifiers; only the latest networks, since tasks come in their order.
-
-    torch keeps one thread, and the process keeps its freed memory.
-    """
-    import torch
-
-    from benchmark.execution.chunk import ClassifierCache
-    from benchmark.execution.memory import keep_memory
-
-    if torch.get_num_threads() != 1:
-        torch.set_num_threads(1)
-    if getattr(_local, "key", None) != (sha256, device):
-        keep_memory()
-        _local.classifiers = ClassifierCache(pickle.loads(network), device)
-        _local.key = (sha256, device)
-    classifiers: ClassifierCache = _local.classifiers
-    return classifiers
+    return compute(network, sha256, images, task, device, code)
 
 
 def _check_versions(versions: dict[str, str]) -> None:
@@ -89,32 +57,6 @@ def _check_versions(versions: dict[str, str]) -> None:
         raise UnfitWorker(
             f"a worker has {', '.join(differences)}: its numbers may differ;"
             " install the same versions on workers and here"
-        )
-
-
-def _check_device(device: str) -> None:
-    if device == "cpu":
-        return
-    import torch
-
-    if not torch.cuda.is_available():
-        raise UnfitWorker(
-            f"a worker advertises a GPU but has no CUDA device ({platform.system()});"
-            " start it on a machine with one, or run with --device cpu"
-        )
-
-
-def _check_code(code: dict[str, str]) -> None:
-    if not code:
-        return
-    from benchmark.execution.plugin_code import code_hashes
-
-    here = code_hashes(code)
-    differences = [name for name in code if here[name] != code[name]]
-    if differences:
-        raise UnfitWorker(
-            f"a worker has other code of {', '.join(differences)}: its numbers may differ;"
-            " install the same code on workers and here"
         )
 
 

@@ -12,7 +12,10 @@ import yaml
 from benchmark.grids.code_names import refuse_import
 from benchmark.grids.expand import entry_of
 from benchmark.grids.schema import SCHEMA_FILE
+from estimators.data.registry import SHAPES, load_images
 from estimators.errors import DataUnavailable, InputError, unknown
+from estimators.networks.external import is_external
+from estimators.networks.registry import NETWORKS, OTHERS
 from estimators.spec import Spec
 
 SAMPLES = 250
@@ -84,8 +87,6 @@ def write_grid(
     Raises InputError for an unknown network or data set, for a file that exists and no `force`,
     and for a path that cannot be written.
     """
-    from estimators.networks.external import is_external
-    from estimators.networks.registry import NETWORKS, OTHERS
 
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"--out {path}: expected a name that ends in .yaml")
@@ -121,7 +122,6 @@ def grid_text(network: Spec, dataset: str, path: Path, data_dir: Path | None = N
 
 def _channels_and_size(dataset: str, data_dir: Path | None) -> tuple[int, int]:
     """Return channels and number of test images; without the data, channels and SAMPLES."""
-    from estimators.data.registry import SHAPES, load_images
 
     try:
         images = load_images(dataset, "test", data_dir)

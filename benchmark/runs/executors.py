@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmark.execution.dask_cluster import DaskExecutor
+from benchmark.execution.dask_executor import DaskExecutor
 from benchmark.execution.environment import default_threads
 from benchmark.execution.executor import Executor
 from benchmark.execution.threads import ThreadExecutor, measured_threads

@@ -22,9 +22,9 @@ from closed_form import linear_case
 from torch import nn
 from workers import Kills, Raises, dask_processes, worker_processes
 
-from benchmark.execution import dask_cluster, dask_pool, dask_values, dask_worker
+from benchmark.execution import dask_client, dask_pool, dask_values, dask_worker
 from benchmark.execution.chunk import ClassifierCache
-from benchmark.execution.dask_cluster import DaskExecutor
+from benchmark.execution.dask_executor import DaskExecutor
 from benchmark.execution.dask_pool import DaskPool
 from benchmark.execution.environment import decisive_versions
 from benchmark.execution.errors import ClusterLost, UnfitWorker
@@ -405,7 +405,7 @@ def test_ten_workers_killed_and_nothing_lost(here: Path, tmp_path: Path) -> None
 def test_a_task_that_raises_or_kills_is_a_failure_and_the_others_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dask_cluster, "ALLOWED_DEATHS", 1)
+    monkeypatch.setattr(dask_client, "ALLOWED_DEATHS", 1)
     made: dict[str, nn.Module] = {"a": None, "raises": Raises(), "kills": Kills(), "b": None}
     tasks, images, models = linear_tasks(100, made)
     fine = {name: made[name] for name in ("a", "b")}
