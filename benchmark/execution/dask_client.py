@@ -12,7 +12,7 @@ import dask
 import torch
 from distributed import Client, Nanny, Scheduler, SpecCluster
 
-from benchmark.execution.dask_executor import CONNECT_TIMEOUT, no_answer
+from benchmark.execution.dask_checks import CONNECT_TIMEOUT, no_answer
 from benchmark.execution.dask_pool import ANSWER_TIMEOUT, CANCELLED, TIMEOUT
 from benchmark.execution.environment import resolve_device
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.execution.dask_executor import check_dask
+from benchmark.execution.dask_checks import check_dask
 from benchmark.execution.environment import check_device
 from benchmark.execution.progress import Progress
 from estimators.errors import InputError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.execution.dask_executor import check_scheduler
+from benchmark.execution.dask_checks import check_scheduler
 from benchmark.execution.environment import resolve_device
 from benchmark.execution.executor import ExecutionReport, Executor
 from benchmark.grids.cell import Cell

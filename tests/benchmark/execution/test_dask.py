@@ -87,14 +87,14 @@ def linear_tasks(count: int, networks: dict[str, nn.Module]) -> tuple[list[Task]
 
 
 def collected(executor: Executor, tasks: list[Task], images: Images, models: Any) -> Any:
-    found: dict[str, Any] = {}
+    results: dict[str, Any] = {}
 
     def on_task(task: Task, parts: Any, seconds: float) -> None:
-        assert task.dataset not in found, "a task was handed over twice"
-        found[task.dataset] = parts
+        assert task.dataset not in results, "a task was handed over twice"
+        results[task.dataset] = parts
 
     executor.execute(tasks, lambda task: images, models, lambda task, chunks: None, on_task)
-    return found
+    return results
 
 
 class FakePool:
@@ -174,8 +174,8 @@ def test_a_worker_gets_every_network_that_images_are_to_transfer_to() -> None:
     pool_of(client, models).submit(task, images)
     content = next(args[0] for name, args, _ in client.sent if name == "keep_value")
     assert set(pickle.loads(content)) == {("a", task.network), ("a", target)}
-    found, _ = timed_chunk(task, images, ClassifierCache(pickle.loads(content)))
-    assert set(found) == set(task.cells)
+    results, _ = timed_chunk(task, images, ClassifierCache(pickle.loads(content)))
+    assert set(results) == set(task.cells)
 
 
 def test_weights_and_images_are_sent_once() -> None:
@@ -410,19 +410,19 @@ def test_a_task_that_raises_or_kills_is_a_failure_and_the_others_are_not(
     tasks, images, models = linear_tasks(100, made)
     fine = {name: made[name] for name in ("a", "b")}
     expected = collected(ThreadExecutor(), *linear_tasks(100, fine))
-    found = collected(DaskExecutor(workers=1), tasks, images, models)
-    assert set(found) == set(made)
+    results = collected(DaskExecutor(workers=1), tasks, images, models)
+    assert set(results) == set(made)
     for name in fine:
-        for mine, theirs in zip(found[name], expected[name], strict=True):
+        for mine, theirs in zip(results[name], expected[name], strict=True):
             assert mine.keys() == theirs.keys()
             for cell, outcome in mine.items():
                 assert np.array_equal(outcome.adversarial, theirs[cell].adversarial)
                 assert np.array_equal(outcome.l2, theirs[cell].l2)
-    assert isinstance(found["raises"], Failure)
-    assert found["raises"].message == "ZeroDivisionError: made up"
-    assert "Traceback" in found["raises"].trace
-    assert isinstance(found["kills"], Failure)
-    assert found["kills"].message.startswith("WorkerDied: 1 workers died")
+    assert isinstance(results["raises"], Failure)
+    assert results["raises"].message == "ZeroDivisionError: made up"
+    assert "Traceback" in results["raises"].trace
+    assert isinstance(results["kills"], Failure)
+    assert results["kills"].message.startswith("WorkerDied: 1 workers died")
 
 
 def command(*options: str) -> subprocess.Popen[str]:

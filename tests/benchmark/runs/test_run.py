@@ -168,7 +168,7 @@ def test_continues_what_is_missing(tmp_path: Path) -> None:
     assert again.reused == len(again.table)
 
 
-def test_a_target_that_the_data_lack_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_target_that_the_data_lack_is_reported_before_anything_runs(tmp_path: Path) -> None:
     attacks = [{"name": "fgsm", "eps": 0.1, "targeted": True, "target": 10}]
     with pytest.raises(InputError, match="target must be `next` or a class below 10"):
         run(Grid(name="g", attacks=attacks), RunOptions(out=tmp_path / "r"))
@@ -193,9 +193,9 @@ def test_one_bad_cell_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(result.table) == 44
     monkeypatch.setattr(evaluate, "craft", honest)
     assert len(run(grid, RunOptions(out=tmp_path / "r")).failed) == 8
-    mended = run(grid, RunOptions(out=tmp_path / "r", retry_failed=True))
-    assert len(mended.failed) == 0
-    assert mended.reused == 36
+    retried = run(grid, RunOptions(out=tmp_path / "r", retry_failed=True))
+    assert len(retried.failed) == 0
+    assert retried.reused == 36
 
 
 def test_missing_data_are_rows(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

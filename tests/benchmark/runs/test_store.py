@@ -1,4 +1,4 @@
-"""The run store: what is damaged is found and never used, what is whole is kept."""
+"""The run store: damaged cells are recognised and never used, what is whole is kept."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def directory(tmp_path: Path) -> Path:
 
 def assert_true(store: Store, key: str) -> None:
     """What the store gives for a key is what was put."""
-    wanted, found = cell(int(key, 16)), store.get(key)
-    assert (found.row, found.seconds) == (wanted.row, wanted.seconds)
-    if wanted.predictions is None:
-        assert found.predictions is None
+    expected, stored = cell(int(key, 16)), store.get(key)
+    assert (stored.row, stored.seconds) == (expected.row, expected.seconds)
+    if expected.predictions is None:
+        assert stored.predictions is None
     else:
-        pd.testing.assert_frame_equal(found.predictions, wanted.predictions)
+        pd.testing.assert_frame_equal(stored.predictions, expected.predictions)
 
 
 def test_gives_back_what_was_put(directory: Path) -> None:
