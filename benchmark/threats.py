@@ -27,6 +27,10 @@ class ThreatEntry(Entry):
     sees_defence: bool = False
     backward: Literal["identity", "surrogate"] = "identity"
 
+    def parameters(self) -> str:
+        """Return the parameter as `bench list` shows it."""
+        return " ".join(f"{name}={value or 'NETWORK'}" for name, value in self.defaults.items())
+
     @property
     def param(self) -> str:
         """Return the name of its parameter; empty where it has none."""

@@ -42,18 +42,22 @@ class Entry:
 
     def parameters(self) -> str:
         """Return the parameters as `bench list` shows them: `quality=1 to 100 window_size=3`."""
-        defaults = {
-            name: value if isinstance(value, str) else json.dumps(value)
-            for name, value in self.defaults.items()
-        }
-        shown = {**self.values, **defaults}
-        return " ".join(f"{name}={text}" if text else name for name, text in shown.items())
+        return parameter_text({**self.values, **self.defaults})
 
     @property
     def family(self) -> str:
         """Return what stands before the colon of a pattern such as `npz:PATH`; else ""."""
         family, colon, _ = self.name.partition(":")
         return family if colon else ""
+
+
+def parameter_text(params: Mapping[str, object]) -> str:
+    """Return parameters as `name=value`; a parameter whose value is "" as its name alone."""
+    texts = {
+        name: value if isinstance(value, str) else json.dumps(value, default=str)
+        for name, value in params.items()
+    }
+    return " ".join(f"{name}={text}" if text else name for name, text in texts.items())
 
 
 def load_object(name: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from estimators.entries import Entry, load_object
+from estimators.entries import Entry, load_object, parameter_text
 from estimators.spec import Value
 
 Params = Mapping[str, Any]
@@ -70,6 +70,11 @@ class AttackEntry(Entry):
         """Return the modules of `build`, `stock` and `resolve_defaults`."""
         names = (self.build, self.stock, self.resolve_defaults)
         return [name.partition(":")[0] for name in names if name]
+
+    def parameters(self) -> str:
+        """Return all parameters, eps first, as `bench list` shows them."""
+        eps = {"eps": "..."} if self.bounded else {}
+        return parameter_text({**eps, **self.values, **self.params})
 
     @property
     def params(self) -> dict[str, Value]:

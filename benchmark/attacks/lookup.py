@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from benchmark.attacks.entry import AttackEntry
-from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
 from estimators.errors import InputError, unknown
 from estimators.plugins import plugin
 from estimators.spec import Spec
@@ -27,8 +27,7 @@ def attack_entry(spec: Spec) -> AttackEntry:
     if isinstance(thing, AttackEntry):
         return thing
     if thing is None and "." not in spec.name:
-        others = ("art.attacks.evasion.NAME", "package.module:attack")
-        raise unknown("attack", spec.name, [*ATTACKS, *others])
+        raise unknown("attack", spec.name, [*ATTACKS, *ATTACK_PATTERNS])
     # inside: it imports ART, which `bench list` must not
     from benchmark.attacks.adapters.art import class_entry
 

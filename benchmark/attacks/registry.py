@@ -174,3 +174,19 @@ ATTACKS: dict[str, AttackEntry] = table(
         passes=lambda *_: Passes(forwards=0.5),
     ),
 )
+# how other attacks are named: rows whose name is a pattern
+ATTACK_PATTERNS = table(
+    AttackEntry(
+        name="art.attacks.evasion.NAME",
+        build="benchmark.attacks.adapters.art:class_entry",
+        summary="any other evasion attack of ART",
+        bounded=False,
+    ),
+    AttackEntry(
+        name="package.module:attack",
+        build="benchmark.attacks.adapters.art:class_entry",
+        summary="your own, see docs/extending.md",
+        values={"its own": ""},
+        bounded=False,
+    ),
+)

@@ -4,67 +4,127 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import Any
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any, cast
 
 import click
 
-from benchmark.cli.computing import paper, run, study, train
-from benchmark.cli.reading import compare, report
-from benchmark.cli.telling import init, list_, speed, summary
-from benchmark.execution.dask_worker import ClusterLost
+from benchmark.cli import exit_codes
+from benchmark.execution.errors import ClusterLost
 from benchmark.version import __version__
+from estimators.entries import Entry, table
 from estimators.errors import InputError
 from reports.errors import TableError
 
-EXIT_BAD_INPUT = 2
-EXIT_LOST = 5
+# a command is imported when it is used: `bench --help` needs the rows alone
+COMMANDS = table(
+    Entry(
+        name="run",
+        build="benchmark.cli.run:run",
+        summary="Run a grid: tables, plots, page and summary.",
+    ),
+    Entry(name="train", build="benchmark.cli.train:train", summary="Train a network."),
+    Entry(
+        name="study", build="benchmark.cli.study:study", summary="Run one analysis of the paper."
+    ),
+    Entry(name="paper", build="benchmark.cli.paper:paper", summary="Reproduce the paper."),
+    Entry(
+        name="summary",
+        build="benchmark.cli.summary:summary",
+        summary="Print the layers of a network.",
+    ),
+    Entry(
+        name="compare",
+        build="benchmark.cli.compare:compare",
+        summary="Compare runs with the first one.",
+    ),
+    Entry(
+        name="report",
+        build="benchmark.cli.report:report",
+        summary="Write audit and page of a run again.",
+    ),
+    Entry(
+        name="speed",
+        build="benchmark.cli.speed:speed",
+        summary="Measure the speed against ART and others.",
+    ),
+    Entry(name="init", build="benchmark.cli.init:init", summary="Write a first grid file."),
+    Entry(
+        name="list",
+        build="benchmark.cli.list:list_",
+        summary="List what a grid can name, grids and studies.",
+    ),
+)
 
 
-class _Told(click.ClickException):
-    """Bad input: one line, exit code 2."""
+class _BadInput(click.ClickException):
+    """An error that is shown as one line."""
 
-    exit_code = EXIT_BAD_INPUT
+    exit_code = exit_codes.BAD_INPUT
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
-class _Lost(click.ClickException):
-    """The cluster went away: one line that says how to continue."""
+class _ClusterLost(_BadInput):
+    """The cluster went away."""
 
-    exit_code = EXIT_LOST
+    exit_code = exit_codes.CLUSTER_LOST
+
+
+class _Commands(Mapping[str, click.Command]):
+    """The commands by name; each is imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        return cast(click.Command, COMMANDS[name].load())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
 
 
 class _Group(click.Group):
-    """Turns errors that the user can mend into one line and exit code 2."""
+    """Show errors that the user can fix as one line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].summary) for name in sorted(COMMANDS)])
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except (InputError, TableError) as error:
-            raise _Told(" ".join(str(error).split())) from error
+            raise _BadInput(str(error)) from error
         except ClusterLost as error:
-            raise _Lost(" ".join(str(error).split())) from error
+            raise _ClusterLost(str(error)) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # `| head`: click's own business
+            if error.errno == errno.EPIPE:  # `| head`: click handles it
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            raise _Told(
-                f"{where}{error.strerror or error}; mend that (room, rights, names), and the same"
-                " command continues with what is stored"
+            raise _BadInput(
+                f"{where}{error.strerror or error}; fix that (space, permissions, names), and the"
+                " same command continues with what is stored"
             ) from error
         except MemoryError as error:
-            raise _Told(
-                "out of memory; what was finished is kept: the same command with fewer --threads,"
+            raise _BadInput(
+                "out of memory; finished cells are kept: the same command with fewer --threads,"
                 " or a grid with fewer --samples, needs less"
             ) from error
         except KeyboardInterrupt:
-            click.echo("\nstopped; what was finished is kept, the same command continues", err=True)
-            sys.exit(130)
+            click.echo("\nstopped; finished cells are kept, the same command continues", err=True)
+            sys.exit(exit_codes.INTERRUPTED)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Group,
+    commands=cast(MutableMapping[str, click.Command], _Commands()),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="bench")
 def main() -> None:
-    """How robust is a network really? Attacks, defences and numbers that can be trusted."""
+    """Measure how robust an image classifier is to adversarial attacks, with and without defences.
 
-
-for _command in (run, train, study, paper, summary, compare, report, speed, init, list_):
-    main.add_command(_command)
+    `bench run` runs a grid of networks, attacks and defences; `bench list` shows what it can name.
+    """

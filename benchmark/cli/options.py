@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
 from estimators.errors import InputError
+from estimators.spec import Spec
 
+NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
     envvar="BENCH_DATA_DIR",
     help="Folder of data sets: torchvision's files, or NAME.npz. [env: BENCH_DATA_DIR]",
 )
-NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 
 
-def write(text: str, out: Path | None) -> None:
+def write_text(text: str, out: Path | None) -> None:
     """Write a text to the file of `--out`, or print it."""
     if out is None:
         click.echo(text, nl=False)
@@ -28,26 +30,26 @@ def write(text: str, out: Path | None) -> None:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(
-            f"--out {out}: cannot be written ({error.strerror}); name another"
+            f"--out {out}: cannot be written ({error.strerror}); name another file"
         ) from error
 
 
-def with_weights(networks: list[Any], weights: Path | None) -> list[Any]:
-    """The one network of the command line with the file that `--weights` names."""
-    from estimators.spec import Spec
-
+def with_weights(networks: Sequence[Spec], weights: Path | None) -> Sequence[Spec]:
+    """Return the networks; the only one with the file of `--weights` where that is given."""
     if weights is None:
         return networks
     if len(networks) != 1:
-        raise InputError("--weights: belongs to one --network; write NAME:weights=FILE for several")
+        raise InputError(
+            "--weights: needs exactly one --network; write NAME:weights=FILE for several"
+        )
     (network,) = networks
     return [Spec.of(network.name, network.kwargs, weights=str(weights))]
 
 
-def samples_of(text: str) -> Any:
-    """What `--samples` says: a number, or all."""
+def parse_samples(text: str) -> int | Literal["all"]:
+    """Return the value of `--samples`: a number of images, or `all`."""
     if text == "all":
         return "all"
     if not text.isdigit() or int(text) < 1:
-        raise InputError(f"--samples: a number from 1 up, or all, wanted; found {text!r}")
+        raise InputError(f"--samples: expected a number of at least 1, or all, got {text!r}")
     return int(text)

@@ -1,37 +1,34 @@
-"""The workers of a Dask cluster as a pool: what travels, who died, when to give up."""
+"""The workers of a Dask cluster as a pool: what is sent, which workers died, when to give up."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import hashlib
 import pickle
 import queue
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmark.execution import dask_worker as remote
-from benchmark.execution.dask_worker import ClusterLost, UnfitWorker
-from benchmark.execution.executor import Failure
-from benchmark.execution.outcome import Outcome
+from distributed import KilledWorker
+
+from benchmark.execution import dask_worker
+from benchmark.execution.dask_values import Values
+from benchmark.execution.environment import decisive_versions
+from benchmark.execution.errors import ClusterLost, UnfitWorker
+from benchmark.execution.executor import ChunkResult, Failure, Networks
 from benchmark.execution.plan import Task
 from benchmark.execution.plugin_code import plugin_code
-from benchmark.grids.cell import Cell
 from estimators.data.images import Images
 from estimators.errors import InputError
-from estimators.spec import Spec
 
 # seconds
-ANSWER = 30.0  # until a scheduler that answered before is given up
-PATIENCE = 600.0  # without any worker
-LOOK = 5.0  # between two looks at the workers
-REVIVAL = 20.0  # without a worker of our own before new ones are started
-# bytes of weights and images that the cluster is asked to hold
-HELD = 512 << 20
+ANSWER_TIMEOUT = 30.0  # until a scheduler that answered before is given up
+NO_WORKER_TIMEOUT = 600.0  # without any worker until the run ends
+CHECK_INTERVAL = 5.0  # between two checks of the workers
+RESTART_AFTER = 20.0  # without a worker of a local cluster until new ones are started
 
 CANCELLED = (concurrent.futures.CancelledError, asyncio.CancelledError)
 TIMEOUT = (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError)
@@ -39,7 +36,7 @@ TIMEOUT = (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError)
 
 @dataclass(frozen=True)
 class _Chunk:
-    """All that a chunk needs to be submitted, and again if its worker dies."""
+    """A submitted chunk, and what is needed to submit it again if its worker dies."""
 
     task: Task
     images: Images
@@ -47,198 +44,166 @@ class _Chunk:
 
 
 @dataclass
-class Workers:
-    """A pool whose chunks are Dask tasks; weights and images are values named by their hash.
+class DaskPool:
+    """A pool whose chunks are Dask tasks; the key of a Dask task stands for its chunk.
 
-    revive: starts workers anew where they are ours. What looks after a worker gives up for good
-        when that dies while it starts.
+    client: a `distributed.Client`.
+    networks: every network of the run.
+    cluster: the name of the cluster in messages.
+    message: called with one line of text.
+    restart: starts the workers of a local cluster again; None for a cluster of somebody else. Its
+        nanny gives up for good when a worker dies while it starts.
+    device: the device that chunks are computed on, as `choose_device` set it.
+    slots: threads of the workers, or their GPUs, at the last check.
+    processors: number of finished chunks per processor name.
     """
 
     client: Any
-    networks: Mapping[tuple[str, Spec], Any]
-    where: str
+    networks: Networks
+    cluster: str
     message: Callable[[str], None]
-    revive: Callable[[], object] | None = None
+    restart: Callable[[], object] | None = None
     device: str = "cpu"
     slots: int = 1
     processors: dict[str, int] = field(default_factory=dict)
-    _under_way: dict[str, _Chunk] = field(default_factory=dict)
-    _ended: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
+    _chunks: dict[str, _Chunk] = field(default_factory=dict)
+    _finished: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     _ready: list[str] = field(default_factory=list)
-    _held: OrderedDict[str, tuple[Any, int]] = field(default_factory=OrderedDict)
-    _packed: dict[tuple[str, tuple[Spec, ...]], tuple[bytes, str]] = field(default_factory=dict)
     _task: tuple[Task, bytes, dict[str, str]] | None = None
-    _renewed: int = 0
-    _looked: float = 0.0
-    _deserted: float | None = None
+    _checked_at: float = 0.0
+    _without_workers_since: float | None = None
+
+    def __post_init__(self) -> None:
+        self._values = Values(self.client, self.networks)
 
     @property
     def limit(self) -> int:
-        """Two chunks a thread of the workers that are there now."""
-        if time.monotonic() - self._looked > LOOK:
-            self._look()
+        """Two chunks per thread of the workers that are there now."""
+        if time.monotonic() - self._checked_at > CHECK_INTERVAL:
+            self._check_workers()
         return 2 * self.slots
 
-    def choose_device(self, asked: str) -> None:
-        """Wait for the first worker; then the device is chosen, once for the whole run."""
-        found = self._look()
-        if not found["workers"]:
-            self.message(f"{self.where}: no worker yet, waiting up to {PATIENCE:.0f} s")
-        while not found["workers"]:
+    def choose_device(self, requested: str) -> None:
+        """Wait for the first worker, then choose the device for the whole run."""
+        capacity = self._check_workers()
+        if not capacity["workers"]:
+            self.message(f"{self.cluster}: no worker yet, waiting up to {NO_WORKER_TIMEOUT:.0f} s")
+        while not capacity["workers"]:
             time.sleep(0.2)
-            found = self._look()
-        if asked.startswith("cuda") and not found["gpus"]:
+            capacity = self._check_workers()
+        if requested.startswith("cuda") and not capacity["gpus"]:
             raise InputError(
-                f"{self.where}: no worker advertises a GPU; start workers with"
+                f"{self.cluster}: no worker advertises a GPU; start workers with"
                 " `--resources GPU=1`, or run with --device cpu"
             )
-        gpu = asked != "cpu" and found["gpus"] > 0
+        gpu = requested != "cpu" and capacity["gpus"] > 0
         self.device = "cuda" if gpu else "cpu"
-        self._look()
+        self._check_workers()
 
     def submit(self, task: Task, images: Images) -> str:
-        """Begin a chunk; its key is what stands for it here."""
-        network, sha256 = self._models(task)
-        part = self._hold(f"images-{images.sha256}", lambda: pickle.dumps(images, protocol=5))
+        """Begin a chunk; return its key."""
         if self._task is None or self._task[0] is not task:
             code = {k: v for cell in task.cells for k, v in plugin_code(cell).items()}
             self._task = (task, pickle.dumps(task, protocol=5), code)
-        with self._watched():
+        with self._lost_connections():
+            network, sha256 = self._values.networks_of(task)
             future = self.client.submit(
-                remote.work,
+                dask_worker.compute_chunk,
                 network,
                 sha256,
-                part,
+                self._values.images(images),
                 self._task[1],
                 self.device,
-                remote.relevant_versions(),
+                decisive_versions(),
                 self._task[2],
                 pure=False,
                 resources={"GPU": 1} if self.device != "cpu" else None,
             )
         key = str(future.key)
-        self._under_way[key] = _Chunk(task, images, future)
-        future.add_done_callback(lambda done: self._ended.put(str(done.key)))
+        self._chunks[key] = _Chunk(task, images, future)
+        future.add_done_callback(lambda done: self._finished.put(str(done.key)))
         return key
 
-    def ended(self, futures: Collection[str]) -> Collection[str]:
-        """One chunk that has ended."""
-        return [self._ready.pop(0) if self._ready else self._next()]
+    def finished(self, handles: Collection[str]) -> Collection[str]:
+        """Wait for one chunk to finish; return its key."""
+        return [self._ready.pop(0) if self._ready else self._next_finished()]
 
-    def result(self, future: str) -> tuple[dict[Cell, Outcome] | Failure, float]:
-        """What a chunk came to; one whose workers died is tried once more, alone.
+    def result(self, handle: str) -> ChunkResult:
+        """Return the result of a chunk; compute it once more, alone, if its workers died.
 
-        Dask blames every chunk that a dying worker had taken. Alone, a chunk that still kills
-        its workers is to blame itself.
+        Dask blames every chunk that a dying worker had taken. A chunk that kills its workers while
+        it is alone on them has itself to blame.
         """
-        chunk = self._under_way.pop(future)
-        content, error = self._content(chunk.future)
-        if _killed(error):
+        chunk = self._chunks.pop(handle)
+        content, error = self._gather(chunk.future)
+        if _is_killed_worker(error):
             # nothing else may be on the workers, so that nothing else is blamed
-            while len(self._ready) < len(self._under_way):
-                self._ready.append(self._next())
+            while len(self._ready) < len(self._chunks):
+                self._ready.append(self._next_finished())
             key = self.submit(chunk.task, chunk.images)
-            while (ended := self._next()) != key:
-                self._ready.append(ended)
-            content, error = self._content(self._under_way.pop(key).future)
-            if _killed(error):
-                return _deadly(chunk.task, error), 0.0
+            while (other := self._next_finished()) != key:
+                self._ready.append(other)
+            content, error = self._gather(self._chunks.pop(key).future)
+            if _is_killed_worker(error):
+                return _worker_died(chunk.task, error), 0.0
         if error is not None:
-            raise self._refused(error)
-        found, seconds, processor = pickle.loads(content)
+            raise self._cannot_compute(error)
+        outcomes, seconds, processor = pickle.loads(content)
         self.processors[processor] = self.processors.get(processor, 0) + 1
-        return found, seconds
+        return outcomes, seconds
 
-    def _next(self) -> str:
-        """The next chunk that ends; meanwhile the cluster is watched."""
+    def _next_finished(self) -> str:
+        """Wait for the next chunk to finish, and check the workers meanwhile."""
         while True:
             try:
-                key = self._ended.get(timeout=LOOK)
+                key = self._finished.get(timeout=CHECK_INTERVAL)
             except queue.Empty:
-                self._look()
+                self._check_workers()
                 continue
-            if key in self._under_way and self._under_way[key].future.cancelled():
+            if key in self._chunks and self._chunks[key].future.cancelled():
                 raise self._lost("its scheduler went away")
             return key
 
-    def _look(self) -> dict[str, int]:
-        """Workers, threads and GPUs now. Raises ClusterLost where no worker comes for long."""
-        with self._watched():
+    def _check_workers(self) -> dict[str, int]:
+        """Return the number of workers, threads and GPUs now; ClusterLost after long without."""
+        with self._lost_connections():
             try:
-                found: dict[str, int] = self.client.run_on_scheduler(
-                    remote.capacity, callback_timeout=ANSWER
+                capacity: dict[str, int] = self.client.run_on_scheduler(
+                    dask_worker.capacity, callback_timeout=ANSWER_TIMEOUT
                 )
             except ImportError as error:
-                raise self._refused(error) from error
-        now = self._looked = time.monotonic()
-        there = found["gpus"] if self.device != "cpu" else found["threads"]
-        self.slots = max(1, there)
-        if there:
-            self._deserted = None
-        elif self._deserted is None:
-            self._deserted = now
-        elif now - self._deserted > PATIENCE:
-            raise self._lost(f"no worker for {PATIENCE:.0f} s")
-        elif now - self._deserted > REVIVAL and self.revive is not None:
-            self.revive()
-        return found
+                raise self._cannot_compute(error) from error
+        now = self._checked_at = time.monotonic()
+        available = capacity["gpus"] if self.device != "cpu" else capacity["threads"]
+        self.slots = max(1, available)
+        if available:
+            self._without_workers_since = None
+        elif self._without_workers_since is None:
+            self._without_workers_since = now
+        elif now - self._without_workers_since > NO_WORKER_TIMEOUT:
+            raise self._lost(f"no worker for {NO_WORKER_TIMEOUT:.0f} s")
+        elif now - self._without_workers_since > RESTART_AFTER and self.restart is not None:
+            self.restart()
+        return capacity
 
-    def _models(self, task: Task) -> tuple[Any, str]:
-        """The networks of a task with their weights on the cluster, and the hash of all.
+    def _gather(self, future: Any) -> tuple[bytes, BaseException | None]:
+        """Return what a chunk gave, or what it raised.
 
-        One, but for attacks that are to transfer: those want the source and every target.
-        """
-        wanted = {task.network, *(cell.network for cell in task.cells)}
-        at = (task.dataset, tuple(sorted(wanted, key=str)))
-        if at not in self._packed:
-            models = {(task.dataset, name): self.networks[task.dataset, name] for name in at[1]}
-            try:
-                content = pickle.dumps(models, protocol=5)
-            except (pickle.PicklingError, TypeError, AttributeError, RuntimeError) as error:
-                raise InputError(
-                    f"network {', '.join(map(str, at[1]))}: cannot be sent to workers ({error});"
-                    " run it without --workers and --scheduler"
-                ) from error
-            # networks come one after another
-            self._packed = {at: (content, hashlib.sha256(content).hexdigest())}
-        content, sha256 = self._packed[at]
-        return self._hold(f"network-{sha256}", lambda: content), sha256
-
-    def _hold(self, name: str, content: Callable[[], bytes]) -> Any:
-        """A value of the cluster by its hash; the ones wanted least lately are let go."""
-        if name in self._held and self._held[name][0].status == "error":
-            # blamed for deaths that happened around it; Dask would give the same error again
-            del self._held[name]
-            self._renewed += 1
-        if name not in self._held:
-            value = content()
-            key = f"art-bench-{name}-{self._renewed}"
-            with self._watched():
-                future = self.client.submit(remote.held, value, key=key)
-            self._held[name] = (future, len(value))
-        self._held.move_to_end(name)
-        while len(self._held) > 1 and sum(size for _, size in self._held.values()) > HELD:
-            self._held.popitem(last=False)
-        return self._held[name][0]
-
-    def _content(self, future: Any) -> tuple[bytes, BaseException | None]:
-        """What a chunk gave, or what it raised.
-
-        It is on the worker still: when that one dies first, the chunk is computed again.
+        The result is still on the worker: if that dies first, Dask computes the chunk again.
         """
         while True:
             try:
-                return future.result(timeout=LOOK), None
+                return future.result(timeout=CHECK_INTERVAL), None
             except TIMEOUT:
-                self._look()
+                self._check_workers()
             except (*CANCELLED, OSError) as error:
                 raise self._lost("its scheduler went away") from error
             except Exception as error:
                 return b"", error
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """A call to the cluster; that it cannot be reached any more is told as such."""
+    def _lost_connections(self) -> Iterator[None]:
+        """Turn the errors of an unreachable cluster into ClusterLost."""
         try:
             yield
         except TIMEOUT as error:
@@ -246,29 +211,27 @@ class Workers:
         except (*CANCELLED, OSError) as error:
             raise self._lost("its scheduler went away") from error
 
-    def _lost(self, why: str) -> ClusterLost:
+    def _lost(self, reason: str) -> ClusterLost:
         return ClusterLost(
-            f"{self.where}: {why}; what was finished is kept: start the cluster again,"
+            f"{self.cluster}: {reason}; finished cells are kept: start the cluster again,"
             " then the same command continues"
         )
 
-    def _refused(self, error: BaseException) -> InputError:
+    def _cannot_compute(self, error: BaseException) -> InputError:
         if isinstance(error, UnfitWorker):
-            return InputError(f"{self.where}: {error}")
+            return InputError(f"{self.cluster}: {error}")
         first = (str(error).splitlines() or [""])[0]
         return InputError(
-            f"{self.where}: cannot run a chunk ({type(error).__name__}: {first}); scheduler and"
+            f"{self.cluster}: cannot run a chunk ({type(error).__name__}: {first}); scheduler and"
             " workers need the same environment as here, with art-bench in it"
         )
 
 
-def _killed(error: BaseException | None) -> bool:
-    from distributed import KilledWorker
-
+def _is_killed_worker(error: BaseException | None) -> bool:
     return isinstance(error, KilledWorker)
 
 
-def _deadly(task: Task, error: Any) -> Failure:
+def _worker_died(task: Task, error: Any) -> Failure:
     message = (
         f"WorkerDied: {error.allowed_failures + 1} workers died on a chunk that was alone on them"
         " (out of memory, or a crash in native code)"

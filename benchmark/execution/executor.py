@@ -1,45 +1,55 @@
-"""Tasks through a pool chunk by chunk, whatever the pool: threads here, or a cluster."""
+"""What every executor has in common: tasks cut into chunks, chunks through a pool of workers."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from torch import nn
+
+from benchmark.execution.chunk import ClassifierCache
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task
 from benchmark.grids.cell import Cell
 from estimators.classifier import BATCH
 from estimators.data.images import Images
+from estimators.spec import Spec
+
+
+class TrainedNetwork(NamedTuple):
+    """A network with the shape [channels, height, width] of its images and its class count."""
+
+    network: nn.Module
+    shape: tuple[int, int, int]
+    classes: int
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A task that raised: the exception's class and message, and its traceback."""
+    """A task that raised.
+
+    message: class and first line of the exception. trace: its traceback.
+    """
 
     message: str
     trace: str
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """The exception that is being handled."""
+        """Return the failure for an exception that is being handled."""
         first = (str(error).splitlines() or [""])[0]
         return cls(f"{type(error).__name__}: {first}", traceback.format_exc())
 
 
-# the outcomes of a task's cells, chunk by chunk in the order of the images
-Parts = list[dict[Cell, Outcome]]
-OnChunk = Callable[[Task, int], None]
-OnTask = Callable[[Task, Parts | Failure, float], None]
-
-
 @dataclass(frozen=True)
-class Used:
-    """What tasks were computed on.
+class ExecutionReport:
+    """What the tasks were computed on.
 
-    device: cpu or a GPU. threads: those of this process, or of all workers at the end.
-    processors: chunks by the processor of the worker that computed them; empty for this process.
+    device: `cpu` or a GPU.
+    threads: threads of this process, or of all workers of a cluster at the end.
+    processors: number of chunks per processor name of the workers; empty for this process.
     """
 
     device: str
@@ -47,75 +57,127 @@ class Used:
     processors: dict[str, int] = field(default_factory=dict)
 
 
-class Pool(Protocol):
-    """Where chunks are computed; `Any` is the pool's own kind of future."""
+# networks by data set and name
+Networks = Mapping[tuple[str, Spec], TrainedNetwork]
+# the outcomes of the cells of one chunk
+ChunkOutcomes = dict[Cell, Outcome]
+# computes one chunk; `benchmark.execution.chunk.run_chunk` is the one that does the work
+RunChunk = Callable[[Task, Images, ClassifierCache], ChunkOutcomes]
+# a chunk's outcomes or failure, and its seconds
+ChunkResult = tuple[ChunkOutcomes | Failure, float]
+# called with a task and its number of chunks, after each chunk
+OnChunk = Callable[[Task, int], None]
+# called with a task, the outcomes of its chunks in the order of the images, and its seconds
+OnTask = Callable[[Task, list[ChunkOutcomes] | Failure, float], None]
+
+
+class Executor(Protocol):
+    """A place where tasks are computed: the threads of this process, or a cluster."""
+
+    def execute(
+        self,
+        tasks: Sequence[Task],
+        images_of: Callable[[Task], Images],
+        networks: Networks,
+        on_chunk: OnChunk,
+        on_task: OnTask,
+    ) -> ExecutionReport:
+        """Compute tasks; call `on_chunk` and `on_task` in the calling thread as they finish.
+
+        images_of: returns the images of a task.
+        """
+
+
+Handle = TypeVar("Handle")
+
+
+class Pool(Protocol[Handle]):
+    """The workers of an executor; `Handle` is what stands for a chunk that was submitted."""
 
     @property
     def limit(self) -> int:
-        """Chunks that may be under way at once: what bounds the memory."""
+        """The number of chunks that may be submitted and unfinished, which bounds the memory."""
 
-    def submit(self, task: Task, images: Images) -> Any:
+    def submit(self, task: Task, images: Images) -> Handle:
         """Begin a chunk."""
 
-    def ended(self, futures: Collection[Any]) -> Collection[Any]:
-        """Wait until at least one of the futures has ended; those that have."""
+    def finished(self, handles: Collection[Handle]) -> Collection[Handle]:
+        """Wait until at least one chunk has finished; return those that have."""
 
-    def result(self, future: Any) -> tuple[dict[Cell, Outcome] | Failure, float]:
-        """What a chunk came to, and the seconds it took."""
+    def result(self, handle: Handle) -> ChunkResult:
+        """Return the result of a finished chunk."""
 
 
 @dataclass
-class _Open:
-    """A task under way: the outcomes of the chunks that have ended."""
+class _TaskState:
+    """A task whose chunks are being computed.
 
+    task: the task. chunks: their number. parts: outcomes by number of the chunk. seconds: of the
+    finished chunks. failure: of the first chunk that failed.
+    """
+
+    task: Task
     chunks: int
-    parts: dict[int, dict[Cell, Outcome]] = field(default_factory=dict)
+    parts: dict[int, ChunkOutcomes] = field(default_factory=dict)
     seconds: float = 0.0
     failure: Failure | None = None
 
-    def in_order(self) -> Parts:
-        return [self.parts[n] for n in range(self.chunks)]
+    def add(self, chunk: int, outcomes: ChunkOutcomes | Failure, seconds: float) -> None:
+        self.seconds += seconds
+        if isinstance(outcomes, Failure):
+            self.failure = self.failure or outcomes
+            outcomes = {}
+        self.parts[chunk] = outcomes
+
+    @property
+    def complete(self) -> bool:
+        return len(self.parts) == self.chunks
+
+    def result(self) -> list[ChunkOutcomes] | Failure:
+        return self.failure or [self.parts[chunk] for chunk in range(self.chunks)]
 
 
-def drive(
-    tasks: list[Task],
+@dataclass
+class _Progress(Generic[Handle]):
+    """Chunks that were submitted, and the callbacks for what finishes.
+
+    pending: by handle, the task's state and the number of the chunk in it.
+    """
+
+    pool: Pool[Handle]
+    on_chunk: OnChunk
+    on_task: OnTask
+    pending: dict[Handle, tuple[_TaskState, int]] = field(default_factory=dict)
+
+    def wait(self, limit: int) -> None:
+        """Handle finished chunks until at most `limit` are pending."""
+        while len(self.pending) > limit:
+            for handle in self.pool.finished(self.pending.keys()):
+                state, chunk = self.pending.pop(handle)
+                state.add(chunk, *self.pool.result(handle))
+                self.on_chunk(state.task, state.chunks)
+                if state.complete:
+                    self.on_task(state.task, state.result(), state.seconds)
+
+
+def run_chunks(
+    tasks: Sequence[Task],
     images_of: Callable[[Task], Images],
-    pool: Pool,
+    pool: Pool[Handle],
     on_chunk: OnChunk,
     on_task: OnTask,
 ) -> None:
-    """Run tasks chunk by chunk; hand each finished task over at once.
+    """Compute tasks chunk by chunk on a pool; report each task as soon as it is complete.
 
-    A chunk is BATCH images whatever the pool is: the arithmetic, and so the result, does not
-    depend on it.
-    on_chunk, on_task: called in the calling thread; `on_task` gets the outcomes of a task's
-        cells by chunk, or its failure, and the seconds it took.
+    A chunk has BATCH images on every pool, so the arithmetic and the result do not depend on it.
     """
-    pending: dict[Any, tuple[int, int]] = {}
-    opened: dict[int, _Open] = {}
-
-    def take(limit: int) -> None:
-        while len(pending) > limit:
-            for future in pool.ended(pending.keys()):
-                number, chunk = pending.pop(future)
-                task, state = tasks[number], opened[number]
-                found, seconds = pool.result(future)
-                state.seconds += seconds
-                if isinstance(found, Failure):
-                    state.failure = state.failure or found
-                    found = {}
-                state.parts[chunk] = found
-                on_chunk(task, state.chunks)
-                if len(state.parts) == state.chunks:
-                    on_task(task, state.failure or state.in_order(), state.seconds)
-                    del opened[number]
-
-    for number, task in enumerate(tasks):
+    progress = _Progress(pool, on_chunk, on_task)
+    for task in tasks:
         images = images_of(task)
         starts = range(0, len(images), BATCH)
-        opened[number] = _Open(len(starts))
+        state = _TaskState(task, len(starts))
         for chunk, start in enumerate(starts):
-            part = images[start : start + BATCH]
-            pending[pool.submit(task, part)] = (number, chunk)
-            take(limit=pool.limit)
-    take(limit=0)
+            handle = pool.submit(task, images[start : start + BATCH])
+            progress.pending[handle] = (state, chunk)
+            progress.wait(limit=pool.limit)
+    progress.wait(limit=0)

@@ -1,4 +1,4 @@
-"""Which code of others decides the numbers of a cell."""
+"""Hashes of the external code that decides the numbers of a cell."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from estimators.source_code import code_sha256
 
 
 def plugin_code(cell: Cell) -> dict[str, str]:
-    """SHA-256 of the code of its attack and its defences, as `attacks/package.module:thing`.
+    """Return the SHA-256 of the code of a cell's external attack and defences, by name.
 
-    Empty where these are ours or ART's (the manifest has ART's version). Networks are not here,
-    since the hash of their weights covers their code, nor data sets, whose images are hashed.
+    A name reads `attacks/package.module:object`. The result is empty where attack and defences
+    belong to this project or to ART, whose version is in the manifest. Networks are left out
+    because the hash of their weights covers their code; data sets, because their images are hashed.
     """
     names = [f"defences/{name}" for name in cell.defence.name.split(JOIN) if name not in DEFENCES]
     if cell.attack.name not in ATTACKS:
         names.append(f"attacks/{cell.attack.name}")
-    return {name: sha256 for name, sha256 in named_code(names).items() if sha256}
+    return {name: sha256 for name, sha256 in code_hashes(names).items() if sha256}
 
 
-def named_code(names: Iterable[str]) -> dict[str, str]:
-    """The hashes, as this process has the code, of names that `plugin_code` gave."""
-    found = {}
+def code_hashes(names: Iterable[str]) -> dict[str, str]:
+    """Return the hashes of the code that this process has under names that `plugin_code` gave."""
+    hashes = {}
     for name in names:
-        kind, _, thing = name.partition("/")
-        found[name] = code_sha256(cast(Kind, kind), thing)
-    return found
+        kind, _, plugin = name.partition("/")
+        hashes[name] = code_sha256(cast(Kind, kind), plugin)
+    return hashes

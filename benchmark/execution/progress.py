@@ -1,4 +1,4 @@
-"""What a run tells while it runs."""
+"""The hooks by which a run reports what it does."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from benchmark.execution.plan import Task
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
-    """What a run tells while it runs; each hook may be replaced, by default nothing is shown."""
+    """Functions that a run calls while it works; by default they do nothing.
+
+    message: called with one line of text.
+    started: called once with the number of cells to compute, the number of stored cells that are
+        reused, and the expected work in seconds.
+    advanced: called with a task, the work that was done for it, and the number of cells that are
+        now finished.
+    epoch: called after each epoch of a training with its row of the history.
+    """
 
     message: Callable[[str], None] = lambda text: None
     started: Callable[[int, int, float], None] = lambda cells, reused, work: None

@@ -1,139 +1,140 @@
-"""Where tasks are executed: in this process, on threads of one torch thread each."""
+"""The executor of this process: threads with one torch thread each."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from benchmark.execution.chunk import ClassifierCache, run_chunk
-from benchmark.execution.executor import Failure, OnChunk, OnTask, Used, drive
+from benchmark.execution.environment import default_threads
+from benchmark.execution.executor import (
+    ChunkOutcomes,
+    ChunkResult,
+    ExecutionReport,
+    Failure,
+    Networks,
+    OnChunk,
+    OnTask,
+    RunChunk,
+    run_chunks,
+)
 from benchmark.execution.memory import keep_memory, release_memory
-from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task
-from benchmark.grids.cell import Cell
 from estimators.classifier import BATCH, channels_last
 from estimators.data.images import Images
-from estimators.errors import InputError
-from estimators.spec import Spec
+
+
+@dataclass(frozen=True)
+class ThreadExecutor:
+    """Compute tasks on threads of this process.
+
+    threads: number of worker threads. device: `cpu` or a GPU.
+    run_chunk: computes one chunk; another function serves measurements and tests.
+    """
+
+    threads: int = 1
+    device: str = "cpu"
+    run_chunk: RunChunk = run_chunk
+
+    def execute(
+        self,
+        tasks: Sequence[Task],
+        images_of: Callable[[Task], Images],
+        networks: Networks,
+        on_chunk: OnChunk,
+        on_task: OnTask,
+    ) -> ExecutionReport:
+        """Compute tasks, as described in `Executor.execute`."""
+        keep_memory()
+        release_memory()
+        with _one_torch_thread():
+            pool = _ThreadPool(networks, self)
+            try:
+                run_chunks(tasks, images_of, pool, on_chunk, on_task)
+            finally:
+                pool.threads.shutdown(wait=True, cancel_futures=True)
+        return ExecutionReport(self.device, self.threads)
+
+
+class _ThreadPool:
+    """Threads with classifiers of their own: ART's classifiers hold state."""
+
+    def __init__(self, networks: Networks, executor: ThreadExecutor) -> None:
+        self.threads = ThreadPoolExecutor(executor.threads)
+        self.limit = 2 * executor.threads
+        self._networks = networks
+        self._executor = executor
+        self._local = threading.local()
+
+    def submit(self, task: Task, images: Images) -> Future[ChunkResult]:
+        return self.threads.submit(self._compute, task, images)
+
+    def finished(self, handles: Collection[Future[ChunkResult]]) -> Collection[Future[ChunkResult]]:
+        return wait(handles, return_when=FIRST_COMPLETED).done
+
+    def result(self, handle: Future[ChunkResult]) -> ChunkResult:
+        return handle.result()
+
+    def _compute(self, task: Task, images: Images) -> ChunkResult:
+        if not hasattr(self._local, "classifiers"):
+            torch.set_num_threads(1)
+            self._local.classifiers = ClassifierCache(self._networks, self._executor.device)
+        return timed_chunk(task, images, self._local.classifiers, self._executor.run_chunk)
+
+
+def timed_chunk(
+    task: Task, images: Images, classifiers: ClassifierCache, compute: RunChunk = run_chunk
+) -> ChunkResult:
+    """Compute a chunk; return its outcomes and seconds. An exception becomes a Failure."""
+    start = time.perf_counter()
+    outcomes: ChunkOutcomes | Failure
+    try:
+        outcomes = compute(task, images, classifiers)
+    except Exception as error:
+        outcomes = Failure.of(error)
+    return outcomes, time.perf_counter() - start
 
 
 def measured_threads(network: nn.Module, images: Images, device: str) -> int:
-    """How many worker threads finish forward passes of a network soonest, tried at 1, 2, 4, ...
+    """Return the number of worker threads that finish forward passes soonest: 1, 2, 4, ...
 
-    More threads help as long as cores are free and the network is large enough to be worth
-    handing over; both are measured and not assumed. A GPU is fed by one thread.
+    More threads help as long as cores are free and the network is large enough. Both are measured
+    instead of assumed. A GPU gets one thread.
     """
     most = default_threads(device)
     if most == 1:
         return 1
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     chunk = channels_last(torch.from_numpy(images[:BATCH].x))
     candidates = sorted({*(1 << n for n in range(most.bit_length())), most})
 
-    def job(_: int) -> None:
+    def forward(_: int) -> None:
         with torch.inference_mode():
             network(chunk)
 
     seconds: dict[int, float] = {}
-    for threads in candidates:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(job, range(threads)))
-            start = time.perf_counter()
-            list(pool.map(job, range(2 * most)))
-            seconds[threads] = time.perf_counter() - start
-    torch.set_num_threads(before)
+    with _one_torch_thread():
+        for threads in candidates:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(forward, range(threads)))
+                start = time.perf_counter()
+                list(pool.map(forward, range(2 * most)))
+                seconds[threads] = time.perf_counter() - start
     return min(candidates, key=lambda threads: seconds[threads])
 
 
-def default_threads(device: str) -> int:
-    """One thread a core that this process may use; a GPU is fed by one."""
-    if device != "cpu":
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, cores or 1)
-
-
-def chosen_device(name: str) -> str:
-    """`auto` is the GPU where there is one; InputError for a device that is not there."""
-    check_device(name)
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device {name}: no CUDA device is available here; use cpu or auto")
-    return name
-
-
-def check_device(name: str) -> None:
-    """Refuse a name that is no device anywhere."""
-    if name not in ("auto", "cpu") and not name.startswith("cuda"):
-        raise InputError(f"device {name!r}: known: auto, cpu, cuda")
-
-
-def execute(
-    tasks: list[Task],
-    images_of: Callable[[Task], Images],
-    networks: Mapping[tuple[str, Spec], Any],
-    on_chunk: OnChunk,
-    on_task: OnTask,
-    threads: int = 1,
-    device: str = "cpu",
-) -> Used:
-    """Run tasks on threads of this process, as `drive` says; each has one torch thread."""
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Let torch use one thread per calling thread until the end of the block."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    keep_memory()
-    release_memory()
-    pool = _Threads(networks, threads, device)
     try:
-        drive(tasks, images_of, pool, on_chunk, on_task)
-        return Used(device, threads)
+        yield
     finally:
-        pool.executor.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(before)
-
-
-class _Threads:
-    """A pool of threads, each with classifiers of its own."""
-
-    def __init__(self, networks: Mapping[tuple[str, Spec], Any], threads: int, device: str) -> None:
-        self.executor = ThreadPoolExecutor(threads)
-        self.limit = 2 * threads
-        self._networks = networks
-        self._device = device
-        self._local = threading.local()
-
-    def submit(self, task: Task, images: Images) -> Future[Any]:
-        return self.executor.submit(self._job, task, images)
-
-    def ended(self, futures: Collection[Future[Any]]) -> Collection[Future[Any]]:
-        return wait(futures, return_when=FIRST_COMPLETED).done
-
-    def result(self, future: Future[Any]) -> tuple[dict[Cell, Outcome] | Failure, float]:
-        found: tuple[dict[Cell, Outcome] | Failure, float] = future.result()
-        return found
-
-    def _job(self, task: Task, images: Images) -> tuple[dict[Cell, Outcome] | Failure, float]:
-        if not hasattr(self._local, "bench"):
-            torch.set_num_threads(1)
-            self._local.bench = ClassifierCache(self._networks, self._device)
-        return timed_chunk(task, images, self._local.bench)
-
-
-def timed_chunk(
-    task: Task, images: Images, bench: ClassifierCache
-) -> tuple[dict[Cell, Outcome] | Failure, float]:
-    """A chunk and its seconds; what it raises becomes a failure, since it must not end a run."""
-    start = time.perf_counter()
-    try:
-        found: dict[Cell, Outcome] | Failure = run_chunk(task, images, bench)
-    except Exception as error:
-        found = Failure.of(error)
-    return found, time.perf_counter() - start

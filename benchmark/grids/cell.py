@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from estimators.spec import Spec
@@ -15,14 +15,30 @@ Samples = int | Literal["all"]
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """Hashes of all that decides the numbers of a cell beside the cell itself.
+
+    data: SHA-256 of the test images.
+    weights: SHA-256 of the network's weights.
+    source_weights: SHA-256 of the weights that a `transfer` attack is crafted on.
+    code: SHA-256 of external code by name, as `plugin_code` returns it.
+    """
+
+    data: str = ""
+    weights: str = ""
+    source_weights: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Cell:
-    """Everything that decides the numbers of one row, and nothing that does not.
+    """What the user asked for in one row.
 
     dataset: name of the data set.
     network, attack, defence: names with parameters; the attack's `eps` is one of them.
     threat: what the attacker knows, as `threats.threat_text` writes it.
-    samples: images asked for.
-    seed: decides the subset and what is random in the attack.
+    samples: number of images, or `all`.
+    seed: decides the subset of images and what is random in the attack.
     """
 
     dataset: str
@@ -33,19 +49,9 @@ class Cell:
     samples: Samples
     seed: int
 
-    def key(
-        self,
-        data_sha256: str,
-        weights_sha256: str,
-        source_sha256: str = "",
-        code: Mapping[str, str] | None = None,
-    ) -> str:
-        """16 hex digits for this cell on these very images and weights.
-
-        source_sha256: the weights of the network that `transfer` crafts on.
-        code: hashes of the code of others that it runs (`plugin_code.plugin_code`).
-        """
-        decides = [
+    def key(self, inputs: Inputs) -> str:
+        """Return 16 hex digits for this cell on these inputs: its name in the store."""
+        decisive = [
             SCHEMA,
             self.dataset,
             self.network.canonical(),
@@ -54,16 +60,16 @@ class Cell:
             self.defence.canonical(),
             self.samples,
             self.seed,
-            data_sha256,
-            weights_sha256,
-            *([source_sha256] if source_sha256 else []),
-            *([dict(sorted(code.items()))] if code else []),
+            inputs.data,
+            inputs.weights,
+            *([inputs.source_weights] if inputs.source_weights else []),
+            *([dict(sorted(inputs.code.items()))] if inputs.code else []),
         ]
-        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
     @property
     def eps(self) -> float | None:
-        """The attack's bound, where it has one."""
+        """The attack's bound in pixels of [0, 1]; None for an attack without one."""
         eps = self.attack.get("eps")
         return float(eps) if isinstance(eps, (int, float)) else None
 

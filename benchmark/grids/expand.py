@@ -12,34 +12,37 @@ from estimators.spec import Spec, parse_spec
 
 Scalar = bool | int | float | str | None
 Entry = str | dict[str, Scalar | list[Scalar | list[Scalar]]]
-# of one product; the largest shipped grid has 6,266 cells
+# cells of one product; the largest shipped grid has 6,266
 MOST_CELLS = 1_000_000
-# a list in these is one value, a number for each channel
+# a list under these parameters is one value: a number per channel
 VECTORS = ("mean", "std")
 
 
 def specs(entries: list[Entry], key: str) -> list[Spec]:
-    """Entries as specs; lists of values are multiplied out."""
-    found = []
+    """Return the specs of entries; a list of values stands for one spec per value.
+
+    key: the key of the grid file, for messages.
+    """
+    result = []
     for entry in entries:
         if isinstance(entry, str):
-            found.append(Spec(entry))
+            result.append(Spec(entry))
             continue
         name = entry.get("name")
         if not isinstance(name, str):
-            raise InputError(f"key {key}: an entry needs a `name`, found {entry!r}")
+            raise InputError(f"key {key}: an entry needs a `name`, got {entry!r}")
         params: dict[str, list[Any]] = {
             k: v if isinstance(v, list) and k not in VECTORS else [v]
             for k, v in entry.items()
             if k != "name"
         }
         for values in itertools.product(*params.values()):
-            found.append(Spec.of(name, dict(zip(params, values, strict=True))))
-    return found
+            result.append(Spec.of(name, dict(zip(params, values, strict=True))))
+    return result
 
 
 def threats(entries: list[Entry]) -> list[str]:
-    """Entries as the results name threats; a string may be NAME:PARAMETER=VALUE."""
+    """Return entries as the results name threats; a string may be NAME:PARAMETER=VALUE."""
     return [
         threat_text(spec)
         for entry in entries
@@ -48,7 +51,7 @@ def threats(entries: list[Entry]) -> list[str]:
 
 
 def entry_of(spec: Spec) -> Entry:
-    """A spec as a grid file has it, where a list stands for several values."""
+    """Return a spec as a grid file writes it, where a list stands for several values."""
     params: dict[str, Any] = {
         name: value
         if not isinstance(value, tuple)
@@ -61,13 +64,16 @@ def entry_of(spec: Spec) -> Entry:
 
 
 def entry_name(entry: Entry) -> str:
-    """The name of an entry, without parameters."""
+    """Return the name of an entry, without parameters."""
     return entry if isinstance(entry, str) else str(entry.get("name"))
 
 
-def check_size(others: int, *entries: list[Entry]) -> None:
-    """Raise InputError for a product of too many cells before any of it is multiplied out."""
-    size = others
+def check_size(factor: int, *entries: list[Entry]) -> None:
+    """Raise InputError for a product of too many cells, before it is multiplied out.
+
+    factor: the size of the rest of the product.
+    """
+    size = factor
     for listed in entries:
         size *= sum(
             math.prod(len(v) for v in entry.values() if isinstance(v, list))
@@ -77,6 +83,6 @@ def check_size(others: int, *entries: list[Entry]) -> None:
         )
     if size > MOST_CELLS:
         raise InputError(
-            f"a product of {min(size, 10**15):,} cells or more; at most {MOST_CELLS:,} wanted:"
-            " shorten its lists"
+            f"expected a product of at most {MOST_CELLS:,} cells, got {min(size, 10**15):,} or"
+            " more: shorten its lists"
         )

@@ -1,13 +1,12 @@
-"""A grid narrowed, or overridden, by what the command line asks for."""
+"""A grid narrowed or overridden by the options of the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from benchmark.grids.cell import Samples
-from benchmark.grids.expand import entry_name, entry_of
-from benchmark.grids.model import Grid
+from benchmark.grids.expand import Entry, entry_name, entry_of
+from benchmark.grids.model import LISTS, Grid
 from estimators.spec import Spec, parse_spec
 
 
@@ -21,39 +20,38 @@ def narrowed(
     samples: Samples | None = None,
     seed: int | None = None,
 ) -> Grid:
-    """The grid with what was asked for on the command line.
+    """Return the grid with what the arguments ask for; an empty one changes nothing.
 
-    A name that the grid has narrows it; one that it lacks takes the place of the grid's own.
+    A name that the grid has narrows the grid to it; another name replaces the grid's own.
     """
     changed = grid.model_copy(deep=True)
     for block in changed.blocks:
-        for key in ("datasets", "networks", "attacks", "threats", "defences", "samples", "seed"):
+        for key in (*LISTS, "samples", "seed"):
             setattr(block, key, grid.of(block, key))
         if samples is not None:
             block.samples = samples
         if seed is not None:
             block.seed = seed
-    _narrow(changed, "datasets", datasets, str)
-    wanted = [parse_spec(t) if isinstance(t, str) else t for t in threats]
-    _narrow(changed, "threats", [entry_of(s) for s in wanted], entry_name)
-    _narrow(changed, "networks", [entry_of(s) for s in networks], entry_name)
-    _narrow(changed, "attacks", [entry_of(s) for s in attacks], entry_name)
-    _narrow(changed, "defences", [entry_of(s) for s in defences], entry_name)
+    threat_specs = [parse_spec(t) if isinstance(t, str) else t for t in threats]
+    _narrow(changed, "datasets", list(datasets))
+    _narrow(changed, "threats", [entry_of(spec) for spec in threat_specs])
+    _narrow(changed, "networks", [entry_of(spec) for spec in networks])
+    _narrow(changed, "attacks", [entry_of(spec) for spec in attacks])
+    _narrow(changed, "defences", [entry_of(spec) for spec in defences])
     return changed
 
 
-def _narrow(grid: Grid, key: str, wanted: Sequence[Any], name: Any) -> None:
-    if not wanted:
+def _narrow(grid: Grid, key: str, requested: list[Entry]) -> None:
+    """Keep the requested entries under a key, and add those that the grid does not have."""
+    if not requested:
         return
-    names = {name(w) for w in wanted if not isinstance(w, dict)}
-    has = {name(own) for block in grid.blocks for own in getattr(block, key)}
-    strangers = [w for w in wanted if isinstance(w, dict) or name(w) not in has]
+    names = {entry for entry in requested if isinstance(entry, str)}
+    known = {entry_name(own) for block in grid.blocks for own in getattr(block, key)}
+    added = [entry for entry in requested if isinstance(entry, dict) or entry not in known]
     kept = []
     for block in grid.blocks:
-        own = [o for o in getattr(block, key) if name(o) in names]
-        if strangers:
-            own += strangers
-        if own:
-            setattr(block, key, own)
+        entries = [own for own in getattr(block, key) if entry_name(own) in names] + added
+        if entries:
+            setattr(block, key, entries)
             kept.append(block)
     grid.blocks = kept

@@ -1,25 +1,25 @@
-"""A first grid file for the user's own network and data set, and the schema of all grid files."""
+"""`bench init`: a first grid file for the user's own network and data set."""
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from benchmark.grids.code_names import refuse_import
 from benchmark.grids.expand import entry_of
-from benchmark.grids.imports import refuse_import
-from benchmark.grids.model import SHIPPED, Grid
+from benchmark.grids.schema import SCHEMA_FILE
+from estimators.data.load import image_shape, load_images
 from estimators.errors import DataUnavailable, InputError, unknown
+from estimators.networks.external import is_external
+from estimators.networks.registry import NETWORK_PATTERNS, NETWORKS
 from estimators.spec import Spec
 
-SCHEMA_FILE = SHIPPED / "grid.schema.json"
 SAMPLES = 250
-# bounds in pixels: strokes stay readable at 0.3; colour photographs change to the eye from 8/255 on
+# in pixels of [0, 1]: strokes stay readable at 0.3; photographs change visibly from 8/255 on
 GREY_EPS = [0, 0.05, 0.1, 0.2, 0.3]
 COLOUR_EPS = [0, 0.00393, 0.00785, 0.01569, 0.03138]
 
@@ -41,7 +41,7 @@ datasets:
 networks:
   - {network}
 
-# oblivious: the attacker knows the network alone; adaptive: the defence too
+# oblivious: the attacker knows only the network; adaptive: the defence too
 threats: [oblivious, adaptive]
 
 defences:
@@ -52,7 +52,7 @@ defences:
 samples: {samples}                        # images of the test split, or all
 seed: 0                             # draws the images and what is random in an attack
 
-# eps is a distance in pixels of [0, 1]; a list stands for one attack a value
+# eps is a distance in pixels of [0, 1]; a list stands for one attack per value
 attacks:
   - {{name: fgsm, eps: {eps}}}
   - {{name: pgd, eps: {iterative}}}
@@ -67,8 +67,11 @@ attacks:
 
 
 @dataclass(frozen=True)
-class Written:
-    """A new grid file and the command that runs it."""
+class GridFile:
+    """A new grid file.
+
+    path: its path. command: the command that runs it.
+    """
 
     path: Path
     command: str
@@ -76,21 +79,19 @@ class Written:
 
 def write_grid(
     network: Spec, dataset: str, path: Path, data_dir: Path | None = None, force: bool = False
-) -> Written:
+) -> GridFile:
     """Write a commented grid file for a network and a data set.
 
-    Samples and eps suit the data set, where it can be read.
+    Samples and eps suit the data set where it can be read.
 
-    Raises InputError for a network or data set that is not known, an existing file without
-    `force`, and a place that cannot be written.
+    Raises InputError for an unknown network or data set, for a file that exists and no `force`,
+    and for a path that cannot be written.
     """
-    from estimators.networks.external import is_external
-    from estimators.networks.registry import NETWORK_PATTERNS, NETWORKS
 
     if path.suffix not in (".yaml", ".yml"):
-        raise InputError(f"--out {path}: a grid file's name ends in .yaml")
+        raise InputError(f"--out {path}: expected a name that ends in .yaml")
     if path.exists() and not force:
-        raise InputError(f"--out {path}: exists already; --force writes over it")
+        raise InputError(f"--out {path}: exists already; --force overwrites it")
     if network.name not in NETWORKS and not is_external(network.name):
         raise unknown("network", network.name, [*NETWORKS, *NETWORK_PATTERNS])
     text = grid_text(network, dataset, path, data_dir)
@@ -98,12 +99,12 @@ def write_grid(
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"--out {path}: cannot be written ({error.strerror})") from error
-    return Written(path, _command(network, dataset, path))
+    return GridFile(path, _command(network, dataset, path))
 
 
 def grid_text(network: Spec, dataset: str, path: Path, data_dir: Path | None = None) -> str:
-    """The text of that file."""
-    channels, images = _about(dataset, data_dir)
+    """Return the text of a grid file for a network and a data set."""
+    channels, images = _channels_and_size(dataset, data_dir)
     eps = GREY_EPS if channels == 1 else COLOUR_EPS
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)
     return TEXT.format(
@@ -119,32 +120,8 @@ def grid_text(network: Spec, dataset: str, path: Path, data_dir: Path | None = N
     )
 
 
-def schema_text() -> str:
-    """The JSON schema of grid files, made from `Grid`; `grids/grid.schema.json` is this text."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **_without_types_of_constants(Grid.model_json_schema()),
-    }
-    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
-
-
-def _without_types_of_constants(schema: Any) -> Any:
-    """The schema less the `type` beside a `const`, which only newer versions of pydantic write."""
-    if isinstance(schema, list):
-        return [_without_types_of_constants(part) for part in schema]
-    if isinstance(schema, dict):
-        return {
-            key: _without_types_of_constants(part)
-            for key, part in schema.items()
-            if not (key == "type" and "const" in schema)
-        }
-    return schema
-
-
-def _about(dataset: str, data_dir: Path | None) -> tuple[int, int]:
-    """Channels and number of test images; where the data are not at hand, what is known of them."""
-    from estimators.data.load import image_shape, load_images
-
+def _channels_and_size(dataset: str, data_dir: Path | None) -> tuple[int, int]:
+    """Return channels and number of test images; without the data, channels and SAMPLES."""
     try:
         images = load_images(dataset, "test", data_dir)
     except DataUnavailable:
@@ -153,6 +130,7 @@ def _about(dataset: str, data_dir: Path | None) -> tuple[int, int]:
 
 
 def _command(network: Spec, dataset: str, path: Path) -> str:
+    """Return the command that runs a grid file."""
     try:
         refuse_import("networks", network.name)
         refuse_import("datasets", dataset)
@@ -161,7 +139,7 @@ def _command(network: Spec, dataset: str, path: Path) -> str:
     return f"bench run --grid {shlex.quote(str(path))}"
 
 
-def _flow(value: Any) -> str:
-    """A value as YAML on one line."""
+def _flow(value: object) -> str:
+    """Return a value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
     return text.removesuffix("...\n").strip()

@@ -1,19 +1,20 @@
-"""The cells of a run through an engine and into the store."""
+"""The cells of a run through an executor and into the store."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import nn
 
-from benchmark.execution.executor import Failure, Parts, Used
+from benchmark.execution.executor import ChunkOutcomes, ExecutionReport, Executor, Failure
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task, plan
 from benchmark.execution.progress import Progress
-from benchmark.grids.cell import Cell
+from benchmark.grids.cell import Cell, Samples
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.rows import failed, ok
 from benchmark.runs.store import Store
@@ -21,64 +22,76 @@ from estimators.data.images import Images, subset
 
 
 def compute(
-    todo: list[Cell],
-    keys: dict[Cell, str],
+    cells: Sequence[Cell],
+    keys: Mapping[Cell, str],
     inputs: RunInputs,
     store: Store,
     directory: Path,
-    engine: Callable[..., Used],
+    executor: Executor,
     reused: int,
     progress: Progress,
-) -> Used:
-    """Compute cells on an engine, and store each as its task ends.
+) -> ExecutionReport:
+    """Compute cells on an executor, and store each cell when its task is complete.
 
-    keys: of the cells. reused: cells that are stored already. Tracebacks of what raised go to
-    `failures.log` in the directory.
+    keys: the keys of the cells. reused: number of cells that are stored already.
+    Tracebacks of cells that raise go to `failures.log` in the directory.
     """
-    tasks = plan(todo)
-    subsets: dict[tuple[Any, ...], Images] = {}
-
-    def images_of(task: Task) -> Images:
-        at = (task.dataset, task.samples, task.seed)
-        if at not in subsets:
-            subsets[at] = subset(inputs.images[task.dataset], task.samples, task.seed)
-        return subsets[at]
-
-    forward = {
-        at: _forward_seconds(trained.network, inputs.images[at[0]])
-        for at, trained in inputs.networks.items()
-    }
-
-    def work(task: Task) -> float:
-        """Rough cost in forward passes, for the time left: 3 a gradient, 1 a cell."""
-        size = len(images_of(task))
-        crafting = 3 * _iterations(task)
-        cost = forward[task.dataset, task.network]
-        return size * (crafting + len(task.cells)) * cost
-
-    costs = {id(task): work(task) for task in tasks}
-    progress.started(len(todo), reused, sum(costs.values()))
+    tasks = plan(cells)
+    subsets = _Subsets(inputs.images)
+    work = _expected_work(tasks, inputs, subsets)
+    progress.started(len(cells), reused, sum(work.values()))
 
     def on_chunk(task: Task, chunks: int) -> None:
-        progress.advanced(task, costs[id(task)] / chunks, 0)
+        progress.advanced(task, work[id(task)] / chunks, 0)
 
-    def on_task(task: Task, found: Parts | Failure, seconds: float) -> None:
+    def on_task(task: Task, parts: list[ChunkOutcomes] | Failure, seconds: float) -> None:
         share = seconds / len(task.cells)
-        if isinstance(found, Failure):
+        if isinstance(parts, Failure):
             with (directory / "failures.log").open("a", encoding="utf-8") as log:
-                log.write(f"{task.cells[0]}\n{found.trace}\n")
-            rows = (failed(c, keys[c], inputs, found.message, share) for c in task.cells)
-            progress.message(f"failed: {task.cells[0]}: {found.message}")
+                log.write(f"{task.cells[0]}\n{parts.trace}\n")
+            rows = (failed(c, keys[c], inputs, parts.message, share) for c in task.cells)
+            progress.message(f"failed: {task.cells[0]}: {parts.message}")
         else:
-            # a cell at a time: joined, all cells of a large sample would not fit
+            # one cell at a time: all cells of a large sample joined would not fit into memory
             rows = (
-                ok(c, keys[c], inputs, Outcome.joined(part[c] for part in found), share)
+                ok(c, keys[c], inputs, Outcome.joined(part[c] for part in parts), share)
                 for c in task.cells
             )
         store.put(rows)
         progress.advanced(task, 0.0, len(task.cells))
 
-    return engine(tasks, images_of, inputs.models(), on_chunk, on_task)
+    return executor.execute(tasks, subsets.of, inputs.models(), on_chunk, on_task)
+
+
+@dataclass
+class _Subsets:
+    """The images of each task; tasks with the same samples and seed share them."""
+
+    images: Mapping[str, Images]
+    chosen: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
+
+    def of(self, task: Task) -> Images:
+        key = (task.dataset, task.samples, task.seed)
+        if key not in self.chosen:
+            self.chosen[key] = subset(self.images[task.dataset], task.samples, task.seed)
+        return self.chosen[key]
+
+
+def _expected_work(tasks: Sequence[Task], inputs: RunInputs, subsets: _Subsets) -> dict[int, float]:
+    """Return the rough cost of each task by its id, in seconds of forward passes of 25 images.
+
+    A gradient costs three passes, a cell one. The time left is estimated from it.
+    """
+    seconds = {
+        pair: _forward_seconds(trained.network, inputs.images[pair[0]])
+        for pair, trained in inputs.networks.items()
+    }
+    return {
+        id(task): len(subsets.of(task))
+        * (3 * _iterations(task) + len(task.cells))
+        * seconds[task.dataset, task.network]
+        for task in tasks
+    }
 
 
 def _iterations(task: Task) -> int:
@@ -87,8 +100,8 @@ def _iterations(task: Task) -> int:
     return 500 if task.attacks[0].name.startswith("cw") else steps
 
 
-def _forward_seconds(network: Any, images: Images) -> float:
-    """Seconds of a forward pass of 25 images: how networks compare, for the time left."""
+def _forward_seconds(network: nn.Module, images: Images) -> float:
+    """Return the seconds of a forward pass of 25 images, which compares networks."""
     x = torch.from_numpy(images[:25].x)
     with torch.inference_mode():
         network(x)

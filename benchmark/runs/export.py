@@ -1,13 +1,12 @@
-"""The files that others read, made from the store; each is replaced whole."""
+"""The files that a run writes from its store; each is replaced as a whole."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,33 +35,37 @@ PREDICTIONS = pa.schema(
 def export(table: pd.DataFrame, store: Store, keys: Sequence[str], directory: Path) -> None:
     """Write `results.csv`, `timings.csv` and `predictions.parquet` of the stored cells.
 
-    keys: the stored cells, in the order of the table.
+    keys: the keys of the stored cells, in the order of the table.
     """
     replace(directory / RESULTS, lambda path: write_results(table, path))
-    replace(directory / "timings.csv", lambda path: _timings(path, store, keys))
-    replace(directory / PREDICTIONS_FILE, lambda path: _predictions(path, store, keys))
+    replace(directory / "timings.csv", lambda path: _write_timings(path, store, keys))
+    replace(directory / PREDICTIONS_FILE, lambda path: _write_predictions(path, store, keys))
 
 
-def sealed(manifest: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """The manifest with the SHA-256 of table and predictions, by which readers tell them sound.
+def file_hashes(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of table and predictions, by which readers recognise changed files.
 
-    Where a run ends between these and the manifest, the hashes do not fit: the same command then
-    writes all anew.
+    Where a run ends between these files and the manifest, the hashes do not match; the same
+    command then writes all files again.
     """
-    files = {name: sha256_of(directory / name) for name in (RESULTS, PREDICTIONS_FILE)}
-    return {**manifest, "files": files}
+    return {name: sha256_of(directory / name) for name in (RESULTS, PREDICTIONS_FILE)}
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file with sorted keys, whole or not at all."""
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write a JSON file with sorted keys."""
     text = json.dumps(content, indent=2, sort_keys=True, default=str) + "\n"
+    replace_text(path, text)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Replace a text file (UTF-8) as a whole."""
     replace(path, lambda target: target.write_text(text, encoding="utf-8"))
 
 
-def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make a file beside `path`, then put it in its place.
+def replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file beside `path`, then move it to `path`.
 
-    The bytes are on the disk before the name is: after a power cut there is the old file or the
+    The bytes reach the disk before the name does: after a power cut there is the old file or the
     new one.
     """
     partial = path.with_name(path.name + ".part")
@@ -76,33 +79,27 @@ def replace(path: Path, write: Callable[[Path], Any]) -> None:
         raise
 
 
-def _timings(path: Path, store: Store, keys: Sequence[str]) -> None:
+def _write_timings(path: Path, store: Store, keys: Sequence[str]) -> None:
     seconds = store.seconds()
     lines = ["cell,seconds", *(f"{key},{seconds[key]:.4f}" for key in keys)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _predictions(path: Path, store: Store, keys: Sequence[str]) -> None:
-    """A row group for some cells at a time: memory does not grow with the run."""
+def _write_predictions(path: Path, store: Store, keys: Sequence[str]) -> None:
+    """Write one row group per GROUP cells, so that memory does not grow with the run."""
     with pq.ParquetWriter(path, PREDICTIONS, compression="zstd") as writer:
         for group in _groups(keys):
-            cells = [store.get(key) for key in group]
-            writer.write_table(_table([c for c in cells if c.predictions is not None]))
+            writer.write_table(_predictions([store.get(key) for key in group]))
 
 
-def _table(cells: list[Stored]) -> pa.Table:
-    tables = [cell.predictions for cell in cells if cell.predictions is not None]
-    sizes = [len(table) for table in tables]
-    index = np.repeat(np.arange(len(cells), dtype=np.int32), sizes)
-    names = pa.DictionaryArray.from_arrays(index, pa.array([c.key for c in cells], pa.string()))
-    columns: list[Any] = [
-        np.concatenate([table[name].to_numpy() for table in tables]) if tables else []
-        for name in PREDICTIONS.names[1:]
-    ]
-    arrays = [
-        names,
-        *(pa.array(c, f.type) for c, f in zip(columns, list(PREDICTIONS)[1:], strict=True)),
-    ]
+def _predictions(cells: Sequence[Stored]) -> pa.Table:
+    """Return the predictions of the cells that have some, with the key of the cell in each row."""
+    tables = {cell.key: cell.predictions for cell in cells if cell.predictions is not None}
+    index = np.repeat(np.arange(len(tables), dtype=np.int32), [len(t) for t in tables.values()])
+    arrays = [pa.DictionaryArray.from_arrays(index, pa.array(list(tables), pa.string()))]
+    for column in list(PREDICTIONS)[1:]:
+        values = [table[column.name].to_numpy() for table in tables.values()]
+        arrays.append(pa.array(np.concatenate(values) if values else [], column.type))
     return pa.Table.from_arrays(arrays, schema=PREDICTIONS)
 
 

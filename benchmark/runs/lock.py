@@ -9,7 +9,6 @@ import warnings
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -20,31 +19,31 @@ HOLDER = "run.lock.json"
 
 
 class Claim:
-    """A run directory that is ours until `release`."""
+    """A run directory that this process holds until `release`."""
 
     def __init__(self, lock: FileLock, holder: Path) -> None:
         self._lock, self._holder = lock, holder
 
     def release(self) -> None:
-        """Let the next run have the directory; the empty lock file stays."""
+        """Let another run use the directory; the empty lock file stays."""
         self._holder.unlink(missing_ok=True)
         self._lock.release()
 
 
 def hold(directory: Path) -> Claim:
-    """Hold the directory, which must be there, until the claim is released or the process dies.
+    """Hold an existing directory until the claim is released or the process dies.
 
-    The lock is the operating system's (flock, on Windows msvcrt), so that a killed run leaves
-    none behind; `run.lock.json` says who holds it and means nothing without it. On NFS the lock
-    is as good as the server's: Linux turns it into a byte range lock that other machines see.
-    Where a file system has no locks at all, filelock's marker file takes its place.
+    The lock belongs to the operating system (flock, on Windows msvcrt), so a killed run leaves none
+    behind. `run.lock.json` names the holder and means nothing without the lock. On NFS, Linux turns
+    the lock into a byte range lock that other machines see. On a file system without locks,
+    filelock's marker file replaces it.
 
-    Raises InputError where another run holds it, and touches nothing then; OSError where the
-    directory cannot be written.
+    Raises InputError, and changes nothing, where another run holds the directory. Raises OSError
+    where the directory cannot be written.
     """
-    claim = Claim(_taken(directory), directory / HOLDER)
+    claim = Claim(_acquire(directory), directory / HOLDER)
     try:
-        (directory / HOLDER).write_text(json.dumps(_self()) + "\n", encoding="utf-8")
+        (directory / HOLDER).write_text(json.dumps(_this_process()) + "\n", encoding="utf-8")
     except OSError:
         claim.release()
         raise
@@ -52,13 +51,13 @@ def hold(directory: Path) -> Claim:
 
 
 def refuse_if_held(directory: Path) -> None:
-    """Raise InputError where another run holds the directory; creates nothing."""
+    """Raise InputError where another run holds the directory; create nothing."""
     if (directory / FILE).is_file():
-        with suppress(OSError):  # not ours to write: told where it is written
-            _taken(directory).release()
+        with suppress(OSError):  # no permission: reported when the run writes
+            _acquire(directory).release()
 
 
-def _taken(directory: Path) -> FileLock:
+def _acquire(directory: Path) -> FileLock:
     lock = FileLock(directory / FILE, timeout=0)
     try:
         with warnings.catch_warnings():
@@ -67,21 +66,22 @@ def _taken(directory: Path) -> FileLock:
             lock.acquire()
     except Timeout as error:
         raise InputError(
-            f"run directory {directory}: another run holds it ({_told(directory / HOLDER)});"
+            f"run directory {directory}: another run holds it ({_holder(directory / HOLDER)});"
             " wait for it or stop it, or name another directory with --out"
         ) from error
     return lock
 
 
-def _self() -> dict[str, Any]:
+def _this_process() -> dict[str, object]:
+    """Return process, host and time, for `run.lock.json`."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     return {"pid": os.getpid(), "host": platform.node(), "since": now}
 
 
-def _told(path: Path) -> str:
-    """Who holds it; the holder may be about to write this, or to remove it."""
+def _holder(path: Path) -> str:
+    """Return who holds a directory; the holder may be about to write the file, or to remove it."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {found['pid']} on {found['host']} since {found['since']}"
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "it has not said who it is"
+        return "unknown process"

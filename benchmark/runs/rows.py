@@ -1,4 +1,4 @@
-"""A cell and what came of it as a row of the table."""
+"""The rows of the table: finished, failed and skipped cells."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from benchmark.runs.store import Stored
 from reports.results.columns import SCHEMA
 from reports.statistics.intervals import wilson
 
+Row = dict[str, Any]
 
-def _base(cell: Cell, key: str, inputs: RunInputs) -> dict[str, Any]:
+
+def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:
+    """Return the columns that a finished and a failed cell have in common."""
     trained = inputs.networks[cell.dataset, cell.network]
     return {
         **identity(cell),
@@ -27,7 +30,7 @@ def _base(cell: Cell, key: str, inputs: RunInputs) -> dict[str, Any]:
 
 
 def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float) -> Stored:
-    """The row of a cell with its numbers, and its predictions image by image."""
+    """Return a finished cell: its row, and its predictions per image."""
     row = {**_base(cell, key, inputs), "status": "ok", "reason": "", **row_of(cell, outcome)}
     predictions = pd.DataFrame(
         {
@@ -41,36 +44,39 @@ def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float
 
 
 def failed(cell: Cell, key: str, inputs: RunInputs, message: str, seconds: float) -> Stored:
-    """The row of a cell that raised."""
+    """Return a cell that raised."""
     row = {**_base(cell, key, inputs), "status": "failed", "reason": message}
     return Stored(key, row, seconds, None)
 
 
-def skipped(cell: Cell, key: str, reason: str) -> dict[str, Any]:
-    """The row of a cell whose data are not to be had; it is not stored."""
+def skipped(cell: Cell, key: str, reason: str) -> Row:
+    """Return the row of a cell whose data are unavailable; it is not stored."""
     return {**identity(cell), "cell": key, "status": "skipped", "reason": reason}
 
 
-def row_of(cell: Cell, outcome: Outcome) -> dict[str, Any]:
-    """The numbers of one row; norms and success are taken over the images that were right."""
+def row_of(cell: Cell, outcome: Outcome) -> Row:
+    """Return the numbers of one row.
+
+    Norms and success are taken over the images that are classified correctly without attack.
+    """
     right = outcome.clean == outcome.label
-    still = outcome.adversarial == outcome.label
-    n, hits = len(outcome.label), int(still.sum())
-    low, high = wilson(hits, n)
+    still_right = outcome.adversarial == outcome.label
+    n, correct = len(outcome.label), int(still_right.sum())
+    low, high = wilson(correct, n)
     if cell.attack.get("targeted", False):
         attackable = right & (outcome.target != outcome.label)
-        won = outcome.adversarial == outcome.target
+        success = outcome.adversarial == outcome.target
     else:
-        attackable, won = right, ~still
-    row: dict[str, Any] = {
+        attackable, success = right, ~still_right
+    row: Row = {
         "n": n,
         "clean_correct": int(right.sum()),
         "clean_accuracy": int(right.sum()) / n,
-        "correct": hits,
-        "accuracy": hits / n,
+        "correct": correct,
+        "accuracy": correct / n,
         "accuracy_low": float(low),
         "accuracy_high": float(high),
-        "success_rate": float(won[attackable].mean()) if attackable.any() else None,
+        "success_rate": float(success[attackable].mean()) if attackable.any() else None,
         "zero_gradient": (
             float(outcome.zero.mean()) if attack_entry(cell.attack).uses_gradient else None
         ),
@@ -80,14 +86,13 @@ def row_of(cell: Cell, outcome: Outcome) -> dict[str, Any]:
     }
     for norm in ("l2", "linf"):
         sizes = getattr(outcome, norm)[right].astype(np.float64)
-        for name, of in (("mean", np.mean), ("median", np.median), ("max", np.max)):
-            row[f"{norm}_{name}"] = float(of(sizes)) if len(sizes) else None
+        for name, statistic in (("mean", np.mean), ("median", np.median), ("max", np.max)):
+            row[f"{norm}_{name}"] = float(statistic(sizes)) if len(sizes) else None
     return row
 
 
-def identity(cell: Cell) -> dict[str, Any]:
-    """The columns of a row that say which cell it is."""
-    quality = cell.defence.get("quality")
+def identity(cell: Cell) -> Row:
+    """Return the columns that identify a cell."""
     return {
         "schema": SCHEMA,
         "dataset": cell.dataset,
@@ -97,7 +102,7 @@ def identity(cell: Cell) -> dict[str, Any]:
         "eps": cell.eps,
         "threat": cell.threat,
         "defence": str(cell.defence.without("quality")),
-        "quality": quality,
+        "quality": cell.defence.get("quality"),
         "attack_params": all_params(cell.attack),
         "samples": str(cell.samples),
         "seed": cell.seed,

@@ -1,4 +1,4 @@
-"""The run store: every finished cell, at once and for good, in one SQLite file."""
+"""The run store: one SQLite file that keeps each cell as soon as it is finished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pandas as pd
 from estimators.errors import InputError
 
 FILE = "store.sqlite"
-# as bytes: a flipped bit need not leave text that can be decoded
+# as bytes: after a flipped bit, text may not be decodable
 _BYTES = (
     "CAST(key AS BLOB), CAST(row AS BLOB), seconds, CAST(predictions AS BLOB),"
     " CAST(checksum AS BLOB)"
@@ -31,7 +31,7 @@ _TYPES = {"id": np.int32, "label": np.int16, "clean": np.int16, "adversarial": n
 class Stored:
     """One finished cell.
 
-    key: the cell's key. row: its numbers, by column. seconds: what its share of the task took.
+    key: its key. row: its numbers by column. seconds: its share of the task's time.
     predictions: a table of id, label, clean, adversarial; None for a row without numbers.
     """
 
@@ -42,59 +42,59 @@ class Stored:
 
 
 class Store:
-    """The finished cells of a run directory; each is written in one transaction.
+    """The finished cells of a run directory; those of a task are written in one transaction.
 
-    A row is kept with a checksum, so that a damaged one is found and computed again. Raises
-    InputError for a file that SQLite cannot read, or cannot write (a full disk, for one); what was
-    committed before stays.
+    Each row has a checksum, so that a damaged one is recognised and computed again. Raises
+    InputError for a file that SQLite cannot read or write (such as on a full disk); what was
+    committed before is kept.
     """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / FILE
         self._note = ""
-        with self._told():
-            self._db = _opened(self.path)
+        with _sqlite_errors(self.path):
+            self._db = _open(self.path)
             try:
-                # pages that contradict each other: SQLite itself looks only at those it needs
-                (found,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
-                if found != "ok":
+                # pages that contradict each other: by itself SQLite checks only those it needs
+                (verdict,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+                if verdict != "ok":
                     self._rescue()
             except BaseException:
                 self._db.close()
                 raise
 
     def close(self) -> None:
-        """Close the file; what was put stays."""
+        """Close the file; what was put is kept."""
         self._db.close()
 
     def keys(self, failed: bool = True) -> set[str]:
-        """Keys of the stored cells whose checksum holds; `failed=False` leaves failed ones out."""
+        """Return the keys of intact cells; `failed=False` leaves out those that failed."""
         return {
             key
-            for key, row, sound in self._checked()
-            if sound and (failed or json.loads(row)["status"] != "failed")
+            for key, row, intact in self._checked()
+            if intact and (failed or json.loads(row)["status"] != "failed")
         }
 
     def notes(self) -> Iterator[str]:
-        """What is wrong with the file and is being mended, one line each."""
+        """Yield one line for each damage to the file that the run repairs."""
         if self._note:
             yield self._note
-        damaged = sum(not sound for _, _, sound in self._checked())
+        damaged = sum(not intact for _, _, intact in self._checked())
         if damaged:
             yield (
-                f"run store {self.path}: {damaged} cells do not fit their checksum and are not"
+                f"run store {self.path}: {damaged} cells do not match their checksum and are not"
                 " used; those of this grid are computed again"
             )
 
     def put(self, cells: Iterable[Stored]) -> None:
-        """Write cells, all or none."""
-        with self._told():
+        """Write all cells, or none where that fails."""
+        with _sqlite_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 for cell in cells:
                     text = json.dumps(cell.row, sort_keys=True)
-                    blob = None if cell.predictions is None else _packed(cell.predictions)
+                    blob = None if cell.predictions is None else _pack(cell.predictions)
                     seconds = float(cell.seconds)
                     checksum = _checksum(cell.key.encode(), text.encode(), seconds, blob)
                     self._db.execute(
@@ -109,46 +109,46 @@ class Store:
                 raise
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """The numbers of every stored cell whose checksum holds, by key."""
-        return {key: json.loads(row) for key, row, sound in self._checked() if sound}
+        """Return the rows of all intact cells by key."""
+        return {key: json.loads(row) for key, row, intact in self._checked() if intact}
 
     def seconds(self) -> dict[str, float]:
-        """The seconds of every stored cell, by key."""
-        with self._told():
+        """Return the seconds of all cells by key."""
+        with _sqlite_errors(self.path):
             return dict(self._db.execute("SELECT key, seconds FROM cells").fetchall())
 
     def get(self, key: str) -> Stored:
-        """One stored cell; InputError where its checksum does not hold."""
-        with self._told():
+        """Return one stored cell; InputError where its checksum does not match."""
+        with _sqlite_errors(self.path):
             record = self._db.execute(
                 f"SELECT {_BYTES} FROM cells WHERE key = ?", (key,)
             ).fetchone()
-            if record is None or not _sound(record):
-                raise sqlite3.DatabaseError(f"cell {key} does not fit its checksum")
+            if record is None or not _intact(record):
+                raise sqlite3.DatabaseError(f"cell {key} does not match its checksum")
         _, row, seconds, blob, _ = record
-        return Stored(key, json.loads(row), seconds, None if blob is None else _unpacked(blob))
+        return Stored(key, json.loads(row), seconds, None if blob is None else _unpack(blob))
 
     def _checked(self) -> Iterator[tuple[str, str, bool]]:
-        """Key, row and whether the checksum holds, of every stored cell."""
-        with self._told():
+        """Yield the key, the row and whether the checksum matches, of every stored cell."""
+        with _sqlite_errors(self.path):
             for record in self._db.execute(f"SELECT {_BYTES} FROM cells"):
-                yield _text(record[0]), _text(record[1]), _sound(record)
+                yield _text(record[0]), _text(record[1]), _intact(record)
 
     def _rescue(self) -> None:
-        """Go on with a new file that holds what can still be read; the old one is kept beside."""
+        """Move what can still be read into a new file; keep the damaged one beside it."""
         records = {}
-        # from both ends, so that one bad page hides itself alone
+        # from both ends, so that one bad page hides no other
         for order in ("ASC", "DESC"):
             with suppress(sqlite3.DatabaseError):
                 for record in self._db.execute(
                     f"SELECT {_BYTES} FROM cells NOT INDEXED ORDER BY rowid {order}"
                 ):
-                    if _sound(record):
+                    if _intact(record):
                         records[record[0]] = record
         self._db.close()
         partial, kept = (self.path.with_name(FILE + end) for end in (".part", ".damaged"))
         partial.unlink(missing_ok=True)
-        fresh = _opened(partial)
+        fresh = _open(partial)
         fresh.execute("BEGIN")
         fresh.executemany(
             "INSERT INTO cells VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, CAST(? AS TEXT))",
@@ -160,29 +160,30 @@ class Store:
             self.path.with_name(FILE + end).unlink(missing_ok=True)
         self.path.replace(kept)
         partial.replace(self.path)
-        self._db = _opened(self.path)
+        self._db = _open(self.path)
         self._note = (
             f"run store {self.path}: was damaged and is kept as {kept.name};"
             f" {len(records)} cells could be read, the others are computed again"
         )
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """SQLite's errors as one line that says what to do."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            text = str(error)
-            if "full" in text or "I/O" in text:
-                what, mend = "cannot be written", "make room; the same command continues"
-            elif "unable to open" in text or "readonly" in text:
-                what, mend = "cannot be opened for writing", "name another directory with --out"
-            else:
-                what, mend = "damaged", "move it away; the same command computes its cells again"
-            raise InputError(f"run store {self.path}: {what} ({text}); {mend}") from error
+
+@contextmanager
+def _sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into one line that says what to do."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if "full" in text or "I/O" in text:
+            problem, fix = "cannot be written", "free some space; the same command continues"
+        elif "unable to open" in text or "readonly" in text:
+            problem, fix = "cannot be opened for writing", "name another directory with --out"
+        else:
+            problem, fix = "damaged", "move it away; the same command computes its cells again"
+        raise InputError(f"run store {path}: {problem} ({text}); {fix}") from error
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("PRAGMA journal_mode=WAL")
@@ -197,19 +198,20 @@ def _opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _packed(table: pd.DataFrame) -> bytes:
+def _pack(table: pd.DataFrame) -> bytes:
+    """Return predictions as compressed bytes, column after column."""
     columns = [np.ascontiguousarray(table[c].to_numpy(), dtype=_TYPES[c]) for c in _COLUMNS]
     return zlib.compress(b"".join(c.tobytes() for c in columns), level=1)
 
 
-def _unpacked(blob: bytes) -> pd.DataFrame:
+def _unpack(blob: bytes) -> pd.DataFrame:
     content = zlib.decompress(blob)
     n = len(content) // sum(np.dtype(t).itemsize for t in _TYPES.values())
-    table, at = {}, 0
+    table, offset = {}, 0
     for column in _COLUMNS:
-        kind = np.dtype(_TYPES[column])
-        table[column] = np.frombuffer(content, dtype=kind, count=n, offset=at)
-        at += n * kind.itemsize
+        dtype = np.dtype(_TYPES[column])
+        table[column] = np.frombuffer(content, dtype=dtype, count=n, offset=offset)
+        offset += n * dtype.itemsize
     return pd.DataFrame(table)
 
 
@@ -218,8 +220,8 @@ def _checksum(key: bytes, row: bytes, seconds: float, blob: bytes | None) -> str
     return hashlib.sha256(b"".join(content)).hexdigest()[:16]
 
 
-def _sound(record: Any) -> bool:
-    """Whether the checksum of a record (columns as in _BYTES) holds."""
+def _intact(record: tuple[Any, ...]) -> bool:
+    """Whether the checksum of a record (columns as in _BYTES) matches."""
     *content, checksum = record
     return bool(checksum == _checksum(*content).encode())
 

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from benchmark.execution.executor import Failure, Parts
+from benchmark.execution.environment import default_threads
+from benchmark.execution.executor import ChunkOutcomes, Failure, TrainedNetwork
 from benchmark.execution.plan import Task, plan
-from benchmark.execution.threads import default_threads, execute
+from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from benchmark.speed.rivals import EPS, QUALITIES, Bench, plain_loop
 from benchmark.speed.timing import Measured, alternate
@@ -35,25 +36,19 @@ def grid_line(bench: Bench, threat: str) -> Measured:
         for quality in QUALITIES
     ]
     tasks = plan(cells)
-    models = {("own", network): (bench.network, bench.images.shape, bench.classes)}
+    models = {("own", network): TrainedNetwork(bench.network, bench.images.shape, bench.classes)}
 
     def ours() -> list[int]:
         hits = dict.fromkeys(cells, 0)
 
-        def done(task: Task, result: Parts | Failure, seconds: float) -> None:
+        def done(task: Task, result: list[ChunkOutcomes] | Failure, seconds: float) -> None:
             assert not isinstance(result, Failure), result
             for part in result:
                 for cell, outcome in part.items():
                     hits[cell] += int((outcome.adversarial == outcome.label).sum())
 
-        execute(
-            tasks,
-            lambda task: bench.images,
-            models,
-            lambda *_: None,
-            done,
-            threads=default_threads("cpu"),
-        )
+        executor = ThreadExecutor(default_threads("cpu"))
+        executor.execute(tasks, lambda task: bench.images, models, lambda *_: None, done)
         return list(hits.values())
 
     pair = alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)

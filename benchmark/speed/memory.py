@@ -11,9 +11,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.memory import peak_memory
 from benchmark.execution.plan import plan
-from benchmark.execution.threads import execute
+from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from estimators.data.images import Images, subset
 from estimators.networks.build import build_network
@@ -46,6 +47,12 @@ def peak(count: int) -> float:
         for eps in (0.1, 0.2)
         for defence in (Spec("quantize"), Spec.of("jpeg", quality=50))
     ]
-    models = {("made-up", lenet): (build_network(lenet, (1, 28, 28), 10), (1, 28, 28), 10)}
-    execute(plan(cells), lambda task: chosen, models, lambda *_: None, lambda *_: None)
+    network = TrainedNetwork(build_network(lenet, (1, 28, 28), 10), (1, 28, 28), 10)
+    ThreadExecutor().execute(
+        plan(cells),
+        lambda task: chosen,
+        {("made-up", lenet): network},
+        lambda *_: None,
+        lambda *_: None,
+    )
     return peak_memory()

@@ -14,7 +14,7 @@ from art.defences.preprocessor.preprocessor import Preprocessor
 from art.estimators.classification import PyTorchClassifier
 from torch import nn
 
-from benchmark.execution.threads import default_threads
+from benchmark.execution.environment import default_threads
 from estimators.data.images import Images
 
 EPS = tuple(round(0.03 * n, 2) for n in range(10))

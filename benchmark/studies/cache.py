@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.runs.manifest import labels_and_threats, package_versions
+from benchmark.execution.environment import package_versions
+from benchmark.runs.labels import labels_and_threats
 from benchmark.studies.entry import StudyEntry
 from benchmark.studies.lookup import Draw, load_compute, load_draw, study_entry
 from benchmark.studies.request import Findings, StudyRequest
@@ -22,6 +23,7 @@ from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError
 from estimators.networks.build import build_network
 from estimators.source_code import code_sha256, modules_sha256
+from estimators.spec import Spec
 from estimators.training.checkpoints import shipped_file
 
 FILE = "study.json"
@@ -86,7 +88,7 @@ def run_study(name: str, request: StudyRequest, folder: Path) -> FinishedStudy:
         **_question(request),
         "art_bench": __version__,
         "versions": package_versions(),
-        **labels_and_threats(),
+        **_labels(study, request),
     }
     _replace_folder(folder, findings, record, draw)
     return FinishedStudy(folder, seconds, reused=False)
@@ -105,6 +107,14 @@ def study_key(study: StudyEntry, request: StudyRequest) -> str:
         if file.is_file():
             parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _labels(study: StudyEntry, request: StudyRequest) -> dict[str, object]:
+    datasets = {Spec(dataset) for dataset, _ in request.subjects}
+    networks = {network for _, network in request.subjects}
+    record = labels_and_threats({"datasets": datasets, "networks": networks})
+    record["labels"]["attacks"] |= study.attack_labels
+    return record
 
 
 def _question(request: StudyRequest) -> dict[str, object]:

@@ -23,9 +23,15 @@ class StudyEntry(Entry):
     figures: the figures of the paper that the study repeats, as text.
     subjects: (data set, network) pairs that the study analyses where the user names none.
     quick: the parameters that `--quick` replaces.
+    attack_labels: labels of attacks that only this study has.
     """
 
     figures: str
     subjects: tuple[Subject, ...]
     plot: str = ""
     quick: Mapping[str, Value] = field(default_factory=dict)
+    attack_labels: Mapping[str, str] = field(default_factory=dict)
+
+    def parameters(self) -> str:
+        """Return the names of the parameters; their values are long."""
+        return " ".join(self.defaults)

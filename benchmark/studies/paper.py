@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.execution.environment import resolve_device
 from benchmark.execution.progress import Progress
-from benchmark.execution.threads import chosen_device
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
+from benchmark.runs.options import RunOptions
 from benchmark.runs.run import RUNS, Result, run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
@@ -59,14 +60,15 @@ def run_paper(
     message = progress.message
     directory = out if out is not None else RUNS / ("paper-quick" if quick else "paper")
     grid = narrowed(load_grid("paper"), samples=QUICK_SAMPLES if quick else None, seed=seed)
-    paper = Paper(directory, run(grid, data_dir, directory, device, progress=progress))
+    options = RunOptions(out=directory, data_dir=data_dir, device=device, progress=progress)
+    paper = Paper(directory, run(grid, options))
     for name, study in STUDIES.items():
         request = make_request(
             study,
             quick=quick,
             seed=seed,
             data_dir=data_dir,
-            device=chosen_device(device),
+            device=resolve_device(device),
             report=lambda text, name=name: message(f"{name}: {text}"),
         )
         request = _available(name, request, paper)

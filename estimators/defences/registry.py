@@ -16,6 +16,7 @@ DEFENCES = table(
         name="quantize",
         build="estimators.defences.quantize:Quantize",
         summary="8 bits alone: the control that JPEG must beat",
+        label="8 bits only",
     ),
     DefenceEntry(
         name="jpeg",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.catalogue import catalogue
-from benchmark.grids.imports import refuse_import
+from benchmark.grids.code_names import refuse_import
 from estimators.plugins import installed, is_dotted, plugin
 from reports.results.read_write import read_results
 

@@ -29,6 +29,7 @@ import numba  # noqa: F401
 
 from benchmark.execution.progress import Progress
 from benchmark.grids.model import Grid
+from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 from estimators.jpeg_codec import numba_kernel as jpeg_compiled  # noqa: F401
 
@@ -61,7 +62,7 @@ def start(directory: Path) -> tuple[int, int]:
             started=lambda *_: os.write(tells, b"computing\n") and None,
             message=lambda text: os.write(tells, text.encode() + b"\n") and None,
         )
-        run(Grid(**GRID), out=directory, threads=2, progress=progress)  # type: ignore[arg-type]
+        run(Grid(**GRID), RunOptions(out=directory, threads=2, progress=progress))  # type: ignore[arg-type]
         os.write(tells, b"done\n")
         code = 0
     finally:

@@ -34,7 +34,7 @@ COLUMNS = (
     "image_bytes",
 )
 # what a worker does before its first chunk
-START = "import distributed.nanny, benchmark.remote, benchmark.engine, torch"
+START = "import distributed.nanny, benchmark.execution.dask_worker, benchmark.execution.threads"
 
 Kind = tuple[str, str, str, str, int, int, int]
 
@@ -73,14 +73,17 @@ def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Ch
 
     from benchmark.execution.chunk import ClassifierCache
     from benchmark.execution.memory import keep_memory
+    from benchmark.execution.progress import Progress
     from benchmark.execution.threads import timed_chunk
     from benchmark.runs.inputs import gather
+    from benchmark.runs.options import RunOptions
     from estimators.classifier import BATCH
     from estimators.data.images import subset
 
     tasks = list(tasks)
     cells = [cell for task in tasks for cell in task.cells]
-    inputs = gather(cells, data_dir, "cpu", print, lambda row: None)
+    options = RunOptions(data_dir=data_dir, progress=Progress(message=print))
+    inputs = gather(cells, options, "cpu")
     torch.set_num_threads(1)
     keep_memory()
     models = inputs.models()

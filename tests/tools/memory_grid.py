@@ -17,18 +17,17 @@ from collections import Counter
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 from benchmark.execution.chunk import ClassifierCache, run_chunk
+from benchmark.execution.environment import default_threads
+from benchmark.execution.executor import ChunkOutcomes
 from benchmark.execution.memory import peak_memory
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task
 from benchmark.execution.progress import Progress
-from benchmark.grids.cell import Cell
+from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.overrides import narrowed
 from estimators.data.images import Images
-
-Found = dict[Cell, Outcome]
 
 
 class FewChunks:
@@ -37,10 +36,10 @@ class FewChunks:
     def __init__(self, crafted: int) -> None:
         self.crafted = crafted
         self._begun: Counter[int] = Counter()
-        self._first: dict[int, Future[Found]] = {}
+        self._first: dict[int, Future[ChunkOutcomes]] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, task: Task, images: Images, bench: ClassifierCache) -> Found:
+    def __call__(self, task: Task, images: Images, classifiers: ClassifierCache) -> ChunkOutcomes:
         with self._lock:
             number = self._begun[id(task)]
             self._begun[id(task)] += 1
@@ -49,14 +48,14 @@ class FewChunks:
             # threads take chunks in order, so the first is under way or over
             return {cell: _repeated(out, images) for cell, out in first.result().items()}
         try:
-            found = run_chunk(task, images, bench)
+            outcomes = run_chunk(task, images, classifiers)
         except BaseException as error:
             if number == 0:
                 first.set_exception(error)
             raise
         if number == 0:
-            first.set_result(found)
-        return found
+            first.set_result(outcomes)
+        return outcomes
 
 
 def _repeated(outcome: Outcome, images: Images) -> Outcome:
@@ -69,13 +68,14 @@ def _repeated(outcome: Outcome, images: Images) -> Outcome:
 def measure(name: str, dataset: str, data_dir: Path | None, crafted: int) -> None:
     """Run a grid on all images of a data set; print the peak so far, in MB, as it goes."""
     from benchmark.grids.model import load_grid
+    from benchmark.runs.options import RunOptions
     from benchmark.runs.run import run
 
     grid = narrowed(load_grid(name), datasets=[dataset], samples="all")
     begun = time.monotonic()
     last = ""
 
-    def told(what: str) -> None:
+    def report(what: str) -> None:
         seconds = time.monotonic() - begun
         print(f"{seconds:6.0f} s  {peak_memory():6,.0f} MB  {what}", flush=True)
 
@@ -83,19 +83,18 @@ def measure(name: str, dataset: str, data_dir: Path | None, crafted: int) -> Non
         nonlocal last
         what = f"{task.network} {task.attacks[0].without('eps')} {task.sees.name}"
         if cells and what != last:
-            told(f"{what}, scored behind {len(task.defences)}")
+            report(f"{what}, scored behind {len(task.defences)}")
             last = what
 
-    progress = Progress(message=told, advanced=advanced)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        patch("benchmark.execution.threads.run_chunk", FewChunks(crafted)),
-    ):
-        result = run(grid, data_dir, Path(folder), device="cpu", progress=progress)
+    progress = Progress(message=report, advanced=advanced)
+    executor = ThreadExecutor(default_threads("cpu"), run_chunk=FewChunks(crafted))
+    with tempfile.TemporaryDirectory() as folder:
+        options = RunOptions(Path(folder), data_dir, device="cpu", progress=progress)
+        result = run(grid, options, executor)
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     assert set(result.table["status"]) == {"ok"}, result.failed
     rows, images = len(result.table), result.table["n"].max()
-    told(f"{rows:,} rows of {images:,} images, {size >> 20:,} MB of files")
+    report(f"{rows:,} rows of {images:,} images, {size >> 20:,} MB of files")
 
 
 def main() -> None:

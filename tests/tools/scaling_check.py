@@ -19,6 +19,7 @@ from benchmark.execution.plan import Task, plan
 from benchmark.execution.progress import Progress
 from benchmark.grids.model import Grid, load_grid
 from benchmark.grids.overrides import narrowed
+from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 
 
@@ -51,7 +52,7 @@ def check(workers: int, samples: int = 125) -> Checked:
         advanced=lambda task, work, cells: mark(task) if cells else None,
     )
     with tempfile.TemporaryDirectory() as folder:
-        result = run(grid, out=Path(folder), workers=workers, progress=progress)
+        result = run(grid, RunOptions(out=Path(folder), workers=workers, progress=progress))
         timings = pd.read_csv(Path(folder) / "timings.csv")
     # the rows and their times come in the order of the cells
     seconds = dict(zip(grid.cells(), timings["seconds"], strict=True))
@@ -87,7 +88,7 @@ def client_seconds(chunks: int = 120) -> float:
         advanced=lambda task, work, cells: used.append(time.process_time()) if cells else None
     )
     with tempfile.TemporaryDirectory() as folder:
-        run(grid, out=Path(folder), workers=1, progress=progress)
+        run(grid, RunOptions(out=Path(folder), workers=1, progress=progress))
     skipped = chunks // 6  # the first ones pay for imports and connections
     return (used[-1] - used[skipped]) / (chunks - 1 - skipped)
 

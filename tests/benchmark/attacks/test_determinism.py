@@ -12,9 +12,10 @@ import pytest
 from benchmark.attacks.registry import ATTACKS
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import plan
-from benchmark.execution.threads import execute
+from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid
+from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 from estimators import classifier as classifier_module
 from estimators.data.images import Images, subset
@@ -87,13 +88,12 @@ def outcomes(
     with pytest.MonkeyPatch.context() as patch:
         # what an attack sees at once is a chunk, or less
         patch.setattr("benchmark.execution.executor.BATCH", chunk)
-        execute(
+        ThreadExecutor(threads).execute(
             plan(cells),
             lambda task: images,
             {("digits", Spec("lenet")): (network, images.shape, 10)},
             lambda *_: None,
             done,
-            threads=threads,
         )
     assert set(result) == set(attacks)
     return result
@@ -148,7 +148,7 @@ def test_the_order_of_a_grid_changes_no_row(tmp_path: Path) -> None:
             samples=20,
             threats=["oblivious", "adaptive"][::turn],
         )
-        table = run(grid, out=tmp_path / str(number)).table
+        table = run(grid, RunOptions(out=tmp_path / str(number))).table
         tables.append(table.sort_values("cell", ignore_index=True))
     assert tables[0].equals(tables[1])
 

@@ -22,21 +22,23 @@ from closed_form import linear_case
 from torch import nn
 from workers import Kills, Raises, dask_processes, worker_processes
 
-from benchmark.execution import dask_cluster as cluster
-from benchmark.execution import dask_pool as cluster_pool
-from benchmark.execution import dask_worker as remote
+from benchmark.execution import dask_client, dask_pool, dask_values, dask_worker
 from benchmark.execution.chunk import ClassifierCache
-from benchmark.execution.dask_pool import Workers
-from benchmark.execution.executor import Failure, drive
+from benchmark.execution.dask_executor import DaskExecutor
+from benchmark.execution.dask_pool import DaskPool
+from benchmark.execution.environment import decisive_versions
+from benchmark.execution.errors import ClusterLost, UnfitWorker
+from benchmark.execution.executor import Executor, Failure, TrainedNetwork, run_chunks
 from benchmark.execution.plan import Task, plan
-from benchmark.execution.plugin_code import named_code
+from benchmark.execution.plugin_code import code_hashes
 from benchmark.execution.progress import Progress
-from benchmark.execution.threads import execute as execute_here
-from benchmark.execution.threads import timed_chunk
+from benchmark.execution.threads import ThreadExecutor, timed_chunk
 from benchmark.grids.model import Grid
+from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 from benchmark.runs.store import Store
 from estimators.data.images import Images
+from estimators.errors import InputError
 from estimators.spec import Spec
 
 ROOT = Path(__file__).parents[3]
@@ -62,7 +64,7 @@ FILES = ("results.csv", "predictions.parquet")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small run, computed in this process."""
     directory = tmp_path_factory.mktemp("here")
-    run(Grid(**SMALL), out=directory, threads=1)
+    run(Grid(**SMALL), RunOptions(out=directory, threads=1))
     return directory
 
 
@@ -78,21 +80,21 @@ def linear_tasks(count: int, networks: dict[str, nn.Module]) -> tuple[list[Task]
     (task,) = plan(grid.cells())
     tasks = [Task(name, task.samples, 0, task.attacks, task.view, task.cells) for name in networks]
     models = {
-        (name, task.network): (network or case.network, images.shape, 5)
+        (name, task.network): TrainedNetwork(network or case.network, images.shape, 5)
         for name, network in networks.items()
     }
     return tasks, images, models
 
 
-def collected(engine: Any, tasks: list[Task], images: Images, models: Any, **more: Any) -> Any:
-    found: dict[str, Any] = {}
+def collected(executor: Executor, tasks: list[Task], images: Images, models: Any) -> Any:
+    results: dict[str, Any] = {}
 
     def on_task(task: Task, parts: Any, seconds: float) -> None:
-        assert task.dataset not in found, "a task was handed over twice"
-        found[task.dataset] = parts
+        assert task.dataset not in results, "a task was handed over twice"
+        results[task.dataset] = parts
 
-    engine(tasks, lambda task: images, models, lambda task, chunks: None, on_task, **more)
-    return found
+    executor.execute(tasks, lambda task: images, models, lambda task, chunks: None, on_task)
+    return results
 
 
 class FakePool:
@@ -108,19 +110,19 @@ class FakePool:
         self.images[len(self.images)] = images
         return len(self.images) - 1
 
-    def ended(self, futures: Any) -> list[int]:
-        self.most = max(self.most, len(futures))
-        return [max(futures)]
+    def finished(self, handles: Any) -> list[int]:
+        self.most = max(self.most, len(handles))
+        return [max(handles)]
 
-    def result(self, future: int) -> tuple[Any, float]:
-        return {"ids": self.images[future].ids}, 1.0
+    def result(self, handle: int) -> tuple[Any, float]:
+        return {"ids": self.images[handle].ids}, 1.0
 
 
 def test_chunks_under_way_are_bounded_and_come_in_order() -> None:
     tasks, images, _ = linear_tasks(1100, {"a": None, "b": None})
     pool = FakePool()
     seen = {}
-    drive(
+    run_chunks(
         tasks,
         lambda task: images,
         pool,
@@ -150,7 +152,7 @@ class FakeClient:
         self.sent: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
 
     def run_on_scheduler(self, function: Any, callback_timeout: float) -> dict[str, int]:
-        assert function is remote.capacity
+        assert function is dask_worker.capacity
         return self.capacity
 
     def submit(self, function: Any, *args: Any, key: str = "", **kwargs: Any) -> FakeFuture:
@@ -158,8 +160,8 @@ class FakeClient:
         return FakeFuture(key or f"k{len(self.sent)}")
 
 
-def pool_of(client: FakeClient, models: Any = None) -> Workers:
-    return Workers(client, models or {}, "here", lambda text: None)
+def pool_of(client: FakeClient, models: Any = None) -> DaskPool:
+    return DaskPool(client, models or {}, "here", lambda text: None)
 
 
 def test_a_worker_gets_every_network_that_images_are_to_transfer_to() -> None:
@@ -170,10 +172,10 @@ def test_a_worker_gets_every_network_that_images_are_to_transfer_to() -> None:
     models[task.dataset, target] = models[task.dataset, task.network]
     client = FakeClient()
     pool_of(client, models).submit(task, images)
-    content = next(args[0] for name, args, _ in client.sent if name == "held")
+    content = next(args[0] for name, args, _ in client.sent if name == "keep_value")
     assert set(pickle.loads(content)) == {("a", task.network), ("a", target)}
-    found, _ = timed_chunk(task, images, ClassifierCache(pickle.loads(content)))
-    assert set(found) == set(task.cells)
+    results, _ = timed_chunk(task, images, ClassifierCache(pickle.loads(content)))
+    assert set(results) == set(task.cells)
 
 
 def test_weights_and_images_are_sent_once() -> None:
@@ -184,14 +186,14 @@ def test_weights_and_images_are_sent_once() -> None:
         for start in (0, 125):
             pool.submit(tasks[0], images[start : start + 125])
     names = [name for name, _, _ in client.sent]
-    assert names.count("work") == 6
-    assert names.count("held") == 1 + 2
+    assert names.count("compute_chunk") == 6
+    assert names.count("keep_value") == 1 + 2
     # what goes with every chunk is small
     assert (
         sum(
             len(a)
             for n, args, _ in client.sent
-            if n == "work"
+            if n == "compute_chunk"
             for a in args
             if isinstance(a, bytes)
         )
@@ -199,44 +201,44 @@ def test_weights_and_images_are_sent_once() -> None:
     )
 
 
-def test_weights_that_were_blamed_for_a_death_are_sent_anew() -> None:
+def test_weights_that_were_blamed_for_a_death_are_sent_again() -> None:
     tasks, images, models = linear_tasks(10, {"a": None})
     client = FakeClient()
     pool = pool_of(client, models)
     pool.submit(tasks[0], images)
-    for future, _ in pool._held.values():
+    for future, _ in pool._values._held.values():
         future.status = "error"
-    before = {future.key for future, _ in pool._held.values()}
+    before = {future.key for future, _ in pool._values._held.values()}
     pool.submit(tasks[0], images)
-    after = {future.key for future, _ in pool._held.values()}
+    after = {future.key for future, _ in pool._values._held.values()}
     assert len(after) == 2
     assert not before & after
 
 
-def test_workers_of_our_own_are_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_pool, "REVIVAL", -1.0)
+def test_workers_of_our_own_are_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_pool, "RESTART_AFTER", -1.0)
     started = []
     pool = pool_of(FakeClient(workers=0, threads=0))
-    pool.revive = lambda: started.append(1)
-    pool._look()
+    pool.restart = lambda: started.append(1)
+    pool._check_workers()
     assert not started
-    pool._look()
+    pool._check_workers()
     assert started == [1]
     pool.client = FakeClient()
-    pool._look()
+    pool._check_workers()
     assert started == [1]
 
 
 def test_what_is_held_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks, images, models = linear_tasks(250, {"a": None})
-    monkeypatch.setattr(cluster_pool, "HELD", 40_000)
+    monkeypatch.setattr(dask_values, "HELD_BYTES", 40_000)
     client = FakeClient()
     pool = pool_of(client, models)
     for _ in range(2):
         for start in (0, 125):
             pool.submit(tasks[0], images[start : start + 125])
-            assert sum(size for _, size in pool._held.values()) <= 40_000
-    assert [name for name, _, _ in client.sent].count("held") > 3
+            assert sum(size for _, size in pool._values._held.values()) <= 40_000
+    assert [name for name, _, _ in client.sent].count("keep_value") > 3
 
 
 GPUS = {
@@ -262,17 +264,17 @@ def test_gpus_are_dask_resources(case: str) -> None:
 
 
 def test_a_gpu_that_no_worker_has() -> None:
-    with pytest.raises(cluster.InputError, match="resources GPU=1"):
+    with pytest.raises(InputError, match="resources GPU=1"):
         pool_of(FakeClient()).choose_device("cuda")
 
 
 def test_a_cluster_without_workers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_pool, "PATIENCE", 0.3)
-    told: list[str] = []
-    pool = Workers(FakeClient(workers=0, threads=0), {}, "here", told.append)
-    with pytest.raises(remote.ClusterLost, match="the same command continues"):
+    monkeypatch.setattr(dask_pool, "NO_WORKER_TIMEOUT", 0.3)
+    messages: list[str] = []
+    pool = DaskPool(FakeClient(workers=0, threads=0), {}, "here", messages.append)
+    with pytest.raises(ClusterLost, match="the same command continues"):
         pool.choose_device("cpu")
-    assert len(told) == 1
+    assert len(messages) == 1
 
 
 def test_gpu_workers_that_all_went_away_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,39 +282,39 @@ def test_gpu_workers_that_all_went_away_are_waited_for(monkeypatch: pytest.Monke
     pool = pool_of(client)
     pool.choose_device("auto")
     client.capacity["gpus"] = 0
-    pool._look()
-    monkeypatch.setattr(cluster_pool, "PATIENCE", -1.0)
-    with pytest.raises(remote.ClusterLost, match="no worker"):
-        pool._look()
+    pool._check_workers()
+    monkeypatch.setattr(dask_pool, "NO_WORKER_TIMEOUT", -1.0)
+    with pytest.raises(ClusterLost, match="no worker"):
+        pool._check_workers()
 
 
 def test_a_worker_with_other_versions_is_refused() -> None:
-    mine = remote.relevant_versions()
+    mine = decisive_versions()
     assert {"torch", "art-bench"} <= set(mine)
-    with pytest.raises(remote.UnfitWorker, match=r"torch .* instead of 0\.1"):
-        remote.work(b"", "", b"", b"", "cpu", {**mine, "torch": "0.1"}, {})
+    with pytest.raises(UnfitWorker, match=r"torch .* instead of 0\.1"):
+        dask_worker.compute_chunk(b"", "", b"", b"", "cpu", {**mine, "torch": "0.1"}, {})
 
 
 def test_a_worker_with_another_plug_in_is_refused(module) -> None:
     module("mine", "class Attack: pass")
-    mine, name = remote.relevant_versions(), "attacks/mine:Attack"
-    with pytest.raises(remote.UnfitWorker, match="other code of attacks/mine:Attack"):
-        remote.work(b"", "", b"", b"", "cpu", mine, {name: "another"})
+    mine, name = decisive_versions(), "attacks/mine:Attack"
+    with pytest.raises(UnfitWorker, match="other code of attacks/mine:Attack"):
+        dask_worker.compute_chunk(b"", "", b"", b"", "cpu", mine, {name: "another"})
     with pytest.raises(EOFError):
         # past the check there is nothing to compute here
-        remote.work(b"", "", b"", b"", "cpu", mine, named_code([name]))
+        dask_worker.compute_chunk(b"", "", b"", b"", "cpu", mine, code_hashes([name]))
 
 
 def test_a_network_that_cannot_be_pickled() -> None:
     tasks, images, models = linear_tasks(10, {"a": None})
     network = models["a", Spec("lenet")][0]
     network.hook = lambda x: x
-    with pytest.raises(cluster.InputError, match="cannot be sent to workers"):
+    with pytest.raises(InputError, match="cannot be sent to workers"):
         pool_of(FakeClient(), models).submit(tasks[0], images)
 
 
 BAD = {
-    "both": (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "give one of them"),
+    "both": (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "use one of them"),
     "none": (["--workers", "0"], "at least 1"),
     "device": (["--scheduler", "tcp://127.0.0.1:PORT", "--device", "tpu"], "known: auto"),
     "threads": (["--workers", "2", "--threads", "2"], "leave it out"),
@@ -359,7 +361,7 @@ def test_dask_is_imported_where_it_is_used() -> None:
 
 @pytest.mark.slow
 def test_two_processes_give_the_same_bytes(here: Path, tmp_path: Path) -> None:
-    result = run(Grid(**SMALL), out=tmp_path / "r", workers=2)
+    result = run(Grid(**SMALL), RunOptions(out=tmp_path / "r", workers=2))
     assert same(tmp_path / "r", here)
     assert len(result.failed) == 0
     machine = json.loads((tmp_path / "r" / "manifest.json").read_text())["machine"]
@@ -389,7 +391,9 @@ def test_ten_workers_killed_and_nothing_lost(here: Path, tmp_path: Path) -> None
             victim.kill()
 
     grid = Grid(**SMALL)
-    result = run(grid, out=tmp_path / "r", workers=2, progress=Progress(advanced=advanced))
+    result = run(
+        grid, RunOptions(out=tmp_path / "r", workers=2, progress=Progress(advanced=advanced))
+    )
     assert len(killed) == 10
     assert same(tmp_path / "r", here)
     assert len(result.failed) == 0
@@ -401,24 +405,24 @@ def test_ten_workers_killed_and_nothing_lost(here: Path, tmp_path: Path) -> None
 def test_a_task_that_raises_or_kills_is_a_failure_and_the_others_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(cluster, "DEATHS", 1)
+    monkeypatch.setattr(dask_client, "ALLOWED_DEATHS", 1)
     made: dict[str, nn.Module] = {"a": None, "raises": Raises(), "kills": Kills(), "b": None}
     tasks, images, models = linear_tasks(100, made)
     fine = {name: made[name] for name in ("a", "b")}
-    expected = collected(execute_here, *linear_tasks(100, fine))
-    found = collected(cluster.execute, tasks, images, models, workers=1)
-    assert set(found) == set(made)
+    expected = collected(ThreadExecutor(), *linear_tasks(100, fine))
+    results = collected(DaskExecutor(workers=1), tasks, images, models)
+    assert set(results) == set(made)
     for name in fine:
-        for mine, theirs in zip(found[name], expected[name], strict=True):
+        for mine, theirs in zip(results[name], expected[name], strict=True):
             assert mine.keys() == theirs.keys()
             for cell, outcome in mine.items():
                 assert np.array_equal(outcome.adversarial, theirs[cell].adversarial)
                 assert np.array_equal(outcome.l2, theirs[cell].l2)
-    assert isinstance(found["raises"], Failure)
-    assert found["raises"].message == "ZeroDivisionError: made up"
-    assert "Traceback" in found["raises"].trace
-    assert isinstance(found["kills"], Failure)
-    assert found["kills"].message.startswith("WorkerDied: 1 workers died")
+    assert isinstance(results["raises"], Failure)
+    assert results["raises"].message == "ZeroDivisionError: made up"
+    assert "Traceback" in results["raises"].trace
+    assert isinstance(results["kills"], Failure)
+    assert results["kills"].message.startswith("WorkerDied: 1 workers died")
 
 
 def command(*options: str) -> subprocess.Popen[str]:
@@ -477,6 +481,6 @@ def test_what_was_stored_stays(here: Path, tmp_path: Path, how: str) -> None:
     kept = len(store.keys())
     store.close()
     assert kept >= 1
-    rest = run(Grid(**SMALL), out=directory, threads=1)
+    rest = run(Grid(**SMALL), RunOptions(out=directory, threads=1))
     assert rest.reused == kept < len(rest.table)
     assert same(directory, here)

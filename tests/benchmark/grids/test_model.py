@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.execution.plan import BARE, plan
+from benchmark.grids.cell import Inputs
 from benchmark.grids.model import Grid, grid_hash, load_grid, shipped_grids
 from benchmark.grids.overrides import narrowed
 from estimators.errors import InputError
@@ -42,7 +43,7 @@ def test_shipped_grids_are_complete() -> None:
             assert len({c.defence for c in of}) == 13
             assert len(of) == sizes * 13 * 2
     assert len(cells) == 6266
-    assert len({c.key("", "") for c in cells}) == 6266
+    assert len({c.key(Inputs()) for c in cells}) == 6266
 
 
 def test_defaults_lists_and_blocks(tmp_path: Path) -> None:
@@ -69,9 +70,9 @@ def test_defaults_lists_and_blocks(tmp_path: Path) -> None:
 
 BAD = {
     "not yaml": ("a: [", "not YAML"),
-    "no mapping": ("- 1", "a mapping wanted, found list"),
-    "unknown key": (MINIMAL + "atacks: 1", "key atacks: not known; allowed: name, description"),
-    "unknown block key": ("blocks: [{atacks: []}]", "not known; allowed: datasets"),
+    "no mapping": ("- 1", "expected a mapping, got list"),
+    "unknown key": (MINIMAL + "atacks: 1", "key atacks: unknown; allowed: name, description"),
+    "unknown block key": ("blocks: [{atacks: []}]", "unknown; allowed: datasets"),
     "unknown attack": ("attacks: [{name: fgs, eps: 1}]", "did you mean 'fgsm'"),
     "no eps": ("attacks: [fgsm]", "expected eps to be a number from 0 up, got None"),
     "negative eps": ("attacks: [{name: fgm, eps: -0.1}]", "expected eps to be a number from 0 up"),
@@ -94,10 +95,10 @@ BAD = {
 def test_bad_grids_say_what_and_where(tmp_path: Path, case: str) -> None:
     text, message = BAD[case]
     path = written(tmp_path, text)
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as raised:
         load_grid(path)
-    assert message in str(told.value)
-    assert str(path) in str(told.value)
+    assert message in str(raised.value)
+    assert str(path) in str(raised.value)
 
 
 def test_yaml_makes_no_objects(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from benchmark.grids.model import SHIPPED, load_grid
-from benchmark.grids.scaffold import SCHEMA_FILE, grid_text, schema_text
+from benchmark.grids.scaffold import grid_text
+from benchmark.grids.schema import SCHEMA_FILE, schema_text
 from estimators.spec import Spec
 from reports.results.read_write import read_results
 
@@ -100,7 +101,7 @@ def test_data_that_are_not_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_schema_is_that_of_the_code(bench) -> None:
-    """`bench init --schema > benchmark/grids/grid.schema.json` writes it anew."""
+    """`bench init --schema > benchmark/grids/grid.schema.json` writes it again."""
     assert SCHEMA_FILE.parent == SHIPPED
     assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text()
     code, out = bench("init", "--schema")

@@ -63,7 +63,7 @@ def copy(finished: dict[str, bytes], tmp_path: Path) -> Path:
 def tree(root: Path) -> dict[str, tuple[int, bytes]]:
     """Every file below a folder: when it was changed, what it holds."""
     files = [p for p in root.rglob("*") if p.is_file()]
-    # older versions of filelock open the empty lock file anew, which is all that they do to it
+    # older versions of filelock open the empty lock file again, and change nothing else in it
     times = {p: 0 if p.name == "run.lock" else p.stat().st_mtime_ns for p in files}
     return {str(p): (time, p.read_bytes()) for p, time in times.items()}
 
@@ -79,7 +79,7 @@ def one_line(code: int, out: str) -> str:
 def holder(copy: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the run directory."""
     code = (
-        "import sys; from pathlib import Path; from benchmark.lock import hold;"
+        "import sys; from pathlib import Path; from benchmark.runs.lock import hold;"
         f" claim = hold(Path({str(copy)!r})); print('held', flush=True); sys.stdin.read()"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -119,12 +119,12 @@ def test_a_full_disk_keeps_what_is_stored(
 ) -> None:
     args = ("run", "--grid", grid, "--out", "r")
     # room for the store's first pages, not for the cells; then for the cells, not for the figures
-    for room, told in ((14_000, "store.sqlite: cannot be written"), (60_000, "File too large")):
+    for room, message in ((14_000, "store.sqlite: cannot be written"), (60_000, "File too large")):
         with little_room(room):
             code, out = bench(*args)
         assert code == 2, out
         last = out.splitlines()[-1]
-        assert last.startswith("Error: ") and told in last, out
+        assert last.startswith("Error: ") and message in last, out
         assert "Traceback" not in out
         assert not list((tmp_path / "r").glob("*.part"))
     code, out = bench(*args)
@@ -145,7 +145,7 @@ def test_directories_without_rights(bench, grid: str, tmp_path: Path, copy: Path
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_a_changed_export_is_found_and_written_anew(
+def test_a_changed_export_is_recognised_and_written_again(
     bench, copy: Path, grid: str, name: str, finished: dict[str, bytes]
 ) -> None:
     content = bytearray(finished[name])
@@ -171,7 +171,7 @@ def test_a_table_changed_on_purpose_is_read_by_its_own_name(bench, copy: Path) -
 
 
 @pytest.mark.parametrize("damage", ["bit", "half", "manifest"])
-def test_damage_to_the_run_is_mended_by_the_same_command(
+def test_damage_to_the_run_is_repaired_by_the_same_command(
     bench, copy: Path, grid: str, damage: str, finished: dict[str, bytes]
 ) -> None:
     path = copy / ("manifest.json" if damage == "manifest" else "store.sqlite")
@@ -211,12 +211,12 @@ def test_flipped_bits_in_a_checkpoint_are_found(tmp_path: Path) -> None:
         damaged[place] ^= 1 << chance.randint(7)
         path.write_bytes(damaged)
         try:
-            found = load_checkpoint(path)
+            loaded = load_checkpoint(path)
         except InputError as error:
             assert "own.safetensors" in str(error)
             continue
         # a space of the header may turn into another: nothing that is read has changed
-        assert (found.sha256, found.metadata) == (sound.sha256, sound.metadata), place
+        assert (loaded.sha256, loaded.metadata) == (sound.sha256, sound.metadata), place
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -227,7 +227,7 @@ def test_flipped_bits_in_a_data_file_are_found(tmp_path: Path, packed: bool) -> 
     (np.savez_compressed if packed else np.savez)(path, x_test=x, y_test=y)
     sound = load_images(f"npz:{path}", "test").sha256
     content = path.read_bytes()
-    found = 0
+    refused = 0
     for place in chance.randint(0, len(content), 80):
         damaged = bytearray(content)
         damaged[place] ^= 1 << chance.randint(8)
@@ -236,9 +236,9 @@ def test_flipped_bits_in_a_data_file_are_found(tmp_path: Path, packed: bool) -> 
             # dates and the like in the archive's directory may change
             assert load_images(f"npz:{path}", "test").sha256 == sound, place
         except InputError as error:
-            found += 1
+            refused += 1
             assert "own.npz" in str(error)
-    assert found > 40
+    assert refused > 40
 
 
 def test_a_flipped_bit_in_mnist_is_found(tmp_path: Path) -> None:
@@ -296,19 +296,19 @@ def test_one_bad_cell_does_not_end_a_run(
 def test_ctrl_c_keeps_what_was_finished(
     bench, grid: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: dict[str, bytes]
 ) -> None:
-    honest = evaluate.run_chunk
+    honest = crafting.craft
     calls = []
     # a suite that a shell runs in its background starts with this signal ignored
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def stopped(task, images, work):  # type: ignore[no-untyped-def]
-        calls.append(task)
+    def stopped(attacks, *rest):  # type: ignore[no-untyped-def]
+        calls.append(attacks)
         if len(calls) == 3:
             # as a terminal does; to the main thread, which alone may raise it, so that it wakes
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        return honest(task, images, work)
+        return honest(attacks, *rest)
 
-    monkeypatch.setattr("benchmark.execution.threads.run_chunk", stopped)
+    monkeypatch.setattr(evaluate, "craft", stopped)
     args = ("run", "--grid", grid, "--out", "r", "--threads", "1")
     code, out = bench(*args)
     signal.signal(signal.SIGINT, before)
@@ -319,7 +319,7 @@ def test_ctrl_c_keeps_what_was_finished(
     store.close()
     assert len(kept) < 8
     assert not (tmp_path / "r" / "run.lock.json").exists()
-    monkeypatch.setattr("benchmark.execution.threads.run_chunk", honest)
+    monkeypatch.setattr(evaluate, "craft", honest)
     code, out = bench(*args)
     assert code == 0, out
     assert (tmp_path / "r" / "results.csv").read_bytes() == finished["results.csv"]

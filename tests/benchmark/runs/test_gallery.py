@@ -16,6 +16,7 @@ from benchmark.grids.model import Grid
 from benchmark.runs.gallery import write_gallery
 from benchmark.runs.inputs import RunInputs, gather
 from benchmark.runs.network_outputs import output_facts
+from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 from estimators.data.images import Images
 from reports.page.parts import gallery
@@ -39,9 +40,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Cell], R
     """A small run with its cells and inputs."""
     folder = tmp_path_factory.mktemp("shown")
     grid = Grid(**GRID)
-    run(grid, out=folder, threads=1)
+    run(grid, RunOptions(out=folder, threads=1))
     cells = grid.cells()
-    return folder, cells, gather(cells, None, "cpu", lambda text: None, lambda row: None)
+    return folder, cells, gather(cells, RunOptions(), "cpu")
 
 
 def write(shown: tuple[Path, list[Cell], RunInputs]) -> list[dict[str, object]]:
@@ -93,9 +94,9 @@ def test_the_same_run_shows_the_same_images(shown: tuple[Path, list[Cell], RunIn
 
 def test_a_run_without_jpeg_or_predictions(tmp_path: Path) -> None:
     grid = Grid(name="bare", attacks=[{"name": "fgsm", "eps": 0.15}], samples=30)
-    run(grid, out=tmp_path)
+    run(grid, RunOptions(out=tmp_path))
     cells = grid.cells()
-    inputs = gather(cells, None, "cpu", lambda text: None, lambda row: None)
+    inputs = gather(cells, RunOptions(), "cpu")
     table = read_results(tmp_path)
     (entry,) = write_gallery(cells, table, inputs, tmp_path)
     assert entry["story"] == "lost" and entry["defence"] == "no defence"

@@ -27,15 +27,15 @@ def test_fifty_kills_change_no_byte(tmp_path: Path) -> None:
         timeout=900,
     )
     assert out.returncode == 0, out.stderr[-3000:]
-    found = json.loads(out.stdout.splitlines()[-1])
-    assert sum(found["phases"].values()) == KILLS
+    report = json.loads(out.stdout.splitlines()[-1])
+    assert sum(report["phases"].values()) == KILLS
     # the kills came where cells are computed, and stored cells were there to be computed twice
-    assert found["phases"].get("computing", 0) >= 3, found
-    assert found["kept"] > 100
-    assert found["recomputed"] == 0
-    assert len(found["runs"]) >= 5
-    wanted = tmp_path / "uninterrupted"
-    for name in found["runs"]:
+    assert report["phases"].get("computing", 0) >= 3, report
+    assert report["kept"] > 100
+    assert report["recomputed"] == 0
+    assert len(report["runs"]) >= 5
+    expected = tmp_path / "uninterrupted"
+    for name in report["runs"]:
         for file in ("results.csv", "predictions.parquet"):
-            assert (tmp_path / name / file).read_bytes() == (wanted / file).read_bytes(), name
+            assert (tmp_path / name / file).read_bytes() == (expected / file).read_bytes(), name
         assert not list((tmp_path / name).glob("*.part"))

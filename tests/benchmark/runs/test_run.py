@@ -14,9 +14,12 @@ from benchmark import load_grid, run_grid
 from benchmark.attacks.noise import random_signs
 from benchmark.attacks.steps import craft as crafting
 from benchmark.execution import chunk as evaluate
-from benchmark.execution.threads import default_threads, measured_threads
+from benchmark.execution.chunk import run_chunk
+from benchmark.execution.environment import default_threads
+from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.model import Grid
 from benchmark.grids.overrides import narrowed
+from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 from estimators.errors import InputError
 from reports.results.columns import COLUMNS
@@ -50,7 +53,7 @@ SMALL = {
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run of every attack, both threats."""
     directory = tmp_path_factory.mktemp("small")
-    run(Grid(**SMALL), out=directory, threads=2)
+    run(Grid(**SMALL), RunOptions(out=directory, threads=2))
     return directory
 
 
@@ -138,41 +141,38 @@ def test_manifest_says_where_the_numbers_come_from(small: Path) -> None:
 
 @pytest.mark.slow
 def test_same_bytes_whatever_the_threads(small: Path, tmp_path: Path) -> None:
-    run(Grid(**SMALL), out=tmp_path / "again", threads=1)
+    run(Grid(**SMALL), RunOptions(out=tmp_path / "again", threads=1))
     for name in ("results.csv", "predictions.parquet"):
         assert (tmp_path / "again" / name).read_bytes() == (small / name).read_bytes(), name
 
 
 @pytest.mark.slow
-def test_continues_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_continues_what_is_missing(tmp_path: Path) -> None:
     grid = narrowed(Grid(**SMALL), threats=["oblivious"], samples=30)
-    whole = run(grid, out=tmp_path / "whole")
+    whole = run(grid, RunOptions(out=tmp_path / "whole"))
     assert whole.reused == 0
     calls = []
-    honest = evaluate.run_chunk
 
-    def dies(task, images, bench):  # type: ignore[no-untyped-def]
+    def dies(task, images, classifiers):  # type: ignore[no-untyped-def]
         calls.append(task)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return honest(task, images, bench)
+        return run_chunk(task, images, classifiers)
 
-    monkeypatch.setattr("benchmark.execution.threads.run_chunk", dies)
     with pytest.raises(KeyboardInterrupt):
-        run(grid, out=tmp_path / "cut", threads=1)
-    monkeypatch.setattr("benchmark.execution.threads.run_chunk", honest)
-    rest = run(grid, out=tmp_path / "cut")
+        run(grid, RunOptions(out=tmp_path / "cut"), ThreadExecutor(run_chunk=dies))
+    rest = run(grid, RunOptions(out=tmp_path / "cut"))
     assert 0 < rest.reused < len(rest.table)
     for name in ("results.csv", "predictions.parquet"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    again = run(grid, out=tmp_path / "cut")
+    again = run(grid, RunOptions(out=tmp_path / "cut"))
     assert again.reused == len(again.table)
 
 
-def test_a_target_that_the_data_lack_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_target_that_the_data_lack_is_reported_before_anything_runs(tmp_path: Path) -> None:
     attacks = [{"name": "fgsm", "eps": 0.1, "targeted": True, "target": 10}]
     with pytest.raises(InputError, match="expected target `next` or a class below 10"):
-        run(Grid(name="g", attacks=attacks), out=tmp_path / "r")
+        run(Grid(name="g", attacks=attacks), RunOptions(out=tmp_path / "r"))
     assert not (tmp_path / "r").exists()
 
 
@@ -186,17 +186,17 @@ def test_one_bad_cell_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(evaluate, "craft", craft)
     grid = narrowed(Grid(**SMALL), threats=["oblivious"], samples=20)
-    result = run(grid, out=tmp_path / "r")
+    result = run(grid, RunOptions(out=tmp_path / "r"))
     assert set(result.failed["attack"]) == {"fgm"}
     assert set(result.failed["reason"]) == {"ZeroDivisionError: made up"}
     assert result.failed["accuracy"].isna().all()
     assert "Traceback" in (tmp_path / "r" / "failures.log").read_text()
     assert len(result.table) == 44
     monkeypatch.setattr(evaluate, "craft", honest)
-    assert len(run(grid, out=tmp_path / "r").failed) == 8
-    mended = run(grid, out=tmp_path / "r", retry_failed=True)
-    assert len(mended.failed) == 0
-    assert mended.reused == 36
+    assert len(run(grid, RunOptions(out=tmp_path / "r")).failed) == 8
+    retried = run(grid, RunOptions(out=tmp_path / "r", retry_failed=True))
+    assert len(retried.failed) == 0
+    assert retried.reused == 36
 
 
 def test_missing_data_are_rows(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +253,7 @@ def test_any_attack_of_art_by_dotted_name(tmp_path: Path) -> None:
         defences=["none", {"name": "jpeg", "quality": 50}],
         samples=30,
     )
-    table = run(grid, out=tmp_path / "r").table
+    table = run(grid, RunOptions(out=tmp_path / "r")).table
     assert (table["accuracy"] < 0.9).all()
     assert (table["linf_max"] < 0.1001).all()
     assert table["attack"].str.startswith(name).all()
@@ -266,7 +266,9 @@ def test_arts_own_classes_give_the_same_rows(tmp_path: Path, table: pd.DataFrame
         SMALL["blocks"][0],
         {**SMALL["blocks"][1], "attacks": [SMALL["blocks"][1]["attacks"][0]]},
     ]
-    stock = run(Grid(**{**SMALL, "blocks": blocks, "engine": "stock"}), out=tmp_path / "r").table
+    stock = run(
+        Grid(**{**SMALL, "blocks": blocks, "engine": "stock"}), RunOptions(out=tmp_path / "r")
+    ).table
     columns = ["n", "clean_correct", "correct", "success_rate", "linf_max", "l2_mean"]
     ours = table[~table["attack"].str.startswith("cw")].reset_index(drop=True)
     assert len(ours) == len(stock)
@@ -280,7 +282,7 @@ def test_targeted_carlini_reaches_its_target(tmp_path: Path) -> None:
         attacks=[{"name": "cw", "targeted": True, "target": "next", "max_iter": 100}],
         samples=20,
     )
-    row = run(grid, out=tmp_path / "r").table.iloc[0]
+    row = run(grid, RunOptions(out=tmp_path / "r")).table.iloc[0]
     assert row["success_rate"] == 1.0
     predictions = pd.read_parquet(tmp_path / "r" / "predictions.parquet")
     right = predictions["clean"] == predictions["label"]

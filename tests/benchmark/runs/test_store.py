@@ -1,4 +1,4 @@
-"""The run store: what is damaged is found and never used, what is whole is kept."""
+"""The run store: damaged cells are recognised and never used, what is whole is kept."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def directory(tmp_path: Path) -> Path:
 
 def assert_true(store: Store, key: str) -> None:
     """What the store gives for a key is what was put."""
-    wanted, found = cell(int(key, 16)), store.get(key)
-    assert (found.row, found.seconds) == (wanted.row, wanted.seconds)
-    if wanted.predictions is None:
-        assert found.predictions is None
+    expected, stored = cell(int(key, 16)), store.get(key)
+    assert (stored.row, stored.seconds) == (expected.row, expected.seconds)
+    if expected.predictions is None:
+        assert stored.predictions is None
     else:
-        pd.testing.assert_frame_equal(found.predictions, wanted.predictions)
+        pd.testing.assert_frame_equal(stored.predictions, expected.predictions)
 
 
 def test_gives_back_what_was_put(directory: Path) -> None:
@@ -142,7 +142,7 @@ def test_every_column_is_under_the_checksum(directory: Path, column: str) -> Non
     assert store.keys() == {f"{n:016x}" for n in range(CELLS) if n != 5}
     assert set(store.rows()) == store.keys()
     (note,) = store.notes()
-    assert "1 cells do not fit their checksum" in note
+    assert "1 cells do not match their checksum" in note
     if column != "key":
         with pytest.raises(InputError, match="damaged"):
             store.get(f"{5:016x}")
@@ -160,9 +160,9 @@ def test_a_full_disk_keeps_what_is_stored(directory: Path) -> None:
     store = Store(directory)
     size = (directory / FILE).stat().st_size
     many = [cell(CELLS + n) for n in range(400)]
-    with little_room(size + 20_000), pytest.raises(InputError, match="make room") as told:
+    with little_room(size + 20_000), pytest.raises(InputError, match="free some space") as raised:
         store.put(many)
-    assert str(directory) in str(told.value)
+    assert str(directory) in str(raised.value)
     store.close()
     store = Store(directory)
     assert len(store.keys()) == CELLS
@@ -192,7 +192,7 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"another run holds it \(process \d+ on .* since"):
             request(tmp_path)
     (tmp_path / HOLDER).write_text("{")
-    with pytest.raises(InputError, match="it has not said who it is"):
+    with pytest.raises(InputError, match="unknown process"):
         refuse_if_held(tmp_path)
     claim.release()
     refuse_if_held(tmp_path)

@@ -1,0 +1,36 @@
+"""`bench init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.cli.options import NETWORK_HELP, data_dir, with_weights
+from benchmark.grids.scaffold import write_grid
+from benchmark.grids.schema import schema_text
+from estimators.spec import parse_spec
+
+
+@click.command()
+@click.option("--network", default="lenet", show_default=True, help=NETWORK_HELP)
+@click.option("--weights", type=click.Path(path_type=Path), help="File with its weights.")
+@click.option("--dataset", default="digits", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default="grid.yaml", show_default=True)
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of grid files and stop.")
+@data_dir
+def init(
+    network: str, weights: Path | None, dataset: str, schema: bool, out: Path, **options: Any
+) -> None:
+    """Write a first grid file.
+
+    It is commented, and suits your network and data set.
+    """
+    if schema:
+        click.echo(schema_text(), nl=False)
+        return
+    (spec,) = with_weights([parse_spec(network)], weights)
+    grid_file = write_grid(spec, dataset, out, **options)
+    click.echo(f"wrote {grid_file.path}; run it with: {grid_file.command}")

@@ -1,0 +1,107 @@
+"""What a command shows while it works: bars and a spinner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+from benchmark.cli.console import console
+from benchmark.execution.progress import Progress
+
+if TYPE_CHECKING:
+    from benchmark.execution.plan import Task
+
+WIDTH = 24
+
+
+@contextmanager
+def run_progress() -> Iterator[Progress]:
+    """Show a bar with the finished cells and the time left.
+
+    It appears with the first work, so that an earlier error is one line and nothing else.
+    """
+    bar = _bar(TextColumn("{task.description}"), TextColumn("{task.fields[cells]}"))
+    shown = _RunBar(bar)
+    try:
+        yield Progress(shown.message, shown.started, shown.advanced, shown.epoch)
+    finally:
+        bar.stop()
+
+
+class _RunBar:
+    """The hooks of a run, drawn as one bar over the expected work."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._job = bar.add_task(f"{'starting':<{WIDTH}}", total=None, cells="")
+        self._cells, self._finished, self._work = 0, 0, 1.0
+
+    def message(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def started(self, cells: int, reused: int, work: float) -> None:
+        if reused:
+            self.message(f"{reused} cells were stored already and are reused")
+        if cells:
+            self._cells, self._work = cells, max(work, 1e-9)
+            self._bar.update(self._job, total=self._work, cells=f"0/{cells} cells")
+            self._bar.start()
+
+    def advanced(self, task: Task, work: float, cells: int) -> None:
+        self._finished += cells
+        name = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
+        self._bar.update(
+            self._job,
+            advance=work,
+            description=escape(f"{name:<{WIDTH}}"),
+            cells=f"{self._finished}/{self._cells} cells",
+        )
+        if self._finished == self._cells:
+            self._bar.update(self._job, description=f"{'done':<{WIDTH}}", completed=self._work)
+            self._bar.stop()
+
+    def epoch(self, row: dict[str, float]) -> None:
+        self._bar.start()
+        self._bar.update(self._job, description=f"training, epoch {row['epoch']:.0f}")
+
+
+@contextmanager
+def epoch_progress(total: int) -> Iterator[Callable[[dict[str, float]], None]]:
+    """Show a bar over the epochs of a training; none where nothing is trained."""
+    bar = _bar(TextColumn("training"), MofNCompleteColumn(), TextColumn("{task.fields[accuracy]}"))
+    job = bar.add_task("training", total=total, accuracy="")
+
+    def on_epoch(row: dict[str, float]) -> None:
+        bar.start()
+        accuracy = f"train {row['train_accuracy']:.3f} test {row['test_accuracy']:.3f}"
+        bar.update(job, advance=1, accuracy=accuracy)
+
+    try:
+        yield on_epoch
+    finally:
+        bar.stop()
+
+
+@contextmanager
+def study_status(name: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with the current step of a study; nothing where output is not a terminal."""
+    with console.status(name) as status:
+        yield lambda text: status.update(f"{name}: {text}")
+
+
+def _bar(first: ProgressColumn, *more: ProgressColumn) -> Bar:
+    """Return a bar with the time that has passed and the time left."""
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Bar(first, BarColumn(bar_width=WIDTH), *more, *times, console=console)

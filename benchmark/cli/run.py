@@ -1,0 +1,76 @@
+"""`bench run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.cli import exit_codes
+from benchmark.cli.options import NETWORK_HELP, data_dir, device, parse_samples, with_weights
+from estimators.spec import parse_spec
+
+
+@click.command()
+@click.option("--grid", "grid_name", default="quick", show_default=True, help="Name or YAML file.")
+@click.option("--dataset", "datasets", multiple=True, help="Data set: narrows or replaces.")
+@click.option("--network", "networks", multiple=True, help=NETWORK_HELP)
+@click.option(
+    "--weights", type=click.Path(path_type=Path), help="File with that network's weights."
+)
+@click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
+@click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
+@click.option("--defence", "defences", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--samples", help="Number of images, or all.")
+@click.option("--seed", type=int, help="Seed of the subset of images and of random attacks.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
+@click.option("--threads", type=int, help="Worker threads.  [default: measured]")
+@click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
+@click.option("--baseline", type=click.Path(path_type=Path), help="Results to compare with.")
+@click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
+@click.option("--trust-pickle", is_flag=True, help="Run the code that a .pt file contains.")
+@click.option("--allow-import", is_flag=True, help="Import the code that the grid file names.")
+@data_dir
+@device
+def run(
+    grid_name: str,
+    datasets: tuple[str, ...],
+    networks: tuple[str, ...],
+    attacks: tuple[str, ...],
+    threats: tuple[str, ...],
+    defences: tuple[str, ...],
+    samples: str | None,
+    seed: int | None,
+    weights: Path | None,
+    allow_import: bool,
+    **options: Any,
+) -> None:
+    """Run a grid: tables, plots, page and summary.
+
+    Options that name data sets, networks, attacks, threats or defences narrow the grid to them, or
+    replace its own where it does not have them. The same command again continues a stopped run.
+    """
+    from benchmark.cli.progress_bars import run_progress
+    from benchmark.cli.show_run import show_result
+    from benchmark.grids.model import load_grid
+    from benchmark.grids.overrides import narrowed
+    from benchmark.runs.options import RunOptions
+    from benchmark.runs.run import run as run_in_directory
+
+    grid = narrowed(
+        load_grid(grid_name, allow_import),
+        datasets=datasets,
+        networks=with_weights([parse_spec(text) for text in networks], weights),
+        attacks=[parse_spec(text) for text in attacks],
+        threats=[parse_spec(text) for text in threats],
+        defences=[parse_spec(text) for text in defences],
+        samples=None if samples is None else parse_samples(samples),
+        seed=seed,
+    )
+    with run_progress() as progress:
+        result = run_in_directory(grid, RunOptions(progress=progress, **options))
+    show_result(result)
+    sys.exit(exit_codes.of_run(failed=len(result.failed), skipped=len(result.skipped)))

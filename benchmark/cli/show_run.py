@@ -1,0 +1,81 @@
+"""What `bench run` and `bench report` print: the main figures, the audit, the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from benchmark.cli.console import console, say
+from reports.audit.audit import short
+from reports.audit.finding import STATUSES
+from reports.results.operating_point import operating_points
+from reports.style.labels import read_labels
+
+if TYPE_CHECKING:
+    from benchmark.runs.run import Result
+
+SHOWN_FINDINGS = 8
+
+
+def show_result(result: Result) -> None:
+    """Print the main figures of a run, what is missing from it, and where its files are."""
+    rows = operating_points(result.table, read_labels(result.directory).threats)
+    if len(rows):
+        console.print(_headline_table(rows))
+    for status, part in (("skipped", result.skipped), ("failed", result.failed)):
+        for reason, count in part["reason"].value_counts().items():
+            console.print(f"[bold red]{status}: {count} cells[/]: ", end="")
+            say(reason)
+    show_audit(result.findings)
+    if result.reused:
+        say(f"reused {result.reused} of {len(result.table)} cells")
+    say(f"results in {result.directory}:")
+    for path in sorted(result.directory.iterdir()):
+        if path.suffix in (".csv", ".json", ".parquet", ".html", ".log"):
+            say(f"  {path.name}")
+        elif path.is_dir():
+            say(f"  {path.name}/ ({_count_files(path)} files)")
+
+
+def show_audit(findings: pd.DataFrame) -> None:
+    """Print how the sanity checks ended, with one line per failure or warning."""
+    counts = findings["status"].value_counts()
+    totals = ", ".join(f"{counts[s]} {s}" for s in STATUSES if s in counts)
+    say(f"sanity checks: {totals or 'none'}")
+    lines = short(findings)
+    for line in lines[:SHOWN_FINDINGS]:
+        say(line, style="bold red" if line.startswith("fail") else "yellow")
+    if len(lines) > SHOWN_FINDINGS:
+        say(f"and {len(lines) - SHOWN_FINDINGS} more in audit.csv")
+
+
+def _count_files(folder: Path) -> int:
+    return len(list(folder.iterdir()))
+
+
+def _headline_table(rows: pd.DataFrame) -> Table:
+    table = Table(
+        title="accuracy at the smallest eps that halves that of the bare network",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    for name in ("network", "attack"):
+        table.add_column(name, overflow="fold")  # in a narrow terminal, numbers stay whole
+    for name in ("eps", "clean", "bare", "JPEG,\noblivious", "JPEG,\nadaptive"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows.to_dict("records"):
+        network = f"{row.pop('dataset')}/{row.pop('network')}"
+        # rich takes brackets for markup
+        table.add_row(escape(network), *(escape(_format(value)) for value in row.values()))
+    return table
+
+
+def _format(value: object) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.3g}"
+    return str(value)

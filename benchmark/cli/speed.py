@@ -1,0 +1,43 @@
+"""`bench speed`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from benchmark.cli.options import data_dir, write_text
+from benchmark.cli.show import show_speed
+from benchmark.execution.environment import machine, package_versions
+from benchmark.speed.measure import measure
+from benchmark.speed.memory import peaks
+
+
+@click.command()
+@click.option("--repeat", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--only", default="", help="Part of the names of the lines to measure, or memory.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a JSON file.")
+@data_dir
+def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
+    """Measure the speed against ART and others.
+
+    Both sides run alternately on MNIST.
+    """
+    if only == "memory":
+        for count, megabytes in peaks():
+            click.echo(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
+        return
+    lines = []
+    for line in measure(data_dir, repeat, only):
+        lines.append(line)
+        show_speed(line)
+    if json_file is not None:
+        content = {
+            "machine": machine("cpu", 2),
+            "versions": package_versions(),
+            "repeat": repeat,
+            "lines": [asdict(line) for line in lines],
+        }
+        write_text(json.dumps(content, indent=2) + "\n", json_file)

@@ -1,0 +1,58 @@
+"""`bench study`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.cli.options import data_dir, device, parse_samples
+from benchmark.cli.progress_bars import study_status
+from benchmark.cli.show import show_study
+from benchmark.execution.environment import resolve_device
+from benchmark.runs.run import RUNS
+from benchmark.studies.cache import run_study
+from benchmark.studies.lookup import study_entry
+from benchmark.studies.request import make_request
+from estimators.spec import parse_spec
+
+
+@click.command()
+@click.argument("name")
+@click.option("--dataset", help="This data set alone.  [default: those of the paper]")
+@click.option("--network", help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--samples", help="Number of images, or all.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
+@click.option("--quick", is_flag=True, help="A small size, for a first look.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder.")
+@data_dir
+@device
+def study(
+    name: str,
+    dataset: str | None,
+    network: str | None,
+    samples: str | None,
+    settings: tuple[str, ...],
+    out: Path | None,
+    **options: Any,
+) -> None:
+    """Run one analysis of the paper.
+
+    It leaves tables and figures in a folder.
+
+    `bench list` shows the names, and the parameters that --set takes.
+    """
+    entry = study_entry(name)
+    params = parse_spec(f"{name}:{','.join(settings)}").kwargs
+    if samples is not None:
+        count = parse_samples(samples)
+        params["samples"] = sys.maxsize if count == "all" else count
+    options["device"] = resolve_device(options["device"])
+    spec = None if network is None else parse_spec(network)
+    with study_status(name) as report:
+        request = make_request(entry, dataset, spec, params, report=report, **options)
+        done = run_study(name, request, out or RUNS / f"study-{name}")
+    show_study(done)

@@ -1,0 +1,53 @@
+"""`bench train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmark.cli.options import NETWORK_HELP, data_dir, device
+from benchmark.cli.progress_bars import epoch_progress
+from benchmark.cli.show import show_training
+from benchmark.execution.environment import resolve_device
+from estimators.spec import parse_spec
+from estimators.training.checkpoints import read_history
+from estimators.training.recipes import recipe_for
+from estimators.training.train_or_load import train_or_load
+from estimators.training_spec import with_training
+from reports.plots.training import draw_training
+
+
+@click.command()
+@click.option("--network", required=True, help=NETWORK_HELP)
+@click.option("--dataset", required=True)
+@click.option("--epochs", type=int, help="Passes over the data.  [default: the recipe's]")
+@click.option("--adversarial", help="Defence in training: pgd or jpeg, or pgd:eps=VALUE,...")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="File.  [default: in the cache]")
+@data_dir
+@device
+def train(
+    network: str,
+    dataset: str,
+    epochs: int | None,
+    adversarial: str | None,
+    seed: int,
+    **options: Any,
+) -> None:
+    """Train a network.
+
+    A network for which the same training was done before is loaded.
+    """
+    spec = parse_spec(network)
+    if adversarial is not None:
+        spec = with_training(spec, parse_spec(adversarial))
+    options["device"] = resolve_device(options["device"])
+    total = recipe_for(dataset, spec, epochs).epochs
+    with epoch_progress(total) as on_epoch:
+        trained = train_or_load(dataset, spec, epochs, seed, on_epoch=on_epoch, **options)
+    if not trained.reused:
+        curves = trained.path.with_suffix(".curves.png")
+        draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
+    show_training(trained)

@@ -1,0 +1,51 @@
+"""The executor of a Dask cluster: a local one that it starts, or one that it joins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from benchmark.execution.environment import resolve_device
+from benchmark.execution.executor import ExecutionReport, Networks, OnChunk, OnTask, run_chunks
+from benchmark.execution.plan import Task
+from estimators.data.images import Images
+
+
+@dataclass(frozen=True)
+class DaskExecutor:
+    """Compute tasks on a cluster: `workers` processes of this machine, or those of a scheduler.
+
+    workers: number of processes to start; None to join a cluster.
+    scheduler: the address of the cluster to join.
+    device: `auto` takes the GPUs that workers advertise as the resource `GPU`, if any do.
+    message: called with one line of text.
+    """
+
+    workers: int | None = None
+    scheduler: str | None = None
+    device: str = "auto"
+    message: Callable[[str], None] = lambda text: None
+
+    def execute(
+        self,
+        tasks: Sequence[Task],
+        images_of: Callable[[Task], Images],
+        networks: Networks,
+        on_chunk: OnChunk,
+        on_task: OnTask,
+    ) -> ExecutionReport:
+        """Compute tasks, as described in `Executor.execute`.
+
+        Raises ClusterLost when the cluster goes away, InputError for one that cannot be used.
+        """
+        from benchmark.execution.dask_client import connect  # Dask is an extra
+        from benchmark.execution.dask_pool import DaskPool
+
+        with connect(self.workers, self.scheduler, self.device) as client:
+            restart = None if self.scheduler else partial(client.cluster.scale, self.workers)
+            name = self.scheduler or "local cluster"
+            pool = DaskPool(client, networks, name, self.message, restart)
+            pool.choose_device(self.device if self.scheduler else resolve_device(self.device))
+            run_chunks(tasks, images_of, pool, on_chunk, on_task)
+            return ExecutionReport(pool.device, pool.slots, pool.processors)

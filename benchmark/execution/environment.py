@@ -1,0 +1,126 @@
+"""The machine and the software that a run uses: device, threads, processor, versions.
+
+Importable without torch: the scheduler of a Dask cluster and `bench` itself import it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from benchmark.version import __version__
+from estimators.errors import InputError
+
+# packages that the manifest names
+PACKAGES = (
+    "adversarial-robustness-toolbox",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "pandas",
+    "Pillow",
+    "scikit-learn",
+)
+# packages whose version may change a number on a worker
+DECISIVE = ("adversarial-robustness-toolbox", "torch", "numpy", "scipy", "Pillow")
+
+
+def check_device(name: str) -> None:
+    """Raise InputError for a name that is no device on any machine."""
+    if name not in ("auto", "cpu") and not name.startswith("cuda"):
+        raise InputError(f"device {name!r}: known: auto, cpu, cuda")
+
+
+def resolve_device(name: str) -> str:
+    """Return the device to use on this machine: `auto` is the GPU where there is one.
+
+    Raises InputError for an unknown device and for a GPU that this machine lacks.
+    """
+    import torch
+
+    check_device(name)
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device {name}: no CUDA device is available here; use cpu or auto")
+    return name
+
+
+def default_threads(device: str) -> int:
+    """Return one thread per core that this process may use; one thread feeds a GPU."""
+    if device != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, cores or 1)
+
+
+def machine(device: str, threads: int) -> dict[str, Any]:
+    """Return system, processor, cores, device and threads; never the host or the user."""
+    return {
+        "system": platform.system(),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "device": device,
+        "threads": threads,
+    }
+
+
+def processor() -> str:
+    """Return the name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def package_versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+@cache
+def decisive_versions() -> dict[str, str]:
+    """Return what must be equal on a worker: package versions and a hash of this project's code."""
+    return {"art-bench": f"{__version__} ({_code_hash()})", **package_versions(DECISIVE)}
+
+
+def git_revision() -> str | None:
+    """Return the revision of the checkout that this code runs from; None for an installed one."""
+    try:
+        process = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return process.stdout.strip() or None
+
+
+def _code_hash() -> str:
+    """Return 8 hex digits for the source of `benchmark` and `estimators`."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for package in ("benchmark", "estimators"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]

@@ -1,0 +1,103 @@
+"""Everything that a grid can name: the rows of the registries, and installed plug-ins."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
+from benchmark.threats import THREATS
+from estimators.data.registry import DATASET_PATTERNS, DATASETS
+from estimators.defences.registry import DEFENCE_PATTERNS, DEFENCES
+from estimators.entries import Entry
+from estimators.errors import InputError
+from estimators.networks.registry import EVERY_NETWORK, NETWORK_PATTERNS, NETWORKS, network_label
+from estimators.plugins import Kind, Plugin, installed, plugin
+from estimators.spec import Spec
+from estimators.training_spec import KEY, TRAININGS
+
+# any network with a defence in training
+_TRAINED = [replace(t, name="NAME", values={KEY: t.name}) for t in TRAININGS.values()]
+# registry by key of a grid file; the names of patterns are not names themselves
+REGISTRIES: dict[str, Mapping[str, Entry]] = {
+    "datasets": DATASETS,
+    "networks": NETWORKS,
+    "attacks": ATTACKS,
+    "threats": THREATS,
+    "defences": DEFENCES,
+}
+PATTERNS: dict[str, list[Entry]] = {
+    "datasets": list(DATASET_PATTERNS.values()),
+    "networks": [*_TRAINED, *NETWORK_PATTERNS.values(), EVERY_NETWORK],
+    "attacks": list(ATTACK_PATTERNS.values()),
+    "threats": [],
+    "defences": list(DEFENCE_PATTERNS.values()),
+}
+PLUGIN_KINDS: tuple[Kind, ...] = ("datasets", "networks", "attacks", "defences", "studies")
+# arguments that the harness itself gives to a plug-in
+_GIVEN = {
+    "attacks": ("estimator", "classifier"),
+    "defences": ("channels_first", "clip_values", "verbose"),
+    "networks": ("shape", "classes"),
+    "datasets": ("split", "data_dir", "folder"),
+    "studies": ("request",),
+}
+
+
+def names(key: str) -> list[str]:
+    """Return the names that a grid can hold under a key: of the registry and of plug-ins."""
+    others = [p.name for kind in PLUGIN_KINDS if kind == key for p in installed(kind)]
+    return [*REGISTRIES[key], *others]
+
+
+def rows(key: str) -> list[Entry]:
+    """Return all rows under a key, patterns and plug-ins included, for `bench list`."""
+    return [*REGISTRIES[key].values(), *PATTERNS[key], *plugin_rows(key)]
+
+
+def plugin_rows(key: str) -> Iterator[Entry]:
+    """Yield a row per installed plug-in of a kind; each is imported, to show its parameters."""
+    for kind in PLUGIN_KINDS:
+        if kind == key:
+            yield from (_plugin_row(kind, found) for found in installed(kind))
+
+
+def labels(used: Mapping[str, Iterable[Spec]]) -> dict[str, dict[str, str]]:
+    """Return the label of each name, by key: those of the registries, and of what a run used.
+
+    used: specs by key of a grid file. A name whose label is the name itself is left out.
+    """
+    labels = {
+        key: {name: row.label for name, row in registry.items() if row.label}
+        for key, registry in REGISTRIES.items()
+    }
+    for kind in PLUGIN_KINDS:
+        for spec in used.get(kind, ()):
+            entry = None if spec.name in REGISTRIES[kind] else plugin(kind, spec.name)
+            if isinstance(entry, Entry) and entry.label:
+                labels[kind][spec.name] = entry.label
+    for spec in used.get("networks", ()):
+        if network_label(spec) != str(spec):
+            labels["networks"][str(spec)] = network_label(spec)
+    return labels
+
+
+def _plugin_row(kind: Kind, found: Plugin) -> Entry:
+    source = f"plug-in of {found.distribution}"
+    row = Entry(name=found.name, build=found.value, summary=source)
+    try:
+        thing = plugin(kind, found.name)
+    except InputError as error:
+        return replace(row, summary=f"{source}: {error}")
+    if isinstance(thing, Entry):
+        return replace(thing, name=found.name, summary=f"{thing.summary} ({source})")
+    row = replace(row, summary=f"{(inspect.getdoc(thing) or '').partition(chr(10))[0]} ({source})")
+    try:
+        known = inspect.signature(thing).parameters.values()  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return row
+    own = [p for p in known if p.name not in _GIVEN[kind] and p.kind is not p.VAR_KEYWORD]
+    required = {p.name: "..." for p in own if p.default is p.empty}
+    defaults = {p.name: p.default for p in own if p.default is not p.empty}
+    return replace(row, values=required, defaults=defaults)

@@ -1,0 +1,67 @@
+"""The options of a run: one object for the Python API and the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.execution.dask_checks import check_dask
+from benchmark.execution.environment import check_device
+from benchmark.execution.progress import Progress
+from estimators.errors import InputError
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Everything that a run needs beside its grid; nothing here changes a number.
+
+    out: run directory; by default below `reports/runs`, named by the grid and its cells.
+    data_dir: folder of data sets; None for the cache.
+    device: `auto`, `cpu` or `cuda`.
+    threads: worker threads of this process; None to measure how many are fastest.
+    workers: processes of this machine to compute on, by Dask. A script that sets it needs the usual
+        `if __name__ == "__main__":`, because the processes import the script.
+    scheduler: address of a Dask scheduler whose workers compute, such as `tcp://HOST:8786`.
+    retry_failed: compute cells again that failed in an earlier run of the same directory.
+    trust_pickle: run the code that a .pt file of weights contains.
+    baseline: results CSV or run directory that the page compares the run with.
+    progress: functions that the run calls while it works.
+
+    Paths may be given as text. Raises InputError for options that exclude each other and for
+    values that are never possible.
+    """
+
+    out: Path | None = None
+    data_dir: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    workers: int | None = None
+    scheduler: str | None = None
+    retry_failed: bool = False
+    trust_pickle: bool = False
+    baseline: Path | None = None
+    progress: Progress = field(default_factory=Progress)
+
+    def __post_init__(self) -> None:
+        for name in ("out", "data_dir", "baseline"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else Path(value))
+        check_device(self.device)
+        if self.workers is not None and self.scheduler is not None:
+            raise InputError(
+                "--workers and --scheduler: one starts a cluster, the other joins one;"
+                " use one of them"
+            )
+        if self.uses_cluster and self.threads is not None:
+            raise InputError("--threads: workers of a cluster have one thread each; leave it out")
+        for name in ("threads", "workers"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise InputError(f"--{name}: must be at least 1, got {count}")
+        if self.uses_cluster:
+            check_dask("--workers" if self.scheduler is None else "--scheduler")
+
+    @property
+    def uses_cluster(self) -> bool:
+        """Whether the cells are computed on a Dask cluster."""
+        return self.workers is not None or self.scheduler is not None
