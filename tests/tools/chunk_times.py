@@ -1,6 +1,6 @@
-"""Seconds of one chunk of each kind of task, measured on this machine: what the simulation takes.
+"""Measure the seconds of one chunk of each kind of task, as input of the simulation.
 
-Run as `python tests/tools/chunk_times.py --data-dir DATA`; it takes some minutes.
+Run as `python tests/tools/chunk_times.py --data-dir DATA`; it takes a few minutes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ Kind = tuple[str, str, str, str, int, int, int]
 
 @dataclass(frozen=True)
 class Chunk:
-    """A kind of chunk: seconds of processor time; bytes of its network and of its images."""
+    """Costs of a kind of chunk.
+
+    seconds: processor time. network_bytes, image_bytes: of what is sent to a worker.
+    """
 
     seconds: float
     network_bytes: int
@@ -49,7 +52,7 @@ class Chunk:
 
 
 def kind_of(task: Task, images: int) -> Kind:
-    """What decides the time of a chunk: eps and JPEG quality do not, or little."""
+    """Return what decides the time of a chunk; eps and JPEG quality have little influence."""
     attack = task.attacks[0].without("eps")
     return (
         task.dataset,
@@ -63,12 +66,15 @@ def kind_of(task: Task, images: int) -> Kind:
 
 
 def sizes(samples: int, batch: int) -> list[int]:
-    """Images of each chunk of a task."""
+    """Return the number of images of each chunk of a task."""
     return [min(batch, samples - start) for start in range(0, samples, batch)]
 
 
 def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Chunk]]:
-    """One chunk of each kind, by the processor time of its thread: others use this machine too."""
+    """Measure one chunk of each kind by the processor time of its thread.
+
+    Unlike the wall clock, it does not depend on other load of the machine.
+    """
     import torch
 
     from benchmark.execution.chunk import ClassifierCache
@@ -88,7 +94,7 @@ def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Ch
     keep_memory()
     models = inputs.models()
     bench = ClassifierCache(models)
-    found: dict[Kind, Chunk] = {}
+    times: dict[Kind, Chunk] = {}
 
     def seconds(task: Task, images: Images) -> float:
         start = time.thread_time()
@@ -100,18 +106,18 @@ def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Ch
         images = subset(inputs.images[task.dataset], task.samples, task.seed)
         for size in sizes(len(images), BATCH):
             kind = kind_of(task, size)
-            if kind in found:
+            if kind in times:
                 continue
             seconds(task, images[:2])  # classifiers are wrapped, kernels compiled
             network = len(pickle.dumps(models[task.dataset, task.network], protocol=5))
             part = images[:size]
-            found[kind] = Chunk(seconds(task, part), network, len(pickle.dumps(part, protocol=5)))
-            print(*kind, f"{found[kind].seconds:.3f} s", flush=True)
-    return list(found.items())
+            times[kind] = Chunk(seconds(task, part), network, len(pickle.dumps(part, protocol=5)))
+            print(*kind, f"{times[kind].seconds:.3f} s", flush=True)
+    return list(times.items())
 
 
 def start_seconds() -> float:
-    """Processor time of a fresh process until a worker could begin its first chunk."""
+    """Return the processor time of a new process until a worker could start its first chunk."""
     before = os.times()
     subprocess.run([sys.executable, "-c", START], check=True)
     after = os.times()
@@ -123,7 +129,7 @@ def start_seconds() -> float:
 
 
 def read_times(path: Path = FILE) -> dict[Kind, Chunk]:
-    """The measured kinds of a file that `write_times` wrote."""
+    """Read a file that `write_times` wrote."""
     with path.open(encoding="utf-8", newline="") as file:
         return {
             (
@@ -139,17 +145,17 @@ def read_times(path: Path = FILE) -> dict[Kind, Chunk]:
         }
 
 
-def write_times(found: Iterable[tuple[Kind, Chunk]], path: Path = FILE) -> None:
-    """Write measured kinds."""
+def write_times(times: Iterable[tuple[Kind, Chunk]], path: Path = FILE) -> None:
+    """Write the measured kinds as a CSV."""
     rows = [
         (*kind, f"{chunk.seconds:.4f}", chunk.network_bytes, chunk.image_bytes)
-        for kind, chunk in found
+        for kind, chunk in times
     ]
     replace_text(path, csv_text(COLUMNS, rows))
 
 
 def main() -> None:
-    """Measure the kinds of a grid and write them."""
+    """Measure the kinds of chunks of a grid and write them."""
     from benchmark.grids.model import load_grid
 
     parser = argparse.ArgumentParser(description=__doc__)

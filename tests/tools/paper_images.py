@@ -1,12 +1,12 @@
-"""The figures that docs/paper.md shows, taken from a run of `bench paper`.
+"""Copy the figures that docs/paper.md shows from a run of `bench paper`.
 
-python -m paper_images RUN
+Run as `python tests/tools/paper_images.py RUN`.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 # name in docs/images/paper: file of the run
@@ -55,7 +55,7 @@ FIGURES = {
 
 
 def copy_figures(run: Path, folder: Path) -> list[str]:
-    """Copy what the run has of FIGURES; the files that it lacks, which stay as they were."""
+    """Copy the FIGURES that the run has; return the files that it lacks."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
     for name, source in FIGURES.items():
@@ -66,7 +66,15 @@ def copy_figures(run: Path, folder: Path) -> list[str]:
     return missing
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Copy the figures of a run into docs/images/paper."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="run directory of `bench paper`")
     checkout = Path(__file__).parents[2]
-    for lacking in copy_figures(Path(sys.argv[1]), checkout / "docs" / "images" / "paper"):
-        print(f"not in the run, left as it was: {lacking}")
+    options = parser.parse_args()
+    for missing in copy_figures(options.run, checkout / "docs" / "images" / "paper"):
+        print(f"not in the run, left unchanged: {missing}")
+
+
+if __name__ == "__main__":
+    main()

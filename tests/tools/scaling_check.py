@@ -1,7 +1,7 @@
-"""The simulation beside a real run: the same chunks, with the seconds that they took in it.
+"""Compare the simulation with real runs, with the seconds that the chunks took in them.
 
-Run as `python tests/tools/scaling_check.py 1 2` for runs with one worker and with two; it also
-measures what a chunk costs client and scheduler.
+Run as `python tests/tools/scaling_check.py 1 2` for runs with one worker and with two. It also
+measures the cost of a chunk for client and scheduler.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from benchmark.runs.run import run
 class Checked:
     """One real run beside its simulation.
 
+    workers, chunks: their numbers.
     real, simulated: seconds from the start of the cluster until the last cell was stored.
-    work: seconds of all chunks, as the workers measured them. start: until the first chunk began.
+    work: seconds of all chunks, as the workers measured them.
+    start: seconds until the first chunk started.
     """
 
     workers: int
@@ -40,7 +42,7 @@ class Checked:
 
 
 def check(workers: int, samples: int = 125) -> Checked:
-    """Run the grid `quick` with one chunk a task, then simulate it."""
+    """Run the grid `quick` with one chunk per task, then simulate it."""
     grid = narrowed(load_grid("quick"), samples=samples)
     marks: list[tuple[float, Task | None]] = []
 
@@ -71,10 +73,10 @@ def check(workers: int, samples: int = 125) -> Checked:
 
 
 def client_seconds(chunks: int = 120) -> float:
-    """Processor seconds of client and scheduler for a chunk of three cells, rows and store too.
+    """Return processor seconds of client and scheduler per chunk of three cells.
 
-    The full grid has 2.9 cells a chunk. Both run in one process here; on a cluster they share
-    this work.
+    Rows and store are included. The full grid has 2.9 cells per chunk. Both run in one process
+    here; on a cluster they share this work.
     """
     grid = Grid(
         name="many",
@@ -99,7 +101,7 @@ def main() -> None:
     parser.add_argument("workers", type=int, nargs="+")
     for workers in parser.parse_args().workers:
         print(check(workers), flush=True)
-    print(f"client and scheduler: {1000 * client_seconds():.1f} ms a chunk", flush=True)
+    print(f"client and scheduler: {1000 * client_seconds():.1f} ms per chunk", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The simulated scaling of a grid as a picture."""
+"""Draw the simulated scaling of a grid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOOKS = {"plan": ("#d55e00", "o", "--"), "longest first": ("#0072b2", "s", "-")
 
 
 def write_scaling(table: Path, path: Path) -> None:
-    """Draw seconds against workers, and what bounds them.
+    """Draw seconds against workers, and their lower bounds.
 
     table: a CSV of `python tests/tools/simulate.py`.
     """

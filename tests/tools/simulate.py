@@ -1,4 +1,4 @@
-"""How a grid scales over workers: a simulation of its chunks with measured times.
+"""Simulate how a grid scales over workers, from measured times of its chunks.
 
 Run as `python tests/tools/simulate.py`; it reads `reports/baselines/chunk_times.csv` and writes
 `reports/baselines/scaling.csv` and `docs/images/scaling.png`.
@@ -34,12 +34,12 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Costs:
-    """What a chunk costs besides its own work, in seconds and bytes a second.
+    """Costs of a chunk besides its own work, in seconds and bytes per second.
 
-    start: of a worker, until it could begin a chunk; all workers start at once.
+    start: of a worker, until it could start a chunk; all workers start at once.
     client: client and scheduler for each chunk, one chunk after another: planning, sending,
         rows, the store.
-    answer: from a worker's end of a chunk to the beginning of one that was not there yet.
+    answer: from the end of a worker's chunk to the start of one that was not sent yet.
     bandwidth: to a worker.
     """
 
@@ -51,7 +51,11 @@ class Costs:
 
 @dataclass(frozen=True)
 class Work:
-    """A chunk to be simulated; `network` and `images` name what must be on the worker first."""
+    """A chunk to simulate.
+
+    seconds: of its work. network, images: names of what must be on the worker first.
+    network_bytes, image_bytes: their sizes.
+    """
 
     seconds: float
     network: tuple[str, str]
@@ -61,8 +65,8 @@ class Work:
 
 
 def chunks_of(tasks: Sequence[Task], times: dict[Kind, Chunk], batch: int) -> list[Work]:
-    """The chunks of a plan, in its order."""
-    found = []
+    """Return the chunks of a plan, in its order."""
+    chunks = []
     for task in tasks:
         if not isinstance(task.samples, int):
             raise InputError("simulation: the grid must say how many samples, not all")
@@ -74,7 +78,7 @@ def chunks_of(tasks: Sequence[Task], times: dict[Kind, Chunk], batch: int) -> li
                     " measure with `python tests/tools/chunk_times.py`"
                 )
             chunk = times[kind]
-            found.append(
+            chunks.append(
                 Work(
                     chunk.seconds,
                     (task.dataset, str(task.network)),
@@ -83,13 +87,13 @@ def chunks_of(tasks: Sequence[Task], times: dict[Kind, Chunk], batch: int) -> li
                     chunk.image_bytes,
                 )
             )
-    return found
+    return chunks
 
 
 def simulate(chunks: Sequence[Work], workers: int, costs: Costs) -> float:
-    """Seconds from the start of the workers until the last chunk is stored.
+    """Return the seconds from the start of the workers until the last chunk is stored.
 
-    The client hands chunks out in order, two a worker at most, each to the worker that is free
+    The client sends chunks in order, two per worker at most, each to the worker that is free
     first; a worker fetches what it lacks, once.
     """
     free = [(costs.start, number) for number in range(workers)]
@@ -114,7 +118,7 @@ def simulate(chunks: Sequence[Work], workers: int, costs: Costs) -> float:
 
 
 def rows_of(order: str, chunks: Sequence[Work], costs: Costs) -> list[tuple[object, ...]]:
-    """Simulated seconds by number of workers, beside the three bounds that no order can beat."""
+    """Return simulated seconds by number of workers, with three bounds that hold for any order."""
     one = simulate(chunks, 1, costs)
     longest = max(chunk.seconds for chunk in chunks)
     total = sum(chunk.seconds for chunk in chunks)

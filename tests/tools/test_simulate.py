@@ -1,4 +1,4 @@
-"""The simulation against what can be counted by hand."""
+"""The simulation against cases that are counted by hand."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def test_no_order_beats_the_bounds(tmp_path: Path) -> None:
     chunks = [work(1 + n % 7, n, 1000) for n in range(200)]
     rows = rows_of("plan", chunks, Costs())
     (tmp_path / "s.csv").write_text(csv_text(COLUMNS, rows))
-    found = pd.read_csv(tmp_path / "s.csv")
-    bounds = found[["work_bound", "chunk_bound", "client_bound"]].max(axis=1)
-    assert (found["seconds"] >= bounds - 0.1).all()
-    assert found["seconds"].is_monotonic_decreasing
-    assert found["limit"].iloc[0] == "work"
-    assert found["limit"].iloc[-1] == "longest chunk"
+    table = pd.read_csv(tmp_path / "s.csv")
+    bounds = table[["work_bound", "chunk_bound", "client_bound"]].max(axis=1)
+    assert (table["seconds"] >= bounds - 0.1).all()
+    assert table["seconds"].is_monotonic_decreasing
+    assert table["limit"].iloc[0] == "work"
+    assert table["limit"].iloc[-1] == "longest chunk"
     write_scaling(tmp_path / "s.csv", tmp_path / "s.png")
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 

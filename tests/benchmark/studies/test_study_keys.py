@@ -14,7 +14,7 @@ from benchmark.studies.entry import StudyEntry
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.registry import LENET, STUDIES
 from benchmark.studies.request import make_request
-from estimators import plugins, source_code
+from estimators import source_code
 from estimators.errors import InputError
 
 Edit = Callable[[str], None]
@@ -135,4 +135,3 @@ def test_bad_studies(module, name: str, message: str) -> None:
     module("own_study", OWN)
     with pytest.raises(InputError, match=message):
         study_entry(name)
-    plugins._load.cache_clear()
