@@ -328,7 +328,6 @@ def test_black_boxes_ask_what_they_may_ask() -> None:
     ]
 
 
-@pytest.mark.slow
 def test_every_new_attack_fills_a_row(digits: Images, digits_lenet) -> None:
     images = digits[:8]
     few = {

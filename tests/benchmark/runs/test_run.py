@@ -175,6 +175,7 @@ def test_a_target_that_the_data_lack_is_told_before_anything_runs(tmp_path: Path
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_one_bad_cell_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = crafting.craft
 

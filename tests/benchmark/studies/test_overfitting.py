@@ -22,7 +22,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return run_study("overfitting", request, tmp_path / "out").folder
 
 
-@pytest.mark.slow
 def test_overfitting(folder: Path) -> None:
     accuracy = pd.read_csv(folder / "accuracy.csv", dtype={"norm": str})
     assert list(accuracy) == FIRST + ACCURACY
