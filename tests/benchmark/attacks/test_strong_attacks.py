@@ -86,7 +86,7 @@ def test_success_begins_at_the_exact_l2_distance(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETED)
-@pytest.mark.parametrize("classes", [3, 5])
+@pytest.mark.parametrize("classes", [3, pytest.param(5, marks=pytest.mark.slow)])
 def test_targeted_success_begins_at_the_exact_distance_of_the_target(
     name: str, classes: int
 ) -> None:
