@@ -39,7 +39,7 @@ SMALL = {
                 {"name": "pgd", "eps": [0, 0.1], "max_iter": 10},
                 {"name": "cw", "max_iter": 30, "binary_search_steps": 4},
             ],
-            "samples": 40,
+            "samples": 20,
         },
     ],
 }

@@ -16,7 +16,7 @@ from estimators.training.checkpoints import train_or_load
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_checkpoints: Path) -> Path:
     monkeypatch.setenv("BENCH_WORKERS", "1")
     request = make_request(STUDIES["overfitting"], "digits", params={**TINY, "epochs": (1, 2)})
     return run_study("overfitting", request, tmp_path / "out").folder
