@@ -21,6 +21,11 @@ from estimators.source_code import code_sha256
 from estimators.spec import Spec
 from estimators.training.checkpoints import load_checkpoint, shipped_file
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # workers and what they start share the cores
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # taken before the tests get folders of their own
 _REAL_DATA = os.environ.get("BENCH_DATA_DIR")
 
@@ -38,6 +43,18 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def _checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("checkpoints")
+
+
+@pytest.fixture
+def shared_checkpoints(_checkpoints: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of trained networks for all tests of the session that ask for it."""
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(_checkpoints))
+    return _checkpoints
 
 
 @pytest.fixture(scope="session")

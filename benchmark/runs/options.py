@@ -19,8 +19,8 @@ class RunOptions:
     data_dir: folder of data sets; None for the cache.
     device: `auto`, `cpu` or `cuda`.
     threads: worker threads of this process; None to measure how many are fastest.
-    workers: processes of this machine to compute on, by Dask. A script that sets it needs the usual
-        `if __name__ == "__main__":`, because the processes import the script.
+    workers: processes of this machine to compute on, by Dask. A script that sets it must
+        guard its entry point, as `multiprocessing` demands: the processes import the script.
     scheduler: address of a Dask scheduler whose workers compute, such as `tcp://HOST:8786`.
     retry_failed: compute cells again that failed in an earlier run of the same directory.
     trust_pickle: run the code that a .pt file of weights contains.

@@ -48,7 +48,6 @@ def test_each_example_is_short() -> None:
     assert max(text.count("\n") for text in MODULES.values()) < 30
 
 
-@pytest.mark.slow
 def test_the_page_as_plug_ins(bench, distribution, tmp_path: Path) -> None:
     train = ("train", "--network", "perceptron:width=32", "--dataset", "stripes", "--epochs", "4")
     code, out = bench(*train, "--out", "perceptron.safetensors")

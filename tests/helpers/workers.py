@@ -30,6 +30,11 @@ class Kills(nn.Module):
         return x
 
 
+def halved(number: int) -> tuple[float, int, int]:
+    """Half of a number, the process that computed it, and the torch threads of that process."""
+    return number / 2, os.getpid(), torch.get_num_threads()
+
+
 def worker_processes(of: int | None = None) -> list[psutil.Process]:
     """The processes of a local cluster, oldest first."""
     found = []

@@ -95,7 +95,7 @@ def test_confidence_is_the_margin_and_costs_what_it_should(confidence: float) ->
     np.testing.assert_allclose(distances(result, case.x), expected, rtol=5e-3)
 
 
-@pytest.mark.parametrize("defence", ["none", "quantize"])
+@pytest.mark.parametrize("defence", ["none", pytest.param("quantize", marks=pytest.mark.slow)])
 def test_breaks_every_digit(digits_lenet: nn.Module, right: Images, defence: str) -> None:
     """Judged in batches of any size, and with the margin in logits that leaves no doubt."""
     classifier = wrap(digits_lenet, Spec(defence))

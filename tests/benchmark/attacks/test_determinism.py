@@ -120,10 +120,10 @@ def test_every_attack_of_the_registry_is_here() -> None:
 
 
 def test_order_and_threads_change_no_bit(digits: Images, digits_lenet) -> None:
-    images = subset(digits, 21, 0)
+    images = subset(digits, 6, 0)
     attacks = specs(OWN)
-    one = outcomes(digits_lenet, images, attacks, 7)
-    same(one, outcomes(digits_lenet, images, attacks[::-1], 7, threads=3))
+    one = outcomes(digits_lenet, images, attacks, 2)
+    same(one, outcomes(digits_lenet, images, attacks[::-1], 2, threads=3))
 
 
 @pytest.mark.slow

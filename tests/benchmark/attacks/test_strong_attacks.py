@@ -85,7 +85,7 @@ def test_success_begins_at_the_exact_l2_distance(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETED)
-@pytest.mark.parametrize("classes", [3, 5])
+@pytest.mark.parametrize("classes", [3, pytest.param(5, marks=pytest.mark.slow)])
 def test_targeted_success_begins_at_the_exact_distance_of_the_target(
     name: str, classes: int
 ) -> None:
@@ -325,7 +325,6 @@ def test_black_boxes_ask_what_they_may_ask() -> None:
     ]
 
 
-@pytest.mark.slow
 def test_every_new_attack_fills_a_row(digits: Images, digits_lenet) -> None:
     images = digits[:8]
     few = {

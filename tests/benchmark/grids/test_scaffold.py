@@ -28,7 +28,6 @@ def test_the_file_runs_as_it_is_written(bench, npz, tmp_path: Path) -> None:
     assert len(rows) == (5 + 4 + 5) * 5 * 2
 
 
-@pytest.mark.slow
 def test_code_wants_allow_import(bench, module, tmp_path: Path) -> None:
     module(
         "mine",

@@ -260,7 +260,10 @@ BAD_CELLS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_CELLS)
+@pytest.mark.parametrize(
+    "case",
+    ["arithmetic", *(pytest.param(name, marks=pytest.mark.slow) for name in list(BAD_CELLS)[1:])],
+)
 def test_one_bad_cell_does_not_end_a_run(
     bench,
     grid: str,

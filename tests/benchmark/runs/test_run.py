@@ -43,7 +43,7 @@ SMALL = {
                 {"name": "pgd", "eps": [0, 0.1], "max_iter": 10},
                 {"name": "cw", "max_iter": 30, "binary_search_steps": 4},
             ],
-            "samples": 40,
+            "samples": 20,
         },
     ],
 }
@@ -176,6 +176,7 @@ def test_a_target_that_the_data_lack_is_reported_before_anything_runs(tmp_path: 
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_one_bad_cell_does_not_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     honest = crafting.craft
 

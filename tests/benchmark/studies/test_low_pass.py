@@ -85,7 +85,7 @@ def test_bad_width(monkeypatch: pytest.MonkeyPatch) -> None:
         compute(make_request(STUDY, "digits", Spec("lenet"), {**TINY, "sigmas": (-1.0,)}))
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("shared_checkpoints")
 def test_low_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_WORKERS", "1")
     params = {**TINY, "seeds": 1, "sigmas": (2.0, 0.0), "epochs": 1}

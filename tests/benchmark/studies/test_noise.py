@@ -112,7 +112,6 @@ def test_norms_stand_by_image(findings) -> None:
     assert (last["ratio"] > 1).all()
 
 
-@pytest.mark.slow
 def test_the_nearest_pair_where_there_is_none(digits_lenet, monkeypatch) -> None:
     from benchmark.studies import noise
 

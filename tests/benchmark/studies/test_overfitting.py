@@ -16,13 +16,12 @@ from estimators.training.train_or_load import train_or_load
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_checkpoints: Path) -> Path:
     monkeypatch.setenv("BENCH_WORKERS", "1")
     request = make_request(STUDIES["overfitting"], "digits", params={**TINY, "epochs": (1, 2)})
     return run_study("overfitting", request, tmp_path / "out").folder
 
 
-@pytest.mark.slow
 def test_overfitting(folder: Path) -> None:
     accuracy = pd.read_csv(folder / "accuracy.csv", dtype={"norm": str})
     assert list(accuracy) == FIRST + ACCURACY

@@ -67,7 +67,7 @@ def test_bad_questions(network: Spec, params: dict[str, object], message: str) -
         compute(make_request(STUDY, "digits", network, params))
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("shared_checkpoints")
 def test_overparameterization(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_WORKERS", "1")
     params = {**TINY, "seeds": 1, "layers": (0, 2), "epochs": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.grids.model import Grid
 from benchmark.studies import paper
 from benchmark.studies.registry import STUDIES
 from estimators.data.load import load_images
+
+# the paper's grid with the cells that C1 and C2 are measured on
+FEW = {
+    "name": "paper",
+    "threats": ["oblivious", "adaptive"],
+    "defences": ["none", {"name": "jpeg", "quality": [50, 10]}],
+    "datasets": ["mnist"],
+    "networks": ["lenet"],
+    "attacks": [{"name": "fgsm", "eps": [0, 0.1, 0.2]}],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +67,10 @@ def test_without_data_everything_is_told_and_nothing_decided(bench: Any, tmp_pat
 def test_a_study_that_raises_does_not_end_the_rest(
     bench: Any, tmp_path: Path, small_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        paper, "STUDIES", {name: STUDIES["data"] for name in ("data", "first-error")}
-    )
+    monkeypatch.setattr(paper, "load_grid", lambda name: Grid(**FEW))
+    # a study that draws little, twice
+    data = replace(STUDIES["data"], quick={"images": 4})
+    monkeypatch.setattr(paper, "STUDIES", {"data": data, "first-error": data})
     real = paper.run_study
 
     def run_study(name: str, request: Any, folder: Path) -> Any:

@@ -21,6 +21,7 @@ from estimators.errors import InputError
 from estimators.spec import Spec
 
 LENET, CNN = Spec("lenet"), Spec("cnn")
+FEW = {"images": 2}
 STUDY = StudyEntry(
     name="own",
     build="benchmark.studies.data:compute",
@@ -79,7 +80,7 @@ def test_every_study_is_whole(name: str) -> None:
 
 
 def test_data_counts_classes_and_keeps_official_indices(tmp_path: Path) -> None:
-    request = make_request(STUDIES["data"], "digits", LENET, {"images": 12})
+    request = make_request(STUDIES["data"], "digits", LENET, {"images": 6})
     folder = run_study("data", request, tmp_path / "data").folder
     test = load_images("digits", "test")
     classes = pd.read_csv(folder / "classes.csv", dtype={"class": str})
@@ -89,17 +90,18 @@ def test_data_counts_classes_and_keeps_official_indices(tmp_path: Path) -> None:
     assert classes.groupby("split")["share"].sum().tolist() == pytest.approx([1, 1])
     samples = pd.read_csv(folder / "samples.csv", dtype={"class": str})
     first = samples[(samples["split"] == "test") & (samples["choice"] == "first")]
-    assert list(first["id"]) == list(test.ids[:12])
+    assert list(first["id"]) == list(test.ids[:6])
     with np.load(folder / "arrays.npz") as arrays:
         sheet = arrays["digits.test.first"]
-    assert np.abs(sheet / 255 - test.x[:12]).max() <= 0.5 / 255 + 1e-6
+    assert np.abs(sheet / 255 - test.x[:6]).max() <= 0.5 / 255 + 1e-6
     assert (folder / "sheet-digits-test-first.png").stat().st_size > 5000
 
 
 def test_a_finished_study_is_reused_and_a_changed_one_is_not(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    assert not run_study("data", make_request(STUDIES["data"], "digits", LENET), folder).reused
-    assert run_study("data", make_request(STUDIES["data"], "digits", LENET), folder).reused
+    first = make_request(STUDIES["data"], "digits", LENET, FEW)
+    assert not run_study("data", first, folder).reused
+    assert run_study("data", first, folder).reused
     other = make_request(STUDIES["data"], "digits", LENET, {"images": 3})
     assert not run_study("data", other, folder).reused
     assert json.loads((folder / "study.json").read_text())["params"]["images"] == 3
@@ -113,7 +115,7 @@ def test_a_study_that_raises_leaves_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "data"
-    run_study("data", make_request(STUDIES["data"], "digits", LENET), folder)
+    run_study("data", make_request(STUDIES["data"], "digits", LENET, FEW), folder)
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
 
     def broken(findings: Any, folder: Path) -> None:
@@ -146,7 +148,8 @@ def test_bad_input_is_one_line(bench: Any, args: list[str], message: str, tmp_pa
 
 
 def test_the_command_names_its_files(bench: Any, tmp_path: Path) -> None:
-    args = ("study", "data", "--dataset", "digits", "--quick", "--out", str(tmp_path / "d"))
+    out = ("--quick", "--set", "images=2", "--out", str(tmp_path / "d"))
+    args = ("study", "data", "--dataset", "digits", *out)
     code, out = bench(*args)
     assert code == 0 and "classes.csv" in out and "sheet-digits-test-first.png" in out
     code, out = bench(*args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -210,10 +211,10 @@ def test_more_training_seeds_are_trained(
 
 @pytest.mark.slow
 def test_more_training_seeds_do_not_depend_on_processes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, npz: Any
 ) -> None:
-    size = {**TINY, "sizes": [28], "seeds": 3}
-    request = make_request(STUDIES["transfer-function"], "digits", Spec("lenet"), size)
+    size = {**TINY, "sizes": [16], "seeds": 3}
+    request = make_request(STUDIES["transfer-function"], f"npz:{npz()}", Spec("lenet"), size)
     found = []
     for workers in ("1", "2"):
         monkeypatch.setenv("BENCH_WORKERS", workers)

@@ -351,7 +351,6 @@ def test_a_checkpoint_imports_nothing_on_its_own_word(module, tmp_path: Path) ->
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.slow
 def test_from_the_command_line(bench, module, tmp_path: Path) -> None:
     module("mine", NETWORKS)
     name = "mine:Own:mean=[0.2]"

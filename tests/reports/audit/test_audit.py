@@ -304,6 +304,7 @@ def null_evidence(rng: np.random.Generator, paired: bool) -> Evidence:
     return gather(made.table, Predictions(Path("p"), spans, arrays) if paired else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paired", [True, False])
 def test_false_alarms_stay_within_the_level(paired: bool) -> None:
     rng = np.random.default_rng(7)

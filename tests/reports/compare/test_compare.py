@@ -203,6 +203,7 @@ def power_unpaired(n: int, a: float, b: float) -> float:
     return float(seen[found].sum())
 
 
+@pytest.mark.slow
 def test_a_known_effect_is_found_as_often_as_it_should_be(write: Write) -> None:
     n, k, lost, gained = 150, 600, 0.10, 0.03
     rng = np.random.default_rng(7)
@@ -222,6 +223,7 @@ def test_a_known_effect_is_found_as_often_as_it_should_be(write: Write) -> None:
     assert bare.counts()["worse"] < found.counts()["worse"]
 
 
+@pytest.mark.slow
 def test_a_known_effect_is_found_without_pairs_as_often_as_it_should_be(write: Write) -> None:
     n, k = 60, 500
     a = write("a", grid(k, coins(1, n, 0.7)), predictions=False)
@@ -233,6 +235,7 @@ def test_a_known_effect_is_found_without_pairs_as_often_as_it_should_be(write: W
     assert worse == pytest.approx(expected, abs=3 * spread)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predictions", [True, False], ids=["paired", "unpaired"])
 def test_without_an_effect_false_alarms_keep_their_rate(write: Write, predictions: bool) -> None:
     runs, k = 120, 15
@@ -263,6 +266,7 @@ def test_verdicts_follow_the_adjusted_p_value(write: Write, correction: Any) -> 
     assert {"worse", "same", "better"} == set(found["verdict"])
 
 
+@pytest.mark.slow
 def test_among_real_effects_few_findings_are_false(write: Write) -> None:
     shares, found_all = [], 0
     for run in range(8):

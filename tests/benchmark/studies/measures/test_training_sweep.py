@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pandas as pd
 import pytest
 import torch
 from closed_form import linear_case
+from workers import halved
 
 from benchmark.studies.measures import robustness as measures
 from benchmark.studies.measures.probe import Probe
-from benchmark.studies.measures.processes import one_thread, worker_count
+from benchmark.studies.measures.processes import in_processes, one_thread, worker_count
 from benchmark.studies.measures.robustness import measure
 from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
 from benchmark.studies.request import StudyRequest
@@ -111,9 +113,22 @@ def test_rows_name_their_network() -> None:
     }
 
 
+def test_jobs_are_shared_out_to_processes_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_WORKERS", "2")
+    reported: list[str] = []
+    results = dict(in_processes([4, 6], halved, float, reported.append))
+    assert {n: half for n, (half, _, _) in results.items()} == {0: 2, 1: 3}
+    assert sorted(reported) == ["4", "6"]
+    assert os.getpid() not in {process for _, process, _ in results.values()}
+    assert {threads for _, _, threads in results.values()} == {1}
+
+
 @pytest.mark.slow
-def test_processes_change_no_number(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    trainings = [Training("digits", LENET, epochs, seed) for epochs in (1, 2) for seed in (0, 1)]
+def test_processes_change_no_number(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, npz: Any
+) -> None:
+    data = f"npz:{npz()}"
+    trainings = [Training(data, LENET, epochs, seed) for epochs in (1, 2) for seed in (0, 1)]
     found = []
     for workers in ("1", "2"):
         monkeypatch.setenv("BENCH_WORKERS", workers)

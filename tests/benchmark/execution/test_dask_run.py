@@ -1,0 +1,20 @@
+"""A run on workers by the command line: the bytes of a run in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+GRID = "{samples: 20, threats: [oblivious], attacks: [{name: fgsm, eps: [0, 0.1]}]}"
+
+
+def test_a_worker_gives_the_same_bytes(bench: Any, tmp_path: Path) -> None:
+    (tmp_path / "grid.yaml").write_text(GRID)
+    for out, where in (("here", "--threads"), ("there", "--workers")):
+        code, printed = bench("run", "--grid", "grid.yaml", "--out", out, where, "1")
+        assert code == 0, printed
+    for name in ("results.csv", "predictions.parquet"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+    machine = json.loads((tmp_path / "there" / "manifest.json").read_text())["machine"]
+    assert sum(machine["workers"].values()) == 1
