@@ -1,24 +1,44 @@
-"""The harness: grids, cells, attacks, evaluation and the command line.
+"""The Python API of the harness: run a grid, and add to what a grid can name.
 
-`load_grid` and `run_grid` are the way in from Python; torch is imported at their first use.
+Torch is imported at the first use of a name that needs it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING
 
 from benchmark.version import __version__
 
-__all__ = ["__version__", "load_grid", "run_grid"]
+if TYPE_CHECKING:
+    from benchmark.attacks.entry import AttackEntry
+    from benchmark.grids.model import load_grid
+    from benchmark.runs.options import RunOptions
+    from benchmark.runs.run import run_grid
+    from benchmark.studies.entry import StudyEntry
+    from benchmark.studies.request import Findings
+    from benchmark.threats import ThreatEntry
+    from estimators.data.entry import DatasetEntry
+    from estimators.defences.entry import DefenceEntry
+    from estimators.networks.entry import NetworkEntry
+
+_MODULES = {
+    "AttackEntry": "benchmark.attacks.entry",
+    "DatasetEntry": "estimators.data.entry",
+    "DefenceEntry": "estimators.defences.entry",
+    "Findings": "benchmark.studies.request",
+    "NetworkEntry": "estimators.networks.entry",
+    "RunOptions": "benchmark.runs.options",
+    "StudyEntry": "benchmark.studies.entry",
+    "ThreatEntry": "benchmark.threats",
+    "load_grid": "benchmark.grids.model",
+    "run_grid": "benchmark.runs.run",
+}
+__all__ = ["AttackEntry", "DatasetEntry", "DefenceEntry", "Findings", "NetworkEntry", "RunOptions"]
+__all__ += ["StudyEntry", "ThreatEntry", "__version__", "load_grid", "run_grid"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "load_grid":
-        from benchmark.grids.model import load_grid
-
-        return load_grid
-    if name == "run_grid":
-        from benchmark.runs.run import run_grid
-
-        return run_grid
-    raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

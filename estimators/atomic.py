@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+# of temporary files; a run removes those that a killed one left in its directory
+PREFIX = ".art-bench-"
+
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file in the folder of `path`, then rename it to `path`.
@@ -16,7 +19,7 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     removes the temporary file; a killed process leaves a file named `.art-bench-*`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".art-bench-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:

@@ -13,7 +13,8 @@ import pytest
 import benchmark
 
 PACKAGES = ("benchmark", "estimators", "reports")
-PUBLIC = ["__version__", "load_grid", "run_grid"]
+PUBLIC = ["AttackEntry", "DatasetEntry", "DefenceEntry", "Findings", "NetworkEntry", "RunOptions"]
+PUBLIC += ["StudyEntry", "ThreatEntry", "__version__", "load_grid", "run_grid"]
 
 
 def dataclasses() -> Iterator[type]:

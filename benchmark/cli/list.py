@@ -6,9 +6,14 @@ import click
 
 from benchmark.cli.catalogue import catalogue
 from benchmark.cli.show import show_catalogue
+from benchmark.grids.schema import schema_text
 
 
 @click.command("list")
-def list_() -> None:
-    """List what a grid can name, grids and studies."""
-    show_catalogue(catalogue())
+@click.option("--schema", is_flag=True, help="Print the JSON schema of grid files, for editors.")
+def list_(schema: bool) -> None:
+    """List what a grid can name, grids and studies; plug-ins too."""
+    if schema:
+        click.echo(schema_text(), nl=False)
+    else:
+        show_catalogue(catalogue())

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from benchmark.grids.model import SHIPPED, Grid
+from benchmark.grids.names import REGISTRIES, names
 
 SCHEMA_FILE = SHIPPED / "grid.schema.json"
 
 
 def schema_text() -> str:
-    """Return the JSON schema of grid files; `grids/grid.schema.json` contains this text."""
-    schema = {
+    """Return the JSON schema of grid files, with all names for an editor to complete.
+
+    `grids/grid.schema.json` contains this text as it is without plug-ins.
+    """
+    schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **{key: _without_const_types(part) for key, part in Grid.model_json_schema().items()},
     }
+    for properties in (schema["properties"], schema["$defs"]["Block"]["properties"]):
+        for key in REGISTRIES:
+            _add_names(properties[key], names(key))
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def _add_names(schema: dict[str, Any], known: list[str]) -> None:
+    """Name the known texts beside any text, in a list of entries that may also be null."""
+    if "anyOf" in schema:
+        schema = next(part for part in schema["anyOf"] if part.get("type") == "array")
+    others = schema["items"].get("anyOf", [schema["items"]])
+    schema["items"] = {"anyOf": [{"enum": known}, *others]}
 
 
 def _without_const_types(schema: object) -> object:

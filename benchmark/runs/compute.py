@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from benchmark.attacks.lookup import expected_passes
 from benchmark.execution.executor import ChunkOutcomes, ExecutionReport, Executor, Failure
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task, plan
@@ -78,9 +79,10 @@ class _Subsets:
 
 
 def _expected_work(tasks: Sequence[Task], inputs: RunInputs, subsets: _Subsets) -> dict[int, float]:
-    """Return the rough cost of each task by its id, in seconds of forward passes of 25 images.
+    """Return the expected cost of each task by its id, in seconds of forward passes of 25 images.
 
-    A gradient costs three passes, a cell one. The time left is estimated from it.
+    An attack states its passes, averaged over draws where its gradients are; scoring a cell is one
+    pass. The time left is estimated from it.
     """
     seconds = {
         pair: _forward_seconds(trained.network, inputs.images[pair[0]])
@@ -88,16 +90,15 @@ def _expected_work(tasks: Sequence[Task], inputs: RunInputs, subsets: _Subsets) 
     }
     return {
         id(task): len(subsets.of(task))
-        * (3 * _iterations(task) + len(task.cells))
+        * (_crafting_passes(task, len(inputs.images[task.dataset].classes)) + len(task.cells))
         * seconds[task.dataset, task.network]
         for task in tasks
     }
 
 
-def _iterations(task: Task) -> int:
-    kwargs = task.attacks[0].kwargs
-    steps = int(str(kwargs.get("max_iter", 40 if task.attacks[0].name == "pgd" else 1)))
-    return 500 if task.attacks[0].name.startswith("cw") else steps
+def _crafting_passes(task: Task, classes: int) -> float:
+    """Return the passes per image of the attacks of a task; several eps share one gradient."""
+    return task.view.draws * expected_passes(task.attacks[0], classes)
 
 
 def _forward_seconds(network: nn.Module, images: Images) -> float:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.runs.store import Store, Stored
+from estimators.atomic import replace
 from reports.results.columns import RESULTS
 from reports.results.manifest import sha256_of
 from reports.results.predictions import FILE as PREDICTIONS_FILE
@@ -60,23 +60,6 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 def replace_text(path: Path, text: str) -> None:
     """Replace a text file (UTF-8) as a whole."""
     replace(path, lambda target: target.write_text(text, encoding="utf-8"))
-
-
-def replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file beside `path`, then move it to `path`.
-
-    The bytes reach the disk before the name does: after a power cut there is the old file or the
-    new one.
-    """
-    partial = path.with_name(path.name + ".part")
-    try:
-        write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _write_timings(path: Path, store: Store, keys: Sequence[str]) -> None:

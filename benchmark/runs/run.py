@@ -25,6 +25,7 @@ from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
 from benchmark.runs.rows import skipped
 from benchmark.runs.store import Store
+from estimators.atomic import PREFIX
 from estimators.errors import InputError
 from reports.audit.audit import write_audit
 from reports.page.page import write_page
@@ -156,6 +157,8 @@ def _open_store(directory: Path, options: RunOptions) -> Iterator[Store]:
             " name another with --out"
         ) from error
     try:
+        for stale in directory.glob(f"{PREFIX}*"):
+            stale.unlink()  # a killed run left it
         store = Store(directory)
         try:
             for note in store.notes():

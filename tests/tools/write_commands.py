@@ -140,7 +140,7 @@ def results_page(page: str) -> str:
     columns = [(f"`{name}`", about) for name, about in WORST_CASE.items()]
     page = fill(page, "columns", columns_as_markdown())
     page = fill(page, "worst-case", table(("column", "meaning"), columns))
-    checks = [(f"`{name}`", title, rule) for name, (title, rule) in CHECKS.items()]
+    checks = [(f"`{name}`", title, rule) for name, (title, rule, _) in CHECKS.items()]
     return fill(page, "checks", table(("check", "what must hold", "how it decides"), checks))
 
 
