@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import configparser
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from benchmark.cli.catalogue import catalogue
 from benchmark.grids.code_names import refuse_import
+from benchmark.grids.schema import schema_text
+from benchmark.threats import THREATS
 from estimators.plugins import installed, is_dotted, plugin
 from reports.results.read_write import read_results
+from reports.style.labels import read_labels
 
 PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
 MODULES = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", PAGE, flags=re.DOTALL))
 ((SETUP),) = re.findall(r"```ini\n(.*?)```", PAGE, flags=re.DOTALL)
+MINE = ("sparse", "posterise", "perceptron", "stripes", "brightness")
+OF = "(plug-in of mine 1.2)"
 ((GRID),) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
@@ -29,7 +39,7 @@ def entry_points() -> str:
 
 @pytest.fixture
 def package(module) -> None:
-    """The page's four modules, importable."""
+    """The page's modules, importable."""
     for name, text in MODULES.items():
         module(name, text)
 
@@ -44,8 +54,9 @@ def distribution(package, module) -> None:
 
 
 def test_each_example_is_short() -> None:
-    assert set(MODULES) == {"mine_network", "mine_data", "mine_attack", "mine_defence"}
-    assert max(text.count("\n") for text in MODULES.values()) < 30
+    kinds = ("network", "data", "attack", "defence", "study", "rows")
+    assert set(MODULES) == {f"mine_{kind}" for kind in kinds}
+    assert max(text.count("\n") for text in MODULES.values()) < 50
 
 
 def test_the_page_as_plug_ins(bench, distribution, tmp_path: Path) -> None:
@@ -73,20 +84,16 @@ def test_the_page_as_plug_ins(bench, distribution, tmp_path: Path) -> None:
 
 def test_bench_list_names_plug_ins_and_their_package(bench, distribution) -> None:
     shown = {kind: {row[0]: row[1:] for row in rows} for kind, rows in catalogue().items()}
-    of = "(plug-in of mine 1.2)"
-    assert shown["networks"]["perceptron"] == (
-        f"One hidden layer, for any images. {of}",
-        "width=64",
-    )
-    assert shown["attacks"]["sparse"] == (
-        f"One step in the pixels with the largest gradient. {of}",
-        "eps=0.1 share=0.5",
-    )
-    assert shown["defences"]["posterise"] == (
-        f"A few grey levels in the place of 256. {of}",
-        "levels=8",
-    )
-    assert shown["data sets"]["stripes"][1] == ""
+    assert {kind: rows[name] for kind, rows in shown.items() for name in MINE if name in rows} == {
+        "attacks": (f"one step in the pixels with the largest gradient {OF}", "eps=... share=0.5"),
+        "defences": (f"a few grey levels instead of 256 {OF}", "levels=8"),
+        "networks": (f"one hidden layer, for any images {OF}", "width=64"),
+        "data sets": (f"stripes across or down, with noise; 16x16 grey {OF}", ""),
+        "studies": (f"mean brightness of each class {OF}", "images"),
+    }
+    schema = json.loads(schema_text())["properties"]
+    for name, key in zip(MINE, ("attacks", "defences", "networks", "datasets"), strict=False):
+        assert name in schema[key]["items"]["anyOf"][0]["enum"]
     for attack in ("fgsm", "autoattack", "cw"):
         assert "targeted=false target=next" in shown["attacks"][attack][1]
     assert "targeted" not in shown["attacks"]["deepfool"][1]
@@ -96,14 +103,70 @@ def test_bench_list_names_plug_ins_and_their_package(bench, distribution) -> Non
 
 
 def test_a_broken_plug_in_does_not_break_the_list(bench, distribution, module) -> None:
-    module("mine_data", "raise RuntimeError('[on] purpose')")
-    (told,) = (row[1] for row in catalogue()["data sets"] if row[0] == "stripes")
-    assert "plug-in of mine 1.2" in told
-    assert "RuntimeError: [on] purpose" in told
+    module("mine_rows", "raise RuntimeError('[on] purpose')")
+    (summary,) = (row[1] for row in catalogue()["data sets"] if row[0] == "stripes")
+    assert "plug-in of mine 1.2" in summary
+    assert "RuntimeError: [on] purpose" in summary
     assert bench("list")[0] == 0
     code, out = bench("run", "--dataset", "stripes")
     assert code == 2
     assert "data set 'stripes' (plug-in of mine 1.2): cannot be imported" in out
+
+
+@pytest.fixture
+def texts(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """All texts of the figures that are saved from now on."""
+    found: set[str] = set()
+    save = Figure.savefig
+
+    def saved(figure: Figure, *args: Any, **kwargs: Any) -> None:
+        found.update(text.get_text() for text in figure.findobj(Text))
+        save(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", saved)
+    return found
+
+
+def test_one_file_and_one_row_of_each_kind(
+    bench, distribution, tmp_path: Path, texts: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new thing is found in a run, in the labels of its figures, and on its page."""
+    twin = replace(THREATS["adaptive"], name="twin", label="Twin")
+    monkeypatch.setitem(THREATS, "twin", twin)
+    assert "twin" in {row[0] for row in catalogue()["threats"]}
+    code, out = bench(
+        *("run", "--dataset", "stripes", "--network", "perceptron", "--threat", "twin"),
+        *("--attack", "sparse:eps=0.1", "--attack", "sparse:eps=0.2", "--defence", "none"),
+        *("--defence", "posterise", "--samples", "20", "--out", "r"),
+    )
+    assert code == 0, out
+    assert set(read_results(tmp_path / "r")["attack"]) == {"sparse"}
+    labels = read_labels(tmp_path / "r")
+    assert labels.attack("sparse[share=0.2]") == "Sparse[share=0.2]"
+    assert (labels.place("stripes", "perceptron"), labels.defence("posterise")) == (
+        "Perceptron, Stripes",
+        "Posterise",
+    )
+    assert json.loads((tmp_path / "r" / "manifest.json").read_text())["threats"][-1] == {
+        "name": "twin",
+        "sees_defence": True,
+        "crafted_elsewhere": False,
+    }
+    for label in ("Sparse", "Perceptron", "Stripes"):
+        assert any(label in text for text in texts), label
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    for label in ("Sparse", "Perceptron", "Stripes", "Posterise", "twin"):
+        assert label in page, label
+
+
+def test_a_study_of_a_plug_in(bench, distribution, tmp_path: Path) -> None:
+    code, out = bench("study", "brightness", "--set", "images=40", "--out", "s")
+    assert code == 0, out
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {
+        "brightness.csv",
+        "brightness.png",
+        "study.json",
+    }
 
 
 def test_the_page_by_dotted_names(bench, package, tmp_path: Path) -> None:
