@@ -76,6 +76,13 @@ def test_the_measured_grid_crafts_its_first_chunks_and_keeps_the_size_of_all(
     assert np.array_equal(last.label, chunks[2].y)
 
 
+def test_a_peak_is_that_of_a_process() -> None:
+    ((count, peak),) = peaks((200,))
+    assert count == 200
+    # torch alone takes that much
+    assert 50 < peak < 5_000
+
+
 @pytest.mark.slow
 def test_the_peak_grows_by_the_pixels_alone() -> None:
     (few, low), (many, high) = peaks((1_000, 21_000))

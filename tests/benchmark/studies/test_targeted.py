@@ -61,7 +61,6 @@ def test_images_are_right_and_of_each_class(digits, digits_lenet) -> None:
     assert set(chosen) < set(longer)
 
 
-@pytest.mark.slow
 def test_on_the_embedded_data(digits, digits_lenet, tmp_path, monkeypatch) -> None:
     # images of two classes alone: the others are no source, but a target
     few = digits[np.isin(digits.y, (3, 5))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,19 @@ def test_jobs_are_shared_out_to_processes_of_one_thread(monkeypatch: pytest.Monk
     assert sorted(reported) == ["4", "6"]
     assert os.getpid() not in {process for _, process, _ in results.values()}
     assert {threads for _, _, threads in results.values()} == {1}
+
+
+def test_processes_end_with_the_job_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("BENCH_WORKERS", "2")
+    before = len(active_children())
+    with pytest.raises(KeyboardInterrupt):
+        list(in_processes([4, 6], halved, float, interrupted))
+    for process in active_children():
+        process.join(10)
+    assert len(active_children()) == before
 
 
 @pytest.mark.slow
