@@ -1,0 +1,37 @@
+"""Errors of a command as one line with an exit code."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from benchmark.execution.errors import ClusterLost
+from estimators.errors import InputError
+from reports.errors import TableError
+
+ERRORS: dict[str, tuple[BaseException, int, str]] = {
+    "bad input": (InputError("grid x:\n  wrong"), 2, "Error: grid x: wrong"),
+    "bad table": (TableError("results x: wrong"), 2, "Error: results x: wrong"),
+    "lost cluster": (ClusterLost("tcp://x: no answer"), 5, "Error: tcp://x: no answer"),
+    "full disk": (
+        OSError(errno.ENOSPC, "No space left on device", "/d/results.csv"),
+        2,
+        "Error: /d/results.csv: No space left on device; fix that",
+    ),
+    "no memory": (MemoryError(), 2, "Error: out of memory; finished cells are kept"),
+    "Ctrl-C": (KeyboardInterrupt(), 130, "stopped; finished cells are kept"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_are_one_line(bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    error, code, message = ERRORS[name]
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("benchmark.grids.model.load_grid", fail)
+    exit_code, out = bench("run")
+    assert (exit_code, out.strip().count("\n")) == (code, 0), out
+    assert message in out
