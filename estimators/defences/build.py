@@ -11,8 +11,8 @@ from art.defences.preprocessor.preprocessor import Preprocessor
 
 from estimators.defences.base import CodesBytes
 from estimators.defences.chain import Chain
-from estimators.defences.entry import DefenceEntry
 from estimators.defences.registry import DEFENCE_PATTERNS, DEFENCES, JOIN
+from estimators.entries import DefenceEntry
 from estimators.errors import InputError, unknown
 from estimators.plugins import builder, entry_of, import_from_art
 from estimators.spec import Spec, Value

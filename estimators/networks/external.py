@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
+from estimators.entries import NetworkEntry
 from estimators.errors import InputError, unknown
-from estimators.networks.entry import NetworkEntry
 from estimators.networks.registry import FAMILIES, NETWORKS
 from estimators.plugins import builder, describe_error, entry_of, plugin
 from estimators.source_code import modules_sha256

@@ -7,7 +7,7 @@ from typing import TypedDict
 import torch
 from torch import nn
 
-from estimators.networks.resnet import IdentityBlock
+from estimators.networks.architectures import IdentityBlock
 
 
 class LayerRow(TypedDict):

@@ -25,7 +25,7 @@ from estimators.defences.backward import plain_forward
 from estimators.defences.base import DifferentiableDefence
 from estimators.defences.build import build_defence, byte_coder
 from estimators.defences.chain import Chain
-from estimators.defences.quantize import Quantize
+from estimators.defences.grey_levels import Quantize
 from estimators.defences.randomised import content_ids, is_random
 from estimators.defences.registry import DEFENCES
 from estimators.errors import InputError

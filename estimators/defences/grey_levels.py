@@ -1,11 +1,23 @@
-"""Feature squeezing: fewer grey levels, faster than ART and with the same results."""
+"""Fewer grey levels: eight bits, the control that JPEG must beat, and feature squeezing."""
 
 from __future__ import annotations
 
 import torch
 
-from estimators.defences.base import TensorDefence, check_images
+from estimators.defences.base import TensorDefence, check_images, from_bytes, to_bytes
 from estimators.validation import whole
+
+
+class Quantize(TensorDefence):
+    """Truncate 255 x to bytes, as ART's JPEG does (it does not round)."""
+
+    def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
+        """Return images [N, C, H, W] in [0, 1] at 256 grey levels."""
+        return from_bytes(to_bytes(x))
+
+    def code_bytes(self, images: torch.Tensor) -> torch.Tensor:
+        """Return bytes as they are."""
+        return images
 
 
 class Squeezing(TensorDefence):
