@@ -7,21 +7,16 @@ import math
 from estimators.errors import InputError
 
 
-def whole(what: str, value: object, low: int, high: int | None = None) -> int:
-    """Return an integer in [low, high], without a limit above where high is None.
+def whole(what: str, value: object, low: int, high: float = math.inf) -> int:
+    """Return an integer in [low, high].
 
     what: names the parameter in the message, as in `defence jpeg: quality`.
 
     Raises InputError for any other value.
     """
-    if (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and low <= value
-        and (high is None or value <= high)
-    ):
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return value
-    limits = f"from {low} up" if high is None else f"from {low} to {high}"
+    limits = f"from {low} up" if math.isinf(high) else f"from {low} to {high}"
     raise InputError(f"{what} must be an integer {limits}, got {value!r}")
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from estimators.data.arrays import checked_images
-from estimators.data.images import Images, Split
+from estimators.data.images import Images, Split, checked_images
 from estimators.errors import InputError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from torchvision import datasets
 
-from estimators.data.arrays import nchw
 from estimators.data.files import from_npz
-from estimators.data.images import Images, Split
+from estimators.data.images import Images, Split, nchw
 from estimators.data.registry import DATASETS
 from estimators.errors import DataUnavailable, InputError
 

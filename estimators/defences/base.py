@@ -21,7 +21,6 @@ class HasSurrogate(Protocol):
 
     def surrogate(self, x: torch.Tensor) -> torch.Tensor:
         """Return images near the defended ones, with a gradient; [N, C, H, W] in [0, 1]."""
-        ...
 
 
 @runtime_checkable
@@ -30,7 +29,6 @@ class CodesBytes(Protocol):
 
     def code_bytes(self, images: torch.Tensor) -> torch.Tensor:
         """Return defended bytes of bytes, uint8 [N, C, H, W]."""
-        ...
 
 
 class TensorDefence(Preprocessor):  # type: ignore[misc]  # ART is not typed

@@ -33,7 +33,6 @@ class Randomised(Protocol):
         Where torch can differentiate `draw`, attackers who know the defence differentiate through
         it; where not, they use the identity (BPDA). Scoring uses draw 0, attackers later ones.
         """
-        ...
 
 
 def is_random(defence: object) -> TypeGuard[Randomised]:

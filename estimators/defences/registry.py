@@ -7,7 +7,8 @@ from estimators.entries import DefenceEntry, table
 # joins the members of a chain
 JOIN = "+"
 
-DEFENCES = table(
+# the second table: how other defences are named, rows whose name is a pattern
+DEFENCES, DEFENCE_PATTERNS = table(
     DefenceEntry(name="none", build="estimators.defences.build:no_defence",
                  summary="the bare network"),
     DefenceEntry(name="quantize", build="estimators.defences.grey_levels:Quantize",
@@ -29,24 +30,12 @@ DEFENCES = table(
     DefenceEntry(name="resize", build="estimators.defences.resize:RandomResize",
                  summary="shrunk and shifted by chance (Xie et al. 2018); random",
                  defaults={"smallest": 0.85}),
+), table(
+    DefenceEntry(name="NAME+NAME+...", build="estimators.defences.chain:Chain",
+                 summary="one after the other, the first next to the image",
+                 values={"NAME.PARAMETER": "VALUE"}),
+    DefenceEntry(name="art.defences.preprocessor.NAME", build="estimators.plugins:import_from_art",
+                 summary="any other preprocessor of ART"),
+    DefenceEntry(name="package.module:factory", build="estimators.plugins:builder",
+                 summary="your own, see docs/extending.md", values={"its own": ""}),
 )  # fmt: skip
-# how other defences are named: rows whose name is a pattern
-DEFENCE_PATTERNS = table(
-    DefenceEntry(
-        name="NAME+NAME+...",
-        build="estimators.defences.chain:Chain",
-        summary="one after the other, the first next to the image",
-        values={"NAME.PARAMETER": "VALUE"},
-    ),
-    DefenceEntry(
-        name="art.defences.preprocessor.NAME",
-        build="estimators.plugins:import_from_art",
-        summary="any other preprocessor of ART",
-    ),
-    DefenceEntry(
-        name="package.module:factory",
-        build="estimators.plugins:builder",
-        summary="your own, see docs/extending.md",
-        values={"its own": ""},
-    ),
-)

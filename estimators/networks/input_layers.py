@@ -79,26 +79,6 @@ class LowPass(nn.Module):
             return functional.conv2d(once, columns, groups=channels)
 
 
-def behind_input_layers(
-    network: nn.Module,
-    shape: tuple[int, int, int],
-    name: str,
-    mean: Value = None,
-    std: Value = None,
-    low_pass: Value = 0,
-) -> nn.Module:
-    """Return the network behind a low-pass filter and a normalisation, each where it is given.
-
-    shape: of the images (C, H, W).
-    name: of the network, for messages.
-    mean, std: one number, or one per channel; by default 0 and 1.
-    low_pass: width of the filter in pixels; 0 for none.
-
-    Raises InputError for bad numbers, and for a filter that is wider than the images.
-    """
-    return behind_low_pass(normalised(network, mean, std, shape[0], name), low_pass, shape)
-
-
 def normalised(network: nn.Module, mean: Value, std: Value, channels: int, name: str) -> nn.Module:
     """Return the network behind a layer (x - mean) / std; itself where neither is given."""
     if mean is None and std is None:

@@ -6,7 +6,8 @@ from estimators.entries import NetworkEntry, table
 from estimators.spec import Spec
 from estimators.training_spec import TRAININGS, split_training
 
-NETWORKS = table(
+# the second table: how external networks are named, rows whose name is a pattern
+NETWORKS, NETWORK_PATTERNS = table(
     NetworkEntry(name="lenet", build="estimators.networks.architectures:LeNet",
                  summary="LeNet, any input from 12x12", label="LeNet",
                  defaults={"extra_layers": 0, "activation": "relu", "dropout": 0.25},
@@ -22,11 +23,10 @@ NETWORKS = table(
                  defaults={"dropout": (0.1, 0.15, 0.2, 0.25)},
                  recipes={("cifar10", ""): {"epochs": 30, "flip": True, "crop": 4,
                                             "bfloat16": True}}),
-)  # fmt: skip
-# how external networks are named: rows whose name is a pattern
-NETWORK_PATTERNS = table(
+), table(
     NetworkEntry(name="torchvision:NAME", build="estimators.networks.families:torchvision",
-                 summary="a classifier of torchvision", values={"weights": "DEFAULT, none or FILE"}),
+                 summary="a classifier of torchvision",
+                 values={"weights": "DEFAULT, none or FILE"}),
     NetworkEntry(name="timm:NAME", build="estimators.networks.families:timm",
                  summary="a network of timm (extra timm)",
                  values={"weights": "DEFAULT, none or FILE"}),
@@ -37,9 +37,7 @@ NETWORK_PATTERNS = table(
                  summary="your own, see docs/extending.md", values={"its own": ""}),
 )  # fmt: skip
 # packages by the name before the colon: `torchvision:resnet18` is a name in a list, not code
-FAMILIES = {
-    entry.family: entry for entry in NETWORK_PATTERNS.values() if entry.name.endswith(":NAME")
-}
+FAMILIES = {row.family: row for row in NETWORK_PATTERNS.values() if row.name.endswith(":NAME")}
 # what every network takes
 EVERY_NETWORK = NetworkEntry(
     name="(every network)",

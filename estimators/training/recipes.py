@@ -46,9 +46,9 @@ class Recipe:
         they had before the field existed.
         """
         fields = asdict(self)
-        del fields["adversarial"]
+        training = fields.pop("adversarial")
         if self.adversarial is not None:
-            fields["adversarial"] = self.adversarial.as_dict
+            fields["adversarial"] = {"method": self.adversarial.name, **training}
         return fields
 
 

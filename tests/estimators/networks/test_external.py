@@ -387,8 +387,11 @@ def test_a_warning_is_shown_and_audited(bench, module, tmp_path: Path) -> None:
 
 
 BAD_LINES = {
-    "two networks": (["--network", "lenet", "--network", "cnn", "--weights", "w.pt"], "belongs to"),
-    "no network": (["--weights", "w.pt"], "belongs to one --network"),
+    "two networks": (
+        ["--network", "lenet", "--network", "cnn", "--weights", "w.pt"],
+        "exactly one --network",
+    ),
+    "no network": (["--weights", "w.pt"], "exactly one --network"),
     "probabilities": (["--network", "soft:net"], "leave the softmax out"),
     "classes": (["--network", "soft:seven"], "the data have 10 classes"),
 }
