@@ -70,8 +70,8 @@ class DefenceEntry(Entry):
     """A defence: `build` names a class or function that returns ART's Preprocessor, or None.
 
     It is called with the parameters of the spec and the defaults of this row. The defence itself
-    declares what it offers beyond ART's interface: `surrogate` and `code_bytes` (`defences.base`),
-    `random` and `draw` (`defences.randomised`).
+    declares what it offers beyond ART's interface: `surrogate`, `code_bytes`, `random` and `draw`
+    (`defences.base`).
     """
 
 

@@ -12,11 +12,13 @@ from estimators.defences.base import (
     Array,
     Floats,
     HasSurrogate,
+    Ids,
+    Randomised,
     TensorDefence,
+    is_random,
     vector_jacobian_product,
     with_gradient_of,
 )
-from estimators.defences.randomised import Ids, Randomised, is_random
 
 Backward = Literal["identity", "surrogate"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from estimators.defences.base import TensorDefence, check_images, from_bytes, to_bytes
-from estimators.validation import whole
+from estimators.errors import whole
 
 
 class Quantize(TensorDefence):

@@ -6,9 +6,9 @@ import torch
 from art.defences import preprocessor
 
 from estimators.defences.base import Array, Floats, as_tensor
+from estimators.errors import whole
 from estimators.jpeg_codec.codec import checked_quality, compress, round_trip
 from estimators.jpeg_codec.smooth import smooth_jpeg
-from estimators.validation import whole
 
 
 class JpegCompression(preprocessor.JpegCompression):  # type: ignore[misc]  # ART is not typed

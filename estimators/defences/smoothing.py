@@ -7,7 +7,7 @@ import torch
 from scipy import ndimage
 
 from estimators.defences.base import DifferentiableDefence, check_images
-from estimators.validation import whole
+from estimators.errors import whole
 
 _CHUNK = 1 << 24  # samples of all windows together: 64 MiB
 

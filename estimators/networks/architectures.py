@@ -7,8 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from estimators.errors import InputError, unknown
-from estimators.validation import number, whole
+from estimators.errors import InputError, number, unknown, whole
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,

@@ -12,9 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from estimators.errors import InputError
+from estimators.errors import InputError, number
 from estimators.spec import Value
-from estimators.validation import number
 
 # taps beyond this many standard deviations hold less than 1e-4 of a kernel
 REACH = 4

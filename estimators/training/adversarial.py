@@ -9,11 +9,10 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from estimators.errors import InputError
+from estimators.errors import InputError, number, whole
 from estimators.jpeg_codec.codec import round_trip
 from estimators.spec import Spec
 from estimators.training_spec import TRAININGS
-from estimators.validation import number, whole
 
 
 @dataclass(frozen=True)

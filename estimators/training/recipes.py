@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from estimators.errors import whole
 from estimators.networks.external import network_entry
 from estimators.spec import Spec
 from estimators.training.adversarial import Training, build_training
 from estimators.training_spec import split_training
-from estimators.validation import whole
 
 
 @dataclass(frozen=True)
