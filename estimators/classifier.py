@@ -1,7 +1,5 @@
 """A network behind a defence: as a classifier of ART, and directly on tensors."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 from collections import Counter
@@ -51,7 +49,7 @@ class Frozen:
     scorer: nn.Module
 
     @classmethod
-    def of(cls, network: nn.Module, device: str = "cpu") -> Frozen:
+    def of(cls, network: nn.Module, device: str = "cpu") -> "Frozen":
         """Return a frozen copy of a network on a device."""
         network = copy.deepcopy(network).eval().requires_grad_(False)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,7 +1,5 @@
 """What every registry row has in common: a name, a label, and where its code is."""
 
-from __future__ import annotations
-
 import importlib
 import json
 from collections.abc import Mapping

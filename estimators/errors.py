@@ -1,7 +1,5 @@
 """The exception for everything that the user can fix, and checks of parameters that raise it."""
 
-from __future__ import annotations
-
 import difflib
 import math
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 Nothing is searched before somebody asks for a name that no registry of this project holds.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import re
@@ -25,7 +23,7 @@ _PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _DOTTED = re.compile(f"{_PATH}:{_PATH}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Plugin:
     """An installed plug-in that has not been loaded.
 
@@ -80,10 +78,7 @@ def module_of(kind: Kind, name: str) -> str:
 
 def installed(kind: Kind) -> list[Plugin]:
     """Return the plug-ins of a kind that installed packages announce, by name, none loaded."""
-    return sorted(
-        (Plugin(point.name, point.value, _distribution(point)) for point in _points(kind)),
-        key=lambda plugin: (plugin.name, plugin.value),
-    )
+    return sorted(Plugin(p.name, p.value, _distribution(p)) for p in _points(kind))
 
 
 def is_dotted(name: str) -> bool:

@@ -5,8 +5,6 @@ a global generator: every image has a stream of its own (Philox, Salmon et al. 2
 purpose has counter words of its own, which keeps the streams of one image apart.
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

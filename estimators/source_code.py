@@ -3,8 +3,6 @@
 Only the named thing itself is imported; what it imports is read from the source.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import sysconfig

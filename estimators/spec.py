@@ -1,7 +1,5 @@
 """A name with parameters: how grid files and the command line name attacks, defences, networks."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
@@ -30,7 +28,7 @@ class Spec:
     params: tuple[tuple[str, Value], ...] = ()
 
     @classmethod
-    def of(cls, name: str, params: Mapping[str, Value] | None = None, **more: Value) -> Spec:
+    def of(cls, name: str, params: Mapping[str, Value] | None = None, **more: Value) -> "Spec":
         """Return a spec from keywords; lists become tuples, so that it can be hashed."""
         merged = {**(params or {}), **more}
         return cls(name, tuple(sorted((k, _frozen(v)) for k, v in merged.items())))
@@ -49,7 +47,7 @@ class Spec:
         """Return the value of one parameter, or the default."""
         return self.kwargs.get(param, default)
 
-    def without(self, *params: str) -> Spec:
+    def without(self, *params: str) -> "Spec":
         """Return the spec without some of its parameters."""
         return Spec(self.name, tuple((k, v) for k, v in self.params if k not in params))
 

@@ -1,7 +1,5 @@
 """What a network's name says of its training: `lenet[adversarial=pgd,eps=0.1]`."""
 
-from __future__ import annotations
-
 from estimators.entries import Entry, table
 from estimators.errors import unknown
 from estimators.spec import Spec

@@ -1,7 +1,5 @@
 """scikit-learn's digits, which need no download."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Images from npz archives and from folders of image files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Images with their official indices: from external arrays, checked, and subsets of them."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,7 +37,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.y)
 
-    def __getitem__(self, index: slice | AnyArray) -> Images:
+    def __getitem__(self, index: slice | AnyArray) -> "Images":
         return Images(self.pixels[index], self.y[index], self.ids[index], self.classes)
 
     @property

@@ -1,7 +1,5 @@
 """From the name of a data set to its images."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

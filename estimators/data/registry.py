@@ -1,7 +1,5 @@
 """The data sets by name."""
 
-from __future__ import annotations
-
 from estimators.entries import DatasetEntry, table
 
 TEN_DIGITS = tuple("0123456789")

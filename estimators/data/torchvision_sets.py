@@ -4,8 +4,6 @@ torchvision compares CIFAR-10's files with their MD5 at each read. Of MNIST it k
 the archives, and reads an unpacked file with a flipped bit without an error: `OFFICIAL` catches it.
 """
 
-from __future__ import annotations
-
 import hashlib
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A defence as an attacker meets it: forward it is exact, backward as good as its surrogate."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a defence on tensors needs to be a preprocessor of ART, and what it may declare."""
 
-from __future__ import annotations
-
 import abc
 import hashlib
 from collections.abc import Callable

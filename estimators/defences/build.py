@@ -1,7 +1,5 @@
 """From a defence's spec to the defence: ours, ART's by dotted name, plug-ins, chains."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -57,8 +55,8 @@ def build_defence(spec: Spec) -> Preprocessor | None:
     if defence is None:
         return None
     if not isinstance(defence, Preprocessor):
-        got = type(defence).__name__
-        raise InputError(f"defence {spec}: expected a Preprocessor of ART, got {got}")
+        kind = type(defence).__name__
+        raise InputError(f"defence {spec}: expected a Preprocessor of ART, got {kind}")
     if not defence.apply_predict:
         # ART would leave it out of predictions without a word (its issue 2335)
         raise InputError(f"defence {spec}: apply_predict is off, so it would protect nothing")

@@ -1,7 +1,5 @@
 """Several defences as one: ART refuses to differentiate through two preprocessors in NumPy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fewer grey levels: eight bits, the control that JPEG must beat, and feature squeezing."""
 
-from __future__ import annotations
-
 import torch
 
 from estimators.defences.base import TensorDefence, check_images, from_bytes, to_bytes

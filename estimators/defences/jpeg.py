@@ -1,7 +1,5 @@
 """JPEG compression as a defence: ART's class on the fast, exact codec."""
 
-from __future__ import annotations
-
 import torch
 from art.defences import preprocessor
 

@@ -1,7 +1,5 @@
 """Defences that draw: Gaussian noise, random resizing, total variance minimisation."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The defences by name: ART preprocessors in front of a network."""
 
-from __future__ import annotations
-
 from estimators.entries import DefenceEntry, table
 
 # joins the members of a chain

@@ -1,7 +1,5 @@
 """Spatial smoothing: ART's median filter, faster and with the same results."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from scipy import ndimage

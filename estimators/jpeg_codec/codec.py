@@ -12,8 +12,6 @@ Two implementations share tables and weights. On the CPU numba compiles a kernel
 torch does the work. docs/decisions/0003-exact-jpeg.md has the measurements.
 """
 
-from __future__ import annotations
-
 import operator
 from typing import SupportsIndex
 

@@ -1,7 +1,5 @@
 """The JPEG round trip as a kernel for the CPU, compiled by numba at its first call."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable
 from typing import Any, TypeVar, cast

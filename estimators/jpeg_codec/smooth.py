@@ -1,7 +1,5 @@
 """A smooth surrogate of the JPEG round trip, for attackers who know the codec."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """The numbers of baseline JPEG: quantisation tables, and the weights of the integer DCT."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

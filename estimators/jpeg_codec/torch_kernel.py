@@ -1,7 +1,5 @@
 """The JPEG round trip as torch operations, for any device."""
 
-from __future__ import annotations
-
 import torch
 
 from estimators.jpeg_codec.tables import MATRIX, NUDGE, SHIFTS, IntArray

@@ -1,7 +1,5 @@
 """This project's own networks: LeNet, and the paper's for MNIST and CIFAR-10."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

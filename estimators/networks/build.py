@@ -1,7 +1,5 @@
 """From a network's spec to the untrained network."""
 
-from __future__ import annotations
-
 from torch import nn
 
 from estimators.networks.external import NONE, ExternalNetwork, find_network

@@ -1,7 +1,5 @@
 """External networks: a factory or module by dotted name or plug-in, a package's model zoo."""
 
-from __future__ import annotations
-
 import copy
 import hashlib
 import inspect

@@ -1,7 +1,5 @@
 """The model zoos of torchvision, timm and RobustBench."""
 
-from __future__ import annotations
-
 import difflib
 import importlib
 import sys

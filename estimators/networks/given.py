@@ -1,7 +1,5 @@
 """Networks that come with their weights: external ones, and those whose spec names a file."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path

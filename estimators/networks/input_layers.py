@@ -1,9 +1,4 @@
-"""Layers before a network: normalisation, low-pass filter, grey images as colour ones.
-
-Normalisation is a layer so that eps is always a distance in pixels.
-"""
-
-from __future__ import annotations
+"""Layers before a network, so that eps stays in pixels: normalisation, low-pass, grey to colour."""
 
 import math
 from collections.abc import Sequence

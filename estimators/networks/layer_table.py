@@ -1,7 +1,5 @@
 """The layers of a network, their output shapes and parameters."""
 
-from __future__ import annotations
-
 from typing import TypedDict
 
 import torch

@@ -1,7 +1,5 @@
 """The networks by name, from images in [0, 1] to logits, and how each is trained."""
 
-from __future__ import annotations
-
 from estimators.entries import NetworkEntry, table
 from estimators.spec import Spec
 from estimators.training_spec import TRAININGS, split_training

@@ -5,8 +5,6 @@ warning. Users of attack libraries report most of them (foolbox 74; ART 75 and 4
 75).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A .pt file is a pickle, and a pickle is a program. torch's restricted reader, wh
 tensors and containers; a file that needs more is refused unless the user trusts its author.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import pickle
@@ -62,10 +60,7 @@ def read_weights(path: Path, trust_pickle: bool = False) -> dict[str, torch.Tens
 
 @contextmanager
 def pickles_as_data() -> Iterator[None]:
-    """Give external code that calls `torch.load` the restricted reader.
-
-    (Before torch 2.6 its default is to run pickles.)
-    """
+    """Give external code the restricted reader; `torch.load` before 2.6 runs pickles by default."""
     before = os.environ.get(_RESTRICT)
     os.environ[_RESTRICT] = "1"
     try:

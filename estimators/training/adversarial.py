@@ -1,7 +1,5 @@
 """Adversarial training: what a batch becomes before the network learns from it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

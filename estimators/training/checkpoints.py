@@ -1,7 +1,5 @@
 """The store of checkpoints: safetensors, named by a hash of data, network, recipe and seed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Training recipes: everything that decides the weights besides data, network and seed."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 

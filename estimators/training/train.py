@@ -1,7 +1,5 @@
 """Training: from a recipe, a seed and images to weights and a history."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 

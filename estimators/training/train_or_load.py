@@ -1,7 +1,5 @@
 """Trained networks: loaded where a checkpoint has the same key, trained where none has."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
