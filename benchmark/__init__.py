@@ -18,16 +18,14 @@ if TYPE_CHECKING:
     from benchmark.studies.entry import StudyEntry
     from benchmark.studies.request import Findings
     from benchmark.threats import ThreatEntry
-    from estimators.data.entry import DatasetEntry
-    from estimators.defences.entry import DefenceEntry
-    from estimators.networks.entry import NetworkEntry
+    from estimators.entries import DatasetEntry, DefenceEntry, NetworkEntry
 
 _MODULES = {
     "AttackEntry": "benchmark.attacks.entry",
-    "DatasetEntry": "estimators.data.entry",
-    "DefenceEntry": "estimators.defences.entry",
+    "DatasetEntry": "estimators.entries",
+    "DefenceEntry": "estimators.entries",
     "Findings": "benchmark.studies.request",
-    "NetworkEntry": "estimators.networks.entry",
+    "NetworkEntry": "estimators.entries",
     "RunOptions": "benchmark.runs.options",
     "StudyEntry": "benchmark.studies.entry",
     "ThreatEntry": "benchmark.threats",

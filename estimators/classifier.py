@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
+from estimators.defences.backward import channels_last as channels_last
 
 # Batches of this size stay in the processor's cache; the partition is part of the result (a
 # convolution may round differently in another batch), so it is a constant and not an option.
@@ -101,8 +102,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
 
     def reset_counts(self) -> None:
         """Start new counts of gradients and forwards."""
-        self.gradients = 0
-        self.forwards = 0
+        self.gradients = self.forwards = 0
 
     def defended(self, x: torch.Tensor) -> torch.Tensor:
         """Return images [N, C, H, W] behind the defence, as the network gets them."""
@@ -148,29 +148,15 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
 
     def input_gradient(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the attacker's gradient [N, C, H, W] of the summed cross entropy."""
-        return self.mean_gradient(
-            x, lambda logits: functional.cross_entropy(logits, y, reduction="sum")
-        )
+        return self.mean_gradient(x, lambda out: functional.cross_entropy(out, y, reduction="sum"))
 
-    def loss_gradient(
-        self, x: FloatArray, y: object, training_mode: bool = False, **kwargs: object
-    ) -> FloatArray:
+    def loss_gradient(self, x: FloatArray, *args: object, **kwargs: object) -> FloatArray:
         """Return ART's loss gradient, counted; mean over the draws."""
-        self.gradients += len(x) * self.draws
-        x = self._clipped(x)
-        once = super().loss_gradient
-        return _mean([once(x, y, training_mode=training_mode, **kwargs) for _ in range(self.draws)])
+        return self._mean(super().loss_gradient, x, *args, **kwargs)
 
-    def class_gradient(
-        self, x: FloatArray, label: object = None, training_mode: bool = False, **kwargs: object
-    ) -> FloatArray:
+    def class_gradient(self, x: FloatArray, *args: object, **kwargs: object) -> FloatArray:
         """Return ART's class gradient, counted; mean over the draws."""
-        self.gradients += len(x) * self.draws
-        x = self._clipped(x)
-        once = super().class_gradient
-        return _mean(
-            [once(x, label, training_mode=training_mode, **kwargs) for _ in range(self.draws)]
-        )
+        return self._mean(super().class_gradient, x, *args, **kwargs)
 
     def predict(
         self, x: FloatArray, batch_size: int = BATCH, training_mode: bool = False, **kwargs: object
@@ -189,15 +175,13 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         """
         return x if self.defence is None else np.clip(x, 0, 1)
 
-
-def _mean(parts: list[FloatArray]) -> FloatArray:
-    mean: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
-    return parts[0] if len(parts) == 1 else mean
-
-
-def channels_last(x: torch.Tensor) -> torch.Tensor:
-    """Return the images with the channels innermost in memory."""
-    return x.contiguous(memory_format=torch.channels_last)
+    def _mean(
+        self, gradient: Callable[..., FloatArray], x: FloatArray, *args: object, **kwargs: object
+    ) -> FloatArray:
+        self.gradients += len(x) * self.draws
+        parts = [gradient(self._clipped(x), *args, **kwargs) for _ in range(self.draws)]
+        mean: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
+        return parts[0] if len(parts) == 1 else mean
 
 
 def folded(network: nn.Module) -> nn.Module:
@@ -213,8 +197,7 @@ def folded(network: nn.Module) -> nn.Module:
     for conv_name, norm_name in pairs:
         conv, norm = copied.get_submodule(conv_name), copied.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        fused = torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)
-        copied.set_submodule(conv_name, fused)
+        copied.set_submodule(conv_name, torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm))
         copied.set_submodule(norm_name, nn.Identity())
     return copied.requires_grad_(False)
 
@@ -233,11 +216,8 @@ def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
             names += itertools.pairwise(dict(module.named_children()))
         for conv_name, norm_name in names:
             conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
-            if (
-                isinstance(conv, nn.Conv2d)
-                and isinstance(norm, nn.BatchNorm2d)
-                and uses[id(conv)] == uses[id(norm)] == 1
-            ):
+            once = uses[id(conv)] == uses[id(norm)] == 1
+            if once and isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 prefix = f"{path}." if path else ""
                 pairs.append((prefix + conv_name, prefix + norm_name))
     return pairs

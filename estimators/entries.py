@@ -51,6 +51,46 @@ class Entry:
         return family if colon else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DatasetEntry(Entry):
+    """A data set: `build` names a function of split ("train" or "test") and data directory.
+
+    It returns `data.images.Images`, or arrays x and y.
+
+    shape: of one image (C, H, W), where it is known without the files; else None.
+    classes: names of the classes in the order of the labels; () where they are not known.
+    """
+
+    shape: tuple[int, int, int] | None = None
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DefenceEntry(Entry):
+    """A defence: `build` names a class or function that returns ART's Preprocessor, or None.
+
+    It is called with the parameters of the spec and the defaults of this row. The defence itself
+    declares what it offers beyond ART's interface: `surrogate`, `code_bytes`, `random` and `draw`
+    (`defences.base`).
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkEntry(Entry):
+    """A network: `build` names a class or function that returns an nn.Module.
+
+    It is called with `shape` (C, H, W) and `classes` where it has these parameters, with the
+    parameters of the spec and the defaults of this row, and maps images [N, C, H, W] in [0, 1] to
+    logits [N, classes].
+
+    recipes: how it is trained, by (data set, training): "" for plain training, else a name of
+        `training_spec.TRAININGS`. Each is a mapping of fields of `training.recipes.Recipe`; what
+        it leaves out has the default value there.
+    """
+
+    recipes: Mapping[tuple[str, str], Mapping[str, Value]] = field(default_factory=dict)
+
+
 def parameter_text(params: Mapping[str, object]) -> str:
     """Return parameters as `name=value`; a parameter whose value is "" as its name alone."""
     texts = {

@@ -1,8 +1,9 @@
-"""The exception for everything that the user can fix."""
+"""The exception for everything that the user can fix, and checks of parameters that raise it."""
 
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -20,3 +21,33 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return InputError(f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}")
+
+
+def whole(what: str, value: object, low: int, high: float = math.inf) -> int:
+    """Return an integer in [low, high].
+
+    what: names the parameter in the message, as in `defence jpeg: quality`.
+
+    Raises InputError for any other value.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    limits = f"from {low} up" if math.isinf(high) else f"from {low} to {high}"
+    raise InputError(f"{what} must be an integer {limits}, got {value!r}")
+
+
+def number(what: str, value: object, low: float, high: float = math.inf, ends: str = "[]") -> float:
+    """Return a finite number of an interval as a float.
+
+    what: names the parameter in the message.
+    ends: brackets of the interval; a round one excludes its limit, as in mathematics.
+
+    Raises InputError for any other value, NaN included.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        above = low < value if ends[0] == "(" else low <= value
+        below = value < high if ends[1] == ")" else value <= high
+        if above and below:
+            return float(value)
+    limits = f"{ends[0]}{low:g}, {high:g}{')' if math.isinf(high) else ends[1]}"
+    raise InputError(f"{what} must be a number in {limits}, got {value!r}")

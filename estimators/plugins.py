@@ -19,19 +19,13 @@ from estimators.entries import E, Entry
 from estimators.errors import InputError
 
 Kind = Literal["attacks", "defences", "networks", "datasets", "studies"]
-SINGULAR: dict[Kind, str] = {
-    "attacks": "attack",
-    "defences": "defence",
-    "networks": "network",
-    "datasets": "data set",
-    "studies": "study",
-}
+_SINGULAR = {"datasets": "data set", "studies": "study"}
 ALLOWED_PACKAGE = "art."
 _PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _DOTTED = re.compile(f"{_PATH}:{_PATH}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Plugin:
     """An installed plug-in that has not been loaded.
 
@@ -66,7 +60,7 @@ def builder(kind: Kind, name: str) -> Any | None:
     thing = plugin(kind, name)
     if not isinstance(thing, Entry):
         return thing
-    return _guarded(SINGULAR[kind], f"{name!r} (builder {thing.build})", thing.load)
+    return _guarded(kind, f"{name!r} (builder {thing.build})", thing.load)
 
 
 def entry_of(kind: Kind, name: str, rows: Mapping[str, E], entry_type: type[E]) -> E | None:
@@ -86,10 +80,7 @@ def module_of(kind: Kind, name: str) -> str:
 
 def installed(kind: Kind) -> list[Plugin]:
     """Return the plug-ins of a kind that installed packages announce, by name, none loaded."""
-    return sorted(
-        (Plugin(point.name, point.value, _distribution(point)) for point in _points(kind)),
-        key=lambda plugin: (plugin.name, plugin.value),
-    )
+    return sorted(Plugin(p.name, p.value, _distribution(p)) for p in _points(kind))
 
 
 def is_dotted(name: str) -> bool:
@@ -124,18 +115,17 @@ def describe_error(error: BaseException) -> str:
 @cache
 def _load(kind: Kind, name: str) -> object:
     if is_dotted(name):
-        return _guarded(SINGULAR[kind], name, lambda: _import(name))
+        return _guarded(kind, name, lambda: _import(name))
     points = {point.value: point for point in _points(kind) if point.name == name}
     if len(points) > 1:
         raise InputError(
-            f"{SINGULAR[kind]} {name!r}: several plug-ins have this name"
+            f"{_singular(kind)} {name!r}: several plug-ins have this name"
             f" ({', '.join(sorted(points))}); name one of these instead"
         )
     if not points:
         raise LookupError(name)
     (point,) = points.values()
-    where = f"{name!r} (plug-in of {_distribution(point)})"
-    return _guarded(SINGULAR[kind], where, point.load)
+    return _guarded(kind, f"{name!r} (plug-in of {_distribution(point)})", point.load)
 
 
 def _import(name: str) -> object:
@@ -150,13 +140,17 @@ def _import(name: str) -> object:
     return thing
 
 
-def _guarded(kind: str, where: str, load: Callable[[], object]) -> object:
+def _singular(kind: Kind) -> str:
+    return _SINGULAR.get(kind, kind.removesuffix("s"))
+
+
+def _guarded(kind: Kind, where: str, load: Callable[[], object]) -> object:
     try:
         return load()
     except Exception as error:
         raise InputError(
-            f"{kind} {where}: cannot be imported ({describe_error(error)}); expected a short name"
-            " (see `bench list`) or package.module:thing, importable from here"
+            f"{_singular(kind)} {where}: cannot be imported ({describe_error(error)}); expected a"
+            " short name (see `bench list`) or package.module:thing, importable from here"
         ) from error
 
 

@@ -23,11 +23,6 @@ def stream(seed: int, image: int, purpose: Purpose, n: int = 0) -> np.random.Gen
         `comparison` the choice of the images that a study compares an image with.
     n: from 0 up.
     """
-    words = {
-        "noise": [0, 0, 0, 0],
-        "attack": [0, 0, n + 1, 0],
-        "defence": [0, 0, 0, n + 1],
-        # shared with `noise`: the committed tables of the saliency study were drawn from it
-        "comparison": [0, 0, 0, 0],
-    }[purpose]
+    # `comparison` shares that of `noise`: the committed tables of the saliency study came from it
+    words = [0, 0, (n + 1) * (purpose == "attack"), (n + 1) * (purpose == "defence")]
     return np.random.Generator(np.random.Philox(key=[seed, int(image)], counter=words))

@@ -97,10 +97,7 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _imports(source: bytes, package: str, rows: bool) -> Iterator[str]:
-    """Return the modules that a source may import; of `from a import b` both a and a.b.
-
-    rows: also those that a string "package.module:object" names.
-    """
+    """Return the modules that a source may import; with rows those that strings name, too."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -131,9 +128,8 @@ def _above(name: str) -> Iterator[str]:
 
 def _installed(path: Path) -> bool:
     """Return whether a file belongs to an installed package or to Python itself."""
-    if {"site-packages", "dist-packages"} & set(path.parts):
-        return True
-    return any(path.is_relative_to(folder) for folder in _STANDARD)
+    packages = {"site-packages", "dist-packages"} & set(path.parts)
+    return bool(packages) or any(path.is_relative_to(folder) for folder in _STANDARD)
 
 
 def _version(name: str) -> str:
@@ -145,6 +141,4 @@ def _version(name: str) -> str:
     return " ".join(sorted(f"{one} {version(one)}" for one in set(distributions)))
 
 
-@cache
-def _distributions() -> dict[str, list[str]]:
-    return {top: list(names) for top, names in packages_distributions().items()}
+_distributions = cache(packages_distributions)

@@ -9,21 +9,13 @@ from estimators.spec import Spec
 KEY = "adversarial"
 # `label` is what follows the network's own label
 TRAININGS = table(
-    Entry(
-        name="pgd",
-        build="estimators.training.adversarial:PgdTraining",
-        summary="learned from PGD's images (Madry et al. 2018)",
-        label="trained by PGD",
-        defaults={"eps": 0.3, "max_iter": 7, "eps_step": None, "warmup": 0.3},
-    ),
-    Entry(
-        name="jpeg",
-        build="estimators.training.adversarial:JpegTraining",
-        summary="learned from JPEG's too (Das et al. 2017)",
-        label="trained on JPEG",
-        defaults={"qualities": "90+80+70+60+50+40+30+20"},
-    ),
-)
+    Entry(name="pgd", build="estimators.training.adversarial:PgdTraining", label="trained by PGD",
+          summary="learned from PGD's images (Madry et al. 2018)",
+          defaults={"eps": 0.3, "max_iter": 7, "eps_step": None, "warmup": 0.3}),
+    Entry(name="jpeg", build="estimators.training.adversarial:JpegTraining",
+          summary="learned from JPEG's too (Das et al. 2017)", label="trained on JPEG",
+          defaults={"qualities": "90+80+70+60+50+40+30+20"}),
+)  # fmt: skip
 
 
 def split_training(spec: Spec) -> tuple[Spec, Spec | None]:

@@ -27,7 +27,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "training_spec": {"spec", "errors", "entries"},
         "plugins": {"errors", "entries"},
         "source_code": {"plugins"},
-        "validation": {"errors"},
         "atomic": {"errors"},
         "jpeg_codec": set(),
         "data": set(),
@@ -55,7 +54,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "validation", "atomic"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

@@ -22,9 +22,8 @@ from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
-from estimators.defences.base import from_bytes, to_bytes
+from estimators.defences.base import from_bytes, is_random, to_bytes
 from estimators.defences.build import build_defence, byte_coder
-from estimators.defences.randomised import is_random
 from estimators.spec import Spec
 
 # float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself

@@ -10,8 +10,8 @@ from benchmark.attacks.lookup import attack_entry, shares_gradient
 from benchmark.grids.cell import Cell, Samples
 from benchmark.threats import threat
 from estimators.defences.backward import Backward, has_surrogate
+from estimators.defences.base import is_random
 from estimators.defences.build import build_defence
-from estimators.defences.randomised import is_random
 from estimators.spec import Spec
 
 BARE = Spec("none")

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from estimators.data.arrays import checked_images
-from estimators.data.entry import DatasetEntry
-from estimators.data.images import Images, Split
+from estimators.data.images import Images, Split, checked_images
 from estimators.data.registry import DATASET_PATTERNS, DATASETS, FILES
+from estimators.entries import DatasetEntry
 from estimators.errors import InputError, unknown
 from estimators.plugins import builder, describe_error, entry_of
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
 from estimators.defences.base import (
+    Array,
+    Floats,
     HasSurrogate,
+    Ids,
+    Randomised,
     TensorDefence,
+    is_random,
     vector_jacobian_product,
     with_gradient_of,
 )
-from estimators.defences.randomised import Ids, Randomised, is_random
 
 Backward = Literal["identity", "surrogate"]
 
@@ -36,17 +39,10 @@ class DefenceWithBackward(TensorDefence):
     ) -> None:
         super().__init__()
         self._apply_fit = defence.apply_fit
-        self.defence = defence
-        self.backward = backward
-        self.fresh = fresh
-        self.n = 0
+        self.defence, self.backward, self.fresh = defence, backward, fresh
+        self.random = is_random(defence)
+        self.n = self._seed = 0
         self._ids: Ids | None = None
-        self._seed = 0
-
-    @property
-    def random(self) -> bool:
-        """Return whether the defence draws."""
-        return is_random(self.defence)
 
     def bind(self, ids: Ids, seed: int) -> None:
         """Say which images of the data set come next; draws start at 0.
@@ -71,13 +67,11 @@ class DefenceWithBackward(TensorDefence):
             leaf = x.detach().clone().requires_grad_(True)
             near = self._surrogate(leaf)
             if near is not None and near.requires_grad:
-                return leaf, _channels_last(with_gradient_of(near, exact))
-        leaf = _channels_last(exact).detach().requires_grad_(True)
+                return leaf, channels_last(with_gradient_of(near, exact))
+        leaf = channels_last(exact).detach().requires_grad_(True)
         return leaf, leaf
 
-    def estimate_gradient(
-        self, x: npt.NDArray[np.floating], grad: npt.NDArray[np.floating]
-    ) -> npt.NDArray[np.float32]:
+    def estimate_gradient(self, x: Floats, grad: Floats) -> Array:
         """Return gradients before the defence from those behind it, as ART asks for them."""
         if self.backward == "identity":
             return np.asarray(grad, dtype=np.float32)
@@ -96,7 +90,8 @@ class DefenceWithBackward(TensorDefence):
         return defence.draw(x, ids, self._seed, self.n)
 
 
-def _channels_last(x: torch.Tensor) -> torch.Tensor:
+def channels_last(x: torch.Tensor) -> torch.Tensor:
+    """Return the images with the channels innermost in memory."""
     return x.contiguous(memory_format=torch.channels_last)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
+import hashlib
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from art.defences.preprocessor.preprocessor import Preprocessor
 
 Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating]
+Ids = npt.NDArray[np.int64]
 
 
 @runtime_checkable
@@ -21,7 +23,6 @@ class HasSurrogate(Protocol):
 
     def surrogate(self, x: torch.Tensor) -> torch.Tensor:
         """Return images near the defended ones, with a gradient; [N, C, H, W] in [0, 1]."""
-        ...
 
 
 @runtime_checkable
@@ -30,7 +31,26 @@ class CodesBytes(Protocol):
 
     def code_bytes(self, images: torch.Tensor) -> torch.Tensor:
         """Return defended bytes of bytes, uint8 [N, C, H, W]."""
-        ...
+
+
+@runtime_checkable
+class Randomised(Protocol):
+    """A defence that treats the same image differently each time.
+
+    random: True; other defences lack it or say False.
+    """
+
+    random: bool
+
+    def draw(self, x: torch.Tensor, ids: Ids, seed: int, n: int) -> torch.Tensor:
+        """Return images float32 [N, C, H, W] in [0, 1] behind the n-th draw, on their device.
+
+        ids: [N], which image of the data set each is. Image i draws from
+            `random_streams.stream(seed, ids[i], "defence", n)` alone.
+
+        Where torch can differentiate `draw`, attackers who know the defence differentiate through
+        it; where not, they use the identity (BPDA). Scoring uses draw 0, attackers later ones.
+        """
 
 
 class TensorDefence(Preprocessor):  # type: ignore[misc]  # ART is not typed
@@ -58,6 +78,43 @@ class DifferentiableDefence(TensorDefence):
     def estimate_gradient(self, x: Floats, grad: Floats) -> Array:
         """Return the vector-Jacobian product of `surrogate`; see `vector_jacobian_product`."""
         return vector_jacobian_product(self.surrogate, x, grad)
+
+
+class RandomDefence(DifferentiableDefence):
+    """A defence that draws; torch differentiates each draw.
+
+    Called without ids it draws by the content of the image: the same image gets the same draw in
+    any batch, and every other image another one. So an attack of ART that knows nothing of draws
+    meets a random defence, and its result is repeatable.
+    """
+
+    random = True
+
+    @abc.abstractmethod
+    def draw(self, x: torch.Tensor, ids: Ids, seed: int, n: int) -> torch.Tensor:
+        """See `Randomised.draw`."""
+
+    def forward_tensor(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the draw that belongs to the content of the images."""
+        with torch.no_grad():
+            return self.surrogate(x)
+
+    def surrogate(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the same draw with a gradient."""
+        return self.draw(x, content_ids(x), 0, 0)
+
+
+def is_random(defence: object) -> TypeGuard[Randomised]:
+    """Return whether a defence (or None) draws."""
+    return isinstance(defence, Randomised) and bool(defence.random)
+
+
+def content_ids(x: torch.Tensor) -> Ids:
+    """Return a number [N] from 0 up per image, a hash of its pixels."""
+    array = x.detach().to(torch.float32).cpu().contiguous().numpy()
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in array]
+    # Philox takes keys from 0 up
+    return np.array([int.from_bytes(d, "little") >> 1 for d in digests], dtype=np.int64)
 
 
 def vector_jacobian_product(

@@ -11,8 +11,8 @@ from art.defences.preprocessor.preprocessor import Preprocessor
 
 from estimators.defences.base import CodesBytes
 from estimators.defences.chain import Chain
-from estimators.defences.entry import DefenceEntry
 from estimators.defences.registry import DEFENCE_PATTERNS, DEFENCES, JOIN
+from estimators.entries import DefenceEntry
 from estimators.errors import InputError, unknown
 from estimators.plugins import builder, entry_of, import_from_art
 from estimators.spec import Spec, Value
@@ -44,11 +44,8 @@ def build_defence(spec: Spec) -> Preprocessor | None:
             raise unknown(f"parameter of the defence {spec.name}", name, allowed or ["(none)"])
     offered = {} if spec.name in DEFENCES else {k: v for k, v in _OFFERED.items() if k in allowed}
     params = {**offered, **(entry.defaults if entry else {}), **spec.kwargs}
-    missing = [
-        name
-        for name, param in allowed.items()
-        if param.default is param.empty and param.kind in _NAMED and name not in params
-    ]
+    needed = [p.name for p in allowed.values() if p.default is p.empty and p.kind in _NAMED]
+    missing = [name for name in needed if name not in params]
     if missing:
         raise InputError(f"defence {spec}: needs the parameter {', '.join(missing)}")
     try:
@@ -57,11 +54,12 @@ def build_defence(spec: Spec) -> Preprocessor | None:
         raise
     except (TypeError, ValueError) as error:
         raise InputError(f"defence {spec}: {error}") from error
-    if defence is not None and not isinstance(defence, Preprocessor):
-        raise InputError(
-            f"defence {spec}: expected a Preprocessor of ART, got {type(defence).__name__}"
-        )
-    if defence is not None and not defence.apply_predict:
+    if defence is None:
+        return None
+    if not isinstance(defence, Preprocessor):
+        kind = type(defence).__name__
+        raise InputError(f"defence {spec}: expected a Preprocessor of ART, got {kind}")
+    if not defence.apply_predict:
         # ART would leave it out of predictions without a word (its issue 2335)
         raise InputError(f"defence {spec}: apply_predict is off, so it would protect nothing")
     return defence

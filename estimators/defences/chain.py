@@ -10,8 +10,13 @@ import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 
 from estimators.defences.backward import plain_forward, surrogate_at
-from estimators.defences.base import DifferentiableDefence, with_gradient_of
-from estimators.defences.randomised import Ids, content_ids, is_random
+from estimators.defences.base import (
+    DifferentiableDefence,
+    Ids,
+    content_ids,
+    is_random,
+    with_gradient_of,
+)
 
 
 class Chain(DifferentiableDefence):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from estimators.defences.base import check_images, with_gradient_of
-from estimators.defences.randomised import Ids, RandomDefence
+from estimators.defences.base import Ids, RandomDefence, check_images, with_gradient_of
+from estimators.errors import number
 from estimators.random_streams import stream
-from estimators.validation import number
 
 
 class GaussianNoise(RandomDefence):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from art.defences import preprocessor
 
-from estimators.defences.base import as_tensor
+from estimators.defences.base import Array, Floats, as_tensor
+from estimators.errors import whole
 from estimators.jpeg_codec.codec import checked_quality, compress, round_trip
 from estimators.jpeg_codec.smooth import smooth_jpeg
-from estimators.validation import whole
 
 
 class JpegCompression(preprocessor.JpegCompression):  # type: ignore[misc]  # ART is not typed
@@ -36,9 +34,7 @@ class JpegCompression(preprocessor.JpegCompression):  # type: ignore[misc]  # AR
     ) -> None:
         super().__init__(clip_values, quality, channels_first, apply_fit, apply_predict, verbose)
 
-    def __call__(
-        self, x: npt.NDArray[np.floating], y: object = None
-    ) -> tuple[npt.NDArray[np.float32], object]:
+    def __call__(self, x: Floats, y: object = None) -> tuple[Array, object]:
         """Return the compressed images as an array, and `y` unchanged."""
         return self.forward_tensor(as_tensor(x)).numpy(), y
 

@@ -1,4 +1,4 @@
-"""Eight bits and nothing else: the control that JPEG must beat."""
+"""Eight bits per pixel and nothing else: the control that JPEG must beat."""
 
 from __future__ import annotations
 

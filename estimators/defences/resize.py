@@ -1,4 +1,4 @@
-"""Random resizing and padding."""
+"""Random resizing and shifting."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import math
 import torch
 from torch.nn import functional
 
-from estimators.defences.base import check_images
-from estimators.defences.randomised import Ids, RandomDefence
+from estimators.defences.base import Ids, RandomDefence, check_images
+from estimators.errors import number
 from estimators.random_streams import stream
-from estimators.validation import number
 
 
 class RandomResize(RandomDefence):

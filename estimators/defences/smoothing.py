@@ -7,7 +7,7 @@ import torch
 from scipy import ndimage
 
 from estimators.defences.base import DifferentiableDefence, check_images
-from estimators.validation import whole
+from estimators.errors import whole
 
 _CHUNK = 1 << 24  # samples of all windows together: 64 MiB
 
@@ -79,18 +79,14 @@ def _median_of_nine(x: torch.Tensor) -> torch.Tensor:
     median of the middle ones, the smallest of the largest (Smith 1996).
     """
     above, middle, below = x[:, :, :-2], x[:, :, 1:-1], x[:, :, 2:]
-    low = _thirds(above.minimum(middle).minimum(below))
-    half = _thirds(_median_of_three(above, middle, below))
-    high = _thirds(above.maximum(middle).maximum(below))
+    smallest, largest = above.minimum(middle).minimum(below), above.maximum(middle).maximum(below)
+    columns = (smallest, _median_of_three(above, middle, below), largest)
+    low, half, high = ((c[..., :-2], c[..., 1:-1], c[..., 2:]) for c in columns)
     return _median_of_three(
         low[0].maximum(low[1]).maximum(low[2]),
         _median_of_three(*half),
         high[0].minimum(high[1]).minimum(high[2]),
     )
-
-
-def _thirds(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    return x[..., :-2], x[..., 1:-1], x[..., 2:]
 
 
 def _median_of_three(a: torch.Tensor, b: torch.Tensor, c: torch.Tensor) -> torch.Tensor:

@@ -1,11 +1,11 @@
-"""Feature squeezing: fewer grey levels, faster than ART and with the same results."""
+"""Feature squeezing: fewer grey levels."""
 
 from __future__ import annotations
 
 import torch
 
 from estimators.defences.base import TensorDefence, check_images
-from estimators.validation import whole
+from estimators.errors import whole
 
 
 class Squeezing(TensorDefence):

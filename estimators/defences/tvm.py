@@ -1,4 +1,4 @@
-"""Total variance minimisation."""
+"""Total variance minimisation of randomly kept pixels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from art.defences.preprocessor import TotalVarMin
 
-from estimators.defences.base import TensorDefence, check_images
-from estimators.defences.randomised import Ids, content_ids
+from estimators.defences.base import Ids, TensorDefence, check_images, content_ids
+from estimators.errors import number, whole
 from estimators.random_streams import stream
-from estimators.validation import number, whole
 
 
 class TotalVariation(TotalVarMin):  # type: ignore[misc]  # ART is not typed

@@ -187,16 +187,9 @@ def _shifted(v: Numba, shift: Numba) -> Numba:
 
 @_inlined
 def _get(a: Numba, at: Numba, step: Numba) -> Numba:
-    return (
-        a[at],
-        a[at + step],
-        a[at + 2 * step],
-        a[at + 3 * step],
-        a[at + 4 * step],
-        a[at + 5 * step],
-        a[at + 6 * step],
-        a[at + 7 * step],
-    )
+    v0, v1, v2, v3 = a[at], a[at + step], a[at + 2 * step], a[at + 3 * step]
+    v4, v5, v6, v7 = a[at + 4 * step], a[at + 5 * step], a[at + 6 * step], a[at + 7 * step]
+    return v0, v1, v2, v3, v4, v5, v6, v7
 
 
 @_inlined
@@ -209,16 +202,10 @@ def _put(a: Numba, at: Numba, step: Numba, v: Numba, shift: Numba) -> None:
 
 @_inlined
 def _word(b: Numba) -> Numba:
-    return (
-        _uint64(b[0])
-        | _uint64(b[1]) << _uint64(8)
-        | _uint64(b[2]) << _uint64(16)
-        | _uint64(b[3]) << _uint64(24)
-        | _uint64(b[4]) << _uint64(32)
-        | _uint64(b[5]) << _uint64(40)
-        | _uint64(b[6]) << _uint64(48)
-        | _uint64(b[7]) << _uint64(56)
-    )
+    low = _uint64(b[0]) | _uint64(b[1]) << _uint64(8) | _uint64(b[2]) << _uint64(16)
+    middle = _uint64(b[3]) << _uint64(24) | _uint64(b[4]) << _uint64(32)
+    high = _uint64(b[5]) << _uint64(40) | _uint64(b[6]) << _uint64(48)
+    return low | middle | high | _uint64(b[7]) << _uint64(56)
 
 
 @_compiled

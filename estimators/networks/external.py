@@ -12,9 +12,9 @@ from typing import Any
 
 from torch import nn
 
+from estimators.entries import NetworkEntry
 from estimators.errors import InputError, unknown
-from estimators.networks.entry import NetworkEntry
-from estimators.networks.registry import FAMILIES, NETWORKS
+from estimators.networks.registry import FAMILIES, NETWORK_PATTERNS, NETWORKS
 from estimators.plugins import builder, describe_error, entry_of, plugin
 from estimators.source_code import modules_sha256
 from estimators.spec import Spec, Value
@@ -59,19 +59,25 @@ def network_entry(name: str) -> NetworkEntry | None:
 def find_network(
     spec: Spec, shape: tuple[int, int, int], classes: int, weights: str
 ) -> ExternalNetwork:
-    """Return the external network that a spec names, for images of a shape (C, H, W).
+    """Return the network that a spec names, for images of a shape (C, H, W).
 
     spec: without the parameters that every network takes.
     weights: `DEFAULT` for those of its author, `none` for a network that will be trained or
         filled. A factory makes the same network either way.
 
-    Raises InputError for a package that is not installed, unavailable weights, a factory that
-    raises or returns no nn.Module.
+    Raises InputError for an unknown name, a package that is not installed, unavailable weights, a
+    factory that raises or returns no nn.Module.
     """
     family, _, name = spec.name.partition(":")
     if family in FAMILIES:
         find: Finder = FAMILIES[family].load()
         return find(name, spec, shape[0], classes, weights == DEFAULT)
+    if spec.name in NETWORKS:
+        entry = NETWORKS[spec.name]
+        network = call_factory(entry.load(), spec, shape, classes, entry.defaults)
+        return ExternalNetwork(network.eval(), f"{spec}, untrained", spec.name)
+    if not is_external(spec.name):
+        raise unknown("network", spec.name, [*NETWORKS, *NETWORK_PATTERNS])
     return _from_factory(spec, shape, classes)
 
 
@@ -106,9 +112,9 @@ def call_factory(
         # external code may raise anything
         raise InputError(f"network {spec}: its factory failed ({describe_error(error)})") from error
     if not isinstance(network, nn.Module):
+        got = type(network).__name__
         raise InputError(
-            f"network {spec.name}: expected a torch.nn.Module from its factory,"
-            f" got {type(network).__name__}"
+            f"network {spec.name}: expected a torch.nn.Module from its factory, got {got}"
         )
     return network
 
@@ -127,9 +133,8 @@ def code_hash(network: nn.Module, name: str) -> str:
         modules.add(str(getattr(builder("networks", name), "__module__", "")))
     digest = hashlib.sha256(repr(network).encode())
     for module in sorted(modules):
-        if module.partition(".")[0] in ("torch", "estimators", ""):
-            continue
-        digest.update(f"{module} {modules_sha256([module])}\n".encode())
+        if module.partition(".")[0] not in ("torch", "estimators", ""):
+            digest.update(f"{module} {modules_sha256([module])}\n".encode())
     return digest.hexdigest()
 
 

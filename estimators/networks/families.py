@@ -7,6 +7,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -29,21 +30,14 @@ def torchvision(
     known = models.list_models(module=models)
     if name not in known:
         raise _unknown_of("torchvision", name, known)
-    mean: Value = None
-    std: Value = None
-    if pretrained:
-        weights = models.get_model_weights(name).DEFAULT
-        network = _downloaded(
-            spec, lambda: models.get_model(name, weights=weights, progress=False, **spec.kwargs)
-        )
-        preset = weights.transforms()
-        mean, std = tuple(preset.mean), tuple(preset.std)
-    else:
-        network = _made(
-            spec, lambda: models.get_model(name, weights=None, num_classes=classes, **spec.kwargs)
-        )
-    network = _for_channels(network, channels)
-    return ExternalNetwork(network, _origin(spec, pretrained), "torchvision", mean, std)
+    make = partial(models.get_model, name, **spec.kwargs)
+    if not pretrained:
+        network = _made(spec, lambda: make(weights=None, num_classes=classes))
+        return _external(network, spec, channels, pretrained)
+    weights = models.get_model_weights(name).DEFAULT
+    network = _downloaded(spec, lambda: make(weights=weights, progress=False))
+    preset = weights.transforms()
+    return _external(network, spec, channels, pretrained, tuple(preset.mean), tuple(preset.std))
 
 
 def timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) -> ExternalNetwork:
@@ -54,17 +48,15 @@ def timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) -
         raise _extra_missing(spec, "timm", error) from error
     if not zoo.is_model(name):
         raise _unknown_of("timm", name, zoo.list_models())
-    mean: Value = None
-    std: Value = None
-    if pretrained:
-        # its own number of classes: another one would get a new, untrained last layer
-        network = _downloaded(spec, lambda: zoo.create_model(name, pretrained=True, **spec.kwargs))
-        config: Any = network.pretrained_cfg
-        mean, std = tuple(config["mean"]), tuple(config["std"])
-    else:
-        network = _made(spec, lambda: zoo.create_model(name, num_classes=classes, **spec.kwargs))
-    network = _for_channels(network, channels)
-    return ExternalNetwork(network, _origin(spec, pretrained), "timm", mean, std)
+    make = partial(zoo.create_model, name, **spec.kwargs)
+    if not pretrained:
+        network = _made(spec, lambda: make(num_classes=classes))
+        return _external(network, spec, channels, pretrained)
+    # its own number of classes: another one would get a new, untrained last layer
+    network = _downloaded(spec, lambda: make(pretrained=True))
+    config: Any = network.pretrained_cfg
+    normalisation = tuple(config["mean"]), tuple(config["std"])
+    return _external(network, spec, channels, pretrained, *normalisation)
 
 
 def robustbench(
@@ -93,7 +85,7 @@ def robustbench(
     remedy = f"put its checkpoint at {file}"
     with pickles_as_data():
         network = _downloaded(spec, lambda: load_model(name, model_dir=folder, **params), remedy)
-    return ExternalNetwork(_for_channels(network, channels), _origin(spec, True), "robustbench")
+    return _external(network, spec, channels, pretrained)
 
 
 def _made(spec: Spec, make: Callable[[], nn.Module]) -> nn.Module:
@@ -125,13 +117,13 @@ def _downloaded(spec: Spec, make: Callable[[], nn.Module], remedy: str = "") -> 
     return network
 
 
-def _for_channels(network: nn.Module, channels: int) -> nn.Module:
+def _external(
+    network: nn.Module, spec: Spec, channels: int, pretrained: bool, *normalisation: Value
+) -> ExternalNetwork:
     network = network.float().cpu()
-    return (nn.Sequential(GreyToColour(), network) if channels == 1 else network).eval()
-
-
-def _origin(spec: Spec, pretrained: bool) -> str:
-    return f"{spec.name}, {'its own weights' if pretrained else 'untrained'}"
+    network = (nn.Sequential(GreyToColour(), network) if channels == 1 else network).eval()
+    origin = f"{spec.name}, {'its own weights' if pretrained else 'untrained'}"
+    return ExternalNetwork(network, origin, spec.name.partition(":")[0], *normalisation)
 
 
 def _extra_missing(spec: Spec, extra: str, error: ImportError) -> InputError:

@@ -11,16 +11,8 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError
-from estimators.networks.build import WRAPPING, build_network
-from estimators.networks.external import (
-    DEFAULT,
-    NONE,
-    ExternalNetwork,
-    code_hash,
-    find_network,
-    is_external,
-)
-from estimators.networks.input_layers import behind_input_layers
+from estimators.networks.build import WRAPPING, behind_input_layers
+from estimators.networks.external import DEFAULT, NONE, code_hash, find_network, is_external
 from estimators.networks.registry import NETWORKS
 from estimators.networks.weight_files import load_into, read_weights, weights_hash
 from estimators.spec import Spec
@@ -67,17 +59,11 @@ def given_network(
     from_file = weights not in (DEFAULT, NONE)
     bare = network.without(*WRAPPING)
     with torch.random.fork_rng(devices=[]):
-        external = is_external(bare.name)  # imports it, which may draw random numbers too
+        is_external(bare.name)  # imports it, which may draw random numbers too
         # a network that starts at random is the same one in every run
         torch.manual_seed(0)
-        if external:
-            result = find_network(bare, shape, classes, NONE if from_file else weights)
-        else:
-            architecture = build_network(bare, shape, classes)
-            result = ExternalNetwork(architecture, f"{bare}, untrained", bare.name)
-    mean, std = network.get("mean", result.mean), network.get("std", result.std)
-    low_pass = network.get("low_pass", 0)
-    wrapped = behind_input_layers(result.network, shape, bare.name, mean, std, low_pass)
+        result = find_network(bare, shape, classes, NONE if from_file else weights)
+    wrapped = behind_input_layers(result, network, shape)
     origin, path = result.origin, Path(result.source)
     if from_file:
         path = Path(weights)
@@ -86,7 +72,6 @@ def given_network(
         whole = state.keys() == wrapped.state_dict().keys()
         load_into(wrapped if whole else result.network, state, f"weights {path}")
         origin = f"{bare}, weights from {path.name}"
-    wrapped.eval()
     both = weights_hash(wrapped) + code_hash(wrapped, bare.name)
     digest = hashlib.sha256(both.encode()).hexdigest()
     metadata = {"recipe": origin, "seed": None, "test_accuracy": None}

@@ -1,7 +1,4 @@
-"""Layers before a network: normalisation, low-pass filter, grey images as colour ones.
-
-Normalisation is a layer so that eps is always a distance in pixels.
-"""
+"""Layers before a network, so that eps stays in pixels: normalisation, low-pass, grey to colour."""
 
 from __future__ import annotations
 
@@ -12,9 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from estimators.errors import InputError
+from estimators.errors import InputError, number
 from estimators.spec import Value
-from estimators.validation import number
 
 # taps beyond this many standard deviations hold less than 1e-4 of a kernel
 REACH = 4
@@ -77,26 +73,6 @@ class LowPass(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             once = functional.conv2d(padded.float(), rows, groups=channels)
             return functional.conv2d(once, columns, groups=channels)
-
-
-def behind_input_layers(
-    network: nn.Module,
-    shape: tuple[int, int, int],
-    name: str,
-    mean: Value = None,
-    std: Value = None,
-    low_pass: Value = 0,
-) -> nn.Module:
-    """Return the network behind a low-pass filter and a normalisation, each where it is given.
-
-    shape: of the images (C, H, W).
-    name: of the network, for messages.
-    mean, std: one number, or one per channel; by default 0 and 1.
-    low_pass: width of the filter in pixels; 0 for none.
-
-    Raises InputError for bad numbers, and for a filter that is wider than the images.
-    """
-    return behind_low_pass(normalised(network, mean, std, shape[0], name), low_pass, shape)
 
 
 def normalised(network: nn.Module, mean: Value, std: Value, channels: int, name: str) -> nn.Module:

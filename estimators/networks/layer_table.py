@@ -7,7 +7,7 @@ from typing import TypedDict
 import torch
 from torch import nn
 
-from estimators.networks.resnet import IdentityBlock
+from estimators.networks.architectures import IdentityBlock
 
 
 class LayerRow(TypedDict):
@@ -28,13 +28,8 @@ def layer_table(network: nn.Module, shape: tuple[int, int, int]) -> list[LayerRo
 
     def note(module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
         trainable, fixed = count_parameters(module)
-        rows.append(
-            {
-                "layer": type(module).__name__,
-                "output_shape": tuple(output.shape[1:]),
-                "parameters": trainable + fixed,
-            }
-        )
+        name, out = type(module).__name__, tuple(output.shape[1:])
+        rows.append({"layer": name, "output_shape": out, "parameters": trainable + fixed})
 
     hooks = [m.register_forward_hook(note) for m in _layers(network)]
     with torch.no_grad():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import nn
@@ -45,7 +46,6 @@ class ProbedModel:
     name: for messages.
     x: images [N, C, H, W].
     y: their classes [N].
-    classes: how many the data have.
     out: the outputs [N, classes].
     """
 
@@ -53,13 +53,12 @@ class ProbedModel:
     name: str
     x: torch.Tensor
     y: torch.Tensor
-    classes: int
     out: torch.Tensor
 
-    @property
-    def scale(self) -> float:
-        """Return the spread of the outputs, against which differences are measured."""
-        return float(self.out.std()) + 1e-12
+    def off(self, n: int) -> float:
+        """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
+        off = float((_outputs(self.network, self.x[:n]) - self.out[:n]).abs().max())
+        return off if off > ROUNDING * (float(self.out.std()) + 1e-12) else 0.0
 
     def fault(self, text: str) -> InputError:
         """Return the error that names this network."""
@@ -71,7 +70,7 @@ def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
     check_fit(network, images.shape, len(images.classes), name)
     part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
-    return ProbedModel(network, name, x, y, len(images.classes), _outputs(network, x))
+    return ProbedModel(network, name, x, y, _outputs(network, x))
 
 
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
@@ -95,10 +94,8 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
             f" ({describe_error(error)}){_what_fits(network, shape)}"
         ) from error
     if not isinstance(out, torch.Tensor):
-        raise InputError(
-            f"network {name}: expected one tensor of logits [images, classes] from it,"
-            f" got {type(out).__name__}"
-        )
+        expected = "expected one tensor of logits [images, classes] from it"
+        raise InputError(f"network {name}: {expected}, got {type(out).__name__}")
     if tuple(out.shape) != (2, classes):
         raise InputError(
             f"network {name}: returns an output of shape {list(out.shape[1:])},"
@@ -118,7 +115,7 @@ def still_training(network: nn.Module, name: str) -> None:
         )
 
 
-def finite(probed: ProbedModel) -> str | None:
+def finite(probed: ProbedModel) -> None:
     """Refuse NaN and infinite outputs."""
     bad = int((~torch.isfinite(probed.out)).any(dim=1).sum())
     if bad:
@@ -126,7 +123,6 @@ def finite(probed: ProbedModel) -> str | None:
             f"returns NaN or infinite outputs for {bad} of {len(probed.out)} images; are its"
             " weights whole, and does it take pixels in [0, 1]?"
         )
-    return None
 
 
 def logits(probed: ProbedModel) -> str | None:
@@ -146,31 +142,25 @@ def logits(probed: ProbedModel) -> str | None:
     return None
 
 
-def repeatable(probed: ProbedModel) -> str | None:
+def repeatable(probed: ProbedModel) -> None:
     """Refuse outputs that differ from call to call."""
-    off = float((_outputs(probed.network, probed.x) - probed.out).abs().max())
-    if off > ROUNDING * probed.scale:
+    if off := probed.off(len(probed.x)):
         raise probed.fault(
             f"returns other outputs when it is called again (they differ by up to {off:.2g}):"
             " functional.dropout needs training=self.training; what is random on purpose"
             " belongs into a defence"
         )
-    return None
 
 
-def one_by_one(probed: ProbedModel) -> str | None:
+def one_by_one(probed: ProbedModel) -> None:
     """Refuse outputs of an image that depend on the other images of its batch."""
     few = min(4, len(probed.x) - 1)
-    if few < 1:
-        return None
-    off = float((_outputs(probed.network, probed.x[:few]) - probed.out[:few]).abs().max())
-    if off > ROUNDING * probed.scale:
+    if few > 0 and (off := probed.off(few)):
         raise probed.fault(
             f"an image's output depends on its batch (it differs by up to {off:.2g}): batch norm"
             " works with batch statistics; it needs track_running_stats=True, or training=False"
             " in functional.batch_norm"
         )
-    return None
 
 
 def gradients(probed: ProbedModel) -> str | None:
@@ -186,7 +176,7 @@ def gradients(probed: ProbedModel) -> str | None:
                 " numpy or argmax"
             )
         # weights that no sum cancels, so that a saturated loss differs from a cut gradient
-        weights = torch.linspace(1.0, 2.0, probed.classes)
+        weights = torch.linspace(1.0, 2.0, out.shape[1])
         of_logits = _gradient((probed.network(x) * weights).sum(), x)
     if not bool(torch.isfinite(of_loss).all()):
         raise probed.fault("its gradient has NaN or infinite values; is a sqrt or log taken at 0?")
@@ -207,7 +197,7 @@ def gradients(probed: ProbedModel) -> str | None:
 def pixels(probed: ProbedModel) -> str | None:
     """Warn of accuracy at chance, and of a missing normalisation; refuse both together."""
     n, hits = len(probed.y), _hits(probed.out, probed.y)
-    chance = 1 / probed.classes
+    chance = 1 / probed.out.shape[1]
     near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
     best, better = "", hits
     # one that the network has as a layer already was chosen by its user
@@ -231,14 +221,8 @@ def pixels(probed: ProbedModel) -> str | None:
     return None
 
 
-CHECKS: tuple[Callable[[ProbedModel], str | None], ...] = (
-    finite,
-    logits,
-    repeatable,
-    one_by_one,
-    gradients,
-    pixels,
-)
+Check = Callable[[ProbedModel], str | None]
+CHECKS: tuple[Check, ...] = (finite, logits, repeatable, one_by_one, gradients, pixels)
 
 
 def _outputs(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -263,31 +247,27 @@ def _best_normalisation(probed: ProbedModel, hits: int) -> tuple[str, int]:
     best, most = "", hits
     channels = probed.x.shape[1]
     for name, (mean, std) in USUAL.items():
-        if len(mean) not in (1, channels):
-            continue
-        layered = normalised(probed.network, mean, std, channels, probed.name)
-        now = _hits(_outputs(layered, probed.x), probed.y)
-        if now > most:
-            best, most = name, now
+        if len(mean) in (1, channels):
+            layered = normalised(probed.network, mean, std, channels, probed.name)
+            now = _hits(_outputs(layered, probed.x), probed.y)
+            best, most = (name, now) if now > most else (best, most)
     return best, most
 
 
 def _what_fits(network: nn.Module, shape: tuple[int, int, int]) -> str:
     """Return a hint on another number of channels or another size that the network takes."""
-    channels, height, width = shape
-    other = 3 if channels == 1 else 1
-    sizes = [(height, width), *((side, side) for side in SIZES)]
-    for size in sizes:
-        for count in (channels, other):
-            if (count, *size) == shape:
-                continue
-            try:
-                _outputs(network, torch.full((2, count, *size), 0.5))
-            except Exception:
-                continue
-            what = f"it takes {count} x {size[0]} x {size[1]}"
-            if count != channels:
-                needed = "1 channel" if channels == 1 else f"{channels} channels"
-                return f"; {what}: build it for {needed}, or give it such images"
-            return f"; {what}: build it for this size, or let it resize in its forward"
+    channels = shape[0]
+    sizes = [shape[1:], *((side, side) for side in SIZES)]
+    for (height, width), count in product(sizes, (channels, 3 if channels == 1 else 1)):
+        if (count, height, width) == shape:
+            continue
+        try:
+            _outputs(network, torch.full((2, count, height, width), 0.5))
+        except Exception:
+            continue
+        what = f"it takes {count} x {height} x {width}"
+        if count != channels:
+            needed = "1 channel" if channels == 1 else f"{channels} channels"
+            return f"; {what}: build it for {needed}, or give it such images"
+        return f"; {what}: build it for this size, or let it resize in its forward"
     return ""

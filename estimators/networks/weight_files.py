@@ -29,7 +29,7 @@ SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
 # DataParallel, torch.compile, Lightning
 _PREFIXES = ("module.", "_orig_mod.", "model.")
-_SHOWN = 3
+_FAULTS, _SHOWN = ("missing", "not in the network", "of another shape"), 3
 # how files of torch.save begin: a zip archive, before torch 1.6 a pickle of protocol 2 or more
 _SAVED = (b"PK", b"\x80")
 # torch looks for this variable at every load
@@ -62,10 +62,7 @@ def read_weights(path: Path, trust_pickle: bool = False) -> dict[str, torch.Tens
 
 @contextmanager
 def pickles_as_data() -> Iterator[None]:
-    """Give external code that calls `torch.load` the restricted reader.
-
-    (Before torch 2.6 its default is to run pickles.)
-    """
+    """Give external code the restricted reader; `torch.load` before 2.6 runs pickles by default."""
     before = os.environ.get(_RESTRICT)
     os.environ[_RESTRICT] = "1"
     try:
@@ -85,19 +82,15 @@ def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], where: str)
     """
     expected = network.state_dict()
     state = _without_prefix(state, expected)
+    missing = [k for k in expected if k not in state]
+    extra = [k for k in state if k not in expected]
+    other = [
+        f"{k} {list(state[k].shape)}, expected {list(v.shape)}"
+        for k, v in expected.items()
+        if k in state and state[k].shape != v.shape
+    ]
     faults = []
-    for fault, names in (
-        ("missing", [k for k in expected if k not in state]),
-        ("not in the network", [k for k in state if k not in expected]),
-        (
-            "of another shape",
-            [
-                f"{k} {list(state[k].shape)}, expected {list(v.shape)}"
-                for k, v in expected.items()
-                if k in state and state[k].shape != v.shape
-            ],
-        ),
-    ):
+    for names, fault in zip((missing, extra, other), _FAULTS, strict=True):
         if names:
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             faults.append(f"{fault}: {', '.join(names[:_SHOWN])}{more}")
@@ -110,10 +103,9 @@ def weights_hash(network: nn.Module) -> str:
     """Return a SHA-256 of all weights and running statistics by name."""
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
-        if not isinstance(tensor, torch.Tensor):
-            continue  # a module's "extra state" may be any object
-        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        if isinstance(tensor, torch.Tensor):  # a module's "extra state" may be any object
+            digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -157,34 +149,21 @@ def _refused(error: Exception, where: str) -> str:
 
 
 def _state_dict(content: object, where: str) -> dict[str, torch.Tensor]:
-    if isinstance(content, nn.Module):
-        content = content.state_dict()
-    if isinstance(content, Mapping) and not _is_state(content):
-        for key in _NESTED:
-            inner = content.get(key)
-            inner = inner.state_dict() if isinstance(inner, nn.Module) else inner
-            if isinstance(inner, Mapping) and _is_state(inner):
-                content = inner
-                break
-    if not (isinstance(content, Mapping) and _is_state(content)):
-        raise InputError(
-            f"{where}: holds no state dict (got {type(content).__name__}); save"
-            " network.state_dict()"
-        )
-    return {str(name): tensor for name, tensor in content.items()}
-
-
-def _is_state(content: Mapping[object, object]) -> bool:
-    return bool(content) and all(isinstance(v, torch.Tensor) for v in content.values())
+    nested = [content.get(key) for key in _NESTED] if isinstance(content, Mapping) else []
+    for state in (content, *nested):
+        state = state.state_dict() if isinstance(state, nn.Module) else state
+        if isinstance(state, Mapping) and state and all(map(torch.is_tensor, state.values())):
+            return {str(name): tensor for name, tensor in state.items()}
+    got = type(content).__name__
+    raise InputError(f"{where}: holds no state dict (got {got}); save network.state_dict()")
 
 
 def _without_prefix(
     state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
 ) -> Mapping[str, torch.Tensor]:
     """Remove prefixes that all names have and the network's do not, one after the other."""
-    for _ in _PREFIXES:
-        for prefix in _PREFIXES:
-            ours = any(name.startswith(prefix) for name in expected)
-            if not ours and all(name.startswith(prefix) for name in state):
-                state = {name[len(prefix) :]: tensor for name, tensor in state.items()}
+    for prefix in _PREFIXES * len(_PREFIXES):
+        ours = any(name.startswith(prefix) for name in expected)
+        if not ours and all(name.startswith(prefix) for name in state):
+            state = {name[len(prefix) :]: tensor for name, tensor in state.items()}
     return state

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from estimators.errors import InputError
+from estimators.errors import InputError, number, whole
 from estimators.jpeg_codec.codec import round_trip
 from estimators.spec import Spec
 from estimators.training_spec import TRAININGS
-from estimators.validation import number, whole
 
 
 @dataclass(frozen=True)
@@ -45,19 +44,9 @@ class PgdTraining:
             number("training pgd: eps_step", self.eps_step, 0, 1)
         number("training pgd: warmup", self.warmup, 0, 1)
 
-    @property
-    def as_dict(self) -> dict[str, object]:
-        """Return method and parameters, for keys and metadata."""
-        return {"method": self.name, **asdict(self)}
-
     def batch(
-        self,
-        network: nn.Module,
-        x: torch.Tensor,
-        y: torch.Tensor,
-        progress: float,
-        random: torch.Generator,
-    ) -> torch.Tensor:
+        self, network: nn.Module, x: Tensor, y: Tensor, progress: float, random: Generator
+    ) -> Tensor:
         """Return the images [N, C, H, W] to learn from; progress: share of steps done."""
         share = min(1.0, progress / self.warmup) if self.warmup else 1.0
         eps = self.eps * share
@@ -83,6 +72,7 @@ class JpegTraining:
     qualities: str | int
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "qualities", str(self.qualities))
         for text in str(self.qualities).split("+"):
             if not text.isdigit() or not 1 <= int(text) <= 100:
                 raise InputError(
@@ -90,19 +80,9 @@ class JpegTraining:
                     f" got {self.qualities!r}"
                 )
 
-    @property
-    def as_dict(self) -> dict[str, object]:
-        """Return method and parameters, for keys and metadata."""
-        return {"method": self.name, "qualities": str(self.qualities)}
-
     def batch(
-        self,
-        network: nn.Module,
-        x: torch.Tensor,
-        y: torch.Tensor,
-        progress: float,
-        random: torch.Generator,
-    ) -> torch.Tensor:
+        self, network: nn.Module, x: Tensor, y: Tensor, progress: float, random: Generator
+    ) -> Tensor:
         """Return the images [N, C, H, W] to learn from."""
         qualities = [int(text) for text in str(self.qualities).split("+")]
         drawn = torch.randint(0, len(qualities) + 1, (len(x),), generator=random).to(x.device)
@@ -126,14 +106,8 @@ def build_training(spec: Spec) -> Training:
 
 
 def descend(
-    network: nn.Module,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    start: torch.Tensor,
-    eps: float,
-    step: float,
-    max_iter: int,
-) -> torch.Tensor:
+    network: nn.Module, x: Tensor, y: Tensor, start: Tensor, eps: float, step: float, max_iter: int
+) -> Tensor:
     """Run PGD from `start`, in the Linf ball around x and in [0, 1]; return the last point.
 
     The network is in evaluation mode meanwhile and its weights take no gradient; both are restored

@@ -36,14 +36,9 @@ def checkpoint_key(
     They are equal to the last bit for the same number of torch threads: each thread adds up a part
     of a sum.
     """
-    decides = {
-        "format": FORMAT,
-        "dataset": dataset,
-        "train_sha256": train_sha256,
-        "network": network.canonical(),
-        "recipe": recipe.as_dict,
-        "seed": seed,
-    }
+    decides: dict[str, object] = {"format": FORMAT, "dataset": dataset, "seed": seed}
+    decides |= {"train_sha256": train_sha256, "recipe": recipe.as_dict}
+    decides["network"] = network.canonical()
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
@@ -72,7 +67,7 @@ def load_checkpoint(path: Path, network: Spec | None = None) -> Trained:
     Raises InputError for a file that is missing, damaged or of another program; the hashes of
     weights and metadata are checked.
     """
-    with open_checkpoint(path) as file:
+    with _opened(path) as file:
         texts = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
@@ -81,8 +76,7 @@ def load_checkpoint(path: Path, network: Spec | None = None) -> Trained:
         if named != network and named.name not in NETWORKS:
             raise KeyError(f"a network {named.name!r} that was not asked for")
         channels, height, width = metadata["shape"]
-        shape = (channels, height, width)
-        model = build_network(named, shape, len(metadata["classes"]))
+        model = build_network(named, (channels, height, width), len(metadata["classes"]))
         model.load_state_dict(tensors)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         first = str(error).splitlines()[0]
@@ -95,14 +89,19 @@ def load_checkpoint(path: Path, network: Spec | None = None) -> Trained:
     return Trained(model.eval(), metadata, digest, path, reused=True)
 
 
-def open_checkpoint(path: Path) -> Any:
+def read_key(path: Path) -> str | None:
+    """Return the key that a checkpoint was written with; InputError as by `load_checkpoint`."""
+    with _opened(path) as file:
+        return (file.metadata() or {}).get("key")
+
+
+def _opened(path: Path) -> Any:
     """Return safetensors' reader; InputError for a missing or damaged file."""
     try:
         return safe_open(str(path), framework="pt")
     except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"checkpoint {path}: cannot be read ({error}); delete it and train again"
-        ) from error
+        message = f"checkpoint {path}: cannot be read ({error}); delete it and train again"
+        raise InputError(message) from error
 
 
 def _texts_hash(texts: dict[str, str]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from estimators.errors import whole
 from estimators.networks.external import network_entry
 from estimators.spec import Spec
 from estimators.training.adversarial import Training, build_training
 from estimators.training_spec import split_training
-from estimators.validation import whole
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Recipe:
         they had before the field existed.
         """
         fields = asdict(self)
-        del fields["adversarial"]
+        training = fields.pop("adversarial")
         if self.adversarial is not None:
-            fields["adversarial"] = self.adversarial.as_dict
+            fields["adversarial"] = {"method": self.adversarial.name, **training}
         return fields
 
 

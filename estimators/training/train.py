@@ -51,7 +51,8 @@ def train(
         start = time.perf_counter()
         network.train()
         if recipe.adversarial is not None and not recipe.adversarial.dropout:
-            _without_dropout(network)
+            for dropout in (m for m in network.modules() if isinstance(m, nn.Dropout)):
+                dropout.eval()
         loss_sum, hits = 0.0, 0
         for batch_x, batch_y in _batches(x, y, recipe, random):
             if recipe.adversarial is not None:
@@ -67,14 +68,9 @@ def train(
             loss_sum += loss.item() * len(batch_y)
             hits += int((logits.argmax(1) == batch_y).sum())
         test_loss, test_accuracy = evaluate(network, test, device)
-        row = {
-            "epoch": epoch,
-            "train_loss": loss_sum / len(y),
-            "train_accuracy": hits / len(y),
-            "test_loss": test_loss,
-            "test_accuracy": test_accuracy,
-            "seconds": time.perf_counter() - start,
-        }
+        row = {"epoch": epoch, "train_loss": loss_sum / len(y), "train_accuracy": hits / len(y)}
+        row |= {"test_loss": test_loss, "test_accuracy": test_accuracy}
+        row["seconds"] = time.perf_counter() - start
         history.append(row)
         if on_epoch is not None:
             on_epoch(row)
@@ -93,12 +89,6 @@ def evaluate(network: nn.Module, images: Images, device: str = "cpu") -> tuple[f
             loss += float(functional.cross_entropy(logits, y, reduction="sum"))
             hits += int((logits.argmax(1) == y).sum())
     return loss / len(images), hits / len(images)
-
-
-def _without_dropout(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.Dropout):
-            module.eval()
 
 
 def _batches(

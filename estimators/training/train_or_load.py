@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,14 +16,8 @@ from estimators.networks.given import Trained, given_network, is_given
 from estimators.networks.registry import NETWORKS
 from estimators.networks.weight_files import default_cache, weights_hash
 from estimators.spec import Spec
-from estimators.training.checkpoints import (
-    FORMAT,
-    checkpoint_key,
-    load_checkpoint,
-    open_checkpoint,
-    save_checkpoint,
-    shipped_file,
-)
+from estimators.training import checkpoints
+from estimators.training.checkpoints import checkpoint_key, load_checkpoint, shipped_file
 from estimators.training.recipes import recipe_for
 from estimators.training.train import train
 from estimators.training_spec import split_training
@@ -65,14 +60,14 @@ def train_or_load(
         is written beside it as CSV.
     """
     if network.get("weights") is not None:
-        raise InputError(
-            f"network {network}: training starts from random weights; leave out weights"
-        )
+        text = "training starts from random weights; leave out weights"
+        raise InputError(f"network {network}: {text}")
     images = load_images(dataset, "train", data_dir)
     recipe = recipe_for(dataset, network, epochs)
     decides, _ = split_training(network)
+    build = partial(build_network, network, images.shape, len(images.classes))
     if network.name not in NETWORKS:
-        start = build_network(network, images.shape, len(images.classes))
+        start = build()
         if not any(p.requires_grad for p in start.parameters()):
             raise InputError(f"network {network}: has no weights that train")
         # a factory's code may change under its name
@@ -80,23 +75,12 @@ def train_or_load(
     key = checkpoint_key(dataset, images.sha256, decides, recipe, seed)
     path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
     for candidate in (path, shipped_file(dataset, network)):
-        if candidate.is_file():
-            with open_checkpoint(candidate) as file:
-                same = (file.metadata() or {}).get("key") == key
-            if same:
-                return load_checkpoint(candidate, network)
+        if candidate.is_file() and checkpoints.read_key(candidate) == key:
+            return load_checkpoint(candidate, network)
     test = load_images(dataset, "test", data_dir)
-    model, history = train(
-        lambda: build_network(network, images.shape, len(images.classes)),
-        images,
-        test,
-        recipe,
-        seed,
-        device,
-        on_epoch,
-    )
+    model, history = train(build, images, test, recipe, seed, device, on_epoch)
     metadata = {
-        "format": FORMAT,
+        "format": checkpoints.FORMAT,
         "key": key,
         "dataset": dataset,
         "network": [network.name, network.kwargs],
@@ -108,6 +92,6 @@ def train_or_load(
         "test_accuracy": float(history.test_accuracy.iloc[-1]),
         "torch": torch.__version__,
     }
-    save_checkpoint(model, metadata, path)
+    checkpoints.save_checkpoint(model, metadata, path)
     history.to_csv(path.with_suffix(".history.csv"), index=False, float_format="%.6g")
     return Trained(model, metadata, weights_hash(model), path, reused=False)

@@ -57,9 +57,9 @@ CODE = """
         return np.zeros((4, 8, 8), dtype=np.float32), np.arange(4) % 2
 """
 PLUGIN = """
-    from estimators.data.entry import DatasetEntry
-    from estimators.defences.entry import DefenceEntry
-    from estimators.networks.entry import NetworkEntry
+    from estimators.entries import DatasetEntry
+    from estimators.entries import DefenceEntry
+    from estimators.entries import NetworkEntry
 
     darker = DefenceEntry(
         name="darker", build="mine_code:Darker", summary="darker", defaults={"factor": 0.5}

@@ -18,9 +18,9 @@ from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
-from estimators.defences.entry import DefenceEntry
 from estimators.defences.jpeg import JpegCompression
 from estimators.defences.registry import DEFENCES
+from estimators.entries import DefenceEntry
 from estimators.jpeg_codec.smooth import SPREAD, WIDTH, smooth_jpeg, smooth_levels, soft_round
 from estimators.jpeg_codec.tables import quantisation
 from estimators.random_streams import stream

@@ -22,11 +22,10 @@ from benchmark.runs.run import run_grid
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.backward import plain_forward
-from estimators.defences.base import DifferentiableDefence
+from estimators.defences.base import DifferentiableDefence, content_ids, is_random
 from estimators.defences.build import build_defence, byte_coder
 from estimators.defences.chain import Chain
 from estimators.defences.quantize import Quantize
-from estimators.defences.randomised import content_ids, is_random
 from estimators.defences.registry import DEFENCES
 from estimators.errors import InputError
 from estimators.random_streams import stream

@@ -6,8 +6,7 @@ import math
 
 import pytest
 
-from estimators.errors import InputError
-from estimators.validation import number, whole
+from estimators.errors import InputError, number, whole
 
 
 def test_good_values_come_back() -> None:
