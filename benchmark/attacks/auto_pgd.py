@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
-from art.attacks.evasion import AutoProjectedGradientDescent
+from torch import Tensor
 from torch.nn import functional
 
-from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_two_or_inf
+from benchmark.attacks.steps.checks import as_budget, as_count, as_two_or_inf
 from benchmark.attacks.steps.projections import each, into_ball, lengths
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack, uniform
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 from estimators.errors import InputError
 
 # the losses, and ART's names for them
@@ -55,7 +54,7 @@ class AutoPGD(TensorAttack):
         self.max_iter = as_count(max_iter, "max_iter", 1)
         self.nb_random_init = as_count(nb_random_init, "nb_random_init", 0)
 
-    def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
+    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Run from each start, on images that are not adversarial yet; others stay unchanged."""
         x_adv = x.clone()
         left = (self.margin(x, y) >= 0).nonzero().flatten()
@@ -72,9 +71,7 @@ class AutoPGD(TensorAttack):
             left = left[~hit]
         return x_adv
 
-    def _run(
-        self, x: torch.Tensor, y: torch.Tensor, start: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _run(self, x: Tensor, y: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
         """Return an adversarial point, or the one with the largest loss; and where it is which."""
         result, hits = start.clone(), torch.zeros_like(y, dtype=torch.bool)
         x_adv, alive = start, torch.arange(len(x), device=x.device)
@@ -123,9 +120,7 @@ class AutoPGD(TensorAttack):
         result[alive] = best
         return result, hits
 
-    def _evaluate(
-        self, x: torch.Tensor, y: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _evaluate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss [N] to increase, its gradient, and success [N]; means over the draws."""
         losses, gradients, margins = [], [], []
         for leaf, logits in self.estimator.passes(x):
@@ -136,7 +131,7 @@ class AutoPGD(TensorAttack):
         loss, gradient, margin = (torch.stack(t).mean(0) for t in (losses, gradients, margins))
         return loss, gradient.contiguous().nan_to_num_(), margin < 0
 
-    def _loss(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         if self.loss == "ce":
             loss = functional.cross_entropy(logits, y, reduction="none")
             return -loss if self.targeted else loss
@@ -148,15 +143,15 @@ class AutoPGD(TensorAttack):
         other = (top[:, 2] + top[:, 3]) / 2 if self.targeted else top[:, 2]
         return -margin / (top[:, 0] - other + 1e-12)
 
-    def _direction(self, gradient: torch.Tensor) -> torch.Tensor:
+    def _direction(self, gradient: Tensor) -> Tensor:
         if self.norm == math.inf:
             return gradient.sign()
         return gradient / (lengths(gradient) + 1e-12)
 
-    def _within(self, x: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+    def _within(self, x: Tensor, moved: Tensor) -> Tensor:
         return into_ball(x, moved, self.eps, self.norm)
 
-    def _scaled(self, noise: torch.Tensor) -> torch.Tensor:
+    def _scaled(self, noise: Tensor) -> Tensor:
         return self.eps * (noise if self.norm == math.inf else noise / (lengths(noise) + 1e-12))
 
 
@@ -166,16 +161,3 @@ def checkpoints(max_iter: int) -> set[int]:
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
     return {math.ceil(round(share * max_iter, 9)) for share in shares[1:]}
-
-
-def stock(classifier: Classifier, **params: Any) -> AutoProjectedGradientDescent:
-    """Build ART's own class."""
-    params["norm"] = as_norm(params["norm"])
-    return AutoProjectedGradientDescent(
-        classifier,
-        loss_type=LOSSES[params.pop("loss")],
-        eps_step=2 * params["eps"],
-        batch_size=BATCH,
-        verbose=False,
-        **params,
-    )

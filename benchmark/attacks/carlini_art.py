@@ -85,8 +85,3 @@ class _SharedPasses:
             parts = [self.classifier.network(channels_last(p)) for p in images.split(batch_size)]
         logits: FloatArray = torch.cat(parts).cpu().numpy()
         return logits
-
-
-def stock(classifier: Classifier, **params: Any) -> CarliniL2Method:
-    """Build ART's own class."""
-    return CarliniL2Method(classifier, batch_size=BATCH, verbose=False, **params)

@@ -25,9 +25,9 @@ def apgd(params: Params, classes: int) -> Passes:
     return Passes(standing(params) * _apgd_steps(params), 8)
 
 
-def deep_fool_steps(params: Params) -> int:
-    """Return the expected steps of DeepFool, each with one gradient per class."""
-    return min(15, int(params["max_iter"]))
+def deep_fool(params: Params, classes: int) -> Passes:
+    """Return the expected passes of DeepFool: one gradient per class in each step."""
+    return Passes(min(15, int(params["max_iter"])) * classes, 26)
 
 
 def square(params: Params, classes: int) -> Passes:

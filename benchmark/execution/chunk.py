@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from benchmark.attacks.adapters.global_random import seeded
 from benchmark.attacks.lookup import attack_norm
@@ -111,24 +112,14 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
             cells = by_attack[attack]
             needed = {key: scorers[key] for key in map(scorer_key, cells)}
             adversarial = _predictions(needed, x_adv)
-            l2, linf, over = _measured(x, x_adv, attack)
+            norms = _measured(x, x_adv, attack)
             # the arrays are shared by the cells: only predictions differ between defences
-            zero_gradient = crafted.zero_gradient.copy()
-            gradients, forwards = (np.full(len(images), count) for count in crafted.passes)
+            counts = (np.full(len(images), count) for count in crafted.passes)
+            rest = (*norms, crafted.zero_gradient.copy(), *counts)
             for cell in cells:
-                outcomes[cell] = Outcome(
-                    ids=images.ids,
-                    label=images.y,
-                    target=target,
-                    clean=clean[scorer_key(cell)],
-                    adversarial=adversarial[scorer_key(cell)],
-                    l2=l2,
-                    linf=linf,
-                    over=over,
-                    zero=zero_gradient,
-                    gradients=gradients,
-                    forwards=forwards,
-                )
+                key = scorer_key(cell)
+                classes = target, clean[key], adversarial[key]
+                outcomes[cell] = Outcome(images.ids, images.y, *classes, *rest)
     return outcomes
 
 
@@ -138,10 +129,10 @@ def scorer_key(cell: Cell) -> tuple[Spec, Spec]:
 
 
 def _predictions(
-    scorers: Mapping[tuple[Spec, Spec], Classifier], x: torch.Tensor
+    scorers: Mapping[tuple[Spec, Spec], Classifier], x: Tensor
 ) -> dict[tuple[Spec, Spec], npt.NDArray[np.int16]]:
     """Return predicted classes behind each defence; those that code bytes share the bytes."""
-    bytes_of_x: torch.Tensor | None = None
+    bytes_of_x: Tensor | None = None
     predicted = {}
     for key, classifier in scorers.items():
         coder = byte_coder(classifier.defence)
@@ -155,7 +146,7 @@ def _predictions(
 
 
 def _measured(
-    x: torch.Tensor, x_adv: torch.Tensor, attack: Spec
+    x: Tensor, x_adv: Tensor, attack: Spec
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Return L2 and Linf of the perturbation, and which images exceed budget or [0, 1]."""
     change = (x_adv - x).flatten(1)
@@ -169,7 +160,7 @@ def _measured(
     return _kept(l2), _kept(linf), _kept(over)
 
 
-def _kept(values: torch.Tensor) -> npt.NDArray[Any]:
+def _kept(values: Tensor) -> npt.NDArray[Any]:
     """Copy a tensor that outlives its chunk into memory of NumPy.
 
     Small tensors that stay between large ones that torch frees keep that memory from being used

@@ -18,7 +18,7 @@ from benchmark.execution import dask_worker
 from benchmark.execution.dask_values import Values
 from benchmark.execution.environment import decisive_versions
 from benchmark.execution.errors import ClusterLost, UnfitWorker
-from benchmark.execution.executor import ChunkResult, Failure, Networks
+from benchmark.execution.executor import ChunkResult, ExecutionReport, Failure, Networks
 from benchmark.execution.plan import Task
 from benchmark.execution.plugin_code import plugin_code
 from estimators.data.images import Images
@@ -136,7 +136,7 @@ class DaskPool:
         """
         chunk = self._chunks.pop(handle)
         content, error = self._gather(chunk.future)
-        if _is_killed_worker(error):
+        if isinstance(error, KilledWorker):
             # nothing else may be on the workers, so that nothing else is blamed
             while len(self._ready) < len(self._chunks):
                 self._ready.append(self._next_finished())
@@ -144,13 +144,17 @@ class DaskPool:
             while (other := self._next_finished()) != key:
                 self._ready.append(other)
             content, error = self._gather(self._chunks.pop(key).future)
-            if _is_killed_worker(error):
+            if isinstance(error, KilledWorker):
                 return _worker_died(chunk.task, error), 0.0
         if error is not None:
             raise self._cannot_compute(error)
         outcomes, seconds, processor = pickle.loads(content)
         self.processors[processor] = self.processors.get(processor, 0) + 1
         return outcomes, seconds
+
+    def report(self) -> ExecutionReport:
+        """Return the device, the threads or GPUs at the last check, and the processors."""
+        return ExecutionReport(self.device, self.slots, self.processors)
 
     def _next_finished(self) -> str:
         """Wait for the next chunk to finish, and check the workers meanwhile."""
@@ -227,11 +231,7 @@ class DaskPool:
         )
 
 
-def _is_killed_worker(error: BaseException | None) -> bool:
-    return isinstance(error, KilledWorker)
-
-
-def _worker_died(task: Task, error: Any) -> Failure:
+def _worker_died(task: Task, error: KilledWorker) -> Failure:
     message = (
         f"WorkerDied: {error.allowed_failures + 1} workers died on a chunk that was alone on them"
         " (out of memory, or a crash in native code)"

@@ -49,10 +49,9 @@ def compute_chunk(
 def _check_versions(versions: dict[str, str]) -> None:
     here = decisive_versions()
     if here != versions:
+        changed = sorted({name for name, _ in here.items() ^ versions.items()})
         differences = [
-            f"{name} {here.get(name, 'missing')} instead of {versions.get(name, 'none')}"
-            for name in sorted(here.keys() | versions.keys())
-            if here.get(name) != versions.get(name)
+            f"{n} {here.get(n, 'missing')} instead of {versions.get(n, 'none')}" for n in changed
         ]
         raise UnfitWorker(
             f"a worker has {', '.join(differences)}: its numbers may differ;"

@@ -18,19 +18,9 @@ from typing import Any
 from benchmark.version import __version__
 from estimators.errors import InputError
 
-# packages that the manifest names
-PACKAGES = (
-    "adversarial-robustness-toolbox",
-    "torch",
-    "torchvision",
-    "numpy",
-    "scipy",
-    "pandas",
-    "Pillow",
-    "scikit-learn",
-)
-# packages whose version may change a number on a worker
+# packages whose version may change a number on a worker, and all that the manifest names
 DECISIVE = ("adversarial-robustness-toolbox", "torch", "numpy", "scipy", "Pillow")
+PACKAGES = (*DECISIVE, "torchvision", "pandas", "scikit-learn")
 
 
 def check_device(name: str) -> None:

@@ -36,8 +36,8 @@ def specs(entries: list[Entry], key: str) -> list[Spec]:
             for k, v in entry.items()
             if k != "name"
         }
-        for values in itertools.product(*params.values()):
-            result.append(Spec.of(name, dict(zip(params, values, strict=True))))
+        products = itertools.product(*params.values())
+        result += [Spec.of(name, dict(zip(params, values, strict=True))) for values in products]
     return result
 
 
@@ -52,14 +52,10 @@ def threats(entries: list[Entry]) -> list[str]:
 
 def entry_of(spec: Spec) -> Entry:
     """Return a spec as a grid file writes it, where a list stands for several values."""
-    params: dict[str, Any] = {
-        name: value
-        if not isinstance(value, tuple)
-        else list(value)
-        if name in VECTORS
-        else [list(value)]
-        for name, value in spec.params
-    }
+    params: dict[str, Any] = dict(spec.params)
+    for name, value in spec.params:
+        if isinstance(value, tuple):
+            params[name] = list(value) if name in VECTORS else [list(value)]
     return {"name": spec.name, **params} if params else spec.name
 
 
@@ -75,12 +71,8 @@ def check_size(factor: int, *entries: list[Entry]) -> None:
     """
     size = factor
     for listed in entries:
-        size *= sum(
-            math.prod(len(v) for v in entry.values() if isinstance(v, list))
-            if isinstance(entry, dict)
-            else 1
-            for entry in listed
-        )
+        params = [entry if isinstance(entry, dict) else {} for entry in listed]
+        size *= sum(math.prod(len(v) for v in p.values() if isinstance(v, list)) for p in params)
     if size > MOST_CELLS:
         raise InputError(
             f"expected a product of at most {MOST_CELLS:,} cells, got {min(size, 10**15):,} or"

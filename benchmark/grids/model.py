@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from benchmark.attacks.lookup import attack_entry, check_attack
 from benchmark.grids.cell import Cell
@@ -29,11 +29,7 @@ Count = int | Literal["all"]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Block(_Strict):
+class Block(BaseModel, extra="forbid", strict=True):
     """One product of a grid: every data set with every network, attack, threat and defence.
 
     A key that a block leaves out is taken from the grid.
@@ -48,7 +44,7 @@ class Block(_Strict):
     seed: Seed | None = None
 
 
-class Grid(_Strict):
+class Grid(BaseModel, extra="forbid", strict=True):
     """A grid file. An entry is a name, or a mapping of `name` and parameters.
 
     A list of values stands for one entry per value, except a network's mean and std, whose lists

@@ -32,12 +32,10 @@ def narrowed(
             block.samples = samples
         if seed is not None:
             block.seed = seed
-    threat_specs = [parse_spec(t) if isinstance(t, str) else t for t in threats]
     _narrow(changed, "datasets", list(datasets))
-    _narrow(changed, "threats", [entry_of(spec) for spec in threat_specs])
-    _narrow(changed, "networks", [entry_of(spec) for spec in networks])
-    _narrow(changed, "attacks", [entry_of(spec) for spec in attacks])
-    _narrow(changed, "defences", [entry_of(spec) for spec in defences])
+    parsed = [parse_spec(t) if isinstance(t, str) else t for t in threats]
+    for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):
+        _narrow(changed, key, [entry_of(spec) for spec in asked])
     return changed
 
 

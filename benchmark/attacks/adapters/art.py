@@ -49,9 +49,8 @@ def class_entry(spec: Spec, plugin: object | None) -> ClassEntry:
         )
     known = inspect.signature(cls).parameters
     defaults = {k: _plain(p.default) for k, p in list(known.items())[1:] if k != "eps"}
-    for param, value in (("batch_size", 125), ("verbose", False)):
-        if param in defaults:
-            defaults[param] = value
+    ours: dict[str, Value] = {"batch_size": 125, "verbose": False}
+    defaults |= {param: value for param, value in ours.items() if param in defaults}
     norm = spec.get("norm", defaults.get("norm", ("L2" in spec.name and 2) or "inf"))
     return ClassEntry(
         name=spec.name,

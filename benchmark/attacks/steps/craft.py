@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from art.attacks.attack import EvasionAttack
+from torch import Tensor
 
 from benchmark.attacks.entry import Passes
 from benchmark.attacks.lookup import attack_entry, shares_gradient
@@ -43,7 +44,9 @@ def craft(
             direction, zero_gradient = attack.direction(batch)
             passes = _passes(classifier, len(x))
             for spec in family:
-                images = attack.step(clean, direction, _eps(spec))
+                eps = spec.get("eps")
+                assert isinstance(eps, float)  # since `check_attack`
+                images = attack.step(clean, direction, eps)
                 yield spec, Crafted(images, zero_gradient, passes)
             continue
         images = clean if attack is None else _generate(attack, family[0], classifier, batch)
@@ -65,9 +68,7 @@ def _build(spec: Spec, classifier: Classifier) -> OneStep | EvasionAttack | None
         raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
 
 
-def _generate(
-    attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: Batch
-) -> torch.Tensor:
+def _generate(attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: Batch) -> Tensor:
     """Return the images of an attack with ART's interface.
 
     Behind a random defence it gets one image at a time, so that each image keeps its own draws;
@@ -87,9 +88,7 @@ def _generate(
     return torch.from_numpy(np.concatenate(parts)).to(classifier.torch_device)
 
 
-def _zero_gradient(
-    spec: Spec, classifier: Classifier, clean: torch.Tensor, batch: Batch
-) -> BoolArray:
+def _zero_gradient(spec: Spec, classifier: Classifier, clean: Tensor, batch: Batch) -> BoolArray:
     """Return at which clean images [N] the loss gradient is zero in every pixel."""
     if not attack_entry(spec).uses_gradient:
         return np.zeros(len(clean), dtype=np.bool_)
@@ -120,10 +119,3 @@ def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
             f"attack {spec}: expected target `next` or a class below {classes}, got {target!r}"
         )
     return np.full_like(y, target)
-
-
-def _eps(spec: Spec) -> float:
-    """Return the eps of an attack that `check_attack` has passed."""
-    eps = spec.get("eps")
-    assert isinstance(eps, float)
-    return eps

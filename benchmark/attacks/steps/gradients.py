@@ -7,13 +7,14 @@ import math
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 from art.utils import to_categorical
+from torch import Tensor
 from torch.nn import functional
 
 from estimators.classifier import Classifier
 from estimators.defences.backward import DefenceWithBackward
 
 
-def loss_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
     """Return the gradient [N, C, H, W] of the mean cross entropy at images x, as ART computes it.
 
     Bit for bit `classifier.loss_gradient` with NaN replaced by zero, without leaving the device.
