@@ -1,7 +1,5 @@
 """Auto-PGD: projected gradient descent that chooses its own steps."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -65,7 +63,8 @@ class AutoPGD(TensorAttack):
             start = centre
             if self.nb_random_init:
                 noise = uniform([streams[i] for i in left.tolist()], x.shape[1:], x.device)
-                start = self._within(centre, centre + self._scaled(noise))
+                noise = noise if self.norm == math.inf else unit(noise)
+                start = self._within(centre, centre + self.eps * noise)
             image, hit = self._run(centre, y[left], start)
             x_adv[left] = image
             left = left[~hit]
@@ -93,7 +92,8 @@ class AutoPGD(TensorAttack):
             if not len(alive) or k == self.max_iter:
                 break
             centre = x[alive]
-            x_next = self._within(centre, x_adv + each(step) * self._direction(gradient))
+            direction = gradient.sign() if self.norm == math.inf else unit(gradient)
+            x_next = self._within(centre, x_adv + each(step) * direction)
             if k > 1:
                 inertia = (1 - MOMENTUM) * (x_adv - previous)
                 x_next = self._within(centre, x_adv + MOMENTUM * (x_next - x_adv) + inertia)
@@ -106,9 +106,8 @@ class AutoPGD(TensorAttack):
             best_gradient = torch.where(each(better), gradient, best_gradient)
             if k in checks:
                 # conditions 1 and 2 of section 3.2.1
-                halve = (increases < GAIN * (k - last_check)) | (
-                    ~halved & (checked_loss >= best_loss)
-                )
+                few = increases < GAIN * (k - last_check)
+                halve = few | (~halved & (checked_loss >= best_loss))
                 step = torch.where(halve, step / 2, step)
                 back = each(halve & ~hit)
                 x_adv = torch.where(back, best, x_adv)
@@ -143,16 +142,13 @@ class AutoPGD(TensorAttack):
         other = (top[:, 2] + top[:, 3]) / 2 if self.targeted else top[:, 2]
         return -margin / (top[:, 0] - other + 1e-12)
 
-    def _direction(self, gradient: Tensor) -> Tensor:
-        if self.norm == math.inf:
-            return gradient.sign()
-        return gradient / (lengths(gradient) + 1e-12)
-
     def _within(self, x: Tensor, moved: Tensor) -> Tensor:
         return into_ball(x, moved, self.eps, self.norm)
 
-    def _scaled(self, noise: Tensor) -> Tensor:
-        return self.eps * (noise if self.norm == math.inf else noise / (lengths(noise) + 1e-12))
+
+def unit(change: Tensor) -> Tensor:
+    """Return each change [N, C, H, W] with the L2 norm 1."""
+    return change / (lengths(change) + 1e-12)
 
 
 def checkpoints(max_iter: int) -> set[int]:

@@ -1,7 +1,5 @@
 """ART's own Carlini and Wagner L2 attack, with the same images from far fewer passes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -26,9 +24,8 @@ class CarliniL2Exact(CarliniL2Method):  # type: ignore[misc]
         self, classifier: Classifier, batch_size: int = BATCH, verbose: bool = False, **params: Any
     ) -> None:
         """params: those of ART's class. Raises ValueError or TypeError as ART does."""
-        super().__init__(
-            as_classifier(classifier), batch_size=batch_size, verbose=verbose, **params
-        )
+        as_classifier(classifier)
+        super().__init__(classifier, batch_size=batch_size, verbose=verbose, **params)
         if backward_is_identity(classifier):
             self._estimator = _SharedPasses(classifier)
 
@@ -38,10 +35,9 @@ class CarliniL2Exact(CarliniL2Method):  # type: ignore[misc]
         y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
         """
         images = as_images(x)
-        labels = as_labels(y, len(images), self.estimator.nb_classes)
-        one_hot = to_categorical(labels, self.estimator.nb_classes)
-        x_adv: FloatArray = super().generate(images, one_hot)
-        return x_adv
+        classes = self.estimator.nb_classes
+        one_hot = to_categorical(as_labels(y, len(images), classes), classes)
+        return np.asarray(super().generate(images, one_hot), dtype=np.float32)
 
 
 class _SharedPasses:

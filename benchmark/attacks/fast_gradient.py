@@ -1,7 +1,5 @@
 """The fast gradient method: one gradient for every eps, bit for bit the images of ART."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 
@@ -80,10 +78,8 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
             one_hot = to_categorical(y, self.estimator.nb_classes)
             return np.asarray(self._compute_perturbation(x, one_hot, None), dtype=np.float32)
         device = self.estimator.torch_device
-        gradient = loss_gradient(
-            self.estimator, torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
-        )
-        sign: FloatArray = gradient.sign_().cpu().numpy()
+        images, labels = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        sign: FloatArray = loss_gradient(self.estimator, images, labels).sign_().cpu().numpy()
         return -sign if self.targeted else sign
 
     def direction(self, batch: Batch) -> tuple[Tensor, BoolArray]:

@@ -1,7 +1,5 @@
 """HopSkipJump: along the boundary by predicted classes alone, within a budget of queries."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -9,6 +7,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_count, as_two_or_inf
+from benchmark.attacks.steps.projections import each, lengths
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 
@@ -45,10 +44,8 @@ class HopSkipJump(TensorAttack):
 
     def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Search image by image; images that are wrong already stay unchanged."""
-        nearest = [
-            _Search(self, x[i], y[i : i + 1], stream).run() for i, stream in enumerate(streams)
-        ]
-        return torch.stack(nearest)
+        each_image = zip(x, y.split(1), streams, strict=True)
+        return torch.stack([_Search(self, *image).run() for image in each_image])
 
 
 class _Search:
@@ -68,12 +65,10 @@ class _Search:
         """Return the nearest adversarial image that the queries reach."""
         if bool(self.query(self.x[None])[0]):
             return self.x
-        x_adv = self._start()
-        step = 1
+        x_adv, step = self._start(), 0
         while x_adv is not None and self.left > 0:
-            x_adv = self._to_boundary(x_adv)
-            x_adv = self._jump(x_adv, step)
             step += 1
+            x_adv = self._jump(self._to_boundary(x_adv), step)
         return self.nearest
 
     def query(self, images: Tensor) -> Tensor:
@@ -87,10 +82,10 @@ class _Search:
             return torch.zeros(0, dtype=torch.bool, device=images.device)
         wrong = self.attack.margin(images, self.y.expand(len(images))) < 0
         if wrong.any():
-            lengths = self._length(images - self.x).where(wrong, math.inf)
-            best = int(lengths.argmin())
-            if float(lengths[best]) < self.distance:
-                self.nearest, self.distance = images[best].clone(), float(lengths[best])
+            norms = self._length(images - self.x).where(wrong, math.inf)
+            best = int(norms.argmin())
+            if float(norms[best]) < self.distance:
+                self.nearest, self.distance = images[best].clone(), float(norms[best])
         return wrong
 
     def _start(self) -> Tensor | None:
@@ -131,11 +126,11 @@ class _Search:
             if self.attack.norm == 2
             else (2 * self.stream.random((count, *x_adv.shape), dtype=np.float32) - 1)
         ).to(x_adv.device)
-        noise /= torch.linalg.vector_norm(noise.flatten(1), dim=1).view(-1, 1, 1, 1)
+        noise /= lengths(noise)
         trial = (x_adv + delta * noise).clamp_(0, 1)
         noise = (trial - x_adv) / delta
         answer = self.query(trial)
-        votes = (2 * answer.float() - 1).view(-1, 1, 1, 1)
+        votes = each(2 * answer.float() - 1)
         mean = votes.mean()
         # all votes equal: there is no baseline to subtract
         weight = votes if abs(float(mean)) == 1 else votes - mean

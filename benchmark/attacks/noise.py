@@ -1,7 +1,5 @@
 """Random signs: the control that every attack must beat."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Projected gradient descent on tensors from start to end, bit for bit the images of ART."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -80,8 +78,10 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
             centre, truth = x[standing], y[standing]
             start = (centre + self._noise(centre, rng)).clamp_(0.0, 1.0)
             x_adv[standing] = self._descend(centre, truth, start)
-            labels = self._labels(x_adv[standing])
-            standing = standing[(labels != truth) if self.targeted else (labels == truth)]
+            self.estimator.forwards += len(standing)
+            seen = self.estimator.defended(x_adv[standing])
+            right = self.estimator.logits(seen).argmax(dim=1) == truth
+            standing = standing[~right if self.targeted else right]
             if not len(standing):
                 break
         return x_adv
@@ -133,11 +133,6 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
             radius = self.eps * rng.random((count, 1)) ** (1 / pixels)
             noise *= radius / np.linalg.norm(noise, axis=1, keepdims=True)
         return torch.from_numpy(noise.astype(np.float32)).to(x.device).view_as(x)
-
-    def _labels(self, x: Tensor) -> Tensor:
-        self.estimator.forwards += len(x)
-        labels: Tensor = self.estimator.logits(self.estimator.defended(x)).argmax(dim=1)
-        return labels
 
 
 def step_size(params: Params) -> Params:

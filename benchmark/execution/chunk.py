@@ -1,7 +1,5 @@
 """Run one task on a chunk of images: craft, score and measure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -61,21 +59,16 @@ class ClassifierCache:
         return self._wrapped(dataset, view, fresh=True)
 
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
-        at = (dataset, view, fresh)
+        at, name = (dataset, view, fresh), (dataset, view.network)
         if at not in self._classifiers:
-            trained, shape, classes = self._networks[dataset, view.network]
-            if (dataset, view.network) not in self._frozen:
-                self._frozen[dataset, view.network] = Frozen.of(trained, self._device)
+            trained, shape, classes = self._networks[name]
+            if name not in self._frozen:
+                self._frozen[name] = Frozen.of(trained, self._device)
             defence = build_defence(view.sees)
             if defence is not None and (view.backward == "surrogate" or is_random(defence)):
                 defence = DefenceWithBackward(defence, view.backward, fresh)
             self._classifiers[at] = Classifier(
-                self._frozen[dataset, view.network],
-                shape,
-                classes,
-                defence,
-                self._device,
-                view.draws,
+                self._frozen[name], shape, classes, defence, self._device, view.draws
             )
         return self._classifiers[at]
 
@@ -94,22 +87,17 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
     for classifier in scorers.values():
         classifier.bind(images.ids, task.seed)
     clean = _predictions(scorers, x)
-    by_attack: dict[Spec, list[Cell]] = {}
-    for cell in task.cells:
-        by_attack.setdefault(cell.attack, []).append(cell)
-
     outcomes: dict[Cell, Outcome] = {}
     with _global_streams(task, images):
-        for attack, crafted in craft(
-            task.attacks, attacker, images.x, images.y, images.ids, task.seed
-        ):
+        arrays = images.x, images.y, images.ids
+        for attack, crafted in craft(task.attacks, attacker, *arrays, task.seed):
             x_adv = crafted.images
             target = targets(attack, images.y, attacker.nb_classes)
             if attack.get("targeted", False):
                 # an image of the target class has no target to reach: it stays unchanged
                 reached = torch.from_numpy(target == images.y).to(x.device)
                 x_adv = torch.where(each(reached), x, x_adv)
-            cells = by_attack[attack]
+            cells = [cell for cell in task.cells if cell.attack == attack]
             needed = {key: scorers[key] for key in map(scorer_key, cells)}
             adversarial = _predictions(needed, x_adv)
             norms = _measured(x, x_adv, attack)
@@ -151,8 +139,7 @@ def _measured(
     """Return L2 and Linf of the perturbation, and which images exceed budget or [0, 1]."""
     change = (x_adv - x).flatten(1)
     l2, linf = torch.linalg.vector_norm(change, dim=1), change.abs().amax(1)
-    flat = x_adv.flatten(1)
-    over = ~((flat.amin(1) >= 0) & (flat.amax(1) <= 1))
+    over = ~((x_adv >= 0) & (x_adv <= 1)).flatten(1).all(1)
     eps, norm = attack.get("eps"), attack_norm(attack)
     if isinstance(eps, float) and norm in ("inf", "2"):
         size = linf if norm == "inf" else l2

@@ -1,7 +1,5 @@
 """The workers of a Dask cluster as a pool: what is sent, which workers died, when to give up."""
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 import pickle
@@ -96,8 +94,7 @@ class DaskPool:
                 f"{self.cluster}: no worker advertises a GPU; start workers with"
                 " `--resources GPU=1`, or run with --device cpu"
             )
-        gpu = requested != "cpu" and capacity["gpus"] > 0
-        self.device = "cuda" if gpu else "cpu"
+        self.device = "cuda" if requested != "cpu" and capacity["gpus"] else "cpu"
         self._check_workers()
 
     def submit(self, task: Task, images: Images) -> str:
@@ -106,19 +103,10 @@ class DaskPool:
             code = {k: v for cell in task.cells for k, v in plugin_code(cell).items()}
             self._task = (task, pickle.dumps(task, protocol=5), code)
         with self._lost_connections():
-            network, sha256 = self._values.networks_of(task)
-            future = self.client.submit(
-                dask_worker.compute_chunk,
-                network,
-                sha256,
-                self._values.images(images),
-                self._task[1],
-                self.device,
-                decisive_versions(),
-                self._task[2],
-                pure=False,
-                resources={"GPU": 1} if self.device != "cpu" else None,
-            )
+            values = *self._values.networks_of(task), self._values.images(images)
+            args = *values, self._task[1], self.device, decisive_versions(), self._task[2]
+            gpu = {"GPU": 1} if self.device != "cpu" else None
+            future = self.client.submit(dask_worker.compute_chunk, *args, pure=False, resources=gpu)
         key = str(future.key)
         self._chunks[key] = _Chunk(task, images, future)
         future.add_done_callback(lambda done: self._finished.put(str(done.key)))

@@ -1,7 +1,5 @@
 """Group cells into tasks: cells that can share work become one task."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -61,11 +59,6 @@ class Task:
     def sees(self) -> Spec:
         """Return the defence that the attacker sees."""
         return self.view.sees
-
-    @property
-    def defences(self) -> tuple[Spec, ...]:
-        """Return the defences to score behind, in the order of the cells."""
-        return tuple(dict.fromkeys(cell.defence for cell in self.cells))
 
 
 def plan(cells: Iterable[Cell]) -> list[Task]:

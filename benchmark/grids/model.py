@@ -1,7 +1,5 @@
 """Grid files: from YAML to cells."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

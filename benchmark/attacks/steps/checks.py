@@ -1,7 +1,5 @@
 """Check the arguments of attacks; each error is one line."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

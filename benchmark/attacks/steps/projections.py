@@ -1,7 +1,5 @@
 """Projections into the ball around an image, on tensors."""
 
-from __future__ import annotations
-
 import math
 
 import torch
