@@ -18,12 +18,9 @@ class AutoAttack(TensorAttack):
 
     Each attacks the images on which those before it failed. DeepFool minimises the L2 norm; its
     result is projected into the ball and counts where it is still adversarial. Square is left out
-    in L2. ART's class is the same sequence of ART's attacks, with their faults.
-
-    A targeted attack succeeds with its target alone, and leaves out DeepFool, which goes to the
-    nearest boundary. The ratio is that of the paper's equation 7, with the strongest other class in
-    the place of the true one. ART's `targeted` means something else: it tries each class in turn
-    and accepts any wrong one.
+    in L2. A targeted attack leaves out DeepFool, which goes to the nearest boundary, and takes the
+    ratio of the paper's equation 7, with the strongest other class in the place of the true one.
+    ART's `targeted` means something else: it tries each class and accepts any wrong one.
     """
 
     def __init__(

@@ -21,11 +21,10 @@ MOMENTUM, GAIN = 0.75, 0.75
 class AutoPGD(TensorAttack):
     """APGD (Croce and Hein 2020, Algorithm 1) in the Linf or the L2 ball.
 
-    Faults of ART's class: it returns its last point, even where an earlier one was adversarial. It
-    cannot compute the DLR loss for fewer than three classes. It compares losses the wrong way
-    round in the first step of a targeted attack. It uses the untargeted ratio for targets, which is
-    constant where the target has the third largest logit. It queries a copy of the classifier,
-    which counts nothing. Here an image leaves the batch with its first adversarial point.
+    ART's class returns its last point, even where an earlier one was adversarial; has no DLR loss
+    for fewer than three classes; compares losses the wrong way round in the first step of a
+    targeted attack; uses the untargeted ratio for targets, which is constant where the target has
+    the third largest logit. Here an image leaves the batch with its first adversarial point.
     """
 
     def __init__(
@@ -38,10 +37,9 @@ class AutoPGD(TensorAttack):
         nb_random_init: int = 1,
         targeted: bool = False,
     ) -> None:
-        """loss: `ce` (cross entropy) or `dlr` (difference of logits ratio, equations 6 and 7).
+        """loss: `ce` (cross entropy) or `dlr` (ratio of equations 6 and 7). max_iter: per run.
 
-        nb_random_init: runs from random points; 0 for one run from the image itself. max_iter:
-        gradients of each run. Raises InputError for parameters out of range.
+        nb_random_init: runs from random points; 0 for one from the image itself.
         """
         super().__init__(estimator, targeted)
         self.norm = as_two_or_inf(norm, "APGD")

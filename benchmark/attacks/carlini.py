@@ -50,10 +50,8 @@ class CarliniL2(TensorAttack):
     ) -> None:
         """confidence: kappa, the margin in logits that a wrong class must reach.
 
-        learning_rate: Adam's first rate in tanh space; None estimates it per image.
-        binary_search_steps: values of c at most. max_iter: Adam's iterations for each.
-        initial_const: the first c; None estimates it per image.
-        Raises InputError for parameters out of range.
+        learning_rate: Adam's first rate in tanh space. initial_const: the first c. None estimates
+        them per image. binary_search_steps: values of c at most. max_iter: iterations for each.
         """
         super().__init__(classifier, targeted)
         self.confidence = as_budget(confidence, "confidence")
@@ -67,10 +65,7 @@ class CarliniL2(TensorAttack):
         self.initial_const = initial_const
 
     def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        """Search c by bisection (section VI.A), for all images of a batch at once.
-
-        An image that is adversarial already, or never becomes so, stays unchanged.
-        """
+        """Search c by bisection (section VI.A); images that never become wrong are unchanged."""
         own = functional.one_hot(y, self.estimator.nb_classes).bool()
         excess, gradient = self._excess_gradient(x, own, torch.ones_like(y, dtype=x.dtype))
         const, rate = self._first_guess(x, excess, gradient)
@@ -112,10 +107,7 @@ class CarliniL2(TensorAttack):
     def _minimise(
         self, x: Tensor, own: Tensor, const: Tensor, rate: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Run Adam with one c per image; return the nearest adversarial images, L2 distances.
-
-        A distance is inf where no point was adversarial.
-        """
+        """Run Adam with one c per image; return the nearest adversarial images, L2 (inf: none)."""
         best, nearest = x, torch.full_like(const, math.inf)
         limit = math.atanh(SQUEEZE)
         w = torch.atanh(SQUEEZE * (2 * x - 1))

@@ -18,9 +18,8 @@ class DeepFool(TensorAttack):
     """DeepFool in L2 (Moosavi-Dezfooli et al. 2016, Algorithm 2), for correctly classified images.
 
     ART's class ignores the labels: it moves a misclassified image away from its wrong class, often
-    into the right one. Here an image moves away from its true class. The overshoot is part of every
-    step, as in the authors' code. At the end a bisection moves the adversarial point back towards
-    the image, as long as it stays adversarial.
+    into the right one. Here an image leaves its true class. The overshoot is part of every step, as
+    in the authors' code. At the end a bisection moves the adversarial point back to the image.
     """
 
     def __init__(self, estimator: Classifier, max_iter: int = 50, overshoot: float = 0.02) -> None:
@@ -76,7 +75,7 @@ class DeepFool(TensorAttack):
     def _is_adversarial(self, x: Tensor, y: Tensor) -> Tensor:
         """Return which images [N] are adversarial by more than rounding."""
         self.estimator.forwards += len(x)
-        logits = self.estimator.logits(self.estimator.defended(x))
+        logits: Tensor = self.estimator.logits(self.estimator.defended(x))
         return self.logit_margin(logits, y) < -MIN_MARGIN * logits.abs().amax(1)
 
     def _bisect(self, x: Tensor, x_adv: Tensor, y: Tensor) -> Tensor:

@@ -48,10 +48,7 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
         )
 
     def generate(self, x: FloatArray, y: Labels | None = None) -> FloatArray:
-        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
-
-        y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
-        """
+        """Return adversarial images; `TensorAttack.generate` describes x, y and the result."""
         images, device = checks.as_images(x), self.estimator.torch_device
         direction = torch.from_numpy(self.directions(images, y)[0]).to(device)
         return self.step(torch.from_numpy(images).to(device), direction, self.eps).cpu().numpy()
@@ -70,8 +67,7 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
             for at in range(0, len(images), self.batch_size)
         ]
         direction = np.concatenate(parts)
-        zero: BoolArray = (direction == 0).reshape(len(direction), -1).all(axis=1)
-        return direction, zero
+        return direction, (direction == 0).reshape(len(direction), -1).all(axis=1)
 
     def _direction(self, x: FloatArray, y: IntArray) -> FloatArray:
         if self.norm != math.inf:
@@ -135,10 +131,9 @@ def smallest_eps(
     that class. The eps is at most `tolerance` above one that does not break the image; it is 0 for
     images that are broken already, inf for images that no eps of the scan breaks.
 
-    First 0, eps_max / steps, 2 eps_max / steps, ... eps_max are tried in this order; then the
-    interval below the first eps that breaks the image is halved until it is no longer than
-    `tolerance`. An image may be wrong, right again and wrong again at growing eps. Then the first
-    wrong interval counts, if it is at least eps_max / steps long; the scan may miss a shorter one.
+    A scan tries 0, eps_max / steps, 2 eps_max / steps, ... eps_max; then the interval below the
+    first eps that breaks the image is halved until it is no longer than `tolerance`. Of several
+    intervals that break an image the first counts; the scan may miss one below eps_max / steps.
     """
     order, top = checks.as_norm(norm), checks.as_budget(eps_max, "eps_max")
     steps = checks.as_count(steps, "steps", 1)

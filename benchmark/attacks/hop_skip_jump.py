@@ -15,11 +15,10 @@ from estimators.classifier import Classifier
 class HopSkipJump(TensorAttack):
     """HopSkipJump (Chen, Jordan and Wainwright 2020, Algorithm 2) for L2 or Linf.
 
-    ART's class moves an image away from the predicted class, right or wrong. It takes its random
-    numbers from the operating system, so no seed repeats it. It has no budget of queries. It
-    returns its last point, which is off the boundary. Here an image moves away from its true class
-    and has its own random stream, the search ends with its queries, and the result is the nearest
-    adversarial point of all queries.
+    ART's class leaves the predicted class, right or wrong; takes random numbers from the operating
+    system; has no budget of queries; and returns its last point, which is off the boundary. Here an
+    image leaves its true class and has its own random stream, the search ends with its queries, and
+    the result is the nearest adversarial point of all queries.
     """
 
     def __init__(
@@ -93,8 +92,7 @@ class _Search:
         for _ in range(self.attack.init_size):
             drawn = self.stream.random(tuple(self.x.shape), dtype=np.float32)
             image = torch.from_numpy(drawn).to(self.x.device)
-            answer = self.query(image[None])
-            if len(answer) and bool(answer[0]):
+            if self.query(image[None]).any():
                 return image
         return None
 
@@ -121,11 +119,10 @@ class _Search:
             return x_adv
         side = math.sqrt(x_adv.numel()) if self.attack.norm == 2 else x_adv.numel()
         delta = 0.1 if step == 1 else side * self.theta * span
-        noise = torch.from_numpy(
-            self.stream.standard_normal((count, *x_adv.shape), dtype=np.float32)
-            if self.attack.norm == 2
-            else (2 * self.stream.random((count, *x_adv.shape), dtype=np.float32) - 1)
-        ).to(x_adv.device)
+        draw = self.stream.standard_normal if self.attack.norm == 2 else self.stream.random
+        drawn = draw((count, *x_adv.shape), dtype=np.float32)
+        drawn = drawn if self.attack.norm == 2 else 2 * drawn - 1
+        noise = torch.from_numpy(drawn).to(x_adv.device)
         noise /= lengths(noise)
         trial = (x_adv + delta * noise).clamp_(0, 1)
         noise = (trial - x_adv) / delta

@@ -29,8 +29,6 @@ class Noise(OneStep):
 
 def random_signs(shape: tuple[int, ...], ids: IntArray, seed: int) -> FloatArray:
     """Return signs float32 [N, *shape], each image's from its own stream."""
-    signs = [
-        stream(seed, image, "noise").integers(0, 2, size=shape, dtype=np.int8) * 2 - 1
-        for image in ids.tolist()
-    ]
-    return np.stack(signs).astype(np.float32)
+    streams = [stream(seed, image, "noise") for image in ids.tolist()]
+    bits = [own.integers(0, 2, size=shape, dtype=np.int8) for own in streams]
+    return (np.stack(bits) * 2 - 1).astype(np.float32)

@@ -58,9 +58,8 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
     def generate(
         self, x: FloatArray, y: Labels | None = None, rng: np.random.Generator | None = None
     ) -> FloatArray:
-        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
+        """Return adversarial images; `TensorAttack.generate` describes x, y and the result.
 
-        y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
         rng: the source of random starts; needed if there are any. From the second run on, only
         images that are not adversarial yet are attacked again.
         """

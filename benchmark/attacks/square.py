@@ -50,9 +50,8 @@ class Square(TensorAttack):
             left = (lowest >= 0).nonzero().flatten()
             if not len(left):
                 break
-            signs = torch.stack(
-                [self._proposal(streams[i], query, x.shape[1:]) for i in left.tolist()]
-            ).to(x.device)
+            drawn = [self._proposal(streams[i], query, x.shape[1:]) for i in left.tolist()]
+            signs = torch.stack(drawn).to(x.device)
             trial = torch.where(signs > 0, high[left], low[left])
             trial = torch.where(signs == 0, best[left], trial)
             margin = self.margin(trial, y[left])

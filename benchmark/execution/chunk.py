@@ -150,17 +150,13 @@ def _measured(
 def _kept(values: Tensor) -> npt.NDArray[Any]:
     """Copy a tensor that outlives its chunk into memory of NumPy.
 
-    Small tensors that stay between large ones that torch frees keep that memory from being used
-    again: a run grew by 7 kB per image.
+    Between large tensors that torch frees it would block that memory: 7 kB per image.
     """
     return values.cpu().numpy().copy()
 
 
 def _global_streams(task: Task, images: Images) -> AbstractContextManager[None]:
-    """Seed the global random numbers, from which ART's classes draw, one thread at a time.
-
-    The attacks of this project draw nothing from there and do not wait.
-    """
+    """Seed the global random numbers for ART's classes; attacks of this project do not wait."""
     attack = task.attacks[0]
     if attack.name in ATTACKS and attack.get("engine") != "stock":
         return nullcontext()

@@ -66,14 +66,9 @@ def _local_cluster(workers: int | None, device: str) -> Iterator[SpecCluster | N
         return
     local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     gpus = _gpus() if resolve_device(device) != "cpu" else []
-    options: dict[str, Any] = {
-        **local,
-        "nthreads": 1,
-        # Dask would take torch itself for a leak and stop; the system's own limit holds
-        "memory_limit": 0,
-        "preload": ["benchmark.execution.dask_worker"],
-        "silence_logs": logging.CRITICAL,
-    }
+    options: dict[str, Any] = {**local, "nthreads": 1, "silence_logs": logging.CRITICAL}
+    # Dask would take torch itself for a leak and stop; the system's own limit holds
+    options |= {"memory_limit": 0, "preload": ["benchmark.execution.dask_worker"]}
     specs = {n: {"cls": Nanny, "options": dict(options)} for n in range(workers)}
     for number, spec in specs.items():
         if gpus:

@@ -119,8 +119,7 @@ class DaskPool:
     def result(self, handle: str) -> ChunkResult:
         """Return the result of a chunk; compute it once more, alone, if its workers died.
 
-        Dask blames every chunk that a dying worker had taken. A chunk that kills its workers while
-        it is alone on them has itself to blame.
+        Dask blames every chunk that a dying worker had, whichever of them killed it.
         """
         chunk = self._chunks.pop(handle)
         content, error = self._gather(chunk.future)
@@ -133,7 +132,12 @@ class DaskPool:
                 self._ready.append(other)
             content, error = self._gather(self._chunks.pop(key).future)
             if isinstance(error, KilledWorker):
-                return _worker_died(chunk.task, error), 0.0
+                message = (
+                    f"WorkerDied: {error.allowed_failures + 1} workers died on a chunk that was"
+                    " alone on them (out of memory, or a crash in native code)"
+                )
+                trace = f"{message}\n{chunk.task.attacks}, {chunk.task.sees}\n"
+                return Failure(message, trace), 0.0
         if error is not None:
             raise self._cannot_compute(error)
         outcomes, seconds, processor = pickle.loads(content)
@@ -217,11 +221,3 @@ class DaskPool:
             f"{self.cluster}: cannot run a chunk ({type(error).__name__}: {first}); scheduler and"
             " workers need the same environment as here, with art-bench in it"
         )
-
-
-def _worker_died(task: Task, error: KilledWorker) -> Failure:
-    message = (
-        f"WorkerDied: {error.allowed_failures + 1} workers died on a chunk that was alone on them"
-        " (out of memory, or a crash in native code)"
-    )
-    return Failure(message, f"{message}\n{task.attacks}, {task.sees}\n")

@@ -32,7 +32,6 @@ class Values:
     def networks_of(self, task: Task) -> tuple[Any, str]:
         """Return the networks of a task on the cluster, and the hash of them all.
 
-        A task has one network, or, for a transfer, the source and every target.
         Raises InputError for a network that cannot be pickled.
         """
         names = {task.network, *(cell.network for cell in task.cells)}

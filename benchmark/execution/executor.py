@@ -160,8 +160,7 @@ def run_chunks(
 class _TaskState:
     """A task whose chunks are being computed.
 
-    task: the task. chunks: their number. parts: outcomes by number of the chunk. seconds: of the
-    finished chunks. failure: of the first chunk that failed.
+    parts: outcomes by number of the chunk. seconds: of these. failure: the first.
     """
 
     task: Task

@@ -15,7 +15,6 @@ from torch import nn
 from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.environment import default_threads
 from benchmark.execution.executor import (
-    ChunkOutcomes,
     ChunkResult,
     ExecutionReport,
     Executor,
@@ -88,12 +87,10 @@ def timed_chunk(
 ) -> ChunkResult:
     """Compute a chunk; return its outcomes and seconds. An exception becomes a Failure."""
     start = time.perf_counter()
-    outcomes: ChunkOutcomes | Failure
     try:
-        outcomes = compute(task, images, classifiers)
+        return compute(task, images, classifiers), time.perf_counter() - start
     except Exception as error:
-        outcomes = Failure.of(error)
-    return outcomes, time.perf_counter() - start
+        return Failure.of(error), time.perf_counter() - start
 
 
 def measured_threads(network: nn.Module, images: Images, device: str) -> int:
@@ -112,7 +109,7 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
         with torch.inference_mode():
             network(chunk)
 
-    seconds: dict[int, float] = {}
+    seconds = {}
     with _one_torch_thread():
         for threads in candidates:
             with ThreadPoolExecutor(threads) as pool:

@@ -29,11 +29,8 @@ def specs(entries: list[Entry], key: str) -> list[Spec]:
         name = entry.get("name")
         if not isinstance(name, str):
             raise InputError(f"key {key}: an entry needs a `name`, got {entry!r}")
-        params: dict[str, list[Any]] = {
-            k: v if isinstance(v, list) and k not in VECTORS else [v]
-            for k, v in entry.items()
-            if k != "name"
-        }
+        own: dict[str, Any] = {k: v for k, v in entry.items() if k != "name"}
+        params = {k: v if isinstance(v, list) and k not in VECTORS else [v] for k, v in own.items()}
         products = itertools.product(*params.values())
         result += [Spec.of(name, dict(zip(params, values, strict=True))) for values in products]
     return result

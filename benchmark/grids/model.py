@@ -137,13 +137,10 @@ def grid_hash(cells: Iterable[Cell]) -> str:
 
 def _path_of(name: str | Path) -> Path:
     """Return the path of a grid file, or of a shipped grid."""
-    path = Path(name)
-    if path.suffix or path.is_file():
-        return path
-    path = SHIPPED / f"{name}.yaml"
-    if not path.is_file():
+    path, shipped = Path(name), SHIPPED / f"{name}.yaml"
+    if not path.suffix and not path.is_file() and not shipped.is_file():
         raise unknown("grid", str(name), [*shipped_grids(), "FILE.yaml"])
-    return path
+    return path if path.suffix or path.is_file() else shipped
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

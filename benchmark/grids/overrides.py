@@ -24,12 +24,10 @@ def narrowed(
     """
     changed = grid.model_copy(deep=True)
     for block in changed.blocks:
-        for key in (*LISTS, "samples", "seed"):
+        for key in LISTS:
             setattr(block, key, grid.of(block, key))
-        if samples is not None:
-            block.samples = samples
-        if seed is not None:
-            block.seed = seed
+        block.samples = grid.of(block, "samples") if samples is None else samples
+        block.seed = grid.of(block, "seed") if seed is None else seed
     _narrow(changed, "datasets", list(datasets))
     parsed = [parse_spec(t) if isinstance(t, str) else t for t in threats]
     for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):

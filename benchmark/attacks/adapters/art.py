@@ -4,11 +4,12 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from art.attacks.attack import EvasionAttack
 
 from benchmark.attacks.entry import AttackEntry
+from estimators.classifier import Classifier
 from estimators.errors import InputError
 from estimators.plugins import import_from_art
 from estimators.spec import Spec, Value
@@ -27,7 +28,7 @@ class ClassEntry(AttackEntry):
         """Return a builder that leaves out parameters without a value, and reads norm "inf"."""
         return self._build
 
-    def _build(self, classifier: Any, **params: Any) -> EvasionAttack:
+    def _build(self, classifier: Classifier, **params: object) -> EvasionAttack:
         chosen = {name: value for name, value in params.items() if value is not None}
         if str(chosen.get("norm")) == "inf":
             chosen["norm"] = math.inf
@@ -61,9 +62,8 @@ def class_entry(spec: Spec, plugin: object | None) -> ClassEntry:
     )
 
 
-def _plain(value: Any) -> Value:
+def _plain(value: object) -> Value:
     """Return a default value as JSON knows it."""
-    if value is inspect.Parameter.empty:
-        return None
-    plain: Value = "inf" if isinstance(value, float) and math.isinf(value) else value
-    return plain
+    if isinstance(value, float) and math.isinf(value):
+        return "inf"
+    return None if value is inspect.Parameter.empty else cast(Value, value)

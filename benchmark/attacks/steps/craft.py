@@ -31,7 +31,7 @@ def craft(
     ids, seed: decide what is random, image by image, so that no chunk or order matters.
     """
     batch = Batch(x, y, targets(attacks[0], y, classifier.nb_classes), ids, seed)
-    clean = torch.from_numpy(x).to(classifier.torch_device)
+    n, clean = len(x), torch.from_numpy(x).to(classifier.torch_device)
     families = [attacks] if shares_gradient(attacks[0]) else [[attack] for attack in attacks]
     for family in families:
         classifier.bind(ids, seed)
@@ -40,7 +40,7 @@ def craft(
         attack = _build(family[0], classifier)
         if isinstance(attack, OneStep):
             direction, zero_gradient = attack.direction(batch)
-            passes = _passes(classifier, len(x))
+            passes = Passes(classifier.gradients / n, classifier.forwards / n)
             for spec in family:
                 eps = spec.get("eps")
                 assert isinstance(eps, float)  # since `check_attack`
@@ -48,7 +48,7 @@ def craft(
                 yield spec, Crafted(images, zero_gradient, passes)
             continue
         images = clean if attack is None else _generate(attack, family[0], classifier, batch)
-        passes = _passes(classifier, len(x))
+        passes = Passes(classifier.gradients / n, classifier.forwards / n)
         zero_gradient = _zero_gradient(family[0], classifier, clean, batch)
         yield family[0], Crafted(images, zero_gradient, passes)
 
@@ -92,13 +92,7 @@ def _zero_gradient(spec: Spec, classifier: Classifier, clean: Tensor, batch: Bat
         return np.zeros(len(clean), dtype=np.bool_)
     classifier.bind(batch.ids, batch.seed)
     gradient = classifier.input_gradient(clean, torch.from_numpy(batch.y).to(clean.device))
-    zero: BoolArray = (gradient == 0).flatten(1).all(1).cpu().numpy()
-    return zero
-
-
-def _passes(classifier: Classifier, n: int) -> Passes:
-    """Return the passes per image since the last `reset_counts`."""
-    return Passes(classifier.gradients / n, classifier.forwards / n)
+    return np.asarray((gradient == 0).flatten(1).all(1).cpu())
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:

@@ -31,7 +31,5 @@ def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
 
 def backward_is_identity(classifier: Classifier) -> bool:
     """Return whether ART passes gradients through the defence unchanged (BPDA, identity)."""
-    defence = classifier.defence
-    if defence is None:
-        return True
-    return type(defence).estimate_gradient is Preprocessor.estimate_gradient
+    estimate = getattr(type(classifier.defence), "estimate_gradient", None)
+    return classifier.defence is None or estimate is Preprocessor.estimate_gradient

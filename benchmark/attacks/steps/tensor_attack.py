@@ -95,13 +95,9 @@ def batches(
     Raises InputError for other images or labels, before the first batch.
     """
     images = checks.as_images(x)
-    labels = checks.as_labels(y, len(images), classifier.nb_classes)
-    device = classifier.torch_device
-    return zip(
-        torch.from_numpy(images).to(device).split(size),
-        torch.from_numpy(labels).to(device).split(size),
-        strict=True,
-    )
+    arrays = images, checks.as_labels(y, len(images), classifier.nb_classes)
+    tensors = (torch.from_numpy(array).to(classifier.torch_device) for array in arrays)
+    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 
 def joined(parts: list[Tensor]) -> FloatArray:
