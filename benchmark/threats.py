@@ -1,14 +1,12 @@
 """What attackers know, as grid files, the command line and the results name it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 from estimators.entries import Entry, table
 from estimators.errors import InputError, unknown
-from estimators.spec import Spec, Value, parse_spec
+from estimators.spec import Spec, parse_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +17,8 @@ class ThreatEntry(Entry):
     `k` is the number of draws of a randomised defence that each gradient is averaged over.
 
     sees_defence: the defence is part of what is attacked.
-    backward: how gradients come back through that defence: `identity` (BPDA), or `smooth`, through
-        a differentiable surrogate where there is one.
+    backward: how gradients come back through that defence: `identity` (BPDA), or `surrogate`,
+        through a differentiable one where there is one.
     """
 
     build: str = ""
@@ -45,33 +43,26 @@ class ThreatEntry(Entry):
 # from the weakest to the strongest
 THREATS: dict[str, ThreatEntry] = table(
     ThreatEntry(
-        name="transfer",
+        name="transfer", defaults={"from": None},
         summary="crafted on another bare network, scored behind the defence",
-        defaults={"from": None},
     ),
     ThreatEntry(
         name="oblivious",
         summary="attacks the bare network, is scored behind the defence (the paper's setting)",
     ),
     ThreatEntry(
-        name="adaptive",
+        name="adaptive", sees_defence=True,
         summary="attacks through the defence, backward by BPDA with the identity (ART's estimate)",
-        sees_defence=True,
     ),
     ThreatEntry(
-        name="adaptive-diff",
+        name="adaptive-diff", sees_defence=True, backward="surrogate",
         summary="the same, backward through a differentiable surrogate where there is one",
-        sees_defence=True,
-        backward="surrogate",
     ),
     ThreatEntry(
-        name="adaptive-eot",
+        name="adaptive-eot", sees_defence=True, backward="surrogate", defaults={"k": 16},
         summary="the same, gradients averaged over k draws of a randomised defence",
-        defaults={"k": 16},
-        sees_defence=True,
-        backward="surrogate",
     ),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,16 +95,12 @@ def threat_text(entry: str | Spec) -> str:
     if not row.param:
         return spec.name
     value = spec.get(row.param, row.defaults[row.param])
-    _check(row, value)
-    return f"{spec.name}[{row.param}={value}]"
-
-
-def _check(row: ThreatEntry, value: Value) -> None:
     if row.param == "from":
         if not isinstance(value, str) or not value:
             raise InputError(f"threat {row.name}: which network? {row.name}:from=NAME")
     elif isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000:
         raise InputError(f"threat {row.name}: expected {row.param} to be 1 to 10000, got {value!r}")
+    return f"{spec.name}[{row.param}={value}]"
 
 
 @cache

@@ -1,18 +1,15 @@
 """Auto-PGD: projected gradient descent that chooses its own steps."""
 
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import torch
-from art.attacks.evasion import AutoProjectedGradientDescent
+from torch import Tensor
 from torch.nn import functional
 
-from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_two_or_inf
+from benchmark.attacks.steps.checks import as_budget, as_count, as_two_or_inf
 from benchmark.attacks.steps.projections import each, into_ball, lengths
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack, uniform
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 from estimators.errors import InputError
 
 # the losses, and ART's names for them
@@ -24,11 +21,10 @@ MOMENTUM, GAIN = 0.75, 0.75
 class AutoPGD(TensorAttack):
     """APGD (Croce and Hein 2020, Algorithm 1) in the Linf or the L2 ball.
 
-    Faults of ART's class: it returns its last point, even where an earlier one was adversarial. It
-    cannot compute the DLR loss for fewer than three classes. It compares losses the wrong way
-    round in the first step of a targeted attack. It uses the untargeted ratio for targets, which is
-    constant where the target has the third largest logit. It queries a copy of the classifier,
-    which counts nothing. Here an image leaves the batch with its first adversarial point.
+    ART's class returns its last point, even where an earlier one was adversarial; has no DLR loss
+    for fewer than three classes; compares losses the wrong way round in the first step of a
+    targeted attack; uses the untargeted ratio for targets, which is constant where the target has
+    the third largest logit. Here an image leaves the batch with its first adversarial point.
     """
 
     def __init__(
@@ -41,10 +37,9 @@ class AutoPGD(TensorAttack):
         nb_random_init: int = 1,
         targeted: bool = False,
     ) -> None:
-        """loss: `ce` (cross entropy) or `dlr` (difference of logits ratio, equations 6 and 7).
+        """loss: `ce` (cross entropy) or `dlr` (ratio of equations 6 and 7). max_iter: per run.
 
-        nb_random_init: runs from random points; 0 for one run from the image itself. max_iter:
-        gradients of each run. Raises InputError for parameters out of range.
+        nb_random_init: runs from random points; 0 for one from the image itself.
         """
         super().__init__(estimator, targeted)
         self.norm = as_two_or_inf(norm, "APGD")
@@ -55,7 +50,7 @@ class AutoPGD(TensorAttack):
         self.max_iter = as_count(max_iter, "max_iter", 1)
         self.nb_random_init = as_count(nb_random_init, "nb_random_init", 0)
 
-    def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
+    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Run from each start, on images that are not adversarial yet; others stay unchanged."""
         x_adv = x.clone()
         left = (self.margin(x, y) >= 0).nonzero().flatten()
@@ -66,15 +61,14 @@ class AutoPGD(TensorAttack):
             start = centre
             if self.nb_random_init:
                 noise = uniform([streams[i] for i in left.tolist()], x.shape[1:], x.device)
-                start = self._within(centre, centre + self._scaled(noise))
+                noise = noise if self.norm == math.inf else unit(noise)
+                start = self._within(centre, centre + self.eps * noise)
             image, hit = self._run(centre, y[left], start)
             x_adv[left] = image
             left = left[~hit]
         return x_adv
 
-    def _run(
-        self, x: torch.Tensor, y: torch.Tensor, start: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _run(self, x: Tensor, y: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
         """Return an adversarial point, or the one with the largest loss; and where it is which."""
         result, hits = start.clone(), torch.zeros_like(y, dtype=torch.bool)
         x_adv, alive = start, torch.arange(len(x), device=x.device)
@@ -96,7 +90,8 @@ class AutoPGD(TensorAttack):
             if not len(alive) or k == self.max_iter:
                 break
             centre = x[alive]
-            x_next = self._within(centre, x_adv + each(step) * self._direction(gradient))
+            direction = gradient.sign() if self.norm == math.inf else unit(gradient)
+            x_next = self._within(centre, x_adv + each(step) * direction)
             if k > 1:
                 inertia = (1 - MOMENTUM) * (x_adv - previous)
                 x_next = self._within(centre, x_adv + MOMENTUM * (x_next - x_adv) + inertia)
@@ -109,9 +104,8 @@ class AutoPGD(TensorAttack):
             best_gradient = torch.where(each(better), gradient, best_gradient)
             if k in checks:
                 # conditions 1 and 2 of section 3.2.1
-                halve = (increases < GAIN * (k - last_check)) | (
-                    ~halved & (checked_loss >= best_loss)
-                )
+                few = increases < GAIN * (k - last_check)
+                halve = few | (~halved & (checked_loss >= best_loss))
                 step = torch.where(halve, step / 2, step)
                 back = each(halve & ~hit)
                 x_adv = torch.where(back, best, x_adv)
@@ -123,9 +117,7 @@ class AutoPGD(TensorAttack):
         result[alive] = best
         return result, hits
 
-    def _evaluate(
-        self, x: torch.Tensor, y: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _evaluate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss [N] to increase, its gradient, and success [N]; means over the draws."""
         losses, gradients, margins = [], [], []
         for leaf, logits in self.estimator.passes(x):
@@ -136,7 +128,7 @@ class AutoPGD(TensorAttack):
         loss, gradient, margin = (torch.stack(t).mean(0) for t in (losses, gradients, margins))
         return loss, gradient.contiguous().nan_to_num_(), margin < 0
 
-    def _loss(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
         if self.loss == "ce":
             loss = functional.cross_entropy(logits, y, reduction="none")
             return -loss if self.targeted else loss
@@ -148,16 +140,13 @@ class AutoPGD(TensorAttack):
         other = (top[:, 2] + top[:, 3]) / 2 if self.targeted else top[:, 2]
         return -margin / (top[:, 0] - other + 1e-12)
 
-    def _direction(self, gradient: torch.Tensor) -> torch.Tensor:
-        if self.norm == math.inf:
-            return gradient.sign()
-        return gradient / (lengths(gradient) + 1e-12)
-
-    def _within(self, x: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+    def _within(self, x: Tensor, moved: Tensor) -> Tensor:
         return into_ball(x, moved, self.eps, self.norm)
 
-    def _scaled(self, noise: torch.Tensor) -> torch.Tensor:
-        return self.eps * (noise if self.norm == math.inf else noise / (lengths(noise) + 1e-12))
+
+def unit(change: Tensor) -> Tensor:
+    """Return each change [N, C, H, W] with the L2 norm 1."""
+    return change / (lengths(change) + 1e-12)
 
 
 def checkpoints(max_iter: int) -> set[int]:
@@ -166,16 +155,3 @@ def checkpoints(max_iter: int) -> set[int]:
     while shares[-1] < 1:
         shares.append(shares[-1] + max(shares[-1] - shares[-2] - 0.03, 0.06))
     return {math.ceil(round(share * max_iter, 9)) for share in shares[1:]}
-
-
-def stock(classifier: Classifier, **params: Any) -> AutoProjectedGradientDescent:
-    """Build ART's own class."""
-    params["norm"] = as_norm(params["norm"])
-    return AutoProjectedGradientDescent(
-        classifier,
-        loss_type=LOSSES[params.pop("loss")],
-        eps_step=2 * params["eps"],
-        batch_size=BATCH,
-        verbose=False,
-        **params,
-    )

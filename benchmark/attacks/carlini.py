@@ -1,26 +1,15 @@
 """The Carlini and Wagner L2 attack on tensors, with ART's binary search fixed."""
 
-from __future__ import annotations
-
 import math
 
 import torch
-from art.attacks.evasion import CarliniL2Method
+from torch import Tensor
 from torch.nn import functional
 
-from benchmark.attacks.steps.batches import batches, joined
-from benchmark.attacks.steps.checks import (
-    FloatArray,
-    Labels,
-    as_budget,
-    as_classifier,
-    as_count,
-    as_flag,
-    as_positive,
-)
+from benchmark.attacks.steps.checks import as_budget, as_count, as_positive
 from benchmark.attacks.steps.projections import each
-from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, logit_margin
-from estimators.classifier import BATCH, Classifier
+from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack, logit_margin
+from estimators.classifier import Classifier
 
 # x = 1/2 + tanh(w) / (2 SQUEEZE): the paper's footnote 8 (scale by 1/2 + epsilon), with an epsilon
 # for which the slope at black and white pixels does not vanish. With ART's 0.999999, steps of 0.01
@@ -35,7 +24,7 @@ CONST_MAX = 1e10
 MOMENTUM, SQUARES, TINY = 0.9, 0.999, 1e-8
 
 
-class CarliniL2(CarliniL2Method):  # type: ignore[misc]
+class CarliniL2(TensorAttack):
     """C&W's L2 attack (Carlini and Wagner 2017, sections V and VI.A).
 
     Minimise |x' - x|^2 + c f(x') for each image, f(x') = max(z_y - max z_other + confidence, 0)
@@ -49,16 +38,6 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
     brings them no closer. A tie does not count as success (`MIN_MARGIN`).
     """
 
-    attack_params = [
-        "confidence",
-        "targeted",
-        "learning_rate",
-        "binary_search_steps",
-        "max_iter",
-        "initial_const",
-        "batch_size",
-    ]
-
     def __init__(
         self,
         classifier: Classifier,
@@ -68,43 +47,25 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
         binary_search_steps: int = 9,
         max_iter: int = 100,
         initial_const: float | None = None,
-        batch_size: int = BATCH,
     ) -> None:
         """confidence: kappa, the margin in logits that a wrong class must reach.
 
-        learning_rate: Adam's first rate in tanh space; None estimates it per image.
-        binary_search_steps: values of c at most. max_iter: Adam's iterations for each.
-        initial_const: the first c; None estimates it per image.
-        Raises InputError for parameters out of range.
+        learning_rate: Adam's first rate in tanh space. initial_const: the first c. None estimates
+        them per image. binary_search_steps: values of c at most. max_iter: iterations for each.
         """
-        super().__init__(
-            as_classifier(classifier),
-            confidence=as_budget(confidence, "confidence"),
-            targeted=as_flag(targeted, "targeted"),
-            binary_search_steps=as_count(binary_search_steps, "binary_search_steps", 1),
-            max_iter=as_count(max_iter, "max_iter", 1),
-            batch_size=as_count(batch_size, "batch_size", 1),
-            verbose=False,
-        )
-        self.learning_rate = learning_rate
+        super().__init__(classifier, targeted)
+        self.confidence = as_budget(confidence, "confidence")
         if learning_rate is not None:
-            self.learning_rate = as_positive(learning_rate, "learning_rate")
-        self.initial_const = initial_const
+            learning_rate = as_positive(learning_rate, "learning_rate")
+        self.learning_rate = learning_rate
+        self.binary_search_steps = as_count(binary_search_steps, "binary_search_steps", 1)
+        self.max_iter = as_count(max_iter, "max_iter", 1)
         if initial_const is not None:
-            self.initial_const = as_positive(initial_const, "initial_const")
+            initial_const = as_positive(initial_const, "initial_const")
+        self.initial_const = initial_const
 
-    def generate(self, x: FloatArray, y: Labels | None = None) -> FloatArray:
-        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
-
-        y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
-        An image that is adversarial already, or never becomes so, stays unchanged.
-        """
-        return joined(
-            [self._attack(*part) for part in batches(self.estimator, x, y, self.batch_size)]
-        )
-
-    def _attack(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Search c by bisection (section VI.A), for all images of a batch at once."""
+    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
+        """Search c by bisection (section VI.A); images that never become wrong are unchanged."""
         own = functional.one_hot(y, self.estimator.nb_classes).bool()
         excess, gradient = self._excess_gradient(x, own, torch.ones_like(y, dtype=x.dtype))
         const, rate = self._first_guess(x, excess, gradient)
@@ -125,9 +86,7 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
             left = left[improved & (const[left] <= CONST_MAX)]
         return best
 
-    def _first_guess(
-        self, x: torch.Tensor, excess: torch.Tensor, gradient: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _first_guess(self, x: Tensor, excess: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Return the first c [N] and Adam's rate [N], as if the logits were linear.
 
         Then the nearest adversarial image is at d = f / |grad f|, and c = 2 d / |grad f| is the
@@ -146,12 +105,9 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
         return const, rate
 
     def _minimise(
-        self, x: torch.Tensor, own: torch.Tensor, const: torch.Tensor, rate: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run Adam with one c per image; return the nearest adversarial images, L2 distances.
-
-        A distance is inf where no point was adversarial.
-        """
+        self, x: Tensor, own: Tensor, const: Tensor, rate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Run Adam with one c per image; return the nearest adversarial images, L2 (inf: none)."""
         best, nearest = x, torch.full_like(const, math.inf)
         limit = math.atanh(SQUEEZE)
         w = torch.atanh(SQUEEZE * (2 * x - 1))
@@ -175,9 +131,7 @@ class CarliniL2(CarliniL2Method):  # type: ignore[misc]
             w.addcdiv_(mean * each(rate), scale, value=-pace).clamp_(-limit, limit)
         return best, nearest
 
-    def _excess_gradient(
-        self, x: torch.Tensor, own: torch.Tensor, weight: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _excess_gradient(self, x: Tensor, own: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return f before it is clipped at zero [N], and the gradient of weight * max(f, 0) at x.
 
         One backward pass serves all images. own: bool [N, classes], True at the label. An image is

@@ -1,7 +1,5 @@
 """ART's own Carlini and Wagner L2 attack, with the same images from far fewer passes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -26,31 +24,25 @@ class CarliniL2Exact(CarliniL2Method):  # type: ignore[misc]
         self, classifier: Classifier, batch_size: int = BATCH, verbose: bool = False, **params: Any
     ) -> None:
         """params: those of ART's class. Raises ValueError or TypeError as ART does."""
-        super().__init__(
-            as_classifier(classifier), batch_size=batch_size, verbose=verbose, **params
-        )
+        as_classifier(classifier)
+        super().__init__(classifier, batch_size=batch_size, verbose=verbose, **params)
         if backward_is_identity(classifier):
             self._estimator = _SharedPasses(classifier)
 
     def generate(self, x: FloatArray, y: Labels | None = None) -> FloatArray:
-        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
-
-        y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
-        """
+        """Return adversarial images; `TensorAttack.generate` describes x, y and the result."""
         images = as_images(x)
-        labels = as_labels(y, len(images), self.estimator.nb_classes)
-        one_hot = to_categorical(labels, self.estimator.nb_classes)
-        x_adv: FloatArray = super().generate(images, one_hot)
-        return x_adv
+        classes = self.estimator.nb_classes
+        one_hot = to_categorical(as_labels(y, len(images), classes), classes)
+        return np.asarray(super().generate(images, one_hot), dtype=np.float32)
 
 
 class _SharedPasses:
     """A classifier for the attack with fewer passes and the same bits.
 
-    ART runs one forward pass and one backward pass of the whole batch for each distinct label,
-    for the added and again for the subtracted logit. Here the forward pass is shared, and one
-    backward pass serves all labels: row i of the batch starts from the unit vector of label i,
-    which is also what row i sees in ART's pass for that label.
+    ART runs a forward and a backward pass of the whole batch for each distinct label, for the added
+    and again for the subtracted logit. Here the forward pass is shared, and one backward pass
+    starts row i from the unit vector of label i, as row i sees it in ART's pass for that label.
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -61,7 +53,7 @@ class _SharedPasses:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.classifier, name)
 
-    def class_gradient(self, x: FloatArray, label: npt.NDArray[np.integer[Any]]) -> FloatArray:
+    def class_gradient(self, x: FloatArray, label: npt.NDArray[np.int64]) -> FloatArray:
         """Return the gradient [N, 1, C, H, W] of the logit of each image's label."""
         self.classifier.gradients += len(x)
         if self.images is not x:
@@ -75,18 +67,11 @@ class _SharedPasses:
         (gradient,) = torch.autograd.grad(self.logits, self.leaf, rows, retain_graph=True)
         return gradient.contiguous().cpu().numpy()[:, None]
 
-    def predict(self, x: FloatArray, batch_size: int, **_: Any) -> FloatArray:
+    def predict(self, x: FloatArray, batch_size: int, **_: object) -> FloatArray:
         """Return logits [N, classes], computed in batches of the size that ART chooses."""
         self.classifier.forwards += len(x)
         with torch.inference_mode():
-            images = self.classifier.defended(
-                torch.from_numpy(np.asarray(x, dtype=np.float32)).to(self.classifier.torch_device)
-            )
+            images = torch.from_numpy(np.asarray(x, dtype=np.float32))
+            images = self.classifier.defended(images.to(self.classifier.torch_device))
             parts = [self.classifier.network(channels_last(p)) for p in images.split(batch_size)]
-        logits: FloatArray = torch.cat(parts).cpu().numpy()
-        return logits
-
-
-def stock(classifier: Classifier, **params: Any) -> CarliniL2Method:
-    """Build ART's own class."""
-    return CarliniL2Method(classifier, batch_size=BATCH, verbose=False, **params)
+        return torch.cat(parts).cpu().numpy()

@@ -4,8 +4,6 @@ Measured on digits with LeNet: CPU seconds of the attack over those of a forward
 125. What an attack computes beside its passes is stated as more of them.
 """
 
-from __future__ import annotations
-
 from benchmark.attacks.entry import Params, Passes
 
 # eps at which half of the steps of an iterative attack remain to be done, by norm
@@ -25,9 +23,9 @@ def apgd(params: Params, classes: int) -> Passes:
     return Passes(standing(params) * _apgd_steps(params), 8)
 
 
-def deep_fool_steps(params: Params) -> int:
-    """Return the expected steps of DeepFool, each with one gradient per class."""
-    return min(15, int(params["max_iter"]))
+def deep_fool(params: Params, classes: int) -> Passes:
+    """Return the expected passes of DeepFool: one gradient per class in each step."""
+    return Passes(min(15, int(params["max_iter"])) * classes, 26)
 
 
 def square(params: Params, classes: int) -> Passes:

@@ -1,17 +1,14 @@
 """DeepFool: repeated steps to the nearest boundary of the linearised network."""
 
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import torch
-from art.attacks.evasion import DeepFool as StockDeepFool
+from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_budget, as_count
 from benchmark.attacks.steps.projections import each
 from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 
 # bisection steps back towards the image: the distance is then exact to a thousandth
 HALVINGS = 10
@@ -21,9 +18,8 @@ class DeepFool(TensorAttack):
     """DeepFool in L2 (Moosavi-Dezfooli et al. 2016, Algorithm 2), for correctly classified images.
 
     ART's class ignores the labels: it moves a misclassified image away from its wrong class, often
-    into the right one. Here an image moves away from its true class. The overshoot is part of every
-    step, as in the authors' code. At the end a bisection moves the adversarial point back towards
-    the image, as long as it stays adversarial.
+    into the right one. Here an image leaves its true class. The overshoot is part of every step, as
+    in the authors' code. At the end a bisection moves the adversarial point back to the image.
     """
 
     def __init__(self, estimator: Classifier, max_iter: int = 50, overshoot: float = 0.02) -> None:
@@ -32,7 +28,7 @@ class DeepFool(TensorAttack):
         self.max_iter = as_count(max_iter, "max_iter", 1)
         self.overshoot = as_budget(overshoot, "overshoot")
 
-    def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
+    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Return adversarial images; those that are wrong already, or never so, are unchanged."""
         result = x.clone()
         left = (self.margin(x, y) >= 0).nonzero().flatten()
@@ -48,7 +44,7 @@ class DeepFool(TensorAttack):
             left, x_adv = left[~done], x_adv[~done]
         return result
 
-    def _to_boundary(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def _to_boundary(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the shortest step [N, C, H, W] to another class, if the logits were linear."""
         logits, gradients = self._jacobian(x)
         rows = torch.arange(len(x), device=x.device)
@@ -60,10 +56,9 @@ class DeepFool(TensorAttack):
         nearest = distance.argmin(1)
         # a point on the boundary must move, too
         size = distance[rows, nearest].clamp_min(1e-6) / length[rows, nearest]
-        step: torch.Tensor = each(size) * away[rows, nearest]
-        return step
+        return each(size) * away[rows, nearest]
 
-    def _jacobian(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits [N, classes] and gradients [N, classes, C, H, W], means over draws."""
         classes = self.estimator.nb_classes
         values, gradients = [], []
@@ -77,16 +72,13 @@ class DeepFool(TensorAttack):
             gradients.append(torch.stack(one, 1))
         return torch.stack(values).mean(0), torch.stack(gradients).mean(0)
 
-    def _is_adversarial(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def _is_adversarial(self, x: Tensor, y: Tensor) -> Tensor:
         """Return which images [N] are adversarial by more than rounding."""
         self.estimator.forwards += len(x)
-        logits = self.estimator.logits(self.estimator.defended(x))
-        adversarial: torch.Tensor = self.logit_margin(logits, y) < -MIN_MARGIN * logits.abs().amax(
-            1
-        )
-        return adversarial
+        logits: Tensor = self.estimator.logits(self.estimator.defended(x))
+        return self.logit_margin(logits, y) < -MIN_MARGIN * logits.abs().amax(1)
 
-    def _bisect(self, x: torch.Tensor, x_adv: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def _bisect(self, x: Tensor, x_adv: Tensor, y: Tensor) -> Tensor:
         """Return the adversarial points nearest to x on the lines from x to x_adv."""
         low, high = torch.zeros_like(x[:, :1, :1, :1]), torch.ones_like(x[:, :1, :1, :1])
         for _ in range(HALVINGS):
@@ -94,8 +86,3 @@ class DeepFool(TensorAttack):
             wrong = each(self._is_adversarial(x + middle * (x_adv - x), y))
             low, high = torch.where(wrong, low, middle), torch.where(wrong, middle, high)
         return torch.where(high < 1, x + high * (x_adv - x), x_adv).clamp_(0, 1)
-
-
-def stock(classifier: Classifier, overshoot: float, **params: Any) -> StockDeepFool:
-    """Build ART's own class."""
-    return StockDeepFool(classifier, epsilon=overshoot, batch_size=BATCH, verbose=False, **params)

@@ -1,31 +1,17 @@
 """The fast gradient method: one gradient for every eps, bit for bit the images of ART."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from art.attacks.evasion import FastGradientMethod
 from art.utils import projection, to_categorical
+from torch import Tensor
 
-from benchmark.attacks.steps.checks import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    Labels,
-    as_budget,
-    as_classifier,
-    as_count,
-    as_flag,
-    as_images,
-    as_labels,
-    as_norm,
-    as_positive,
-)
+from benchmark.attacks.steps import checks
+from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray, Labels
 from benchmark.attacks.steps.crafted import Batch, OneStep
 from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import project_l2
@@ -54,19 +40,18 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
         Raises InputError for parameters out of range.
         """
         super().__init__(
-            as_classifier(estimator),
-            norm=as_norm(norm),
-            eps=as_budget(eps),
-            targeted=as_flag(targeted, "targeted"),
-            batch_size=as_count(batch_size, "batch_size", 1),
+            checks.as_classifier(estimator),
+            norm=checks.as_norm(norm),
+            eps=checks.as_budget(eps),
+            targeted=checks.as_flag(targeted, "targeted"),
+            batch_size=checks.as_count(batch_size, "batch_size", 1),
         )
 
     def generate(self, x: FloatArray, y: Labels | None = None) -> FloatArray:
-        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
-
-        y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
-        """
-        return self.moved(as_images(x), self.directions(x, y)[0], self.eps)
+        """Return adversarial images; `TensorAttack.generate` describes x, y and the result."""
+        images, device = checks.as_images(x), self.estimator.torch_device
+        direction = torch.from_numpy(self.directions(images, y)[0]).to(device)
+        return self.step(torch.from_numpy(images).to(device), direction, self.eps).cpu().numpy()
 
     def directions(self, x: FloatArray, y: Labels | None) -> tuple[FloatArray, BoolArray]:
         """Return where each image moves, and whether its gradient is zero.
@@ -75,41 +60,30 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
         `norm`. The flags, bool [N], are True where it is zero in every pixel, or too small for its
         norm in float32: the loss is saturated, and no gradient attack on it moves such an image.
         """
-        images = as_images(x)
-        labels = as_labels(y, len(images), self.estimator.nb_classes)
+        images = checks.as_images(x)
+        labels = checks.as_labels(y, len(images), self.estimator.nb_classes)
         parts = [
             self._direction(images[at : at + self.batch_size], labels[at : at + self.batch_size])
             for at in range(0, len(images), self.batch_size)
         ]
         direction = np.concatenate(parts)
-        zero: BoolArray = (direction == 0).reshape(len(direction), -1).all(axis=1)
-        return direction, zero
+        return direction, (direction == 0).reshape(len(direction), -1).all(axis=1)
 
     def _direction(self, x: FloatArray, y: IntArray) -> FloatArray:
         if self.norm != math.inf:
             one_hot = to_categorical(y, self.estimator.nb_classes)
             return np.asarray(self._compute_perturbation(x, one_hot, None), dtype=np.float32)
         device = self.estimator.torch_device
-        gradient = loss_gradient(
-            self.estimator, torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
-        )
-        sign: FloatArray = gradient.sign_().cpu().numpy()
+        images, labels = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        sign: FloatArray = loss_gradient(self.estimator, images, labels).sign_().cpu().numpy()
         return -sign if self.targeted else sign
 
-    def moved(self, x: FloatArray, direction: FloatArray, eps: float) -> FloatArray:
-        """Return adversarial images [N, C, H, W] of one eps, from what `directions` returned."""
-        device = self.estimator.torch_device
-        x_adv = self.step(
-            torch.from_numpy(x).to(device), torch.from_numpy(direction).to(device), as_budget(eps)
-        )
-        return x_adv.cpu().numpy()
-
-    def direction(self, batch: Batch) -> tuple[torch.Tensor, BoolArray]:
+    def direction(self, batch: Batch) -> tuple[Tensor, BoolArray]:
         """Return `directions` of a batch, on the device."""
         direction, zero_gradient = self.directions(batch.x, batch.labels)
         return torch.from_numpy(direction).to(self.estimator.torch_device), zero_gradient
 
-    def step(self, x: torch.Tensor, direction: torch.Tensor, eps: float) -> torch.Tensor:
+    def step(self, x: Tensor, direction: Tensor, eps: float) -> Tensor:
         """Return images x [N, C, H, W] moved by eps along the direction."""
         return perturbed(x, direction, eps, self.norm)
 
@@ -117,17 +91,7 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
 FastGradientL2 = partial(FastGradient, norm=2)
 
 
-def stock(classifier: Classifier, norm: float = math.inf, **params: Any) -> FastGradientMethod:
-    """Build ART's own class."""
-    return FastGradientMethod(classifier, norm=norm, batch_size=BATCH, **params)
-
-
-stock_l2 = partial(stock, norm=2)
-
-
-def perturbed(
-    x: torch.Tensor, direction: torch.Tensor, eps: float | torch.Tensor, norm: float
-) -> torch.Tensor:
+def perturbed(x: Tensor, direction: Tensor, eps: float | Tensor, norm: float) -> Tensor:
     """Return images x moved by eps along a direction, clipped to [0, 1] and to the ball of eps.
 
     x, direction: float32 [N, C, H, W]. eps: a Python float, or float32 [N, 1, 1, 1] for one
@@ -140,11 +104,11 @@ def perturbed(
     if norm == 2 and x.device.type != "cpu":
         step = project_l2(step, eps)
     elif norm != math.inf:
-        radius = eps.cpu().numpy() if isinstance(eps, torch.Tensor) else eps
+        radius = eps.cpu().numpy() if isinstance(eps, Tensor) else eps
         # ART divides by the norm of a step before it looks whether that is zero
         with np.errstate(divide="ignore", invalid="ignore"):
             step = torch.from_numpy(projection(step.cpu().numpy(), radius, norm)).to(x.device)
-    elif isinstance(eps, torch.Tensor):
+    elif isinstance(eps, Tensor):
         step = step.minimum(eps).maximum(-eps)
     else:
         step.clamp_(-eps, eps)
@@ -167,18 +131,18 @@ def smallest_eps(
     that class. The eps is at most `tolerance` above one that does not break the image; it is 0 for
     images that are broken already, inf for images that no eps of the scan breaks.
 
-    First 0, eps_max / steps, 2 eps_max / steps, ... eps_max are tried in this order; then the
-    interval below the first eps that breaks the image is halved until it is no longer than
-    `tolerance`. An image may be wrong, right again and wrong again at growing eps. Then the first
-    wrong interval counts, if it is at least eps_max / steps long; the scan may miss a shorter one.
+    A scan tries 0, eps_max / steps, 2 eps_max / steps, ... eps_max; then the interval below the
+    first eps that breaks the image is halved until it is no longer than `tolerance`. Of several
+    intervals that break an image the first counts; the scan may miss one below eps_max / steps.
     """
-    order, top = as_norm(norm), as_budget(eps_max, "eps_max")
-    steps = as_count(steps, "steps", 1)
-    target = None if into is None else int(as_labels(np.array([into]), 1, classifier.nb_classes)[0])
-    as_positive(tolerance, "tolerance")
+    order, top = checks.as_norm(norm), checks.as_budget(eps_max, "eps_max")
+    steps = checks.as_count(steps, "steps", 1)
+    classes = classifier.nb_classes
+    target = None if into is None else int(checks.as_labels(np.array([into]), 1, classes)[0])
+    checks.as_positive(tolerance, "tolerance")
     attack = FastGradient(classifier, order)
-    images = as_images(x)
-    labels = as_labels(y, len(images), classifier.nb_classes)
+    images = checks.as_images(x)
+    labels = checks.as_labels(y, len(images), classes)
     direction, _ = attack.directions(images, labels)
     grid = torch.linspace(0.0, top, steps + 1, dtype=torch.float64).float()
     parts = []
@@ -193,17 +157,17 @@ def smallest_eps(
 
 def _search(
     classifier: Classifier,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    direction: torch.Tensor,
+    x: Tensor,
+    y: Tensor,
+    direction: Tensor,
     norm: float,
-    grid: torch.Tensor,
+    grid: Tensor,
     tolerance: float,
     into: int | None,
 ) -> npt.NDArray[np.float64]:
     """Scan the grid of eps, then halve the interval below the first that breaks each image."""
 
-    def is_broken(which: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+    def is_broken(which: Tensor, eps: Tensor) -> Tensor:
         x_adv = perturbed(x[which], direction[which], eps.view(-1, 1, 1, 1), norm)
         classifier.forwards += len(x_adv)
         predicted = classifier.logits(classifier.defended(x_adv)).argmax(dim=1)

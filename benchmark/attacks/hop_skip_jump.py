@@ -1,27 +1,24 @@
 """HopSkipJump: along the boundary by predicted classes alone, within a budget of queries."""
 
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import numpy as np
 import torch
-from art.attacks.evasion import HopSkipJump as StockHopSkipJump
+from torch import Tensor
 
-from benchmark.attacks.steps.checks import as_count, as_norm, as_two_or_inf
+from benchmark.attacks.steps.checks import as_count, as_two_or_inf
+from benchmark.attacks.steps.projections import each, lengths
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 
 
 class HopSkipJump(TensorAttack):
     """HopSkipJump (Chen, Jordan and Wainwright 2020, Algorithm 2) for L2 or Linf.
 
-    ART's class moves an image away from the predicted class, right or wrong. It takes its random
-    numbers from the operating system, so no seed repeats it. It has no budget of queries. It
-    returns its last point, which is off the boundary. Here an image moves away from its true class
-    and has its own random stream, the search ends with its queries, and the result is the nearest
-    adversarial point of all queries.
+    ART's class leaves the predicted class, right or wrong; takes random numbers from the operating
+    system; has no budget of queries; and returns its last point, which is off the boundary. Here an
+    image leaves its true class and has its own random stream, the search ends with its queries, and
+    the result is the nearest adversarial point of all queries.
     """
 
     def __init__(
@@ -44,19 +41,17 @@ class HopSkipJump(TensorAttack):
         self.init_eval = as_count(init_eval, "init_eval", 1)
         self.init_size = as_count(init_size, "init_size", 1)
 
-    def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
+    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Search image by image; images that are wrong already stay unchanged."""
-        nearest = [
-            _Search(self, x[i], y[i : i + 1], stream).run() for i, stream in enumerate(streams)
-        ]
-        return torch.stack(nearest)
+        each_image = zip(x, y.split(1), streams, strict=True)
+        return torch.stack([_Search(self, *image).run() for image in each_image])
 
 
 class _Search:
     """The search for one image [C, H, W]: the queries left, and the nearest adversarial point."""
 
     def __init__(
-        self, attack: HopSkipJump, x: torch.Tensor, y: torch.Tensor, stream: np.random.Generator
+        self, attack: HopSkipJump, x: Tensor, y: Tensor, stream: np.random.Generator
     ) -> None:
         self.attack, self.x, self.y, self.stream = attack, x, y, stream
         self.left = attack.queries
@@ -65,19 +60,17 @@ class _Search:
         # ART's threshold of the binary search
         self.theta = 0.01 / (math.sqrt(pixels) if attack.norm == 2 else pixels)
 
-    def run(self) -> torch.Tensor:
+    def run(self) -> Tensor:
         """Return the nearest adversarial image that the queries reach."""
         if bool(self.query(self.x[None])[0]):
             return self.x
-        x_adv = self._start()
-        step = 1
+        x_adv, step = self._start(), 0
         while x_adv is not None and self.left > 0:
-            x_adv = self._to_boundary(x_adv)
-            x_adv = self._jump(x_adv, step)
             step += 1
+            x_adv = self._jump(self._to_boundary(x_adv), step)
         return self.nearest
 
-    def query(self, images: torch.Tensor) -> torch.Tensor:
+    def query(self, images: Tensor) -> Tensor:
         """Return which images [N, C, H, W] are adversarial, and keep the nearest of them.
 
         Where fewer queries are left than images, the answer covers the first images alone.
@@ -88,23 +81,22 @@ class _Search:
             return torch.zeros(0, dtype=torch.bool, device=images.device)
         wrong = self.attack.margin(images, self.y.expand(len(images))) < 0
         if wrong.any():
-            lengths = self._length(images - self.x).where(wrong, math.inf)
-            best = int(lengths.argmin())
-            if float(lengths[best]) < self.distance:
-                self.nearest, self.distance = images[best].clone(), float(lengths[best])
+            norms = self._length(images - self.x).where(wrong, math.inf)
+            best = int(norms.argmin())
+            if float(norms[best]) < self.distance:
+                self.nearest, self.distance = images[best].clone(), float(norms[best])
         return wrong
 
-    def _start(self) -> torch.Tensor | None:
+    def _start(self) -> Tensor | None:
         """Return a random image that is adversarial; None if none of `init_size` is."""
         for _ in range(self.attack.init_size):
             drawn = self.stream.random(tuple(self.x.shape), dtype=np.float32)
             image = torch.from_numpy(drawn).to(self.x.device)
-            answer = self.query(image[None])
-            if len(answer) and bool(answer[0]):
+            if self.query(image[None]).any():
                 return image
         return None
 
-    def _to_boundary(self, x_adv: torch.Tensor) -> torch.Tensor:
+    def _to_boundary(self, x_adv: Tensor) -> Tensor:
         """Return the nearest adversarial point between the image and an adversarial one."""
         high = 1.0 if self.attack.norm == 2 else float((x_adv - self.x).abs().max())
         low, close = 0.0, self.theta * high
@@ -118,7 +110,7 @@ class _Search:
                 low = middle
         return best
 
-    def _jump(self, x_adv: torch.Tensor, step: int) -> torch.Tensor:
+    def _jump(self, x_adv: Tensor, step: int) -> Tensor:
         """Return the point after a step from the boundary along the estimated gradient."""
         span = float(self._length((x_adv - self.x)[None])[0])
         count = min(int(self.attack.init_eval * math.sqrt(step)), self.left)
@@ -127,16 +119,15 @@ class _Search:
             return x_adv
         side = math.sqrt(x_adv.numel()) if self.attack.norm == 2 else x_adv.numel()
         delta = 0.1 if step == 1 else side * self.theta * span
-        noise = torch.from_numpy(
-            self.stream.standard_normal((count, *x_adv.shape), dtype=np.float32)
-            if self.attack.norm == 2
-            else (2 * self.stream.random((count, *x_adv.shape), dtype=np.float32) - 1)
-        ).to(x_adv.device)
-        noise /= torch.linalg.vector_norm(noise.flatten(1), dim=1).view(-1, 1, 1, 1)
+        draw = self.stream.standard_normal if self.attack.norm == 2 else self.stream.random
+        drawn = draw((count, *x_adv.shape), dtype=np.float32)
+        drawn = drawn if self.attack.norm == 2 else 2 * drawn - 1
+        noise = torch.from_numpy(drawn).to(x_adv.device)
+        noise /= lengths(noise)
         trial = (x_adv + delta * noise).clamp_(0, 1)
         noise = (trial - x_adv) / delta
         answer = self.query(trial)
-        votes = (2 * answer.float() - 1).view(-1, 1, 1, 1)
+        votes = each(2 * answer.float() - 1)
         mean = votes.mean()
         # all votes equal: there is no baseline to subtract
         weight = votes if abs(float(mean)) == 1 else votes - mean
@@ -153,21 +144,13 @@ class _Search:
             size /= 2
         return x_adv
 
-    def _between(self, x_adv: torch.Tensor, share: float) -> torch.Tensor:
+    def _between(self, x_adv: Tensor, share: float) -> Tensor:
         """Return a point between the image and x_adv: by share in L2, clipped to it in Linf."""
         if self.attack.norm == 2:
             return self.x + share * (x_adv - self.x)
         return self.x + (x_adv - self.x).clamp(-share, share)
 
-    def _length(self, change: torch.Tensor) -> torch.Tensor:
+    def _length(self, change: Tensor) -> Tensor:
         """Return the norm of each change [N]."""
-        length: torch.Tensor = torch.linalg.vector_norm(change.flatten(1), self.attack.norm, dim=1)
+        length: Tensor = torch.linalg.vector_norm(change.flatten(1), self.attack.norm, dim=1)
         return length
-
-
-def stock(classifier: Classifier, queries: int, **params: Any) -> StockHopSkipJump:
-    """Build ART's own class, which has a number of steps in the place of queries."""
-    params["norm"] = as_norm(params["norm"])
-    # the t-th step takes init_eval sqrt(t) queries: 2/3 init_eval T^1.5 in all
-    steps = max(1, int((1.5 * queries / params["init_eval"]) ** (2 / 3)))
-    return StockHopSkipJump(classifier, max_iter=steps, batch_size=BATCH, verbose=False, **params)

@@ -1,10 +1,7 @@
 """From an attack's spec to its entry, its parameters and its expected cost."""
 
-from __future__ import annotations
-
 import json
 import math
-from typing import Any
 
 from benchmark.attacks.entry import AttackEntry
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
@@ -105,5 +102,5 @@ def _check_targets(spec: Spec, entry: AttackEntry) -> None:
         )
 
 
-def _bad(spec: Spec, name: str, expected: str, value: Any) -> InputError:
+def _bad(spec: Spec, name: str, expected: str, value: object) -> InputError:
     return InputError(f"attack {spec.name}: expected {name} to be {expected}, got {value!r}")

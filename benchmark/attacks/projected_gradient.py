@@ -1,29 +1,18 @@
 """Projected gradient descent on tensors from start to end, bit for bit the images of ART."""
 
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import numpy as np
 import torch
 from art.attacks.evasion import ProjectedGradientDescent
+from torch import Tensor
 
 from benchmark.attacks.entry import Params
-from benchmark.attacks.steps.batches import batches, joined
-from benchmark.attacks.steps.checks import (
-    FloatArray,
-    Labels,
-    as_budget,
-    as_classifier,
-    as_count,
-    as_flag,
-    as_norm,
-    as_positive,
-    as_two_or_inf,
-)
+from benchmark.attacks.steps import checks
+from benchmark.attacks.steps.checks import FloatArray, Labels
 from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import each
+from benchmark.attacks.steps.tensor_attack import batches, joined
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 
@@ -53,14 +42,14 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
         one run from the image itself. Raises InputError for parameters out of range.
         """
         super().__init__(
-            as_classifier(estimator),
-            norm=as_two_or_inf(norm, "PGD"),
-            eps=as_budget(eps),
-            eps_step=as_positive(eps_step, "eps_step"),
-            max_iter=as_count(max_iter, "max_iter", 0),
-            targeted=as_flag(targeted, "targeted"),
-            num_random_init=as_count(num_random_init, "num_random_init", 0),
-            batch_size=as_count(batch_size, "batch_size", 1),
+            checks.as_classifier(estimator),
+            norm=checks.as_two_or_inf(norm, "PGD"),
+            eps=checks.as_budget(eps),
+            eps_step=checks.as_positive(eps_step, "eps_step"),
+            max_iter=checks.as_count(max_iter, "max_iter", 0),
+            targeted=checks.as_flag(targeted, "targeted"),
+            num_random_init=checks.as_count(num_random_init, "num_random_init", 0),
+            batch_size=checks.as_count(batch_size, "batch_size", 1),
             verbose=False,
         )
         # the two loops of ART round L2 norms and directions differently
@@ -69,9 +58,8 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
     def generate(
         self, x: FloatArray, y: Labels | None = None, rng: np.random.Generator | None = None
     ) -> FloatArray:
-        """Return adversarial images float32 [N, C, H, W] of images x in [0, 1].
+        """Return adversarial images; `TensorAttack.generate` describes x, y and the result.
 
-        y: int [N] or one-hot [N, classes]: true labels, or targets if targeted; never guessed.
         rng: the source of random starts; needed if there are any. From the second run on, only
         images that are not adversarial yet are attacked again.
         """
@@ -80,9 +68,7 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
             raise InputError("attack: expected a generator (rng) for random starts, got None")
         return joined([self._batch(*part, rng) for part in parts])
 
-    def _batch(
-        self, x: torch.Tensor, y: torch.Tensor, rng: np.random.Generator | None
-    ) -> torch.Tensor:
+    def _batch(self, x: Tensor, y: Tensor, rng: np.random.Generator | None) -> Tensor:
         if rng is None or not self.num_random_init:
             return self._descend(x, y, x)
         x_adv = x.clone()
@@ -91,13 +77,15 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
             centre, truth = x[standing], y[standing]
             start = (centre + self._noise(centre, rng)).clamp_(0.0, 1.0)
             x_adv[standing] = self._descend(centre, truth, start)
-            labels = self._labels(x_adv[standing])
-            standing = standing[(labels != truth) if self.targeted else (labels == truth)]
+            self.estimator.forwards += len(standing)
+            seen = self.estimator.defended(x_adv[standing])
+            right = self.estimator.logits(seen).argmax(dim=1) == truth
+            standing = standing[~right if self.targeted else right]
             if not len(standing):
                 break
         return x_adv
 
-    def _descend(self, x: torch.Tensor, y: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    def _descend(self, x: Tensor, y: Tensor, start: Tensor) -> Tensor:
         """Return the images after all steps of one run; the order of the roundings is ART's."""
         x_adv = start
         for _ in range(self.max_iter):
@@ -113,28 +101,28 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
             x_adv = step.add_(x)
         return x_adv
 
-    def _unit(self, gradient: torch.Tensor) -> torch.Tensor:
+    def _unit(self, gradient: Tensor) -> Tensor:
         """Return each image's gradient divided by its L2 norm; zero stays zero."""
         norm = self._norms(gradient)
         if self._like_numpy:
             return gradient.div_(each(norm.where(norm != 0, math.inf)))
         return gradient.mul_(each(norm.where(norm == 0, 1 / norm)))
 
-    def _into_ball(self, step: torch.Tensor) -> torch.Tensor:
+    def _into_ball(self, step: Tensor) -> Tensor:
         """Return each image's step scaled back into the L2 ball; in float64 as in ART."""
         norm = self._norms(step).double()
         scale = norm.where(norm == 0, (self.eps / norm).clamp_(max=1.0))
         return (step * each(scale)).to(step.dtype)
 
-    def _norms(self, images: torch.Tensor) -> torch.Tensor:
+    def _norms(self, images: Tensor) -> Tensor:
         """Return the L2 norm [N] of each image, added up in the order of ART's loop."""
         rows = images.flatten(1)
         if self._like_numpy:
             return torch.from_numpy(np.linalg.norm(rows.cpu().numpy(), axis=1)).to(rows.device)
-        norms: torch.Tensor = torch.linalg.norm(rows, dim=1)
+        norms: Tensor = torch.linalg.norm(rows, dim=1)
         return norms
 
-    def _noise(self, x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    def _noise(self, x: Tensor, rng: np.random.Generator) -> Tensor:
         """Return noise of the shape of x, uniform in the ball of radius eps around zero."""
         count, pixels = len(x), x[0].numel()
         if self.norm == math.inf:
@@ -145,13 +133,8 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
             noise *= radius / np.linalg.norm(noise, axis=1, keepdims=True)
         return torch.from_numpy(noise.astype(np.float32)).to(x.device).view_as(x)
 
-    def _labels(self, x: torch.Tensor) -> torch.Tensor:
-        self.estimator.forwards += len(x)
-        labels: torch.Tensor = self.estimator.logits(self.estimator.defended(x)).argmax(dim=1)
-        return labels
 
-
-def step_size(params: Params) -> dict[str, Any]:
+def step_size(params: Params) -> Params:
     """Return the step: 2.5 eps / iterations where none is given (Madry et al. 2018)."""
     step = params["eps_step"]
     if step is None:
@@ -159,7 +142,14 @@ def step_size(params: Params) -> dict[str, Any]:
     return {"eps_step": step}
 
 
-def stock(classifier: Classifier, **params: Any) -> ProjectedGradientDescent:
-    """Build ART's own class."""
-    params["norm"] = as_norm(params["norm"])
-    return ProjectedGradientDescent(classifier, batch_size=BATCH, verbose=False, **params)
+def grey_levels(params: Params) -> Params:
+    """Return what Kurakin et al. 2017 take where step size or number of steps are not given.
+
+    A step is one grey level; there are min(e + 4, 1.25 e) of them for e = 255 eps.
+    """
+    levels = 255 * params["eps"]
+    count, size = params["max_iter"], params["eps_step"]
+    return {
+        "max_iter": max(1, int(min(levels + 4, 1.25 * levels))) if count is None else count,
+        "eps_step": min(1 / 255, params["eps"]) if size is None else size,
+    }

@@ -1,7 +1,5 @@
 """The attacks by short name: one row per attack, without torch or ART."""
 
-from __future__ import annotations
-
 from benchmark.attacks import costs
 from benchmark.attacks.entry import AttackEntry, Passes
 from estimators.entries import table
@@ -9,184 +7,101 @@ from estimators.spec import Value
 
 # `target` is the class to reach: `next`, or a number (see `steps.craft.targets`)
 TARGETS: dict[str, Value] = {"targeted": False, "target": "next"}
-# ART's defaults
-CW_ART: dict[str, Value] = {
-    "engine": "fast",
-    "confidence": 0.0,
-    **TARGETS,
-    "learning_rate": 0.01,
-    "binary_search_steps": 10,
-    "max_iter": 10,
-    "initial_const": 0.01,
-}
-TWO_OR_INF = ("inf", "2")
+FAST: dict[str, Value] = {"engine": "fast"}
+# ART's defaults; its class would take hours with ours
+CW_ART: dict[str, Value] = {**FAST, "confidence": 0.0, **TARGETS, "learning_rate": 0.01}
+CW_ART |= {"binary_search_steps": 10, "max_iter": 10, "initial_const": 0.01}
+# None: estimated for each image
+CW = {**CW_ART, "learning_rate": None, "initial_const": None}
+CW |= {"binary_search_steps": 9, "max_iter": 100}
+NORMS = {"norm": ("inf", "2")}
+# a builder: this module and object, both in benchmark.attacks
+AT = "benchmark.attacks.{}".format
+STOCK = "benchmark.attacks.stock:{}".format
 
 ATTACKS: dict[str, AttackEntry] = table(
     AttackEntry(
-        name="fgsm",
-        label="FGSM",
-        summary="fast gradient sign (Goodfellow et al. 2015)",
-        build="benchmark.attacks.fast_gradient:FastGradient",
-        stock="benchmark.attacks.fast_gradient:stock",
-        shares_gradient=True,
-        defaults={"engine": "fast"},
-        optional=TARGETS,
+        name="fgsm", label="FGSM", summary="fast gradient sign (Goodfellow et al. 2015)",
+        build=AT("fast_gradient:FastGradient"), stock=STOCK("fgsm"),
+        shares_gradient=True, defaults=FAST, optional=TARGETS,
     ),
     AttackEntry(
-        name="fgm",
-        label="FGM",
-        summary="fast gradient in L2 (Goodfellow et al. 2015)",
-        build="benchmark.attacks.fast_gradient:FastGradientL2",
-        stock="benchmark.attacks.fast_gradient:stock_l2",
-        norm="2",
-        shares_gradient=True,
-        defaults={"engine": "fast"},
-        optional=TARGETS,
+        name="fgm", label="FGM", summary="fast gradient in L2 (Goodfellow et al. 2015)",
+        build=AT("fast_gradient:FastGradientL2"), stock=STOCK("fgm"),
+        norm="2", shares_gradient=True, defaults=FAST, optional=TARGETS,
     ),
     AttackEntry(
-        name="pgd",
-        label="PGD",
+        name="pgd", label="PGD",
         summary="projected gradient descent from the image (Madry et al. 2018)",
-        build="benchmark.attacks.projected_gradient:ProjectedGradient",
-        stock="benchmark.attacks.projected_gradient:stock",
-        whole_batch=True,
-        defaults={"engine": "fast", "max_iter": 40, "eps_step": None, "norm": "inf"},
-        optional=TARGETS,
-        resolve_defaults="benchmark.attacks.projected_gradient:step_size",
+        build=AT("projected_gradient:ProjectedGradient"), stock=STOCK("pgd"),
+        whole_batch=True, optional=TARGETS, resolve_defaults=AT("projected_gradient:step_size"),
+        defaults={**FAST, "max_iter": 40, "eps_step": None, "norm": "inf"},
     ),
     AttackEntry(
-        name="bim",
-        summary="basic iterative method, steps of a grey level (Kurakin et al. 2017)",
-        build="benchmark.attacks.projected_gradient:ProjectedGradient",
-        stock="benchmark.attacks.basic_iterative:stock",
-        whole_batch=True,
-        defaults={"engine": "fast", "max_iter": None, "eps_step": None},
-        optional=TARGETS,
-        resolve_defaults="benchmark.attacks.basic_iterative:steps",
+        name="bim", summary="basic iterative method, steps of a grey level (Kurakin et al. 2017)",
+        build=AT("projected_gradient:ProjectedGradient"), stock=STOCK("bim"),
+        whole_batch=True, optional=TARGETS, resolve_defaults=AT("projected_gradient:grey_levels"),
+        defaults={**FAST, "max_iter": None, "eps_step": None},
     ),
     AttackEntry(
-        name="apgd",
-        label="APGD",
-        summary="Auto-PGD, loss ce or dlr (Croce and Hein 2020)",
-        build="benchmark.attacks.auto_pgd:AutoPGD",
-        stock="benchmark.attacks.auto_pgd:stock",
-        allowed={"norm": TWO_OR_INF, "loss": ("ce", "dlr")},
-        defaults={
-            "engine": "fast",
-            "norm": "inf",
-            "max_iter": 100,
-            "loss": "ce",
-            "nb_random_init": 1,
-        },
-        optional=TARGETS,
-        passes=costs.apgd,
+        name="apgd", label="APGD", summary="Auto-PGD, loss ce or dlr (Croce and Hein 2020)",
+        build=AT("auto_pgd:AutoPGD"), stock=STOCK("apgd"), passes=costs.apgd,
+        allowed={**NORMS, "loss": ("ce", "dlr")}, optional=TARGETS,
+        defaults={**FAST, "norm": "inf", "max_iter": 100, "loss": "ce", "nb_random_init": 1},
     ),
     AttackEntry(
-        name="autoattack",
-        summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
-        build="benchmark.attacks.auto_attack:AutoAttack",
-        stock="benchmark.attacks.auto_attack:stock",
-        allowed={"norm": TWO_OR_INF},
-        stock_targets=False,
-        defaults={
-            "engine": "fast",
-            "norm": "inf",
-            "max_iter": 100,
-            "queries": 1000,
-            "nb_random_init": 1,
-        },
-        optional=TARGETS,
-        passes=costs.autoattack,
+        name="autoattack", summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
+        build=AT("auto_attack:AutoAttack"), stock=STOCK("auto_attack"), passes=costs.autoattack,
+        allowed=NORMS, stock_targets=False, optional=TARGETS,
+        defaults={**FAST, "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1},
     ),
     AttackEntry(
-        name="deepfool",
-        label="DeepFool",
+        name="deepfool", label="DeepFool",
         summary="DeepFool in L2 (Moosavi-Dezfooli et al. 2016)",
-        build="benchmark.attacks.deep_fool:DeepFool",
-        stock="benchmark.attacks.deep_fool:stock",
-        norm="2",
-        bounded=False,
-        defaults={"engine": "fast", "max_iter": 50, "overshoot": 0.02},
-        passes=lambda p, classes: Passes(costs.deep_fool_steps(p) * classes, 26),
+        build=AT("deep_fool:DeepFool"), stock=STOCK("deep_fool"), passes=costs.deep_fool,
+        norm="2", bounded=False, defaults={**FAST, "max_iter": 50, "overshoot": 0.02},
     ),
     AttackEntry(
         name="square",
         summary="black box by scores: random squares (Andriushchenko et al. 2020)",
-        build="benchmark.attacks.square:Square",
-        stock="benchmark.attacks.square:stock",
-        uses_gradient=False,
-        stock_targets=False,
-        defaults={"engine": "fast", "queries": 1000, "p_init": 0.8},
-        optional=TARGETS,
-        passes=costs.square,
+        build=AT("square:Square"), stock=STOCK("square"), passes=costs.square,
+        uses_gradient=False, stock_targets=False, optional=TARGETS,
+        defaults={**FAST, "queries": 1000, "p_init": 0.8},
     ),
     AttackEntry(
-        name="hopskipjump",
-        summary="black box by decisions (Chen et al. 2020)",
-        build="benchmark.attacks.hop_skip_jump:HopSkipJump",
-        stock="benchmark.attacks.hop_skip_jump:stock",
-        norm="2",
-        bounded=False,
-        uses_gradient=False,
-        allowed={"norm": TWO_OR_INF},
-        defaults={"engine": "fast", "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
-        optional=TARGETS,
+        name="hopskipjump", summary="black box by decisions (Chen et al. 2020)",
+        build=AT("hop_skip_jump:HopSkipJump"), stock=STOCK("hop_skip_jump"),
         passes=lambda p, _: Passes(forwards=1.7 * p["queries"]),
+        norm="2", bounded=False, uses_gradient=False, allowed=NORMS, optional=TARGETS,
+        defaults={**FAST, "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
     ),
     AttackEntry(
-        name="cw",
-        label="C&W",
-        summary="Carlini and Wagner L2 with ART's binary search fixed",
-        build="benchmark.attacks.carlini:CarliniL2",
-        stock="benchmark.attacks.carlini_art:stock",
-        norm="2",
-        bounded=False,
-        # None: estimated for each image
-        defaults={
-            **CW_ART,
-            "learning_rate": None,
-            "binary_search_steps": 9,
-            "max_iter": 100,
-            "initial_const": None,
-        },
-        # ART's class would take hours with ours
-        stock_defaults=CW_ART,
+        name="cw", label="C&W", summary="Carlini and Wagner L2 with ART's binary search fixed",
+        build=AT("carlini:CarliniL2"), stock=STOCK("carlini"),
         passes=lambda p, _: costs.per_iteration(p, gradients=0.35),
+        norm="2", bounded=False, defaults=CW, stock_defaults=CW_ART,
     ),
     AttackEntry(
-        name="cw-art",
-        summary="Carlini and Wagner L2 as ART has it, fault included",
-        build="benchmark.attacks.carlini_art:CarliniL2Exact",
-        stock="benchmark.attacks.carlini_art:stock",
-        norm="2",
-        bounded=False,
-        defaults=CW_ART,
+        name="cw-art", summary="Carlini and Wagner L2 as ART has it, fault included",
+        build=AT("carlini_art:CarliniL2Exact"), stock=STOCK("carlini"),
         passes=lambda p, _: costs.per_iteration(p, gradients=2, forwards=4.3),
+        norm="2", bounded=False, defaults=CW_ART,
     ),
     AttackEntry(
-        name="noise",
-        label="random signs",
+        name="noise", label="random signs",
         summary="the control: random signs of the same eps, no gradient",
-        build="benchmark.attacks.noise:Noise",
-        shares_gradient=True,
-        uses_gradient=False,
-        ignores_model=True,
-        passes=lambda *_: Passes(forwards=0.5),
+        build=AT("noise:Noise"), passes=lambda *_: Passes(forwards=0.5),
+        shares_gradient=True, uses_gradient=False, ignores_model=True,
     ),
-)
+)  # fmt: skip
 # how other attacks are named: rows whose name is a pattern
 ATTACK_PATTERNS = table(
     AttackEntry(
-        name="art.attacks.evasion.NAME",
-        build="benchmark.attacks.adapters.art:class_entry",
-        summary="any other evasion attack of ART",
-        bounded=False,
+        name="art.attacks.evasion.NAME", summary="any other evasion attack of ART",
+        build=AT("adapters.art:class_entry"), bounded=False,
     ),
     AttackEntry(
-        name="package.module:attack",
-        build="benchmark.attacks.adapters.art:class_entry",
-        summary="your own, see docs/extending.md",
-        values={"its own": ""},
-        bounded=False,
+        name="package.module:attack", summary="your own, see docs/extending.md",
+        build=AT("adapters.art:class_entry"), values={"its own": ""}, bounded=False,
     ),
-)
+)  # fmt: skip

@@ -1,17 +1,14 @@
 """The Square attack: random squares, kept where they help; forward passes alone."""
 
-from __future__ import annotations
-
 import math
-from typing import Any
 
 import numpy as np
 import torch
-from art.attacks.evasion import SquareAttack
+from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_budget, as_count
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 from estimators.errors import InputError
 
 # shares of the queries after which the area of the squares is halved, as in the authors' code
@@ -45,7 +42,7 @@ class Square(TensorAttack):
             raise InputError(f"attack: expected p_init above 0 and up to 1, got {p_init!r}")
         self.p_init = float(p_init)
 
-    def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
+    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Try stripes first, then squares; images that are wrong already stay unchanged."""
         best, lowest = x.clone(), self.margin(x, y)
         low, high = (x - self.eps).clamp_(0, 1), (x + self.eps).clamp_(0, 1)
@@ -53,9 +50,8 @@ class Square(TensorAttack):
             left = (lowest >= 0).nonzero().flatten()
             if not len(left):
                 break
-            signs = torch.stack(
-                [self._proposal(streams[i], query, x.shape[1:]) for i in left.tolist()]
-            ).to(x.device)
+            drawn = [self._proposal(streams[i], query, x.shape[1:]) for i in left.tolist()]
+            signs = torch.stack(drawn).to(x.device)
             trial = torch.where(signs > 0, high[left], low[left])
             trial = torch.where(signs == 0, best[left], trial)
             margin = self.margin(trial, y[left])
@@ -63,7 +59,7 @@ class Square(TensorAttack):
             best[left[better]], lowest[left[better]] = trial[better], margin[better]
         return best
 
-    def _proposal(self, stream: np.random.Generator, query: int, shape: torch.Size) -> torch.Tensor:
+    def _proposal(self, stream: np.random.Generator, query: int, shape: torch.Size) -> Tensor:
         """Return the sign of the change [C, H, W]: +1 or -1 by eps, 0 where a pixel stays."""
         channels, height, width = shape
         if query == 1:
@@ -83,11 +79,3 @@ def square_side(progress: float, p_init: float, height: int, width: int) -> int:
     share = p_init * 0.5 ** sum(progress > limit for limit in HALVED)
     side = round(math.sqrt(share * height * width))
     return min(max(side, 1), height, width)
-
-
-def stock(
-    classifier: Classifier, queries: int, targeted: bool = False, **params: Any
-) -> SquareAttack:
-    """Build ART's own class, with three queries per iteration; `check_attack` refuses targets."""
-    steps = max(1, queries // 3)
-    return SquareAttack(classifier, max_iter=steps, batch_size=BATCH, verbose=False, **params)

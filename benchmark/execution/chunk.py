@@ -1,7 +1,5 @@
 """Run one task on a chunk of images: craft, score and measure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from benchmark.attacks.adapters.global_random import seeded
 from benchmark.attacks.lookup import attack_norm
@@ -59,21 +58,16 @@ class ClassifierCache:
         return self._wrapped(dataset, view, fresh=True)
 
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
-        at = (dataset, view, fresh)
+        at, name = (dataset, view, fresh), (dataset, view.network)
         if at not in self._classifiers:
-            trained, shape, classes = self._networks[dataset, view.network]
-            if (dataset, view.network) not in self._frozen:
-                self._frozen[dataset, view.network] = Frozen.of(trained, self._device)
+            trained, shape, classes = self._networks[name]
+            if name not in self._frozen:
+                self._frozen[name] = Frozen.of(trained, self._device)
             defence = build_defence(view.sees)
             if defence is not None and (view.backward == "surrogate" or is_random(defence)):
                 defence = DefenceWithBackward(defence, view.backward, fresh)
             self._classifiers[at] = Classifier(
-                self._frozen[dataset, view.network],
-                shape,
-                classes,
-                defence,
-                self._device,
-                view.draws,
+                self._frozen[name], shape, classes, defence, self._device, view.draws
             )
         return self._classifiers[at]
 
@@ -92,42 +86,27 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
     for classifier in scorers.values():
         classifier.bind(images.ids, task.seed)
     clean = _predictions(scorers, x)
-    by_attack: dict[Spec, list[Cell]] = {}
-    for cell in task.cells:
-        by_attack.setdefault(cell.attack, []).append(cell)
-
     outcomes: dict[Cell, Outcome] = {}
     with _global_streams(task, images):
-        for attack, crafted in craft(
-            task.attacks, attacker, images.x, images.y, images.ids, task.seed
-        ):
+        arrays = images.x, images.y, images.ids
+        for attack, crafted in craft(task.attacks, attacker, *arrays, task.seed):
             x_adv = crafted.images
             target = targets(attack, images.y, attacker.nb_classes)
             if attack.get("targeted", False):
                 # an image of the target class has no target to reach: it stays unchanged
                 reached = torch.from_numpy(target == images.y).to(x.device)
                 x_adv = torch.where(each(reached), x, x_adv)
-            cells = by_attack[attack]
+            cells = [cell for cell in task.cells if cell.attack == attack]
             needed = {key: scorers[key] for key in map(scorer_key, cells)}
             adversarial = _predictions(needed, x_adv)
-            l2, linf, over = _measured(x, x_adv, attack)
+            norms = _measured(x, x_adv, attack)
             # the arrays are shared by the cells: only predictions differ between defences
-            zero_gradient = crafted.zero_gradient.copy()
-            gradients, forwards = (np.full(len(images), count) for count in crafted.passes)
+            counts = (np.full(len(images), count) for count in crafted.passes)
+            rest = (*norms, crafted.zero_gradient.copy(), *counts)
             for cell in cells:
-                outcomes[cell] = Outcome(
-                    ids=images.ids,
-                    label=images.y,
-                    target=target,
-                    clean=clean[scorer_key(cell)],
-                    adversarial=adversarial[scorer_key(cell)],
-                    l2=l2,
-                    linf=linf,
-                    over=over,
-                    zero=zero_gradient,
-                    gradients=gradients,
-                    forwards=forwards,
-                )
+                key = scorer_key(cell)
+                classes = target, clean[key], adversarial[key]
+                outcomes[cell] = Outcome(images.ids, images.y, *classes, *rest)
     return outcomes
 
 
@@ -137,10 +116,10 @@ def scorer_key(cell: Cell) -> tuple[Spec, Spec]:
 
 
 def _predictions(
-    scorers: Mapping[tuple[Spec, Spec], Classifier], x: torch.Tensor
+    scorers: Mapping[tuple[Spec, Spec], Classifier], x: Tensor
 ) -> dict[tuple[Spec, Spec], npt.NDArray[np.int16]]:
     """Return predicted classes behind each defence; those that code bytes share the bytes."""
-    bytes_of_x: torch.Tensor | None = None
+    bytes_of_x: Tensor | None = None
     predicted = {}
     for key, classifier in scorers.items():
         coder = byte_coder(classifier.defence)
@@ -154,13 +133,12 @@ def _predictions(
 
 
 def _measured(
-    x: torch.Tensor, x_adv: torch.Tensor, attack: Spec
+    x: Tensor, x_adv: Tensor, attack: Spec
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Return L2 and Linf of the perturbation, and which images exceed budget or [0, 1]."""
     change = (x_adv - x).flatten(1)
     l2, linf = torch.linalg.vector_norm(change, dim=1), change.abs().amax(1)
-    flat = x_adv.flatten(1)
-    over = ~((flat.amin(1) >= 0) & (flat.amax(1) <= 1))
+    over = ~((x_adv >= 0) & (x_adv <= 1)).flatten(1).all(1)
     eps, norm = attack.get("eps"), attack_norm(attack)
     if isinstance(eps, float) and norm in ("inf", "2"):
         size = linf if norm == "inf" else l2
@@ -168,20 +146,16 @@ def _measured(
     return _kept(l2), _kept(linf), _kept(over)
 
 
-def _kept(values: torch.Tensor) -> npt.NDArray[Any]:
+def _kept(values: Tensor) -> npt.NDArray[Any]:
     """Copy a tensor that outlives its chunk into memory of NumPy.
 
-    Small tensors that stay between large ones that torch frees keep that memory from being used
-    again: a run grew by 7 kB per image.
+    Between large tensors that torch frees it would block that memory: 7 kB per image.
     """
     return values.cpu().numpy().copy()
 
 
 def _global_streams(task: Task, images: Images) -> AbstractContextManager[None]:
-    """Seed the global random numbers, from which ART's classes draw, one thread at a time.
-
-    The attacks of this project draw nothing from there and do not wait.
-    """
+    """Seed the global random numbers for ART's classes; attacks of this project do not wait."""
     attack = task.attacks[0]
     if attack.name in ATTACKS and attack.get("engine") != "stock":
         return nullcontext()

@@ -1,7 +1,5 @@
 """A client of a Dask cluster, and the workers of a local one."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Iterator
@@ -23,11 +21,8 @@ ALLOWED_DEATHS = 4
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
     """Silence Dask's log of every death and reconnection; the run reports what matters."""
-    names = [
-        "distributed",
-        *(name for name in logging.root.manager.loggerDict if name.startswith("distributed.")),
-    ]
-    levels = [(log, log.level) for log in map(logging.getLogger, names)]
+    names = [n for n in logging.root.manager.loggerDict if n.startswith("distributed.")]
+    levels = [(log, log.level) for log in map(logging.getLogger, ["distributed", *names])]
     for log, _ in levels:
         log.setLevel(logging.CRITICAL + 1)
     try:
@@ -51,12 +46,8 @@ def connect(workers: int | None, scheduler: str | None, device: str) -> Iterator
     }
     with _quiet_logs(), dask.config.set(settings), _local_cluster(workers, device) as cluster:
         try:
-            client = Client(
-                cluster or scheduler,
-                timeout=CONNECT_TIMEOUT,
-                set_as_default=False,
-                name="art-bench",
-            )
+            options = {"timeout": CONNECT_TIMEOUT, "set_as_default": False, "name": "art-bench"}
+            client = Client(cluster or scheduler, **options)
         except (OSError, *TIMEOUT) as error:
             raise no_answer(str(scheduler), error) from error
         try:
@@ -75,26 +66,16 @@ def _local_cluster(workers: int | None, device: str) -> Iterator[SpecCluster | N
         return
     local = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     gpus = _gpus() if resolve_device(device) != "cpu" else []
-    options: dict[str, Any] = {
-        **local,
-        "nthreads": 1,
-        # Dask would take torch itself for a leak and stop; the system's own limit holds
-        "memory_limit": 0,
-        "preload": ["benchmark.execution.dask_worker"],
-        "silence_logs": logging.CRITICAL,
-    }
-    specs = {}
-    for number in range(workers):
-        worker_options = dict(options)
+    options: dict[str, Any] = {**local, "nthreads": 1, "silence_logs": logging.CRITICAL}
+    # Dask would take torch itself for a leak and stop; the system's own limit holds
+    options |= {"memory_limit": 0, "preload": ["benchmark.execution.dask_worker"]}
+    specs = {n: {"cls": Nanny, "options": dict(options)} for n in range(workers)}
+    for number, spec in specs.items():
         if gpus:
-            worker_options["resources"] = {"GPU": 1}
-            worker_options["env"] = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]}
-        specs[number] = {"cls": Nanny, "options": worker_options}
-    cluster = SpecCluster(
-        workers=specs,
-        scheduler={"cls": Scheduler, "options": {**local, "dashboard": False}},
-        silence_logs=logging.CRITICAL,
-    )
+            env = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]}
+            spec["options"].update(resources={"GPU": 1}, env=env)
+    schedule = {"cls": Scheduler, "options": {**local, "dashboard": False}}
+    cluster = SpecCluster(specs, scheduler=schedule, silence_logs=logging.CRITICAL)
     try:
         yield cluster
     finally:

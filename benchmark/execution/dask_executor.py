@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from benchmark.execution.environment import resolve_device
-from benchmark.execution.executor import ExecutionReport, Networks, OnChunk, OnTask, run_chunks
-from benchmark.execution.plan import Task
-from estimators.data.images import Images
+from benchmark.execution.executor import Executor, Networks
+
+if TYPE_CHECKING:
+    from benchmark.execution.dask_pool import DaskPool
 
 
 @dataclass(frozen=True)
-class DaskExecutor:
+class DaskExecutor(Executor):
     """Compute tasks on a cluster: `workers` processes of this machine, or those of a scheduler.
 
     workers: number of processes to start; None to join a cluster.
@@ -27,18 +30,9 @@ class DaskExecutor:
     device: str = "auto"
     message: Callable[[str], None] = lambda text: None
 
-    def execute(
-        self,
-        tasks: Sequence[Task],
-        images_of: Callable[[Task], Images],
-        networks: Networks,
-        on_chunk: OnChunk,
-        on_task: OnTask,
-    ) -> ExecutionReport:
-        """Compute tasks, as described in `Executor.execute`.
-
-        Raises ClusterLost when the cluster goes away, InputError for one that cannot be used.
-        """
+    @contextmanager
+    def pool(self, networks: Networks) -> Iterator[DaskPool]:
+        """Provide the workers of the cluster, which get the networks, until the block ends."""
         from benchmark.execution.dask_client import connect  # Dask is an extra
         from benchmark.execution.dask_pool import DaskPool
 
@@ -47,5 +41,4 @@ class DaskExecutor:
             name = self.scheduler or "local cluster"
             pool = DaskPool(client, networks, name, self.message, restart)
             pool.choose_device(self.device if self.scheduler else resolve_device(self.device))
-            run_chunks(tasks, images_of, pool, on_chunk, on_task)
-            return ExecutionReport(pool.device, pool.slots, pool.processors)
+            yield pool

@@ -1,7 +1,5 @@
 """The workers of a Dask cluster as a pool: what is sent, which workers died, when to give up."""
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 import pickle
@@ -18,7 +16,7 @@ from benchmark.execution import dask_worker
 from benchmark.execution.dask_values import Values
 from benchmark.execution.environment import decisive_versions
 from benchmark.execution.errors import ClusterLost, UnfitWorker
-from benchmark.execution.executor import ChunkResult, Failure, Networks
+from benchmark.execution.executor import ChunkResult, ExecutionReport, Failure, Networks
 from benchmark.execution.plan import Task
 from benchmark.execution.plugin_code import plugin_code
 from estimators.data.images import Images
@@ -96,8 +94,7 @@ class DaskPool:
                 f"{self.cluster}: no worker advertises a GPU; start workers with"
                 " `--resources GPU=1`, or run with --device cpu"
             )
-        gpu = requested != "cpu" and capacity["gpus"] > 0
-        self.device = "cuda" if gpu else "cpu"
+        self.device = "cuda" if requested != "cpu" and capacity["gpus"] else "cpu"
         self._check_workers()
 
     def submit(self, task: Task, images: Images) -> str:
@@ -106,19 +103,10 @@ class DaskPool:
             code = {k: v for cell in task.cells for k, v in plugin_code(cell).items()}
             self._task = (task, pickle.dumps(task, protocol=5), code)
         with self._lost_connections():
-            network, sha256 = self._values.networks_of(task)
-            future = self.client.submit(
-                dask_worker.compute_chunk,
-                network,
-                sha256,
-                self._values.images(images),
-                self._task[1],
-                self.device,
-                decisive_versions(),
-                self._task[2],
-                pure=False,
-                resources={"GPU": 1} if self.device != "cpu" else None,
-            )
+            values = *self._values.networks_of(task), self._values.images(images)
+            args = *values, self._task[1], self.device, decisive_versions(), self._task[2]
+            gpu = {"GPU": 1} if self.device != "cpu" else None
+            future = self.client.submit(dask_worker.compute_chunk, *args, pure=False, resources=gpu)
         key = str(future.key)
         self._chunks[key] = _Chunk(task, images, future)
         future.add_done_callback(lambda done: self._finished.put(str(done.key)))
@@ -131,12 +119,11 @@ class DaskPool:
     def result(self, handle: str) -> ChunkResult:
         """Return the result of a chunk; compute it once more, alone, if its workers died.
 
-        Dask blames every chunk that a dying worker had taken. A chunk that kills its workers while
-        it is alone on them has itself to blame.
+        Dask blames every chunk that a dying worker had, whichever of them killed it.
         """
         chunk = self._chunks.pop(handle)
         content, error = self._gather(chunk.future)
-        if _is_killed_worker(error):
+        if isinstance(error, KilledWorker):
             # nothing else may be on the workers, so that nothing else is blamed
             while len(self._ready) < len(self._chunks):
                 self._ready.append(self._next_finished())
@@ -144,13 +131,22 @@ class DaskPool:
             while (other := self._next_finished()) != key:
                 self._ready.append(other)
             content, error = self._gather(self._chunks.pop(key).future)
-            if _is_killed_worker(error):
-                return _worker_died(chunk.task, error), 0.0
+            if isinstance(error, KilledWorker):
+                message = (
+                    f"WorkerDied: {error.allowed_failures + 1} workers died on a chunk that was"
+                    " alone on them (out of memory, or a crash in native code)"
+                )
+                trace = f"{message}\n{chunk.task.attacks}, {chunk.task.sees}\n"
+                return Failure(message, trace), 0.0
         if error is not None:
             raise self._cannot_compute(error)
         outcomes, seconds, processor = pickle.loads(content)
         self.processors[processor] = self.processors.get(processor, 0) + 1
         return outcomes, seconds
+
+    def report(self) -> ExecutionReport:
+        """Return the device, the threads or GPUs at the last check, and the processors."""
+        return ExecutionReport(self.device, self.slots, self.processors)
 
     def _next_finished(self) -> str:
         """Wait for the next chunk to finish, and check the workers meanwhile."""
@@ -225,15 +221,3 @@ class DaskPool:
             f"{self.cluster}: cannot run a chunk ({type(error).__name__}: {first}); scheduler and"
             " workers need the same environment as here, with art-bench in it"
         )
-
-
-def _is_killed_worker(error: BaseException | None) -> bool:
-    return isinstance(error, KilledWorker)
-
-
-def _worker_died(task: Task, error: Any) -> Failure:
-    message = (
-        f"WorkerDied: {error.allowed_failures + 1} workers died on a chunk that was alone on them"
-        " (out of memory, or a crash in native code)"
-    )
-    return Failure(message, f"{message}\n{task.attacks}, {task.sees}\n")

@@ -1,7 +1,5 @@
 """Weights and images as values of a Dask cluster: each is sent once, under its hash."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 from collections import OrderedDict
@@ -34,7 +32,6 @@ class Values:
     def networks_of(self, task: Task) -> tuple[Any, str]:
         """Return the networks of a task on the cluster, and the hash of them all.
 
-        A task has one network, or, for a transfer, the source and every target.
         Raises InputError for a network that cannot be pickled.
         """
         names = {task.network, *(cell.network for cell in task.cells)}

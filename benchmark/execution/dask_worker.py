@@ -3,8 +3,6 @@
 Importable without torch, since the scheduler imports it too.
 """
 
-from __future__ import annotations
-
 import signal
 from typing import Any
 
@@ -15,8 +13,8 @@ from benchmark.execution.errors import UnfitWorker
 def keep_value(content: bytes) -> bytes:
     """Return the content: weights or images as a value of the cluster, named by their hash.
 
-    This is a task and not scattered data, so that the scheduler can make the value again when the
-    worker that holds it dies. Each worker that needs the value fetches it once.
+    A task, and not scattered data: the scheduler can make it again when the worker that holds it
+    dies.
     """
     return content
 
@@ -32,10 +30,9 @@ def compute_chunk(
 ) -> bytes:
     """Compute a chunk of a task on a worker.
 
-    network: the pickled `Networks` of the task. sha256: its hash.
-    images: the pickled images of the chunk. task: the pickled task.
-    versions: `decisive_versions()` of the client, which must be equal here.
-    code: `plugin_code` of the task's cells on the client, which must be equal here.
+    network, images, task: pickled. sha256: of the network.
+    versions, code: the client's `decisive_versions()` and `plugin_code` of the task's cells, which
+    must be equal here.
 
     Returns, pickled, the outcomes by cell or a Failure, the seconds, and the processor.
     Raises UnfitWorker before anything is computed.
@@ -49,10 +46,9 @@ def compute_chunk(
 def _check_versions(versions: dict[str, str]) -> None:
     here = decisive_versions()
     if here != versions:
+        changed = sorted({name for name, _ in here.items() ^ versions.items()})
         differences = [
-            f"{name} {here.get(name, 'missing')} instead of {versions.get(name, 'none')}"
-            for name in sorted(here.keys() | versions.keys())
-            if here.get(name) != versions.get(name)
+            f"{n} {here.get(n, 'missing')} instead of {versions.get(n, 'none')}" for n in changed
         ]
         raise UnfitWorker(
             f"a worker has {', '.join(differences)}: its numbers may differ;"

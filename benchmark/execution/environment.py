@@ -3,34 +3,22 @@
 Importable without torch: the scheduler of a Dask cluster and `bench` itself import it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from benchmark.version import __version__
 from estimators.errors import InputError
 
-# packages that the manifest names
-PACKAGES = (
-    "adversarial-robustness-toolbox",
-    "torch",
-    "torchvision",
-    "numpy",
-    "scipy",
-    "pandas",
-    "Pillow",
-    "scikit-learn",
-)
-# packages whose version may change a number on a worker
+# packages whose version may change a number on a worker, and all that the manifest names
 DECISIVE = ("adversarial-robustness-toolbox", "torch", "numpy", "scipy", "Pillow")
+PACKAGES = (*DECISIVE, "torchvision", "pandas", "scikit-learn")
 
 
 def check_device(name: str) -> None:
@@ -62,15 +50,10 @@ def default_threads(device: str) -> int:
     return max(1, cores or 1)
 
 
-def machine(device: str, threads: int) -> dict[str, Any]:
+def machine(device: str, threads: int) -> dict[str, object]:
     """Return system, processor, cores, device and threads; never the host or the user."""
-    return {
-        "system": platform.system(),
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "device": device,
-        "threads": threads,
-    }
+    here = {"system": platform.system(), "processor": processor(), "cores": os.cpu_count()}
+    return {**here, "device": device, "threads": threads}
 
 
 def processor() -> str:
@@ -87,10 +70,8 @@ def package_versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Return the versions of those packages that are installed."""
     versions = {}
     for name in packages:
-        try:
+        with suppress(PackageNotFoundError):
             versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return versions
 
 
@@ -102,17 +83,12 @@ def decisive_versions() -> dict[str, str]:
 
 def git_revision() -> str | None:
     """Return the revision of the checkout that this code runs from; None for an installed one."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
-        process = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        text = subprocess.check_output(command, stderr=subprocess.PIPE, text=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
-    return process.stdout.strip() or None
+    return text.strip() or None
 
 
 def _code_hash() -> str:

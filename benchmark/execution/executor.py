@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from torch import nn
 
@@ -71,23 +73,6 @@ OnChunk = Callable[[Task, int], None]
 OnTask = Callable[[Task, list[ChunkOutcomes] | Failure, float], None]
 
 
-class Executor(Protocol):
-    """A place where tasks are computed: the threads of this process, or a cluster."""
-
-    def execute(
-        self,
-        tasks: Sequence[Task],
-        images_of: Callable[[Task], Images],
-        networks: Networks,
-        on_chunk: OnChunk,
-        on_task: OnTask,
-    ) -> ExecutionReport:
-        """Compute tasks; call `on_chunk` and `on_task` in the calling thread as they finish.
-
-        images_of: returns the images of a task.
-        """
-
-
 Handle = TypeVar("Handle")
 
 
@@ -107,13 +92,75 @@ class Pool(Protocol[Handle]):
     def result(self, handle: Handle) -> ChunkResult:
         """Return the result of a finished chunk."""
 
+    def report(self) -> ExecutionReport:
+        """Return what the chunks were computed on."""
+
+
+class Executor(ABC):
+    """A place where tasks are computed: the threads of this process, or a cluster."""
+
+    @abstractmethod
+    def pool(self, networks: Networks) -> AbstractContextManager[Pool[Any]]:
+        """Provide workers that have the networks, until the block ends."""
+
+    def execute(
+        self,
+        tasks: Sequence[Task],
+        images_of: Callable[[Task], Images],
+        networks: Networks,
+        on_chunk: OnChunk,
+        on_task: OnTask,
+    ) -> ExecutionReport:
+        """Compute tasks; call `on_chunk` and `on_task` in the calling thread as they finish.
+
+        images_of: returns the images of a task.
+
+        Raises ClusterLost when a cluster goes away, InputError for one that cannot be used.
+        """
+        with self.pool(networks) as pool:
+            run_chunks(tasks, images_of, pool, on_chunk, on_task)
+            return pool.report()
+
+
+def run_chunks(
+    tasks: Sequence[Task],
+    images_of: Callable[[Task], Images],
+    pool: Pool[Handle],
+    on_chunk: OnChunk,
+    on_task: OnTask,
+) -> None:
+    """Compute tasks chunk by chunk on a pool; report each task as soon as it is complete.
+
+    A chunk has BATCH images on every pool, so the arithmetic and the result do not depend on it.
+    """
+    # the task's state and the number of the chunk in it
+    pending: dict[Handle, tuple[_TaskState, int]] = {}
+
+    def wait(limit: int) -> None:
+        """Handle finished chunks until at most `limit` are pending."""
+        while len(pending) > limit:
+            for handle in pool.finished(pending.keys()):
+                state, chunk = pending.pop(handle)
+                state.add(chunk, *pool.result(handle))
+                on_chunk(state.task, state.chunks)
+                if len(state.parts) == state.chunks:
+                    on_task(state.task, state.result(), state.seconds)
+
+    for task in tasks:
+        images = images_of(task)
+        starts = range(0, len(images), BATCH)
+        state = _TaskState(task, len(starts))
+        for chunk, start in enumerate(starts):
+            pending[pool.submit(task, images[start : start + BATCH])] = state, chunk
+            wait(pool.limit)
+    wait(0)
+
 
 @dataclass
 class _TaskState:
     """A task whose chunks are being computed.
 
-    task: the task. chunks: their number. parts: outcomes by number of the chunk. seconds: of the
-    finished chunks. failure: of the first chunk that failed.
+    parts: outcomes by number of the chunk. seconds: of these. failure: the first.
     """
 
     task: Task
@@ -129,55 +176,5 @@ class _TaskState:
             outcomes = {}
         self.parts[chunk] = outcomes
 
-    @property
-    def complete(self) -> bool:
-        return len(self.parts) == self.chunks
-
     def result(self) -> list[ChunkOutcomes] | Failure:
         return self.failure or [self.parts[chunk] for chunk in range(self.chunks)]
-
-
-@dataclass
-class _Progress(Generic[Handle]):
-    """Chunks that were submitted, and the callbacks for what finishes.
-
-    pending: by handle, the task's state and the number of the chunk in it.
-    """
-
-    pool: Pool[Handle]
-    on_chunk: OnChunk
-    on_task: OnTask
-    pending: dict[Handle, tuple[_TaskState, int]] = field(default_factory=dict)
-
-    def wait(self, limit: int) -> None:
-        """Handle finished chunks until at most `limit` are pending."""
-        while len(self.pending) > limit:
-            for handle in self.pool.finished(self.pending.keys()):
-                state, chunk = self.pending.pop(handle)
-                state.add(chunk, *self.pool.result(handle))
-                self.on_chunk(state.task, state.chunks)
-                if state.complete:
-                    self.on_task(state.task, state.result(), state.seconds)
-
-
-def run_chunks(
-    tasks: Sequence[Task],
-    images_of: Callable[[Task], Images],
-    pool: Pool[Handle],
-    on_chunk: OnChunk,
-    on_task: OnTask,
-) -> None:
-    """Compute tasks chunk by chunk on a pool; report each task as soon as it is complete.
-
-    A chunk has BATCH images on every pool, so the arithmetic and the result do not depend on it.
-    """
-    progress = _Progress(pool, on_chunk, on_task)
-    for task in tasks:
-        images = images_of(task)
-        starts = range(0, len(images), BATCH)
-        state = _TaskState(task, len(starts))
-        for chunk, start in enumerate(starts):
-            handle = pool.submit(task, images[start : start + BATCH])
-            progress.pending[handle] = (state, chunk)
-            progress.wait(limit=pool.limit)
-    progress.wait(limit=0)

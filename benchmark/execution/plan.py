@@ -1,7 +1,5 @@
 """Group cells into tasks: cells that can share work become one task."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -62,11 +60,6 @@ class Task:
         """Return the defence that the attacker sees."""
         return self.view.sees
 
-    @property
-    def defences(self) -> tuple[Spec, ...]:
-        """Return the defences to score behind, in the order of the cells."""
-        return tuple(dict.fromkeys(cell.defence for cell in self.cells))
-
 
 def plan(cells: Iterable[Cell]) -> list[Task]:
     """Return tasks that together fill the cells, in the order of the cells.
@@ -75,23 +68,13 @@ def plan(cells: Iterable[Cell]) -> list[Task]:
     defences of an oblivious attacker, and for all networks of `transfer`. Threats that differ in
     nothing for a cell (no defence, no surrogate, no randomness) are computed once.
     """
-    groups: dict[tuple[object, ...], list[Cell]] = {}
-    views: dict[tuple[object, ...], AttackerView] = {}
+    groups: dict[tuple[str, Samples, int, AttackerView, Spec], list[Cell]] = {}
     for cell in cells:
         family = cell.attack.without("eps") if shares_gradient(cell.attack) else cell.attack
-        view = attacker_view(cell)
-        at = (cell.dataset, view, cell.samples, cell.seed, family)
+        at = (cell.dataset, cell.samples, cell.seed, attacker_view(cell), family)
         groups.setdefault(at, []).append(cell)
-        views[at] = view
     return [
-        Task(
-            dataset=members[0].dataset,
-            samples=members[0].samples,
-            seed=members[0].seed,
-            attacks=tuple(dict.fromkeys(cell.attack for cell in members)),
-            view=views[at],
-            cells=tuple(members),
-        )
+        Task(*at[:3], tuple(dict.fromkeys(c.attack for c in members)), at[3], tuple(members))
         for at, members in groups.items()
     ]
 

@@ -1,7 +1,5 @@
 """The hooks by which a run reports what it does."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,15 +15,12 @@ from torch import nn
 from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.environment import default_threads
 from benchmark.execution.executor import (
-    ChunkOutcomes,
     ChunkResult,
     ExecutionReport,
+    Executor,
     Failure,
     Networks,
-    OnChunk,
-    OnTask,
     RunChunk,
-    run_chunks,
 )
 from benchmark.execution.memory import keep_memory, release_memory
 from benchmark.execution.plan import Task
@@ -32,7 +29,7 @@ from estimators.data.images import Images
 
 
 @dataclass(frozen=True)
-class ThreadExecutor:
+class ThreadExecutor(Executor):
     """Compute tasks on threads of this process.
 
     threads: number of worker threads. device: `cpu` or a GPU.
@@ -43,24 +40,17 @@ class ThreadExecutor:
     device: str = "cpu"
     run_chunk: RunChunk = run_chunk
 
-    def execute(
-        self,
-        tasks: Sequence[Task],
-        images_of: Callable[[Task], Images],
-        networks: Networks,
-        on_chunk: OnChunk,
-        on_task: OnTask,
-    ) -> ExecutionReport:
-        """Compute tasks, as described in `Executor.execute`."""
+    @contextmanager
+    def pool(self, networks: Networks) -> Iterator[_ThreadPool]:
+        """Provide threads that have the networks, until the block ends."""
         keep_memory()
         release_memory()
         with _one_torch_thread():
             pool = _ThreadPool(networks, self)
             try:
-                run_chunks(tasks, images_of, pool, on_chunk, on_task)
+                yield pool
             finally:
                 pool.threads.shutdown(wait=True, cancel_futures=True)
-        return ExecutionReport(self.device, self.threads)
 
 
 class _ThreadPool:
@@ -72,6 +62,9 @@ class _ThreadPool:
         self._networks = networks
         self._executor = executor
         self._local = threading.local()
+
+    def report(self) -> ExecutionReport:
+        return ExecutionReport(self._executor.device, self._executor.threads)
 
     def submit(self, task: Task, images: Images) -> Future[ChunkResult]:
         return self.threads.submit(self._compute, task, images)
@@ -94,12 +87,10 @@ def timed_chunk(
 ) -> ChunkResult:
     """Compute a chunk; return its outcomes and seconds. An exception becomes a Failure."""
     start = time.perf_counter()
-    outcomes: ChunkOutcomes | Failure
     try:
-        outcomes = compute(task, images, classifiers)
+        return compute(task, images, classifiers), time.perf_counter() - start
     except Exception as error:
-        outcomes = Failure.of(error)
-    return outcomes, time.perf_counter() - start
+        return Failure.of(error), time.perf_counter() - start
 
 
 def measured_threads(network: nn.Module, images: Images, device: str) -> int:
@@ -118,7 +109,7 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
         with torch.inference_mode():
             network(chunk)
 
-    seconds: dict[int, float] = {}
+    seconds = {}
     with _one_torch_thread():
         for threads in candidates:
             with ThreadPoolExecutor(threads) as pool:

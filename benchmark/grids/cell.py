@@ -1,7 +1,5 @@
 """One cell of a grid: one row of the result."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping
@@ -51,20 +49,12 @@ class Cell:
 
     def key(self, inputs: Inputs) -> str:
         """Return 16 hex digits for this cell on these inputs: its name in the store."""
-        decisive = [
-            SCHEMA,
-            self.dataset,
-            self.network.canonical(),
-            self.attack.canonical(),
-            self.threat,
-            self.defence.canonical(),
-            self.samples,
-            self.seed,
-            inputs.data,
-            inputs.weights,
-            *([inputs.source_weights] if inputs.source_weights else []),
-            *([dict(sorted(inputs.code.items()))] if inputs.code else []),
-        ]
+        specs = self.network, self.attack, self.defence
+        network, attack, defence = (spec.canonical() for spec in specs)
+        decisive: list[object] = [SCHEMA, self.dataset, network, attack, self.threat, defence]
+        decisive += [self.samples, self.seed, inputs.data, inputs.weights]
+        decisive += [inputs.source_weights] if inputs.source_weights else []
+        decisive += [dict(sorted(inputs.code.items()))] if inputs.code else []
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
     @property

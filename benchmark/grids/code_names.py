@@ -1,7 +1,5 @@
 """A grid file is data: names in it that would import code are refused."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 
@@ -11,11 +9,7 @@ from estimators.errors import InputError
 from estimators.networks.registry import FAMILIES
 
 # what may stand before a colon: it does not let the file choose the code
-NOT_CODE: dict[str, tuple[str, ...]] = {
-    "datasets": tuple(FILES),
-    "networks": tuple(FAMILIES),
-    "threats": tuple(FAMILIES),
-}
+NOT_CODE = {"datasets": tuple(FILES), "networks": tuple(FAMILIES), "threats": tuple(FAMILIES)}
 _CODE = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*):(?=[A-Za-z_])")
 
 

@@ -1,7 +1,5 @@
 """The entries of a grid file, and the specs that each stands for."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from typing import Any
@@ -31,13 +29,10 @@ def specs(entries: list[Entry], key: str) -> list[Spec]:
         name = entry.get("name")
         if not isinstance(name, str):
             raise InputError(f"key {key}: an entry needs a `name`, got {entry!r}")
-        params: dict[str, list[Any]] = {
-            k: v if isinstance(v, list) and k not in VECTORS else [v]
-            for k, v in entry.items()
-            if k != "name"
-        }
-        for values in itertools.product(*params.values()):
-            result.append(Spec.of(name, dict(zip(params, values, strict=True))))
+        own: dict[str, Any] = {k: v for k, v in entry.items() if k != "name"}
+        params = {k: v if isinstance(v, list) and k not in VECTORS else [v] for k, v in own.items()}
+        products = itertools.product(*params.values())
+        result += [Spec.of(name, dict(zip(params, values, strict=True))) for values in products]
     return result
 
 
@@ -52,14 +47,10 @@ def threats(entries: list[Entry]) -> list[str]:
 
 def entry_of(spec: Spec) -> Entry:
     """Return a spec as a grid file writes it, where a list stands for several values."""
-    params: dict[str, Any] = {
-        name: value
-        if not isinstance(value, tuple)
-        else list(value)
-        if name in VECTORS
-        else [list(value)]
-        for name, value in spec.params
-    }
+    params: dict[str, Any] = dict(spec.params)
+    for name, value in spec.params:
+        if isinstance(value, tuple):
+            params[name] = list(value) if name in VECTORS else [list(value)]
     return {"name": spec.name, **params} if params else spec.name
 
 
@@ -75,12 +66,8 @@ def check_size(factor: int, *entries: list[Entry]) -> None:
     """
     size = factor
     for listed in entries:
-        size *= sum(
-            math.prod(len(v) for v in entry.values() if isinstance(v, list))
-            if isinstance(entry, dict)
-            else 1
-            for entry in listed
-        )
+        params = [entry if isinstance(entry, dict) else {} for entry in listed]
+        size *= sum(math.prod(len(v) for v in p.values() if isinstance(v, list)) for p in params)
     if size > MOST_CELLS:
         raise InputError(
             f"expected a product of at most {MOST_CELLS:,} cells, got {min(size, 10**15):,} or"

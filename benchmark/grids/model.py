@@ -1,7 +1,5 @@
 """Grid files: from YAML to cells."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from benchmark.attacks.lookup import attack_entry, check_attack
 from benchmark.grids.cell import Cell
@@ -29,11 +27,7 @@ Count = int | Literal["all"]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Block(_Strict):
+class Block(BaseModel, extra="forbid", strict=True):
     """One product of a grid: every data set with every network, attack, threat and defence.
 
     A key that a block leaves out is taken from the grid.
@@ -48,7 +42,7 @@ class Block(_Strict):
     seed: Seed | None = None
 
 
-class Grid(_Strict):
+class Grid(BaseModel, extra="forbid", strict=True):
     """A grid file. An entry is a name, or a mapping of `name` and parameters.
 
     A list of values stands for one entry per value, except a network's mean and std, whose lists
@@ -143,13 +137,10 @@ def grid_hash(cells: Iterable[Cell]) -> str:
 
 def _path_of(name: str | Path) -> Path:
     """Return the path of a grid file, or of a shipped grid."""
-    path = Path(name)
-    if path.suffix or path.is_file():
-        return path
-    path = SHIPPED / f"{name}.yaml"
-    if not path.is_file():
+    path, shipped = Path(name), SHIPPED / f"{name}.yaml"
+    if not path.suffix and not path.is_file() and not shipped.is_file():
         raise unknown("grid", str(name), [*shipped_grids(), "FILE.yaml"])
-    return path
+    return path if path.suffix or path.is_file() else shipped
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """A grid narrowed or overridden by the options of the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from benchmark.grids.cell import Samples
@@ -26,18 +24,14 @@ def narrowed(
     """
     changed = grid.model_copy(deep=True)
     for block in changed.blocks:
-        for key in (*LISTS, "samples", "seed"):
+        for key in LISTS:
             setattr(block, key, grid.of(block, key))
-        if samples is not None:
-            block.samples = samples
-        if seed is not None:
-            block.seed = seed
-    threat_specs = [parse_spec(t) if isinstance(t, str) else t for t in threats]
+        block.samples = grid.of(block, "samples") if samples is None else samples
+        block.seed = grid.of(block, "seed") if seed is None else seed
     _narrow(changed, "datasets", list(datasets))
-    _narrow(changed, "threats", [entry_of(spec) for spec in threat_specs])
-    _narrow(changed, "networks", [entry_of(spec) for spec in networks])
-    _narrow(changed, "attacks", [entry_of(spec) for spec in attacks])
-    _narrow(changed, "defences", [entry_of(spec) for spec in defences])
+    parsed = [parse_spec(t) if isinstance(t, str) else t for t in threats]
+    for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):
+        _narrow(changed, key, [entry_of(spec) for spec in asked])
     return changed
 
 

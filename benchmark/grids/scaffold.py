@@ -1,7 +1,5 @@
 """`bench init`: a first grid file for the user's own network and data set."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from dataclasses import dataclass
@@ -87,7 +85,6 @@ def write_grid(
     Raises InputError for an unknown network or data set, for a file that exists and no `force`,
     and for a path that cannot be written.
     """
-
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"--out {path}: expected a name that ends in .yaml")
     if path.exists() and not force:
@@ -131,12 +128,13 @@ def _channels_and_size(dataset: str, data_dir: Path | None) -> tuple[int, int]:
 
 def _command(network: Spec, dataset: str, path: Path) -> str:
     """Return the command that runs a grid file."""
+    command = f"bench run --grid {shlex.quote(str(path))}"
     try:
         refuse_import("networks", network.name)
         refuse_import("datasets", dataset)
     except InputError:
-        return f"bench run --grid {shlex.quote(str(path))} --allow-import"
-    return f"bench run --grid {shlex.quote(str(path))}"
+        return f"{command} --allow-import"
+    return command
 
 
 def _flow(value: object) -> str:

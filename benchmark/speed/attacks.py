@@ -67,7 +67,7 @@ def carlini_lines(bench: Bench) -> Iterator[Measured]:
         f"{same.sum()} of {len(x)} images identical; ours {_strength(bench, pair.our_result)};"
         f" ART {_strength(bench, pair.their_result)}",
     )
-    default = CarliniL2(_classifier(bench), batch_size=BATCH)
+    default = CarliniL2(_classifier(bench))
     for rival, attack in carlini_peers(bench).items():
         pair = alternate(lambda: default.generate(x, y=y), attack, bench.repeat)
         ours, theirs = (_strength(bench, r) for r in (pair.our_result, pair.their_result))

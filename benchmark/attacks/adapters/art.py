@@ -1,16 +1,15 @@
 """Any evasion attack of ART by dotted name, and bare classes of plug-ins."""
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from art.attacks.attack import EvasionAttack
 
 from benchmark.attacks.entry import AttackEntry
+from estimators.classifier import Classifier
 from estimators.errors import InputError
 from estimators.plugins import import_from_art
 from estimators.spec import Spec, Value
@@ -29,7 +28,7 @@ class ClassEntry(AttackEntry):
         """Return a builder that leaves out parameters without a value, and reads norm "inf"."""
         return self._build
 
-    def _build(self, classifier: Any, **params: Any) -> EvasionAttack:
+    def _build(self, classifier: Classifier, **params: object) -> EvasionAttack:
         chosen = {name: value for name, value in params.items() if value is not None}
         if str(chosen.get("norm")) == "inf":
             chosen["norm"] = math.inf
@@ -49,9 +48,8 @@ def class_entry(spec: Spec, plugin: object | None) -> ClassEntry:
         )
     known = inspect.signature(cls).parameters
     defaults = {k: _plain(p.default) for k, p in list(known.items())[1:] if k != "eps"}
-    for param, value in (("batch_size", 125), ("verbose", False)):
-        if param in defaults:
-            defaults[param] = value
+    ours: dict[str, Value] = {"batch_size": 125, "verbose": False}
+    defaults |= {param: value for param, value in ours.items() if param in defaults}
     norm = spec.get("norm", defaults.get("norm", ("L2" in spec.name and 2) or "inf"))
     return ClassEntry(
         name=spec.name,
@@ -64,9 +62,8 @@ def class_entry(spec: Spec, plugin: object | None) -> ClassEntry:
     )
 
 
-def _plain(value: Any) -> Value:
+def _plain(value: object) -> Value:
     """Return a default value as JSON knows it."""
-    if value is inspect.Parameter.empty:
-        return None
-    plain: Value = "inf" if isinstance(value, float) and math.isinf(value) else value
-    return plain
+    if isinstance(value, float) and math.isinf(value):
+        return "inf"
+    return None if value is inspect.Parameter.empty else cast(Value, value)

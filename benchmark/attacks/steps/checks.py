@@ -1,7 +1,5 @@
 """Check the arguments of attacks; each error is one line."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -49,9 +47,8 @@ def as_labels(y: Labels | None, count: int, classes: int) -> IntArray:
     if labels.ndim == 2 and labels.shape[1] == classes:
         labels = labels.argmax(axis=1)
     if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(
-            f"attack: expected y to be {count} integers, got {labels.dtype} {list(labels.shape)}"
-        )
+        shown = f"{labels.dtype} {list(labels.shape)}"
+        raise InputError(f"attack: expected y to be {count} integers, got {shown}")
     if labels.min() < 0 or labels.max() >= classes:
         raise InputError(f"attack: y must lie in 0 to {classes - 1}")
     return labels.astype(np.int64)

@@ -1,12 +1,11 @@
 """Build the attacks of a task on a classifier and craft their adversarial images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from art.attacks.attack import EvasionAttack
+from torch import Tensor
 
 from benchmark.attacks.entry import Passes
 from benchmark.attacks.lookup import attack_entry, shares_gradient
@@ -32,7 +31,7 @@ def craft(
     ids, seed: decide what is random, image by image, so that no chunk or order matters.
     """
     batch = Batch(x, y, targets(attacks[0], y, classifier.nb_classes), ids, seed)
-    clean = torch.from_numpy(x).to(classifier.torch_device)
+    n, clean = len(x), torch.from_numpy(x).to(classifier.torch_device)
     families = [attacks] if shares_gradient(attacks[0]) else [[attack] for attack in attacks]
     for family in families:
         classifier.bind(ids, seed)
@@ -41,13 +40,15 @@ def craft(
         attack = _build(family[0], classifier)
         if isinstance(attack, OneStep):
             direction, zero_gradient = attack.direction(batch)
-            passes = _passes(classifier, len(x))
+            passes = Passes(classifier.gradients / n, classifier.forwards / n)
             for spec in family:
-                images = attack.step(clean, direction, _eps(spec))
+                eps = spec.get("eps")
+                assert isinstance(eps, float)  # since `check_attack`
+                images = attack.step(clean, direction, eps)
                 yield spec, Crafted(images, zero_gradient, passes)
             continue
         images = clean if attack is None else _generate(attack, family[0], classifier, batch)
-        passes = _passes(classifier, len(x))
+        passes = Passes(classifier.gradients / n, classifier.forwards / n)
         zero_gradient = _zero_gradient(family[0], classifier, clean, batch)
         yield family[0], Crafted(images, zero_gradient, passes)
 
@@ -65,9 +66,7 @@ def _build(spec: Spec, classifier: Classifier) -> OneStep | EvasionAttack | None
         raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
 
 
-def _generate(
-    attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: Batch
-) -> torch.Tensor:
+def _generate(attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: Batch) -> Tensor:
     """Return the images of an attack with ART's interface.
 
     Behind a random defence it gets one image at a time, so that each image keeps its own draws;
@@ -87,21 +86,13 @@ def _generate(
     return torch.from_numpy(np.concatenate(parts)).to(classifier.torch_device)
 
 
-def _zero_gradient(
-    spec: Spec, classifier: Classifier, clean: torch.Tensor, batch: Batch
-) -> BoolArray:
+def _zero_gradient(spec: Spec, classifier: Classifier, clean: Tensor, batch: Batch) -> BoolArray:
     """Return at which clean images [N] the loss gradient is zero in every pixel."""
     if not attack_entry(spec).uses_gradient:
         return np.zeros(len(clean), dtype=np.bool_)
     classifier.bind(batch.ids, batch.seed)
     gradient = classifier.input_gradient(clean, torch.from_numpy(batch.y).to(clean.device))
-    zero: BoolArray = (gradient == 0).flatten(1).all(1).cpu().numpy()
-    return zero
-
-
-def _passes(classifier: Classifier, n: int) -> Passes:
-    """Return the passes per image since the last `reset_counts`."""
-    return Passes(classifier.gradients / n, classifier.forwards / n)
+    return np.asarray((gradient == 0).flatten(1).all(1).cpu())
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
@@ -120,10 +111,3 @@ def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:
             f"attack {spec}: expected target `next` or a class below {classes}, got {target!r}"
         )
     return np.full_like(y, target)
-
-
-def _eps(spec: Spec) -> float:
-    """Return the eps of an attack that `check_attack` has passed."""
-    eps = spec.get("eps")
-    assert isinstance(eps, float)
-    return eps

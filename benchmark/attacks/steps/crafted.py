@@ -1,11 +1,9 @@
 """What an attack returns, and the attacks of one step, which return it for many eps at once."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
 from benchmark.attacks.entry import Passes
 from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
@@ -38,7 +36,7 @@ class Crafted:
     passes: mean per image, counted as if nothing were shared with other eps.
     """
 
-    images: torch.Tensor
+    images: Tensor
     zero_gradient: BoolArray
     passes: Passes
 
@@ -47,9 +45,9 @@ class OneStep(ABC):
     """An attack that moves every image along one direction, which serves every eps."""
 
     @abstractmethod
-    def direction(self, batch: Batch) -> tuple[torch.Tensor, BoolArray]:
+    def direction(self, batch: Batch) -> tuple[Tensor, BoolArray]:
         """Return where each image moves [N, C, H, W], and whether its gradient is zero [N]."""
 
     @abstractmethod
-    def step(self, x: torch.Tensor, direction: torch.Tensor, eps: float) -> torch.Tensor:
+    def step(self, x: Tensor, direction: Tensor, eps: float) -> Tensor:
         """Return images x [N, C, H, W] moved by eps along the direction, within [0, 1]."""

@@ -1,19 +1,18 @@
 """Gradients on tensors, equal to what ART's attacks see."""
 
-from __future__ import annotations
-
 import math
 
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 from art.utils import to_categorical
+from torch import Tensor
 from torch.nn import functional
 
 from estimators.classifier import Classifier
 from estimators.defences.backward import DefenceWithBackward
 
 
-def loss_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
     """Return the gradient [N, C, H, W] of the mean cross entropy at images x, as ART computes it.
 
     Bit for bit `classifier.loss_gradient` with NaN replaced by zero, without leaving the device.
@@ -32,7 +31,5 @@ def loss_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -> t
 
 def backward_is_identity(classifier: Classifier) -> bool:
     """Return whether ART passes gradients through the defence unchanged (BPDA, identity)."""
-    defence = classifier.defence
-    if defence is None:
-        return True
-    return type(defence).estimate_gradient is Preprocessor.estimate_gradient
+    estimate = getattr(type(classifier.defence), "estimate_gradient", None)
+    return classifier.defence is None or estimate is Preprocessor.estimate_gradient

@@ -1,13 +1,12 @@
 """Projections into the ball around an image, on tensors."""
 
-from __future__ import annotations
-
 import math
 
 import torch
+from torch import Tensor
 
 
-def into_ball(x: torch.Tensor, moved: torch.Tensor, eps: float, norm: float) -> torch.Tensor:
+def into_ball(x: Tensor, moved: Tensor, eps: float, norm: float) -> Tensor:
     """Return images projected into the ball around x, then into [0, 1].
 
     x, moved: float32 [N, C, H, W]. norm: inf or 2.
@@ -17,17 +16,17 @@ def into_ball(x: torch.Tensor, moved: torch.Tensor, eps: float, norm: float) -> 
     return (x + project_l2(moved - x, eps)).clamp_(0, 1)
 
 
-def project_l2(step: torch.Tensor, eps: float | torch.Tensor) -> torch.Tensor:
+def project_l2(step: Tensor, eps: float | Tensor) -> Tensor:
     """Return each image's step [N, C, H, W] scaled back into the L2 ball of radius eps."""
     norm = lengths(step)
     return step * torch.where(norm > eps, eps / norm, torch.ones_like(norm))
 
 
-def lengths(images: torch.Tensor) -> torch.Tensor:
+def lengths(images: Tensor) -> Tensor:
     """Return the L2 norm of each image [N, 1, 1, 1]."""
     return each(torch.linalg.vector_norm(images.flatten(1), dim=1))
 
 
-def each(values: torch.Tensor) -> torch.Tensor:
+def each(values: Tensor) -> Tensor:
     """Return one value per image [N] as [N, 1, 1, 1], to broadcast over images [N, C, H, W]."""
     return values.view(-1, 1, 1, 1)

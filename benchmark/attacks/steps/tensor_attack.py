@@ -1,20 +1,18 @@
 """The base class of attacks on tensors: checks, batches, random streams per image, success."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from art.attacks.attack import EvasionAttack
 from art.estimators.classification.classifier import ClassifierMixin
 from art.estimators.estimator import BaseEstimator
+from torch import Tensor
 
-from benchmark.attacks.steps.batches import batches, joined
-from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels, as_classifier, as_flag
+from benchmark.attacks.steps import checks
+from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels
 from estimators.classifier import BATCH, Classifier
 from estimators.random_streams import stream
 
@@ -36,8 +34,8 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
     _estimator_requirements = (BaseEstimator, ClassifierMixin)
 
     def __init__(self, estimator: Classifier, targeted: bool = False) -> None:
-        super().__init__(estimator=as_classifier(estimator))
-        self._targeted = as_flag(targeted, "targeted")
+        super().__init__(estimator=checks.as_classifier(estimator))
+        self._targeted = checks.as_flag(targeted, "targeted")
 
     def generate(
         self, x: FloatArray, y: Labels | None = None, ids: IntArray | None = None, seed: int = 0
@@ -55,24 +53,24 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         return joined(parts)
 
     @abstractmethod
-    def attack(self, x: torch.Tensor, y: torch.Tensor, streams: Streams) -> torch.Tensor:
+    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Return the adversarial images of one batch.
 
         x: [N, C, H, W]. y: labels or targets [N]. streams: one per image.
         """
 
-    def margin(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def margin(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the logit margin [N] of images [N, C, H, W]; below zero they are adversarial."""
         self.estimator.forwards += len(x)
         return self.logit_margin(self.estimator.logits(self.estimator.defended(x)), y)
 
-    def logit_margin(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def logit_margin(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the margin [N] of logits [N, classes] for labels, or targets, y [N]."""
         own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
         return logit_margin(logits, own, self.targeted)
 
 
-def logit_margin(logits: torch.Tensor, own: torch.Tensor, targeted: bool) -> torch.Tensor:
+def logit_margin(logits: Tensor, own: Tensor, targeted: bool) -> Tensor:
     """Return the label's logit minus the largest other [N]; targeted, the negative of that.
 
     logits: [N, classes]. own: bool [N, classes], True at the label, or at the target if targeted.
@@ -81,9 +79,27 @@ def logit_margin(logits: torch.Tensor, own: torch.Tensor, targeted: bool) -> tor
     return other - label if targeted else label - other
 
 
-def uniform(streams: Streams, shape: torch.Size, device: torch.device) -> torch.Tensor:
+def uniform(streams: Streams, shape: torch.Size, device: torch.device) -> Tensor:
     """Return float32 [N, *shape], uniform in [-1, 1), from one stream per image."""
-    drawn: npt.NDArray[np.float32] = np.stack(
-        [stream.random(tuple(shape), dtype=np.float32) for stream in streams]
-    )
+    drawn = np.stack([stream.random(tuple(shape), dtype=np.float32) for stream in streams])
     return torch.from_numpy(2 * drawn - 1).to(device)
+
+
+def batches(
+    classifier: Classifier, x: FloatArray, y: Labels | None, size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Return batches of images float32 [n, C, H, W] and labels int64 [n], in their order.
+
+    x: in [0, 1]. y: int [N] or one-hot [N, classes]; never guessed. size: images per batch.
+
+    Raises InputError for other images or labels, before the first batch.
+    """
+    images = checks.as_images(x)
+    arrays = images, checks.as_labels(y, len(images), classifier.nb_classes)
+    tensors = (torch.from_numpy(array).to(classifier.torch_device) for array in arrays)
+    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
+
+
+def joined(parts: list[Tensor]) -> FloatArray:
+    """Return the images of all batches as one array [N, C, H, W]."""
+    return torch.cat(parts).cpu().numpy()

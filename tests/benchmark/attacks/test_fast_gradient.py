@@ -30,10 +30,15 @@ DEFENCES = [Spec("none"), Spec("quantize"), Spec.of("jpeg", quality=50)]
 EPS = [0.0, 1e-9, 1 / 255, 0.003, 8 / 255, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.7, 1.0, 2.5]
 
 
+def moved(attack: FastGradient, x: np.ndarray, direction: np.ndarray, eps: float) -> np.ndarray:
+    """The images x moved by eps along a direction of the attack."""
+    return attack.step(torch.from_numpy(x), torch.from_numpy(direction), eps).numpy()
+
+
 def at_every(eps: Sequence[float], attack: FastGradient, part: Images) -> Iterator[np.ndarray]:
     """The images of each eps, all from one gradient."""
     direction, _ = attack.directions(part.x, part.y)
-    return (attack.moved(part.x, direction, budget) for budget in eps)
+    return (moved(attack, part.x, direction, budget) for budget in eps)
 
 
 def wrap(network: nn.Module, defence: Spec = DEFENCES[0]) -> Classifier:
@@ -178,18 +183,18 @@ def test_smallest_eps_is_the_edge(digits_lenet: nn.Module, digits: Images) -> No
     direction, _ = attack.directions(part.x, part.y)
     broken_at = {}
     for eps in np.arange(51) / 100:
-        moved = attack.moved(part.x, direction, float(eps))
-        broken_at[eps] = classifier.predict(moved).argmax(1) != part.y
+        x_adv = moved(attack, part.x, direction, float(eps))
+        broken_at[eps] = classifier.predict(x_adv).argmax(1) != part.y
     first = [next((e for e, b in broken_at.items() if b[n]), math.inf) for n in range(60)]
     assert np.isfinite(result).any()
     np.testing.assert_array_equal(np.isfinite(result), np.isfinite(first))
     for n in np.flatnonzero(np.isfinite(result)):
         assert first[n] - 0.01 - 1e-7 <= result[n] <= first[n] + 1e-7
-        moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(result[n]))
-        assert classifier.predict(moved).argmax() != part.y[n]
+        x_adv = moved(attack, part.x[n : n + 1], direction[n : n + 1], float(result[n]))
+        assert classifier.predict(x_adv).argmax() != part.y[n]
         if result[n] > 0:
-            moved = attack.moved(part.x[n : n + 1], direction[n : n + 1], float(result[n]) - 2e-4)
-            assert classifier.predict(moved).argmax() == part.y[n]
+            x_adv = moved(attack, part.x[n : n + 1], direction[n : n + 1], float(result[n]) - 2e-4)
+            assert classifier.predict(x_adv).argmax() == part.y[n]
 
 
 def test_smallest_eps_where_accuracy_is_not_monotone() -> None:
