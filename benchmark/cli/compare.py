@@ -11,16 +11,16 @@ import click
 from rich.console import Console
 
 from benchmark.cli import exit_codes
-from benchmark.cli.options import write_text
+from benchmark.cli.options import PATH, write_text
 from reports.compare.compare import compare as compare_runs
 from reports.compare.compare import failures
 from reports.compare.render import FORMATS, as_table
 
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
 
 @click.command()
-@click.argument(
-    "runs", nargs=-1, required=True, metavar="A B [C]...", type=click.Path(path_type=Path)
-)
+@click.argument("runs", nargs=-1, required=True, metavar="A B [C]...", type=PATH)
 @click.option("--force", is_flag=True, help="Compare runs that do not match, with a warning.")
 @click.option(
     "--correction",
@@ -29,13 +29,7 @@ from reports.compare.render import FORMATS, as_table
     show_default=True,
     help="Correction for many cells: Benjamini-Hochberg or Holm.",
 )
-@click.option(
-    "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Confidence level.",
-)
+@click.option("--level", type=SHARE, default=0.95, show_default=True, help="Confidence level.")
 @click.option(
     "--format",
     "form",
@@ -43,8 +37,8 @@ from reports.compare.render import FORMATS, as_table
     default="table",
     show_default=True,
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Plot to draw: .png, .svg or .pdf.")
-@click.option("--out", type=click.Path(path_type=Path), help="File to write instead of printing.")
+@click.option("--plot", type=PATH, help="Plot to draw: .png, .svg or .pdf.")
+@click.option("--out", type=PATH, help="File to write instead of printing.")
 @click.option("--fail-on", type=click.Choice(["worse"]), help="Exit 1 on a drop or missing cells.")
 @click.option("--tolerance", type=click.FloatRange(0, 1), default=0.0, show_default=True)
 def compare(

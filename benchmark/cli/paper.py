@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from benchmark.cli import exit_codes
-from benchmark.cli.options import data_dir, device
+from benchmark.cli.options import PATH, data_dir, device
 from benchmark.cli.progress_bars import run_progress
 from benchmark.cli.show_paper import show_paper
 from benchmark.studies.paper import run_paper
@@ -18,7 +17,7 @@ from benchmark.studies.paper import run_paper
 @click.command()
 @click.option("--quick", is_flag=True, help="Small sizes: a few minutes, for a first look.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
+@click.option("--out", type=PATH, help="Run directory.")
 @data_dir
 @device
 def paper(**options: Any) -> None:

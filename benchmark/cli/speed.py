@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import data_dir, write_text
+from benchmark.cli.options import PATH, data_dir, write_text
 from benchmark.cli.show import show_speed
 from benchmark.execution.environment import machine, package_versions
 from benchmark.speed.measure import measure
@@ -18,7 +18,7 @@ from benchmark.speed.memory import peaks
 @click.command()
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--only", default="", help="Part of the names of the lines to measure, or memory.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a JSON file.")
+@click.option("--json", "json_file", type=PATH, help="Write a JSON file.")
 @data_dir
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
     """Measure the speed against ART and others.

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import data_dir, device, parse_samples
+from benchmark.cli.options import PATH, data_dir, device, parse_samples
 from benchmark.cli.progress_bars import study_status
 from benchmark.cli.show import show_study
 from benchmark.execution.environment import resolve_device
@@ -27,7 +27,7 @@ from estimators.spec import parse_spec
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
 @click.option("--quick", is_flag=True, help="A small size, for a first look.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder.")
+@click.option("--out", type=PATH, help="Folder.")
 @data_dir
 @device
 def study(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmark.cli.options import NETWORK_HELP, data_dir, device
+from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device
 from benchmark.cli.progress_bars import epoch_progress
 from benchmark.cli.show import show_training
 from benchmark.execution.environment import resolve_device
@@ -25,7 +24,7 @@ from reports.plots.training import draw_training
 @click.option("--epochs", type=int, help="Passes over the data.  [default: the recipe's]")
 @click.option("--adversarial", help="Defence in training: pgd or jpeg, or pgd:eps=VALUE,...")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="File.  [default: in the cache]")
+@click.option("--out", type=PATH, help="File.  [default: in the cache]")
 @data_dir
 @device
 def train(

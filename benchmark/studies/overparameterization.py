@@ -59,13 +59,8 @@ def _table_1(extra: int, count: int, in_paper: bool) -> Row:
     if printed is not None and printed != count:
         other = next((n for n in range(1, 40) if _count(n) == printed), None)
         note = f"slip in the report: {printed:,} is the count for {other} layers"
-    return {
-        "network": "lenet",
-        "extra_layers": extra,
-        "parameters": count,
-        "printed": printed,
-        "note": note,
-    }
+    row = Row(network="lenet", extra_layers=extra, parameters=count)
+    return row | {"printed": printed, "note": note}
 
 
 def _count(extra: int) -> int:

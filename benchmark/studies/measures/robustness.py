@@ -14,7 +14,7 @@ from benchmark.attacks.fast_gradient import perturbed, smallest_eps
 from benchmark.attacks.steps.tensor_attack import logit_margin
 from benchmark.studies.measures.probe import Probe
 from benchmark.studies.measures.subjects import attacked, predictions, wrapped
-from benchmark.studies.measures.tables import Row, Rows
+from benchmark.studies.measures.tables import Row, Rows, limits
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
@@ -121,30 +121,15 @@ def _batches(classifier: Classifier, images: Images) -> Iterator[tuple[torch.Ten
 def _accuracies(eps: list[float], right: Bools) -> Iterator[Row]:
     n, clean = right.shape[1], int(right[0].sum())
     for size, hits in zip(eps, right.sum(1).tolist(), strict=True):
-        low, high = wilson(hits, n)
-        yield {
-            "eps": size,
-            "threat": "white-box",
-            "n": n,
-            "correct": hits,
-            "accuracy": hits / n,
-            "accuracy_low": float(low),
-            "accuracy_high": float(high),
-            "relative": hits / clean if clean else float("nan"),
-        }
+        row = Row(eps=size, threat="white-box", n=n, correct=hits)
+        row |= limits("accuracy", hits / n, *map(float, wilson(hits, n)))
+        yield row | {"relative": hits / clean if clean else float("nan")}
 
 
 def _area(eps: list[float], right: Bools) -> Row:
     area, clean = area_under_curve(eps, right), float(right[0].mean())
-    return {
-        "eps_max": max(eps),
-        "points": len(eps),
-        "n": right.shape[1],
-        "area": area.value,
-        "area_low": area.low,
-        "area_high": area.high,
-        "relative": area.value / clean if clean else float("nan"),
-    }
+    row = Row(eps_max=max(eps), points=len(eps), n=right.shape[1], **limits("area", *area))
+    return row | {"relative": area.value / clean if clean else float("nan")}
 
 
 def _median(smallest: npt.NDArray[np.float64], top: float) -> Row:
@@ -152,14 +137,8 @@ def _median(smallest: npt.NDArray[np.float64], top: float) -> Row:
     smallest = smallest[smallest > 0]
     held = ~np.isfinite(smallest)
     median = median_smallest_eps(np.where(held, top, smallest), held)
-    return {
-        "eps_max": top,
-        "n": len(smallest),
-        "held": int(held.sum()),
-        "median": median.value,
-        "median_low": median.low,
-        "median_high": median.high,
-    }
+    row = Row(eps_max=top, n=len(smallest), held=int(held.sum()))
+    return row | limits("median", *median)
 
 
 def _gap(network: nn.Module, train: Images, test: Images, probe: Probe) -> Row:

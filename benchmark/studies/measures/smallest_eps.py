@@ -12,7 +12,7 @@ from scipy.stats import bootstrap
 
 from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
 from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, confidences
-from benchmark.studies.measures.tables import Row
+from benchmark.studies.measures.tables import Row, limits
 from benchmark.studies.request import StudyRequest
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images
@@ -45,11 +45,8 @@ class SmallestAttack:
 
     def row(self, n: int, classes: tuple[str, ...]) -> Row:
         """Return prediction, confidence and eps of one image."""
-        return {
-            "predicted": classes[self.predicted[n]],
-            "confidence": self.confidence[n],
-            "eps": self.eps[n],
-        }
+        predicted = classes[self.predicted[n]]
+        return Row(predicted=predicted, confidence=self.confidence[n], eps=self.eps[n])
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,8 @@ class Scan:
         `resolution` and `tolerance` are fractions of that eps: 0.01 scans in a hundred steps.
         """
         top = float(request["eps_max" if attack == "fgsm" else "l2_max"])
-        return cls(
-            top, top * float(request["tolerance"]), max(1, round(1 / float(request["resolution"])))
-        )
+        steps = max(1, round(1 / float(request["resolution"])))
+        return cls(top, top * float(request["tolerance"]), steps)
 
 
 def smallest_step(
@@ -155,26 +151,15 @@ def compared(larger: Floats, smaller: Floats, seed: int) -> Row:
     fewer than two images.
     """
     ratio = larger / smaller
-    above = int((ratio > 1).sum())
-    low, high = wilson(above, len(ratio))
-    row: Row = {
-        "n": len(ratio),
-        "ratio": float(np.median(ratio)) if len(ratio) else math.nan,
-        "ratio_low": math.nan,
-        "ratio_high": math.nan,
-        "share": above / len(ratio) if len(ratio) else math.nan,
-        "share_low": float(low),
-        "share_high": float(high),
-    }
-    if len(ratio) > 1:
-        limits = bootstrap(
-            (ratio,),
-            np.median,
-            n_resamples=2000,
-            vectorized=True,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-            batch=200,
-        ).confidence_interval
-        row |= {"ratio_low": float(limits.low), "ratio_high": float(limits.high)}
+    above, n = int((ratio > 1).sum()), len(ratio)
+    median = float(np.median(ratio)) if n else math.nan
+    row = Row(n=n, **limits("ratio", median, math.nan, math.nan))
+    row |= limits("share", above / n if n else math.nan, *map(float, wilson(above, n)))
+    if n > 1:
+        resampled = bootstrap(
+            (ratio,), np.median, n_resamples=2000, vectorized=True, method="percentile",
+            rng=np.random.default_rng(seed), batch=200,
+        )  # fmt: skip
+        low, high = resampled.confidence_interval
+        row |= {"ratio_low": float(low), "ratio_high": float(high)}
     return row
