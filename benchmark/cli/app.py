@@ -39,16 +39,9 @@ COMMANDS = table(
 class _BadInput(click.ClickException):
     """An error that is shown as one line."""
 
-    exit_code = exit_codes.BAD_INPUT
-
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, exit_code: int = exit_codes.BAD_INPUT) -> None:
         super().__init__(" ".join(message.split()))
-
-
-class _ClusterLost(_BadInput):
-    """The cluster went away."""
-
-    exit_code = exit_codes.CLUSTER_LOST
+        self.exit_code = exit_code
 
 
 class _Commands(Mapping[str, click.Command]):
@@ -77,7 +70,7 @@ class _Group(click.Group):
         except (InputError, TableError) as error:
             raise _BadInput(str(error)) from error
         except ClusterLost as error:
-            raise _ClusterLost(str(error)) from error
+            raise _BadInput(str(error), exit_codes.CLUSTER_LOST) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # `| head`: click handles it
                 raise

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from benchmark.cli.console import say
 from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device
 from benchmark.cli.progress_bars import epoch_progress
-from benchmark.cli.show import show_training
 from benchmark.execution.environment import resolve_device
+from estimators.networks.given import Trained
 from estimators.spec import parse_spec
 from estimators.training.checkpoints import read_history
 from estimators.training.recipes import recipe_for
@@ -49,4 +50,15 @@ def train(
     if not trained.reused:
         curves = trained.path.with_suffix(".curves.png")
         draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
-    show_training(trained)
+    _show(trained)
+
+
+def _show(trained: Trained) -> None:
+    """Print the accuracy of a training and where its files are."""
+    verb = "loaded, trained before" if trained.reused else "trained"
+    say(f"{verb}: test accuracy {trained.metadata['test_accuracy']:.4f}")
+    say(f"weights: {trained.path}")
+    for suffix in (".history.csv", ".curves.png"):
+        beside = trained.path.with_suffix(suffix)
+        if beside.is_file():
+            say(f"         {beside}")

@@ -68,12 +68,12 @@ def _rows(request: StudyRequest, classifier: Classifier, images: Images) -> Iter
             **{"class": [images.classes[label] for label in images.y]},
             attack=attack,
             norm="inf" if attack == "fgsm" else "2",
-            smallest_eps=np.where(broken, result.eps, None),
+            smallest_eps=np.where(broken, result.eps, np.nan),
             censored=~broken,
             eps_max=scan.eps_max,
-            becomes=np.where(broken, predicted, None),
-            l2=np.where(broken, size["l2"], None),
-            linf=np.where(broken, size["linf"], None),
+            becomes=[c if b else None for c, b in zip(predicted, broken, strict=True)],
+            l2=np.where(broken, size["l2"], np.nan),
+            linf=np.where(broken, size["linf"], np.nan),
         )
 
 

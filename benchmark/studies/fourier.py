@@ -93,12 +93,8 @@ def _energy(pictures: Mapping[str, FloatArray], power: Spectra, images: Images) 
 
 def _correlation(power: Spectra, images: Images) -> Iterator[Row]:
     fgsm, fgm = power["noise_fgsm"], power["noise_fgm"]
-    pairs = {
-        "fgsm~fgm": fgm,
-        "fgsm~fgm_other": np.roll(fgm, -1, axis=0),
-        "fgsm~image": power["image"],
-        "fgsm~random": power["noise_random"],
-    }
+    pairs = {"fgsm~fgm": fgm, "fgsm~fgm_other": np.roll(fgm, -1, axis=0)}
+    pairs |= {"fgsm~image": power["image"], "fgsm~random": power["noise_random"]}
     for pair, other in pairs.items():
         correlation = spectra.correlations(fgsm, other)
         yield from per_image(images.ids, pair=pair, correlation=correlation)
@@ -116,13 +112,9 @@ def _visibility(power: Spectra, images: Images, predicted: Predicted) -> Iterato
         with np.errstate(divide="ignore", invalid="ignore"):
             more = np.log10(energy / before)
         broken = right & (predicted[attack] != images.y)
+        below, above = ([of_image[band].mean() for of_image in change] for band in (low, high))
         yield from per_image(
-            images.ids,
-            attack=attack,
-            low=[of_image[low].mean() for of_image in change],
-            high=[of_image[high].mean() for of_image in change],
-            high_energy=more,
-            broken=broken,
+            images.ids, attack=attack, low=below, high=above, high_energy=more, broken=broken
         )
 
 

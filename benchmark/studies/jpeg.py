@@ -117,16 +117,10 @@ def _fates(
         behind = classifier_of(request, *subject, images, defence)
         adaptive = subjects.attacked(behind, images, [attack])[attack]
         right = [predictions(behind, x) == images.y for x in (images.x, x_adv, adaptive)]
-        fates = dict(zip(FATES, (r.astype(int) for r in right), strict=True))
-        yield from per_image(
-            images.ids,
-            defence=defence.name,
-            quality=defence.get("quality"),
-            eps=eps,
-            bare_clean=clean_bare.astype(int),
-            bare=adv_bare.astype(int),
-            **fates,
-        )
+        head = {"defence": defence.name, "quality": defence.get("quality"), "eps": eps}
+        fates = {"bare_clean": clean_bare, "bare": adv_bare, **dict(zip(FATES, right, strict=True))}
+        numbers = {name: fate.astype(int) for name, fate in fates.items()}
+        yield from per_image(images.ids, **head, **numbers)
 
 
 def _shares(rows: pd.DataFrame) -> Iterator[Row]:

@@ -88,14 +88,10 @@ def _movement(
             after = maps.map_of(method, classifier.network, x, classes)
             correlation = maps.rank_correlation(before, after)
             shared = maps.overlap(top, maps.salient(after))
+            broken, chance = predicted != images.y, [chosen.mean() for chosen in top]
+            names = {"method": method, "score": score, "broken": broken}
             yield from per_image(
-                images.ids,
-                method=method,
-                score=score,
-                broken=predicted != images.y,
-                spearman=correlation,
-                overlap=shared,
-                chance=[chosen.mean() for chosen in top],
+                images.ids, **names, spearman=correlation, overlap=shared, chance=chance
             )
 
 
@@ -117,16 +113,11 @@ def _overlap(
         for n, image in enumerate(images.ids):
             other = maps.energy_share(np.repeat(noise[[n]], len(drawn[n]), axis=0), top[drawn[n]])
             alike = maps.energy_share(noise[[n]], top[[same[n]]])[0] if same[n] >= 0 else np.nan
-            yield Row(
-                id=int(image),
-                method=method,
-                noise_on_salient=own[n],
-                pixel_chance=top[n].mean(),
-                other_image=other.mean() if len(other) else np.nan,
-                same_class=alike,
-                correlation=correlation[n],
-                broken=bool(predicted[n] != images.y[n]),
-            )
+            row = Row(id=int(image), method=method, noise_on_salient=own[n])
+            row["pixel_chance"] = top[n].mean()
+            row["other_image"] = other.mean() if len(other) else np.nan
+            row |= {"same_class": alike, "correlation": correlation[n]}
+            yield row | {"broken": bool(predicted[n] != images.y[n])}
 
 
 def _summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +14,13 @@ from torch.nn import functional
 
 from benchmark.attacks.fast_gradient import perturbed, smallest_eps
 from benchmark.attacks.steps.tensor_attack import logit_margin
-from benchmark.studies.measures.probe import Probe
 from benchmark.studies.measures.subjects import attacked, predictions, wrapped
 from benchmark.studies.measures.tables import Row, Rows, limits
+from benchmark.studies.request import StudyRequest
 from estimators.classifier import BATCH, Classifier
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
+from estimators.errors import InputError
 from estimators.spec import Spec
 from estimators.training.train import evaluate
 from reports.statistics.intervals import area_under_curve, median_smallest_eps, wilson
@@ -29,6 +32,41 @@ LARGEST = {"cifar10": (8 / 255, 1.0)}
 LARGEST_ELSEWHERE = (0.3, 4.0)
 # the control's name: FGSM on the margin between two logits, which cannot saturate
 MARGIN = "fgsm-margin"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How `measure` measures networks; the same images for each of them.
+
+    samples: test images for the attacks of one gradient.
+    iterated_samples: test images for PGD.
+    gap_images: test images, and as many training images, for accuracy and loss without attack.
+    points: number of eps, from 0 to the largest of the data set.
+    pgd_steps: iterations of PGD.
+    seed: of the subsets.
+    data_dir, device: as in `StudyRequest`.
+    """
+
+    samples: int
+    iterated_samples: int
+    gap_images: int
+    points: int
+    pgd_steps: int
+    seed: int = 0
+    data_dir: Path | None = None
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, request: StudyRequest) -> Probe:
+        """Return the probe that a study's parameters describe; InputError for bad ones."""
+        names = ("samples", "iterated_samples", "gap_images", "points", "pgd_steps")
+        for name in names:
+            least = 7 if name == "points" else 1
+            if request[name] < least:
+                got = f"must be at least {least}, got {request[name]}"
+                raise InputError(f"study parameter {name}: {got}")
+        chosen = {name: request[name] for name in names}
+        return cls(**chosen, seed=request.seed, data_dir=request.data_dir, device=request.device)
 
 
 def measure(network: nn.Module, dataset: str, probe: Probe) -> dict[str, Rows]:

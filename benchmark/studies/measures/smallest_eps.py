@@ -134,13 +134,9 @@ def sizes(clean: FloatArray, x_adv: FloatArray) -> dict[str, Floats]:
     flat = change.reshape(len(change), -1)
     with np.errstate(divide="ignore"):
         psnr = -10 * np.log10((flat**2).mean(1))
-    return {
-        "l2": np.linalg.norm(flat, axis=1),
-        "linf": flat.max(1),
-        "l0_share": (change.max(1) > LEVEL).mean((1, 2)),
-        "mean_abs": flat.mean(1),
-        "psnr": psnr,
-    }
+    level = (change.max(1) > LEVEL).mean((1, 2))
+    measures = {"l2": np.linalg.norm(flat, axis=1), "linf": flat.max(1), "l0_share": level}
+    return measures | {"mean_abs": flat.mean(1), "psnr": psnr}
 
 
 def compared(larger: Floats, smaller: Floats, seed: int) -> Row:

@@ -31,14 +31,14 @@ class Tables:
         return {name: frame(rows) for name, rows in self._rows.items()}
 
 
-def per_image(ids: npt.NDArray[np.int64], **columns: npt.ArrayLike | None) -> Rows:
+def per_image(ids: npt.NDArray[np.int64], **columns: object) -> Rows:
     """Return one row per image: its id, and the columns; a column with one value repeats it."""
     values = {"id": ids, **columns}
     lists = [np.broadcast_to(np.asarray(v), len(ids)).tolist() for v in values.values()]
     return [dict(zip(values, row, strict=True)) for row in zip(*lists, strict=True)]
 
 
-def limits(name: str, value: object, low: float, high: float) -> Row:
+def limits(name: str, value: object, low: object, high: object) -> Row:
     """Return a value and its confidence limits as the columns `name`, `name_low`, `name_high`."""
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 

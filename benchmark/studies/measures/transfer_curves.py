@@ -12,12 +12,7 @@ import numpy.typing as npt
 import torch
 
 from benchmark.studies.measures import gratings
-from benchmark.studies.measures.gratings import (
-    compressed,
-    energy,
-    first_convolution,
-    response_norms,
-)
+from benchmark.studies.measures.gratings import compressed, energy, response_norms
 from benchmark.studies.measures.processes import in_processes
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.measures.tables import Row
@@ -25,7 +20,6 @@ from benchmark.studies.measures.training_sweep import Training
 from benchmark.studies.request import StudyRequest
 from estimators.data.load import image_shape
 from estimators.training.recipes import recipe_for
-from estimators.training.train_or_load import train_or_load
 
 Floats = npt.NDArray[np.float64]
 
@@ -104,24 +98,18 @@ def _first_layers(
     networks = [network for name, network in request.subjects if name == dataset]
     epochs = [recipe_for(dataset, network).epochs for network in networks]
     more = range(1, max(1, request["seeds"] if channels == 1 else request["seeds_colour"]))
-    trainings = [
-        Training(dataset, *work, seed)
-        for work in zip(networks, epochs, strict=True)
-        for seed in more
-    ]
+    works = zip(networks, epochs, strict=True)
+    trainings = [Training(dataset, *work, seed) for work in works for seed in more]
     train = partial(_trained_layer, data_dir=request.data_dir, device=request.device)
     done = in_processes(trainings, train, lambda t: t.epochs, request.report, request.device)
     trained = dict(done)
     layers = []
     for at, network in enumerate(networks):
-        shipped = first_convolution(network_of(request, dataset, network), request.device)
+        shipped = gratings.first_convolution(network_of(request, dataset, network), request.device)
         by_seed = [shipped, *(trained[at * len(more) + n] for n in range(len(more)))]
         layers += [(str(network), seed, layer) for seed, layer in enumerate(by_seed)]
     return layers
 
 
 def _trained_layer(training: Training, data_dir: Path | None, device: str) -> torch.nn.Conv2d:
-    network = train_or_load(
-        training.dataset, training.network, training.epochs, training.seed, data_dir, device
-    ).network
-    return first_convolution(network, device)
+    return gratings.first_convolution(training.run(data_dir, device), device)
