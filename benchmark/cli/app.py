@@ -39,9 +39,14 @@ COMMANDS = table(
 class _BadInput(click.ClickException):
     """An error that is shown as one line."""
 
-    def __init__(self, message: str, exit_code: int = exit_codes.BAD_INPUT) -> None:
+    exit_code = exit_codes.BAD_INPUT
+
+    def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
-        self.exit_code = exit_code
+
+
+class _ClusterLost(_BadInput):
+    exit_code = exit_codes.CLUSTER_LOST
 
 
 class _Commands(Mapping[str, click.Command]):
@@ -70,7 +75,7 @@ class _Group(click.Group):
         except (InputError, TableError) as error:
             raise _BadInput(str(error)) from error
         except ClusterLost as error:
-            raise _BadInput(str(error), exit_codes.CLUSTER_LOST) from error
+            raise _ClusterLost(str(error)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # `| head`: click handles it
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from estimators.spec import Spec
 from reports.results.operating_point import operating_points
 from reports.results.predictions import Predictions
 
-Row = dict[Hashable, Any]
+Row = dict[Any, Any]
 # by image: whether it is classified correctly without attack, and under attack
 Correct = Mapping[int, tuple[bool, bool]]
 

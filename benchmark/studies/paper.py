@@ -62,10 +62,15 @@ def run_paper(
     grid = narrowed(load_grid("paper"), samples=QUICK_SAMPLES if quick else None, seed=seed)
     options = RunOptions(out=directory, data_dir=data_dir, device=device, progress=progress)
     paper = Paper(directory, run(grid, options))
-    used = resolve_device(device)
     for name, study in STUDIES.items():
-        request = make_request(study, quick=quick, seed=seed, data_dir=data_dir, device=used)
-        request = replace(request, report=lambda text, name=name: message(f"{name}: {text}"))
+        request = make_request(
+            study,
+            quick=quick,
+            seed=seed,
+            data_dir=data_dir,
+            device=resolve_device(device),
+            report=lambda text, name=name: message(f"{name}: {text}"),
+        )
         request = _available(name, request, paper)
         if not request.subjects:
             continue
