@@ -136,7 +136,7 @@ def _replace_folder(
 
 
 def _write(findings: Findings, folder: Path) -> None:
-    for name, table in findings.files():
-        table.to_csv(folder / name, index=False, lineterminator="\n")
+    for name, table in findings.tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     if findings.arrays:
         np.savez_compressed(folder / "arrays.npz", **findings.arrays)  # type: ignore[arg-type]

@@ -103,12 +103,9 @@ def _against(curve: Curve, bare: Curve) -> Row:
     gone = curve.left < DESTROYED
     row = Row(curve.names, gratings=gone.size, destroyed=int(gone.sum()), share=gone.mean())
     for name in ("response", "response_ac"):
-        row[f"change_{name}"] = _change(getattr(curve, name), getattr(bare, name))
+        change = getattr(curve, name)[1:] / getattr(bare, name)[1:] - 1
+        row[f"change_{name}"] = float(np.abs(change).mean())
     return row
-
-
-def _change(now: Floats, before: Floats) -> float:
-    return float(np.abs(now[1:] / before[1:] - 1).mean())
 
 
 def _survival(request: StudyRequest) -> Iterator[Row]:

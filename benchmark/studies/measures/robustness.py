@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from benchmark.attacks.fast_gradient import perturbed, smallest_eps
 from benchmark.attacks.steps.tensor_attack import logit_margin
-from benchmark.studies.measures.subjects import attacked, predictions, wrapped
+from benchmark.studies.measures.subjects import attacked, batches, predictions, wrapped
 from benchmark.studies.measures.tables import Row, Rows, limits
 from benchmark.studies.request import StudyRequest
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.errors import InputError
@@ -133,7 +133,7 @@ def _right_on_margin(classifier: Classifier, images: Images, grid: list[float]) 
     can pass for robustness; the gradient of the margin does not.
     """
     parts = []
-    for x, y in _batches(classifier, images):
+    for x, y in batches(classifier.torch_device, images.x, images.y):
         direction = _margin_gradient(classifier, x, y).sign_()
         moved = (perturbed(x, direction, eps, np.inf) for eps in grid)
         right = [(classifier.logits(x_adv).argmax(1) == y).cpu().numpy() for x_adv in moved]
@@ -147,13 +147,6 @@ def _margin_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -
     return classifier.mean_gradient(
         x, lambda logits: logit_margin(logits, label, targeted=True).sum()
     )
-
-
-def _batches(classifier: Classifier, images: Images) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
-        device = classifier.torch_device
-        yield torch.from_numpy(part.x).to(device), torch.from_numpy(part.y).to(device)
 
 
 def _accuracies(eps: list[float], right: Bools) -> Iterator[Row]:
@@ -191,7 +184,7 @@ def _gap(network: nn.Module, train: Images, test: Images, probe: Probe) -> Row:
 
 def _saturation(classifier: Classifier, images: Images) -> Row:
     zero = saturated = 0
-    for x, y in _batches(classifier, images):
+    for x, y in batches(classifier.torch_device, images.x, images.y):
         zero += int((classifier.input_gradient(x, y) == 0).flatten(1).all(1).sum())
         probability = classifier.logits(x).softmax(1).gather(1, y[:, None])
         saturated += int((probability == 1).sum())

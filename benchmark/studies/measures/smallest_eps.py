@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.stats import bootstrap
 
 from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
-from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, confidences
+from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, batches, confidences
 from benchmark.studies.measures.tables import Row, limits
 from benchmark.studies.request import StudyRequest
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.spec import Spec
 from reports.statistics.intervals import wilson
@@ -100,14 +99,9 @@ def _perturbed(
 ) -> FloatArray:
     """Move each image by its own eps; leave it where that is infinite."""
     radius = np.where(np.isfinite(eps), eps, 0.0).astype(np.float32).reshape(-1, 1, 1, 1)
-    parts = []
-    for at in range(0, len(x), BATCH):
-        part, towards, size = (
-            torch.from_numpy(array[at : at + BATCH]).to(classifier.torch_device)
-            for array in (x, direction, radius)
-        )
-        parts.append(perturbed(part, towards, size, norm).cpu().numpy())
-    return np.concatenate(parts)
+    parts = batches(classifier.torch_device, x, direction, radius)
+    moved = [perturbed(clean, towards, size, norm) for clean, towards, size in parts]
+    return np.concatenate([part.cpu().numpy() for part in moved])
 
 
 def carlini(classifier: Classifier, images: Images, into: int | None = None) -> SmallestAttack:
