@@ -54,6 +54,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
+    | {"source_code", "atomic"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

@@ -18,42 +18,21 @@ from reports.errors import TableError
 
 # a command is imported when it is used: `bench --help` needs the rows alone
 COMMANDS = table(
-    Entry(
-        name="run",
-        build="benchmark.cli.run:run",
-        summary="Run a grid: tables, plots, page and summary.",
-    ),
-    Entry(name="train", build="benchmark.cli.train:train", summary="Train a network."),
-    Entry(
-        name="study", build="benchmark.cli.study:study", summary="Run one analysis of the paper."
-    ),
-    Entry(name="paper", build="benchmark.cli.paper:paper", summary="Reproduce the paper."),
-    Entry(
-        name="summary",
-        build="benchmark.cli.summary:summary",
-        summary="Print the layers of a network.",
-    ),
-    Entry(
-        name="compare",
-        build="benchmark.cli.compare:compare",
-        summary="Compare runs with the first one.",
-    ),
-    Entry(
-        name="report",
-        build="benchmark.cli.report:report",
-        summary="Write audit and page of a run again.",
-    ),
-    Entry(
-        name="speed",
-        build="benchmark.cli.speed:speed",
-        summary="Measure the speed against ART and others.",
-    ),
-    Entry(name="init", build="benchmark.cli.init:init", summary="Write a first grid file."),
-    Entry(
-        name="list",
-        build="benchmark.cli.list:list_",
-        summary="List what a grid can name, grids and studies.",
-    ),
+    *(
+        Entry(name=name, build=f"benchmark.cli.{name}:{function}", summary=summary)
+        for name, function, summary in (
+            ("run", "run", "Run a grid: tables, plots, page and summary."),
+            ("train", "train", "Train a network."),
+            ("study", "study", "Run one analysis of the paper."),
+            ("paper", "paper", "Reproduce the paper."),
+            ("summary", "summary", "Print the layers of a network."),
+            ("compare", "compare", "Compare runs with the first one."),
+            ("report", "report", "Write audit and page of a run again."),
+            ("speed", "speed", "Measure the speed against ART and others."),
+            ("init", "init", "Write a first grid file."),
+            ("list", "list_", "List what a grid can name, grids and studies."),
+        )
+    )
 )
 
 
@@ -67,8 +46,6 @@ class _BadInput(click.ClickException):
 
 
 class _ClusterLost(_BadInput):
-    """The cluster went away."""
-
     exit_code = exit_codes.CLUSTER_LOST
 
 

@@ -11,40 +11,27 @@ import click
 from rich.console import Console
 
 from benchmark.cli import exit_codes
-from benchmark.cli.options import write_text
+from benchmark.cli.options import PATH, write_text
 from reports.compare.compare import compare as compare_runs
 from reports.compare.compare import failures
 from reports.compare.render import FORMATS, as_table
 
+CORRECTION = click.Choice(["bh", "holm", "none"])
+CORRECTION_HELP = "Correction for many cells: Benjamini-Hochberg or Holm."
+FORM = click.Choice(["table", "csv", "markdown", "json", "html"])
+SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
 
 @click.command()
-@click.argument(
-    "runs", nargs=-1, required=True, metavar="A B [C]...", type=click.Path(path_type=Path)
-)
+@click.argument("runs", nargs=-1, required=True, metavar="A B [C]...", type=PATH)
 @click.option("--force", is_flag=True, help="Compare runs that do not match, with a warning.")
 @click.option(
-    "--correction",
-    type=click.Choice(["bh", "holm", "none"]),
-    default="bh",
-    show_default=True,
-    help="Correction for many cells: Benjamini-Hochberg or Holm.",
+    "--correction", type=CORRECTION, default="bh", show_default=True, help=CORRECTION_HELP
 )
-@click.option(
-    "--level",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Confidence level.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "markdown", "json", "html"]),
-    default="table",
-    show_default=True,
-)
-@click.option("--plot", type=click.Path(path_type=Path), help="Plot to draw: .png, .svg or .pdf.")
-@click.option("--out", type=click.Path(path_type=Path), help="File to write instead of printing.")
+@click.option("--level", type=SHARE, default=0.95, show_default=True, help="Confidence level.")
+@click.option("--format", "form", type=FORM, default="table", show_default=True)
+@click.option("--plot", type=PATH, help="Plot to draw: .png, .svg or .pdf.")
+@click.option("--out", type=PATH, help="File to write instead of printing.")
 @click.option("--fail-on", type=click.Choice(["worse"]), help="Exit 1 on a drop or missing cells.")
 @click.option("--tolerance", type=click.FloatRange(0, 1), default=0.0, show_default=True)
 def compare(

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import NETWORK_HELP, data_dir, with_weights
+from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, with_weights
 from benchmark.grids.scaffold import write_grid
 from benchmark.grids.schema import schema_text
 from estimators.spec import parse_spec
@@ -15,9 +15,9 @@ from estimators.spec import parse_spec
 
 @click.command()
 @click.option("--network", default="lenet", show_default=True, help=NETWORK_HELP)
-@click.option("--weights", type=click.Path(path_type=Path), help="File with its weights.")
+@click.option("--weights", type=PATH, help="File with its weights.")
 @click.option("--dataset", default="digits", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default="grid.yaml", show_default=True)
+@click.option("--out", type=PATH, default="grid.yaml", show_default=True)
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of grid files and stop.")
 @data_dir

@@ -11,10 +11,11 @@ import click
 from estimators.errors import InputError
 from estimators.spec import Spec
 
+PATH = click.Path(path_type=Path)
 NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 data_dir = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     envvar="BENCH_DATA_DIR",
     help="Folder of data sets: torchvision's files, or NAME.npz. [env: BENCH_DATA_DIR]",
 )
@@ -29,9 +30,8 @@ def write_text(text: str, out: Path | None) -> None:
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(
-            f"--out {out}: cannot be written ({error.strerror}); name another file"
-        ) from error
+        reason = f"cannot be written ({error.strerror}); name another file"
+        raise InputError(f"--out {out}: {reason}") from error
 
 
 def with_weights(networks: Sequence[Spec], weights: Path | None) -> Sequence[Spec]:
@@ -39,11 +39,9 @@ def with_weights(networks: Sequence[Spec], weights: Path | None) -> Sequence[Spe
     if weights is None:
         return networks
     if len(networks) != 1:
-        raise InputError(
-            "--weights: needs exactly one --network; write NAME:weights=FILE for several"
-        )
-    (network,) = networks
-    return [Spec.of(network.name, network.kwargs, weights=str(weights))]
+        needed = "needs exactly one --network; write NAME:weights=FILE for several"
+        raise InputError(f"--weights: {needed}")
+    return [Spec.of(networks[0].name, networks[0].kwargs, weights=str(weights))]
 
 
 def parse_samples(text: str) -> int | Literal["all"]:

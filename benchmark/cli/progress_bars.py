@@ -6,16 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich import progress as rich_progress
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    ProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.progress import Progress as Bar
+from rich.progress import ProgressColumn, TextColumn
 
 from benchmark.cli.console import console
 from benchmark.execution.progress import Progress
@@ -62,12 +56,9 @@ class _RunBar:
     def advanced(self, task: Task, work: float, cells: int) -> None:
         self._finished += cells
         name = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
-        self._bar.update(
-            self._job,
-            advance=work,
-            description=escape(f"{name:<{WIDTH}}"),
-            cells=f"{self._finished}/{self._cells} cells",
-        )
+        shown = escape(f"{name:<{WIDTH}}")
+        cells_text = f"{self._finished}/{self._cells} cells"
+        self._bar.update(self._job, advance=work, description=shown, cells=cells_text)
         if self._finished == self._cells:
             self._bar.update(self._job, description=f"{'done':<{WIDTH}}", completed=self._work)
             self._bar.stop()
@@ -80,13 +71,14 @@ class _RunBar:
 @contextmanager
 def epoch_progress(total: int) -> Iterator[Callable[[dict[str, float]], None]]:
     """Show a bar over the epochs of a training; none where nothing is trained."""
-    bar = _bar(TextColumn("training"), MofNCompleteColumn(), TextColumn("{task.fields[accuracy]}"))
+    count, accuracy = rich_progress.MofNCompleteColumn(), TextColumn("{task.fields[accuracy]}")
+    bar = _bar(TextColumn("training"), count, accuracy)
     job = bar.add_task("training", total=total, accuracy="")
 
     def on_epoch(row: dict[str, float]) -> None:
         bar.start()
-        accuracy = f"train {row['train_accuracy']:.3f} test {row['test_accuracy']:.3f}"
-        bar.update(job, advance=1, accuracy=accuracy)
+        text = f"train {row['train_accuracy']:.3f} test {row['test_accuracy']:.3f}"
+        bar.update(job, advance=1, accuracy=text)
 
     try:
         yield on_epoch
@@ -103,5 +95,6 @@ def study_status(name: str) -> Iterator[Callable[[str], None]]:
 
 def _bar(first: ProgressColumn, *more: ProgressColumn) -> Bar:
     """Return a bar with the time that has passed and the time left."""
-    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    return Bar(first, BarColumn(bar_width=WIDTH), *more, *times, console=console)
+    passed, left = rich_progress.TimeElapsedColumn(), rich_progress.TimeRemainingColumn()
+    bar = rich_progress.BarColumn(bar_width=WIDTH)
+    return Bar(first, bar, *more, passed, TextColumn("left"), left, console=console)

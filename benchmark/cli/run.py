@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from benchmark.cli import exit_codes
-from benchmark.cli.options import NETWORK_HELP, data_dir, device, parse_samples, with_weights
+from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device, parse_samples, with_weights
 from estimators.spec import parse_spec
 
 
@@ -17,19 +17,17 @@ from estimators.spec import parse_spec
 @click.option("--grid", "grid_name", default="quick", show_default=True, help="Name or YAML file.")
 @click.option("--dataset", "datasets", multiple=True, help="Data set: narrows or replaces.")
 @click.option("--network", "networks", multiple=True, help=NETWORK_HELP)
-@click.option(
-    "--weights", type=click.Path(path_type=Path), help="File with that network's weights."
-)
+@click.option("--weights", type=PATH, help="File with that network's weights.")
 @click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
 @click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
 @click.option("--defence", "defences", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--samples", help="Number of images, or all.")
 @click.option("--seed", type=int, help="Seed of the subset of images and of random attacks.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run directory.")
+@click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
-@click.option("--baseline", type=click.Path(path_type=Path), help="Results to compare with.")
+@click.option("--baseline", type=PATH, help="Results to compare with.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
 @click.option("--trust-pickle", is_flag=True, help="Run the code that a .pt file contains.")
 @click.option("--allow-import", is_flag=True, help="Import the code that the grid file names.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -39,7 +38,7 @@ def show_result(result: Result) -> None:
         if path.suffix in (".csv", ".json", ".parquet", ".html", ".log"):
             say(f"  {path.name}")
         elif path.is_dir():
-            say(f"  {path.name}/ ({_count_files(path)} files)")
+            say(f"  {path.name}/ ({len(list(path.iterdir()))} files)")
 
 
 def show_audit(findings: pd.DataFrame) -> None:
@@ -52,10 +51,6 @@ def show_audit(findings: pd.DataFrame) -> None:
         say(line, style="bold red" if line.startswith("fail") else "yellow")
     if len(lines) > SHOWN_FINDINGS:
         say(f"and {len(lines) - SHOWN_FINDINGS} more in audit.csv")
-
-
-def _count_files(folder: Path) -> int:
-    return len(list(folder.iterdir()))
 
 
 def _headline_table(rows: pd.DataFrame) -> Table:

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import data_dir, write_text
-from benchmark.cli.show import show_speed
+from benchmark.cli.console import say
+from benchmark.cli.options import PATH, data_dir, write_text
 from benchmark.execution.environment import machine, package_versions
 from benchmark.speed.measure import measure
 from benchmark.speed.memory import peaks
+from benchmark.speed.timing import Measured
 
 
 @click.command()
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True)
 @click.option("--only", default="", help="Part of the names of the lines to measure, or memory.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write a JSON file.")
+@click.option("--json", "json_file", type=PATH, help="Write a JSON file.")
 @data_dir
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
     """Measure the speed against ART and others.
@@ -32,12 +33,18 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
     lines = []
     for line in measure(data_dir, repeat, only):
         lines.append(line)
-        show_speed(line)
+        _show(line)
     if json_file is not None:
-        content = {
-            "machine": machine("cpu", 2),
-            "versions": package_versions(),
-            "repeat": repeat,
-            "lines": [asdict(line) for line in lines],
-        }
+        content: dict[str, object] = {"machine": machine("cpu", 2), "versions": package_versions()}
+        content |= {"repeat": repeat, "lines": [asdict(line) for line in lines]}
         write_text(json.dumps(content, indent=2) + "\n", json_file)
+
+
+def _show(line: Measured) -> None:
+    """Print one measured line of `bench speed`."""
+    same = {True: "identical", False: "NOT identical", None: ""}[line.same]
+    say(line.work, style="bold")
+    times = f"{line.ours:8.3f} s   {line.rival}: {line.theirs:8.3f} s   {line.ratio:6.2f} x"
+    say(f"  {times}   {same}")
+    if line.note:
+        say(f"  {line.note}")

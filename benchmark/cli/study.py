@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import data_dir, device, parse_samples
+from benchmark.cli.console import say
+from benchmark.cli.options import PATH, data_dir, device, parse_samples
 from benchmark.cli.progress_bars import study_status
-from benchmark.cli.show import show_study
 from benchmark.execution.environment import resolve_device
 from benchmark.runs.run import RUNS
-from benchmark.studies.cache import run_study
+from benchmark.studies.cache import FinishedStudy, run_study
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.request import make_request
 from estimators.spec import parse_spec
@@ -27,7 +27,7 @@ from estimators.spec import parse_spec
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
 @click.option("--quick", is_flag=True, help="A small size, for a first look.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder.")
+@click.option("--out", type=PATH, help="Folder.")
 @data_dir
 @device
 def study(
@@ -55,4 +55,13 @@ def study(
     with study_status(name) as report:
         request = make_request(entry, dataset, spec, params, report=report, **options)
         done = run_study(name, request, out or RUNS / f"study-{name}")
-    show_study(done)
+    _show(done)
+
+
+def _show(done: FinishedStudy) -> None:
+    """Print where the tables and figures of a study are."""
+    took = "reused, nothing has changed" if done.reused else f"took {done.seconds:.0f} s"
+    say(f"{took}; in {done.folder}:")
+    for path in sorted(done.folder.iterdir()):
+        if path.suffix in (".csv", ".png", ".gif"):
+            say(f"  {path.name}")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from rich.table import Table
 
+from benchmark.cli.console import console, say
 from benchmark.cli.options import NETWORK_HELP, data_dir
-from benchmark.cli.show import show_layers
 from estimators.data.load import image_shape
 from estimators.networks.build import build_network
-from estimators.networks.layer_table import count_parameters, layer_table
+from estimators.networks.layer_table import LayerRow, count_parameters, layer_table
 from estimators.spec import parse_spec
 
 
@@ -25,4 +27,20 @@ def summary(network: str, dataset: str, data_dir: Path | None) -> None:
     """
     shape, classes = image_shape(dataset, data_dir)
     module = build_network(parse_spec(network), shape, classes)
-    show_layers(layer_table(module, shape), *count_parameters(module))
+    _show(layer_table(module, shape), *count_parameters(module))
+
+
+def _show(layers: Sequence[LayerRow], trainable: int, fixed: int) -> None:
+    """Print a layer table with its totals (the paper's Figures 29 to 31).
+
+    layers: as `layer_table` returns them. trainable, fixed: numbers of parameters.
+    """
+    table = Table("layer", "output shape", show_edge=False)
+    table.add_column("parameters", justify="right")
+    for row in layers:
+        size = " x ".join(str(s) for s in row["output_shape"])
+        table.add_row(row["layer"], size, f"{row['parameters']:,}")
+    console.print(table)
+    say(f"total parameters:         {trainable + fixed:,}")
+    say(f"trainable parameters:     {trainable:,}")
+    say(f"non-trainable parameters: {fixed:,}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmark.cli.options import NETWORK_HELP, data_dir, device
+from benchmark.cli.console import say
+from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device
 from benchmark.cli.progress_bars import epoch_progress
-from benchmark.cli.show import show_training
 from benchmark.execution.environment import resolve_device
+from estimators.networks.given import Trained
 from estimators.spec import parse_spec
 from estimators.training.checkpoints import read_history
 from estimators.training.recipes import recipe_for
@@ -25,7 +25,7 @@ from reports.plots.training import draw_training
 @click.option("--epochs", type=int, help="Passes over the data.  [default: the recipe's]")
 @click.option("--adversarial", help="Defence in training: pgd or jpeg, or pgd:eps=VALUE,...")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="File.  [default: in the cache]")
+@click.option("--out", type=PATH, help="File.  [default: in the cache]")
 @data_dir
 @device
 def train(
@@ -50,4 +50,15 @@ def train(
     if not trained.reused:
         curves = trained.path.with_suffix(".curves.png")
         draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
-    show_training(trained)
+    _show(trained)
+
+
+def _show(trained: Trained) -> None:
+    """Print the accuracy of a training and where its files are."""
+    verb = "loaded, trained before" if trained.reused else "trained"
+    say(f"{verb}: test accuracy {trained.metadata['test_accuracy']:.4f}")
+    say(f"weights: {trained.path}")
+    for suffix in (".history.csv", ".curves.png"):
+        beside = trained.path.with_suffix(suffix)
+        if beside.is_file():
+            say(f"         {beside}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +28,8 @@ FOLDER = "gallery"
 FILE = "gallery.json"
 
 FloatArray = npt.NDArray[np.float32]
+# of `gallery.json`, ready for JSON
+Entry = dict[str, object]
 # an image as pixels, and the network's logits for it
 Picture = tuple[FloatArray, torch.Tensor | None]
 
@@ -39,7 +40,7 @@ def write_gallery(
     inputs: RunInputs,
     directory: Path,
     device: str = "cpu",
-) -> list[dict[str, Any]]:
+) -> list[Entry]:
     """Craft a few images of a finished run again and keep them in `directory/gallery`.
 
     `gallery_choice.choose` takes them from the run's predictions, so that only these are attacked.
@@ -52,7 +53,7 @@ def write_gallery(
     folder = directory / FOLDER
     for old in folder.glob("[0-9][0-9][0-9]-*.png"):
         old.unlink()
-    entries: list[dict[str, Any]] = []
+    entries: list[Entry] = []
     classifiers, labels = ClassifierCache(inputs.models(), device), read_labels(directory)
     for example in _choose_all(cells, table, inputs, directory):
         images = inputs.images[example.finished.cell.dataset]
@@ -87,7 +88,7 @@ def _write_example(
     folder: Path,
     number: int,
     labels: Labels,
-) -> dict[str, Any]:
+) -> Entry:
     """Attack one image, write its pictures, and return its entry of `gallery.json`."""
     cell, row = example.finished
     image = images[np.flatnonzero(images.ids == example.image)[:1]]
@@ -107,22 +108,13 @@ def _write_example(
             _save_png(pixels[0], folder / file)
             prediction = {} if logits is None else _prediction(logits, label, images.classes)
             shown.append({"role": role, "file": file, **prediction})
-    return {
-        "dataset": cell.dataset,
-        "network": str(cell.network),
-        "story": example.story,
-        "attack": str(cell.attack.without("eps")),
-        "eps": cell.eps,
-        "norm": row["norm"],
-        "threat": cell.threat,
-        "defence": labels.behind(row),
-        "id": example.image,
-        "label": images.classes[label],
-        "l2": float(f"{np.linalg.norm(change):.6g}"),
-        "linf": float(f"{largest:.6g}"),
-        "noise_scale": float(f"{scale:.6g}"),
-        "pictures": shown,
-    }
+    entry: Entry = {"dataset": cell.dataset, "network": str(cell.network), "story": example.story}
+    entry |= {"attack": str(cell.attack.without("eps")), "eps": cell.eps, "norm": row["norm"]}
+    entry |= {"threat": cell.threat, "defence": labels.behind(row), "id": example.image}
+    entry["label"] = images.classes[label]
+    sizes = {"l2": np.linalg.norm(change), "linf": largest, "noise_scale": scale}
+    entry |= {name: float(f"{size:.6g}") for name, size in sizes.items()}
+    return entry | {"pictures": shown}
 
 
 def _craft(cell: Cell, image: Images, classifiers: ClassifierCache) -> FloatArray:
@@ -153,14 +145,11 @@ def _pictures(
     return pictures
 
 
-def _prediction(logits: torch.Tensor, label: int, classes: tuple[str, ...]) -> dict[str, Any]:
+def _prediction(logits: torch.Tensor, label: int, classes: tuple[str, ...]) -> Entry:
     """Return the predicted class, whether it is right, and its softmax probability."""
     probability, predicted = torch.softmax(logits[0].double(), 0).max(0)
-    return {
-        "predicted": classes[int(predicted)],
-        "right": int(predicted) == label,
-        "confidence": round(float(probability), 4),
-    }
+    right, confidence = int(predicted) == label, round(float(probability), 4)
+    return {"predicted": classes[int(predicted)], "right": right, "confidence": confidence}
 
 
 def _save_png(pixels: FloatArray, path: Path) -> None:

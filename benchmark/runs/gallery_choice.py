@@ -91,11 +91,8 @@ def _examples(
     """Yield the images for one attack; add them to those that are shown already."""
     defended = _best_defence(candidates, attack)
     adaptive = defended and candidates.find(attack, "adaptive", defended.cell.defence)
-    attacked = [
-        image
-        for image, (clean, under_attack) in candidates.correct(bare).items()
-        if clean and not under_attack
-    ]
+    fates = candidates.correct(bare).items()
+    attacked = [image for image, (clean, right) in fates if clean and not right]
     behind = candidates.correct(defended)
     beaten = {image for image, (_, right) in candidates.correct(adaptive).items() if not right}
     for story in ("rescued", "lost"):
@@ -136,12 +133,8 @@ def _attacks(candidates: Candidates, points: list[Row]) -> list[Spec]:
 
 def _best_defence(candidates: Candidates, attack: Spec) -> Finished | None:
     """Return the JPEG, else the other defence, with the highest oblivious accuracy."""
-    defended = [
-        f
-        for f in candidates.cells
-        if f.cell.attack == attack
-        and f.cell.threat == "oblivious"
-        and f.cell.defence.name != "none"
-    ]
+    key = (attack, "oblivious")
+    cells = [f for f in candidates.cells if (f.cell.attack, f.cell.threat) == key]
+    defended = [f for f in cells if f.cell.defence.name != "none"]
     jpeg = [f for f in defended if f.cell.defence.name == "jpeg"]
     return max(jpeg or defended, key=lambda f: float(f.row["accuracy"]), default=None)

@@ -60,20 +60,18 @@ class RunInputs:
 
     def models(self) -> dict[Pair, TrainedNetwork]:
         """Return the networks as executors take them."""
-        return {
-            (dataset, network): TrainedNetwork(
-                trained.network, self.images[dataset].shape, len(self.images[dataset].classes)
-            )
-            for (dataset, network), trained in self.networks.items()
-        }
+        models = {}
+        for pair, trained in self.networks.items():
+            images = self.images[pair[0]]
+            models[pair] = TrainedNetwork(trained.network, images.shape, len(images.classes))
+        return models
 
 
 def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs:
     """Load data, check all that can be checked without training, then load or train networks.
 
-    device: the device to train on.
-
-    Raises InputError before anything is trained, where the grid asks for what is impossible.
+    device: the device to train on. Raises InputError before anything is trained, where the grid
+    asks for what is impossible.
     """
     listed = list(cells)
     inputs = RunInputs()
@@ -109,10 +107,8 @@ def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
     for cell in cells:
         images = inputs.images.get(cell.dataset)
         if images is not None and cell.samples != "all" and not 1 <= cell.samples <= len(images):
-            raise InputError(
-                f"samples: {cell.samples} requested, but the test split of {cell.dataset}"
-                f" has {len(images)} images"
-            )
+            have = f"the test split of {cell.dataset} has {len(images)} images"
+            raise InputError(f"samples: {cell.samples} requested, but {have}")
         inputs.code.update(plugin_code(cell))
         if images is not None:
             targets(cell.attack, images.y[:1], len(images.classes))
@@ -120,12 +116,11 @@ def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
 
 def _pairs(inputs: RunInputs, cells: Sequence[Cell]) -> list[Pair]:
     """Return every data set with each of its networks, the sources of transfers included."""
-    pairs = dict.fromkeys(
-        (cell.dataset, network)
-        for cell in cells
-        for network in (cell.network, threat(cell.threat).source)
-        if network is not None
-    )
+    pairs: dict[Pair, None] = {}
+    for cell in cells:
+        for network in (cell.network, threat(cell.threat).source):
+            if network is not None:
+                pairs[cell.dataset, network] = None
     return [pair for pair in pairs if pair[0] in inputs.images]
 
 

@@ -21,8 +21,8 @@ HOLDER = "run.lock.json"
 class Claim:
     """A run directory that this process holds until `release`."""
 
-    def __init__(self, lock: FileLock, holder: Path) -> None:
-        self._lock, self._holder = lock, holder
+    def __init__(self, directory: Path) -> None:
+        self._lock, self._holder = _acquire(directory), directory / HOLDER
 
     def release(self) -> None:
         """Let another run use the directory; the empty lock file stays."""
@@ -41,9 +41,11 @@ def hold(directory: Path) -> Claim:
     Raises InputError, and changes nothing, where another run holds the directory. Raises OSError
     where the directory cannot be written.
     """
-    claim = Claim(_acquire(directory), directory / HOLDER)
+    claim = Claim(directory)
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    holder = {"pid": os.getpid(), "host": platform.node(), "since": now}
     try:
-        (directory / HOLDER).write_text(json.dumps(_this_process()) + "\n", encoding="utf-8")
+        (directory / HOLDER).write_text(json.dumps(holder) + "\n", encoding="utf-8")
     except OSError:
         claim.release()
         raise
@@ -70,12 +72,6 @@ def _acquire(directory: Path) -> FileLock:
             " wait for it or stop it, or name another directory with --out"
         ) from error
     return lock
-
-
-def _this_process() -> dict[str, object]:
-    """Return process, host and time, for `run.lock.json`."""
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return {"pid": os.getpid(), "host": platform.node(), "since": now}
 
 
 def _holder(path: Path) -> str:

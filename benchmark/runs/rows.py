@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -11,36 +9,24 @@ from benchmark.attacks.lookup import all_params, attack_entry, attack_norm
 from benchmark.execution.outcome import Outcome
 from benchmark.grids.cell import Cell
 from benchmark.runs.inputs import RunInputs
-from benchmark.runs.store import Stored
+from benchmark.runs.store import COLUMNS, Row, Stored
 from reports.results.columns import SCHEMA
 from reports.statistics.intervals import wilson
-
-Row = dict[str, Any]
 
 
 def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:
     """Return the columns that a finished and a failed cell have in common."""
     trained = inputs.networks[cell.dataset, cell.network]
-    return {
-        **identity(cell),
-        "cell": key,
-        "data_sha256": inputs.images[cell.dataset].sha256[:16],
-        "weights_sha256": trained.sha256[:16],
-    }
+    data_sha256 = inputs.images[cell.dataset].sha256[:16]
+    hashes = {"data_sha256": data_sha256, "weights_sha256": trained.sha256[:16]}
+    return {**identity(cell), "cell": key, **hashes}
 
 
 def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float) -> Stored:
     """Return a finished cell: its row, and its predictions per image."""
     row = {**_base(cell, key, inputs), "status": "ok", "reason": "", **row_of(cell, outcome)}
-    predictions = pd.DataFrame(
-        {
-            "id": outcome.ids,
-            "label": outcome.label,
-            "clean": outcome.clean,
-            "adversarial": outcome.adversarial,
-        }
-    )
-    return Stored(key, row, seconds, predictions)
+    values = (outcome.ids, outcome.label, outcome.clean, outcome.adversarial)
+    return Stored(key, row, seconds, pd.DataFrame(dict(zip(COLUMNS, values, strict=True))))
 
 
 def failed(cell: Cell, key: str, inputs: RunInputs, message: str, seconds: float) -> Stored:
@@ -68,22 +54,13 @@ def row_of(cell: Cell, outcome: Outcome) -> Row:
         success = outcome.adversarial == outcome.target
     else:
         attackable, success = right, ~still_right
-    row: Row = {
-        "n": n,
-        "clean_correct": int(right.sum()),
-        "clean_accuracy": int(right.sum()) / n,
-        "correct": correct,
-        "accuracy": correct / n,
-        "accuracy_low": float(low),
-        "accuracy_high": float(high),
-        "success_rate": float(success[attackable].mean()) if attackable.any() else None,
-        "zero_gradient": (
-            float(outcome.zero.mean()) if attack_entry(cell.attack).uses_gradient else None
-        ),
-        "over_budget": int(outcome.over.sum()),
-        "gradients": float(outcome.gradients.mean()),
-        "forwards": float(outcome.forwards.mean()),
-    }
+    clean, uses_gradient = int(right.sum()), attack_entry(cell.attack).uses_gradient
+    row = Row(n=n, clean_correct=clean, clean_accuracy=clean / n, correct=correct)
+    row |= {"accuracy": correct / n, "accuracy_low": float(low), "accuracy_high": float(high)}
+    row["success_rate"] = float(success[attackable].mean()) if attackable.any() else None
+    row["zero_gradient"] = float(outcome.zero.mean()) if uses_gradient else None
+    row["over_budget"] = int(outcome.over.sum())
+    row |= {name: float(getattr(outcome, name).mean()) for name in ("gradients", "forwards")}
     for norm in ("l2", "linf"):
         sizes = getattr(outcome, norm)[right].astype(np.float64)
         for name, statistic in (("mean", np.mean), ("median", np.median), ("max", np.max)):
@@ -93,17 +70,9 @@ def row_of(cell: Cell, outcome: Outcome) -> Row:
 
 def identity(cell: Cell) -> Row:
     """Return the columns that identify a cell."""
-    return {
-        "schema": SCHEMA,
-        "dataset": cell.dataset,
-        "network": str(cell.network),
-        "attack": str(cell.attack.without("eps")),
-        "norm": attack_norm(cell.attack),
-        "eps": cell.eps,
-        "threat": cell.threat,
-        "defence": str(cell.defence.without("quality")),
-        "quality": cell.defence.get("quality"),
-        "attack_params": all_params(cell.attack),
-        "samples": str(cell.samples),
-        "seed": cell.seed,
-    }
+    row = Row(schema=SCHEMA, dataset=cell.dataset, network=str(cell.network))
+    row |= {"attack": str(cell.attack.without("eps")), "norm": attack_norm(cell.attack)}
+    row |= {"eps": cell.eps, "threat": cell.threat}
+    row |= {"defence": str(cell.defence.without("quality")), "quality": cell.defence.get("quality")}
+    row |= {"attack_params": all_params(cell.attack), "samples": str(cell.samples)}
+    return row | {"seed": cell.seed}

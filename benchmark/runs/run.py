@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pandas as pd
 
 from benchmark.execution.dask_checks import check_scheduler
-from benchmark.execution.environment import resolve_device
-from benchmark.execution.executor import ExecutionReport, Executor
+from benchmark.execution.dask_executor import DaskExecutor
+from benchmark.execution.environment import default_threads, resolve_device
+from benchmark.execution.executor import Executor
+from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid, grid_hash
 from benchmark.runs.compute import compute
-from benchmark.runs.executors import executor_for
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.gallery import write_gallery
 from benchmark.runs.inputs import RunInputs, gather
@@ -98,14 +100,20 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         stored = store.keys(failed=not options.retry_failed)
         missing = [cell for cell in available if keys[cell] not in stored]
         reused = len(available) - len(missing)
-        executor = executor or executor_for(options, missing, inputs, device)
+        executor = executor or _executor_for(options, missing, inputs, device)
         report = compute(
             missing, keys, inputs, store, directory, executor, reused, options.progress
         )
         table = _table(cells, keys, inputs, store)
         export(table, store, [keys[cell] for cell in available], directory)
-        _write_manifest(grid, cells, inputs, report, directory)
-        findings = _write_reports(cells, table, inputs, directory, device, options)
+        content = manifest(grid, cells, inputs, report)
+        write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
+        options.progress.message("drawing plots")
+        draw_all(table, directory / "plots", read_labels(directory))
+        options.progress.message("checking for false robustness, writing the page")
+        findings = write_audit(directory)
+        write_gallery(cells, table, inputs, directory, device)
+        write_page(directory, options.baseline)
     return Result(table, directory, reused, findings)
 
 
@@ -120,29 +128,27 @@ def _table(
     return frame(rows[keys[cell]] for cell in cells)
 
 
-def _write_manifest(
-    grid: Grid, cells: list[Cell], inputs: RunInputs, report: ExecutionReport, directory: Path
-) -> None:
-    content = manifest(grid, cells, inputs, report)
-    write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
+def _executor_for(
+    options: RunOptions, cells: Sequence[Cell], inputs: RunInputs, device: str
+) -> Executor:
+    """Return the executor that the options ask for; without cells no cluster is started.
+
+    cells: the cells to compute. device: the device of this process.
+    """
+    if cells and options.uses_cluster:
+        message = options.progress.message
+        return DaskExecutor(options.workers, options.scheduler, options.device, message)
+    return ThreadExecutor(options.threads or _fastest_threads(cells, inputs, device), device)
 
 
-def _write_reports(
-    cells: list[Cell],
-    table: pd.DataFrame,
-    inputs: RunInputs,
-    directory: Path,
-    device: str,
-    options: RunOptions,
-) -> pd.DataFrame:
-    """Write plots, audit, gallery and page; return the findings of the audit."""
-    options.progress.message("drawing plots")
-    draw_all(table, directory / "plots", read_labels(directory))
-    options.progress.message("checking for false robustness, writing the page")
-    findings = write_audit(directory)
-    write_gallery(cells, table, inputs, directory, device)
-    write_page(directory, options.baseline)
-    return findings
+def _fastest_threads(cells: Sequence[Cell], inputs: RunInputs, device: str) -> int:
+    """Measure the number of threads on the network that most cells have."""
+    if not cells:
+        return default_threads(device)
+    counts = Counter((cell.dataset, cell.network) for cell in cells)
+    (dataset, network), _ = counts.most_common(1)[0]
+    trained = inputs.networks[dataset, network].network
+    return measured_threads(trained, inputs.images[dataset], device)
 
 
 @contextmanager
@@ -156,15 +162,12 @@ def _open_store(directory: Path, options: RunOptions) -> Iterator[Store]:
             f"output directory {directory}: cannot be written ({error.strerror or error});"
             " name another with --out"
         ) from error
-    try:
+    with ExitStack() as stack:
+        stack.callback(claim.release)
         for stale in directory.glob(f"{PREFIX}*"):
             stale.unlink()  # a killed run left it
         store = Store(directory)
-        try:
-            for note in store.notes():
-                options.progress.message(note)
-            yield store
-        finally:
-            store.close()
-    finally:
-        claim.release()
+        stack.callback(store.close)
+        for note in store.notes():
+            options.progress.message(note)
+        yield store

@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,14 @@ import pandas as pd
 from estimators.errors import InputError
 
 FILE = "store.sqlite"
+Row = dict[str, Any]
 # as bytes: after a flipped bit, text may not be decodable
 _BYTES = (
     "CAST(key AS BLOB), CAST(row AS BLOB), seconds, CAST(predictions AS BLOB),"
     " CAST(checksum AS BLOB)"
 )
-_COLUMNS = ("id", "label", "clean", "adversarial")
 _TYPES = {"id": np.int32, "label": np.int16, "clean": np.int16, "adversarial": np.int16}
+COLUMNS = tuple(_TYPES)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Stored:
     """
 
     key: str
-    row: dict[str, Any]
+    row: Row
     seconds: float
     predictions: pd.DataFrame | None
 
@@ -108,7 +109,7 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def rows(self) -> dict[str, dict[str, Any]]:
+    def rows(self) -> dict[str, Row]:
         """Return the rows of all intact cells by key."""
         return {key: json.loads(row) for key, row, intact in self._checked() if intact}
 
@@ -200,7 +201,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _pack(table: pd.DataFrame) -> bytes:
     """Return predictions as compressed bytes, column after column."""
-    columns = [np.ascontiguousarray(table[c].to_numpy(), dtype=_TYPES[c]) for c in _COLUMNS]
+    columns = [np.ascontiguousarray(table[c].to_numpy(), dtype=_TYPES[c]) for c in COLUMNS]
     return zlib.compress(b"".join(c.tobytes() for c in columns), level=1)
 
 
@@ -208,10 +209,9 @@ def _unpack(blob: bytes) -> pd.DataFrame:
     content = zlib.decompress(blob)
     n = len(content) // sum(np.dtype(t).itemsize for t in _TYPES.values())
     table, offset = {}, 0
-    for column in _COLUMNS:
-        dtype = np.dtype(_TYPES[column])
-        table[column] = np.frombuffer(content, dtype=dtype, count=n, offset=offset)
-        offset += n * dtype.itemsize
+    for column, dtype in _TYPES.items():
+        table[column] = np.frombuffer(content, dtype, n, offset)
+        offset += table[column].nbytes
     return pd.DataFrame(table)
 
 
@@ -220,7 +220,7 @@ def _checksum(key: bytes, row: bytes, seconds: float, blob: bytes | None) -> str
     return hashlib.sha256(b"".join(content)).hexdigest()[:16]
 
 
-def _intact(record: tuple[Any, ...]) -> bool:
+def _intact(record: Sequence[Any]) -> bool:
     """Whether the checksum of a record (columns as in _BYTES) matches."""
     *content, checksum = record
     return bool(checksum == _checksum(*content).encode())

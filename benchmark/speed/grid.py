@@ -22,19 +22,9 @@ from estimators.spec import Spec
 def grid_line(bench: Bench, threat: str) -> Measured:
     """Time the grid, and the passes through the network that it cannot do without."""
     network, samples = Spec("own"), len(bench.images)
-    cells = [
-        Cell(
-            "own",
-            network,
-            Spec.of("fgsm", eps=eps),
-            threat,
-            Spec.of("jpeg", quality=quality),
-            samples,
-            0,
-        )
-        for eps in EPS
-        for quality in QUALITIES
-    ]
+    jpegs = [Spec.of("jpeg", quality=quality) for quality in QUALITIES]
+    attacks = [Spec.of("fgsm", eps=eps) for eps in EPS]
+    cells = [Cell("own", network, a, threat, jpeg, samples, 0) for a in attacks for jpeg in jpegs]
     tasks = plan(cells)
     models = {("own", network): TrainedNetwork(bench.network, bench.images.shape, bench.classes)}
 

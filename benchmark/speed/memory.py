@@ -30,9 +30,8 @@ def peaks(counts: Iterable[int] = COUNTS) -> Iterable[tuple[int, float]]:
     """
     for count in counts:
         code = f"from {__name__} import peak; print(peak({count}))"
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         yield count, round(float(done.stdout.split()[-1]))
 
 
@@ -48,11 +47,6 @@ def peak(count: int) -> float:
         for defence in (Spec("quantize"), Spec.of("jpeg", quality=50))
     ]
     network = TrainedNetwork(build_network(lenet, (1, 28, 28), 10), (1, 28, 28), 10)
-    ThreadExecutor().execute(
-        plan(cells),
-        lambda task: chosen,
-        {("made-up", lenet): network},
-        lambda *_: None,
-        lambda *_: None,
-    )
+    models, ignore = {("made-up", lenet): network}, lambda *_: None
+    ThreadExecutor().execute(plan(cells), lambda task: chosen, models, ignore, ignore)
     return peak_memory()

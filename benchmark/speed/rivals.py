@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,9 +64,7 @@ def plain_loop(bench: Bench, threat: str) -> list[int]:
     return hits
 
 
-def art_classifier(
-    bench: Bench, defences: Sequence[Preprocessor] | None = None
-) -> PyTorchClassifier:
+def art_classifier(bench: Bench, defences: Sequence[Preprocessor] = ()) -> PyTorchClassifier:
     """Return the network in ART's own classifier, as a user would wrap it."""
     return PyTorchClassifier(
         bench.network.requires_grad_(True),
@@ -74,7 +73,7 @@ def art_classifier(
         bench.classes,
         clip_values=(0.0, 1.0),
         device_type="cpu",
-        preprocessing_defences=None if defences is None else list(defences),
+        preprocessing_defences=list(defences) or None,
     )
 
 
@@ -82,19 +81,15 @@ def pgd_peers(bench: Bench) -> dict[str, Attack]:
     """Return PGD-40 of foolbox and torchattacks, where they are installed."""
     x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
     peers: dict[str, Attack] = {}
-    try:
+    with suppress(ImportError):
         import foolbox
-    except ImportError:
-        pass
-    else:
+
         model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
         attack = foolbox.attacks.LinfPGD(abs_stepsize=0.01, steps=40, random_start=False)
         peers["foolbox"] = lambda: attack(model, x, y, epsilons=0.3)[1].numpy()
-    try:
+    with suppress(ImportError):
         import torchattacks
-    except ImportError:
-        pass
-    else:
+
         pgd = torchattacks.PGD(bench.network, 0.3, alpha=0.01, steps=40, random_start=False)
         peers["torchattacks"] = lambda: pgd(x, y).detach().numpy()
     return peers

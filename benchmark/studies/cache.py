@@ -32,17 +32,10 @@ FILE = "study.json"
 # line, plots and pages only ask for studies or show them, so an edit there reuses the tables; so
 # do the names and messages of `estimators` (spec, errors, plugins, entries).
 DECIDING = (
-    "benchmark.studies",
-    "benchmark.attacks",
-    "estimators.classifier",
-    "estimators.data",
-    "estimators.defences",
-    "estimators.jpeg_codec",
-    "estimators.networks",
-    "estimators.random_streams",
-    "estimators.training",
-    "reports.statistics",
-)
+    "benchmark.studies", "benchmark.attacks", "estimators.classifier", "estimators.data",
+    "estimators.defences", "estimators.jpeg_codec", "estimators.networks",
+    "estimators.random_streams", "estimators.training", "reports.statistics",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,9 +54,8 @@ class FinishedStudy:
 def run_study(name: str, request: StudyRequest, folder: Path) -> FinishedStudy:
     """Compute a study into a folder and draw its figures; reuse the folder if its key is equal.
 
-    The folder is replaced as a whole: a study that is interrupted leaves the previous files.
-
-    Raises InputError where the folder holds other files.
+    The folder is replaced as a whole: a study that is interrupted leaves the previous files. Raises
+    InputError where the folder holds other files.
     """
     study = study_entry(name)
     compute, draw = load_compute(study), load_draw(study)
@@ -73,23 +65,16 @@ def run_study(name: str, request: StudyRequest, folder: Path) -> FinishedStudy:
             draw(folder)
         return FinishedStudy(folder, 0.0, reused=True)
     if folder.exists() and any(folder.iterdir()) and not (folder / FILE).is_file():
-        raise InputError(
-            f"--out {folder}: neither empty nor the folder of a study; name another folder"
-        )
+        problem = "neither empty nor the folder of a study"
+        raise InputError(f"--out {folder}: {problem}; name another folder")
     for dataset, network in request.subjects:
         build_network(network, *image_shape(dataset, request.data_dir))
     start = time.perf_counter()
     findings = compute(request)
     seconds = time.perf_counter() - start
-    record = {
-        "study": name,
-        "key": key,
-        "seconds": round(seconds, 1),
-        **_question(request),
-        "art_bench": __version__,
-        "versions": package_versions(),
-        **_labels(study, request),
-    }
+    record = {"study": name, "key": key, "seconds": round(seconds, 1), **_question(request)}
+    record |= {"art_bench": __version__, "versions": package_versions()}
+    record |= _labels(study, request)
     _replace_folder(folder, findings, record, draw)
     return FinishedStudy(folder, seconds, reused=False)
 
@@ -151,7 +136,7 @@ def _replace_folder(
 
 
 def _write(findings: Findings, folder: Path) -> None:
-    for name, table in findings.files():
-        table.to_csv(folder / name, index=False, lineterminator="\n")
+    for name, table in findings.tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     if findings.arrays:
         np.savez_compressed(folder / "arrays.npz", **findings.arrays)  # type: ignore[arg-type]

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
+from benchmark.studies.measures import subjects
 from benchmark.studies.measures.smallest_eps import NORMS, Scan, compared, sizes, smallest_step
-from benchmark.studies.measures.subjects import (
-    classifier_of,
-    confidences,
-    one_image,
-    predictions,
-    test_images,
-)
-from benchmark.studies.measures.tables import Row, Rows, Tables
+from benchmark.studies.measures.tables import Row, Rows, Tables, limits, per_image
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
@@ -43,8 +38,8 @@ def compute(request: StudyRequest) -> Findings:
     for dataset, network in request.subjects:
         names = {"dataset": dataset, "network": str(network)}
         request.report(f"first-error: {dataset}, {network}")
-        part = test_images(request, dataset, request["samples"])
-        classifier = classifier_of(request, dataset, network, part)
+        part = subjects.test_images(request, dataset, request["samples"])
+        classifier = subjects.classifier_of(request, dataset, network, part)
         records = list(_rows(request, classifier, part))
         rows = pd.DataFrame(records)
         tables.add("images", records, **names)
@@ -66,20 +61,20 @@ def _rows(request: StudyRequest, classifier: Classifier, images: Images) -> Iter
         scan = Scan.of(request, attack)
         result = smallest_step(classifier, images, attack, scan)
         size = sizes(images.x, result.x)
-        for n, image in enumerate(images.ids):
-            broken = bool(result.success[n])
-            yield {
-                "id": int(image),
-                "class": images.classes[images.y[n]],
-                "attack": attack,
-                "norm": "inf" if attack == "fgsm" else "2",
-                "smallest_eps": float(result.eps[n]) if broken else None,
-                "censored": not broken,
-                "eps_max": scan.eps_max,
-                "becomes": images.classes[result.predicted[n]] if broken else None,
-                "l2": float(size["l2"][n]) if broken else None,
-                "linf": float(size["linf"][n]) if broken else None,
-            }
+        broken = result.success
+        predicted = [images.classes[label] for label in result.predicted]
+        yield from per_image(
+            images.ids,
+            **{"class": [images.classes[label] for label in images.y]},
+            attack=attack,
+            norm="inf" if attack == "fgsm" else "2",
+            smallest_eps=np.where(broken, result.eps, np.nan),
+            censored=~broken,
+            eps_max=scan.eps_max,
+            becomes=[c if b else None for c, b in zip(predicted, broken, strict=True)],
+            l2=np.where(broken, size["l2"], np.nan),
+            linf=np.where(broken, size["linf"], np.nan),
+        )
 
 
 def _survival(rows: pd.DataFrame) -> tuple[Rows, Row]:
@@ -87,20 +82,11 @@ def _survival(rows: pd.DataFrame) -> tuple[Rows, Row]:
     right = rows[rows["smallest_eps"] != 0]
     value = right["smallest_eps"].fillna(right["eps_max"]).to_numpy(dtype=float)
     censored = right["censored"].to_numpy(dtype=bool)
-    median = median_smallest_eps(value, censored)
-    line: Row = {
-        "n": len(right),
-        "censored": int(censored.sum()),
-        "already_wrong": len(rows) - len(right),
-        "median": median.value,
-        "median_low": median.low,
-        "median_high": median.high,
-    }
-    points = [
-        {"eps": eps, "share": share, "share_low": low, "share_high": high}
-        for eps, share, low, high in zip(*held_out(value, censored), strict=True)
-    ]
-    return points, line
+    wrong = len(rows) - len(right)
+    line = Row(n=len(right), censored=int(censored.sum()), already_wrong=wrong)
+    line |= limits("median", *median_smallest_eps(value, censored))
+    points = zip(*held_out(value, censored), strict=True)
+    return [{"eps": eps, **limits("share", *share)} for eps, *share in points], line
 
 
 def _paired(rows: pd.DataFrame, seed: int) -> Iterator[Row]:
@@ -118,11 +104,11 @@ def _panels(
     request: StudyRequest, dataset: str, classifier: Classifier
 ) -> tuple[Rows, dict[str, Array]]:
     """Return the requested image, and the next one that is right where that one is wrong."""
-    requested, split = one_image(request, dataset), request["split"]
+    requested, split = subjects.one_image(request, dataset), request["split"]
     shown = {"asked": requested}
 
     def right(one: Images) -> bool:
-        return bool(predictions(classifier, one.x)[0] == one.y[0])
+        return bool(subjects.predictions(classifier, one.x)[0] == one.y[0])
 
     if not right(requested):
         rest = load_images(dataset, split, request.data_dir)[request["image"] + 1 :]
@@ -133,20 +119,13 @@ def _panels(
     pictures: dict[str, Array] = {}
     for choice, one in shown.items():
         image = int(one.ids[0])
-        predicted, confidence = confidences(classifier, one.x)
+        predicted, confidence = subjects.confidences(classifier, one.x)
         pictures[f"{image}.clean"] = one.x[0]
         for row in _rows(request, classifier, one):
             scan = Scan.of(request, row["attack"])
             result = smallest_step(classifier, one, row["attack"], scan)
             pictures[f"{image}.{row['attack']}"] = result.x[0]
-            rows.append(
-                {
-                    "split": split,
-                    "choice": choice,
-                    **row,
-                    "predicted": one.classes[predicted[0]],
-                    "confidence": confidence[0],
-                    "becomes_confidence": result.confidence[0] if result.success[0] else None,
-                }
-            )
+            row |= {"predicted": one.classes[predicted[0]], "confidence": confidence[0]}
+            row["becomes_confidence"] = result.confidence[0] if result.success[0] else None
+            rows.append({"split": split, "choice": choice, **row})
     return rows, pictures

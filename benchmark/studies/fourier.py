@@ -8,16 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmark.studies.measures import spectra
-from benchmark.studies.measures.subjects import (
-    FloatArray,
-    attacked,
-    classifier_of,
-    fast_gradients,
-    predictions,
-    test_images,
-)
-from benchmark.studies.measures.tables import Row, Tables, means
+from benchmark.studies.measures import spectra, subjects
+from benchmark.studies.measures.subjects import FloatArray, predictions
+from benchmark.studies.measures.tables import Row, Tables, means, per_image
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.data.images import Images
 
@@ -58,10 +51,11 @@ def compute(request: StudyRequest) -> Findings:
     arrays: dict[str, Array] = {}
     for dataset, network in request.subjects:
         request.report(f"{network} on {dataset}")
-        images = test_images(request, dataset, request["samples"])
-        classifier = classifier_of(request, dataset, network, images)
-        specs = fast_gradients(request, images)
-        x_adv = {s.name: x for s, x in attacked(classifier, images, specs, request.seed).items()}
+        images = subjects.test_images(request, dataset, request["samples"])
+        classifier = subjects.classifier_of(request, dataset, network, images)
+        specs = subjects.fast_gradients(request, images)
+        crafted = subjects.attacked(classifier, images, specs, request.seed)
+        x_adv = {spec.name: x for spec, x in crafted.items()}
         predicted = {"clean": predictions(classifier, images.x)}
         predicted |= {name: predictions(classifier, x) for name, x in x_adv.items()}
         pictures = {"image": images.x}
@@ -78,15 +72,11 @@ def compute(request: StudyRequest) -> Findings:
             arrays[f"{dataset}/{network}/{what}"] = x[shown]
             spectrum = spectra.log_magnitude(power[what][[shown]], SMALLEST)[0]
             arrays[f"{dataset}/{network}/{what}/spectrum"] = spectrum.astype(np.float32)
-        row = {
-            "id": int(images.ids[shown]),
-            "class": images.classes[images.y[shown]],
-            "fgsm": images.classes[predicted["fgsm"][shown]],
-            "fgm": images.classes[predicted["fgm"][shown]],
-            "eps_fgsm": specs[0].get("eps"),
-            "eps_fgm": specs[1].get("eps"),
-            "white_share": spectra.white_share(*images.shape[1:]),
-        }
+        fgsm, fgm = (images.classes[predicted[name][shown]] for name in ("fgsm", "fgm"))
+        row = {"id": int(images.ids[shown]), "class": images.classes[images.y[shown]]}
+        row |= {"fgsm": fgsm, "fgm": fgm}
+        row |= {f"eps_{spec.name}": spec.get("eps") for spec in specs[:2]}
+        row["white_share"] = spectra.white_share(*images.shape[1:])
         tables.add("examples", [row], **names)
     frames = tables.frames()
     return Findings({**frames, "summary": _summary(frames)}, arrays)
@@ -96,27 +86,18 @@ def _energy(pictures: Mapping[str, FloatArray], power: Spectra, images: Images) 
     for what, spectrum in power.items():
         high, share = spectra.high_share(spectrum)
         _, windowed = spectra.high_share(spectra.power(spectra.windowed(pictures[what])))
-        for n, image in enumerate(images.ids):
-            yield {
-                "id": int(image),
-                "what": what,
-                "high_share": share[n],
-                "high_share_windowed": windowed[n],
-                "high_energy": high[n],
-            }
+        yield from per_image(
+            images.ids, what=what, high_share=share, high_share_windowed=windowed, high_energy=high
+        )
 
 
 def _correlation(power: Spectra, images: Images) -> Iterator[Row]:
     fgsm, fgm = power["noise_fgsm"], power["noise_fgm"]
-    pairs = {
-        "fgsm~fgm": fgm,
-        "fgsm~fgm_other": np.roll(fgm, -1, axis=0),
-        "fgsm~image": power["image"],
-        "fgsm~random": power["noise_random"],
-    }
+    pairs = {"fgsm~fgm": fgm, "fgsm~fgm_other": np.roll(fgm, -1, axis=0)}
+    pairs |= {"fgsm~image": power["image"], "fgsm~random": power["noise_random"]}
     for pair, other in pairs.items():
-        for image, value in zip(images.ids, spectra.correlations(fgsm, other), strict=True):
-            yield {"id": int(image), "pair": pair, "correlation": value}
+        correlation = spectra.correlations(fgsm, other)
+        yield from per_image(images.ids, pair=pair, correlation=correlation)
 
 
 def _visibility(power: Spectra, images: Images, predicted: Predicted) -> Iterator[Row]:
@@ -131,15 +112,10 @@ def _visibility(power: Spectra, images: Images, predicted: Predicted) -> Iterato
         with np.errstate(divide="ignore", invalid="ignore"):
             more = np.log10(energy / before)
         broken = right & (predicted[attack] != images.y)
-        for n, image in enumerate(images.ids):
-            yield {
-                "id": int(image),
-                "attack": attack,
-                "low": change[n, low].mean(),
-                "high": change[n, high].mean(),
-                "high_energy": more[n],
-                "broken": bool(broken[n]),
-            }
+        below, above = ([of_image[band].mean() for of_image in change] for band in (low, high))
+        yield from per_image(
+            images.ids, attack=attack, low=below, high=above, high_energy=more, broken=broken
+        )
 
 
 def _radial(power: Spectra) -> Iterator[Row]:
@@ -149,16 +125,10 @@ def _radial(power: Spectra) -> Iterator[Row]:
             logs = np.log10(rings)
         for n, value in enumerate(at):
             finite = logs[np.isfinite(logs[:, n]), n]
-            low, middle, high = np.quantile(finite, [0.1, 0.5, 0.9])
-            yield {
-                "what": what,
-                "frequency": value,
-                "mean": finite.mean(),
-                "low10": low,
-                "median": middle,
-                "high90": high,
-                "n": len(finite),
-            }
+            quantiles = np.quantile(finite, [0.1, 0.5, 0.9])
+            row = {"what": what, "frequency": value, "mean": finite.mean()}
+            row |= zip(("low10", "median", "high90"), quantiles, strict=True)
+            yield row | {"n": len(finite)}
 
 
 def _summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -12,16 +12,11 @@ import torch
 from PIL import Image
 
 from benchmark.studies.entry import Subject
+from benchmark.studies.measures import subjects
 from benchmark.studies.measures.rescued_image import rescued_image
 from benchmark.studies.measures.smallest_eps import sizes
-from benchmark.studies.measures.subjects import (
-    attacked,
-    classifier_of,
-    one_image,
-    predictions,
-    test_images,
-)
-from benchmark.studies.measures.tables import Row, Rows, Tables, tidy
+from benchmark.studies.measures.subjects import classifier_of, predictions
+from benchmark.studies.measures.tables import Row, Rows, Tables, limits, per_image, tidy
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.data.images import Images
 from estimators.defences.base import from_bytes
@@ -33,19 +28,8 @@ from reports.statistics.intervals import paired_difference, wilson
 Bools = npt.NDArray[np.bool_]
 CONTROL = Spec("quantize")
 FATES = ("clean", "oblivious", "adaptive")
-STORY = (
-    "dataset",
-    "network",
-    "id",
-    "class",
-    "target",
-    "as_asked",
-    "eps",
-    "quality",
-    "step",
-    "predicted",
-    "confidence",
-)
+SHOWN = ("dataset", "network", "id", "class", "target", "as_asked")
+STORY = (*SHOWN, "eps", "quality", "step", "predicted", "confidence")
 
 
 def compute(request: StudyRequest) -> Findings:
@@ -79,7 +63,7 @@ def compute(request: StudyRequest) -> Findings:
         subject = dataset, network
         names = {"dataset": dataset, "network": str(network)}
         request.report(f"jpeg: {dataset}, {network}")
-        images = test_images(request, dataset, request["samples"])
+        images = subjects.test_images(request, dataset, request["samples"])
         for eps in request["eps" if images.shape[0] == 1 else "eps_colour"]:
             rows = list(_fates(request, subject, images, eps, qualities))
             tables.add("fates", rows, **names)
@@ -98,7 +82,7 @@ def _compressed(
     request: StudyRequest, dataset: str, qualities: tuple[int, ...]
 ) -> tuple[Rows, dict[str, npt.NDArray[np.uint8]]]:
     """Return one image at each quality, with its file size and its distance from the original."""
-    one = one_image(request, dataset)
+    one = subjects.one_image(request, dataset)
     pixels = torch.from_numpy((one.x * 255).round().astype(np.uint8))
     head = {"split": request["split"], "id": int(one.ids[0]), "class": one.classes[one.y[0]]}
     pictures = {"0": pixels[0].numpy()}
@@ -107,16 +91,9 @@ def _compressed(
         decoded = round_trip(pixels, quality)
         pictures[str(quality)] = decoded[0].numpy()
         size = sizes(from_bytes(pixels).numpy(), from_bytes(decoded).numpy())
-        rows.append(
-            {
-                **head,
-                "quality": quality,
-                "bytes": file_size(pictures["0"], quality),
-                "raw_bytes": pictures["0"].size,
-                "psnr": size["psnr"][0],
-                "linf": size["linf"][0],
-            }
-        )
+        row = {**head, "quality": quality, "bytes": file_size(pictures["0"], quality)}
+        row |= {"raw_bytes": pictures["0"].size, "psnr": size["psnr"][0], "linf": size["linf"][0]}
+        rows.append(row)
     return rows, pictures
 
 
@@ -134,22 +111,16 @@ def _fates(
     """Yield one row per defence and image: right (1) or wrong (0), clean and under both threats."""
     attack = Spec.of("fgsm", eps=float(eps))
     bare = classifier_of(request, *subject, images)
-    x_adv = attacked(bare, images, [attack])[attack]
+    x_adv = subjects.attacked(bare, images, [attack])[attack]
     clean_bare, adv_bare = (predictions(bare, x) == images.y for x in (images.x, x_adv))
     for defence in (CONTROL, *(Spec.of("jpeg", quality=q) for q in qualities)):
         behind = classifier_of(request, *subject, images, defence)
-        adaptive = attacked(behind, images, [attack])[attack]
+        adaptive = subjects.attacked(behind, images, [attack])[attack]
         right = [predictions(behind, x) == images.y for x in (images.x, x_adv, adaptive)]
-        for n, image in enumerate(images.ids):
-            yield {
-                "id": int(image),
-                "defence": defence.name,
-                "quality": defence.get("quality"),
-                "eps": eps,
-                "bare_clean": int(clean_bare[n]),
-                "bare": int(adv_bare[n]),
-                **{k: int(v[n]) for k, v in zip(FATES, right, strict=True)},
-            }
+        head = {"defence": defence.name, "quality": defence.get("quality"), "eps": eps}
+        fates = {"bare_clean": clean_bare, "bare": adv_bare, **dict(zip(FATES, right, strict=True))}
+        numbers = {name: fate.astype(int) for name, fate in fates.items()}
+        yield from per_image(images.ids, **head, **numbers)
 
 
 def _shares(rows: pd.DataFrame) -> Iterator[Row]:
@@ -173,27 +144,15 @@ def _shares(rows: pd.DataFrame) -> Iterator[Row]:
         bare = part["bare"].to_numpy(bool)
         for threat in ("oblivious", "adaptive"):
             behind = part[threat].to_numpy(bool)
-            counted = {
-                "rescued": ~bare & behind,
-                "lost": bare & ~behind,
-                "broken": ~part["clean"].to_numpy(bool),
-            }
-            row: Row = {
-                "defence": part["defence"].iloc[0],
-                "quality": part["quality"].iloc[0],
-                "threat": threat,
-                "n": n,
-                "attacked_wrong": int((~bare).sum()),
-            }
+            row = Row(part[["defence", "quality"]].iloc[0], threat=threat, n=n)
+            row["attacked_wrong"] = int((~bare).sum())
+            counted = {"rescued": ~bare & behind, "lost": bare & ~behind}
+            counted["broken"] = ~part["clean"].to_numpy(bool)
             for name, which in counted.items():
-                low, high = wilson(int(which.sum()), n)
-                row |= {name: which.mean(), f"{name}_low": low, f"{name}_high": high}
+                row |= limits(name, which.mean(), *wilson(int(which.sum()), n))
             rounding = ~control["bare"].to_numpy(bool) & control[threat].to_numpy(bool)
-            yield {
-                **row,
-                **_gain("net", bare, behind),
-                **_gain("over_quantize", rounding, counted["rescued"]),
-            }
+            row |= _gain("net", bare, behind)
+            yield row | _gain("over_quantize", rounding, counted["rescued"])
 
 
 def _gain(name: str, before: Bools, after: Bools) -> Row:
@@ -201,4 +160,4 @@ def _gain(name: str, before: Bools, after: Bools) -> Row:
     both, only_before = int((before & after).sum()), int((before & ~after).sum())
     only_after, neither = int((~before & after).sum()), int((~before & ~after).sum())
     gain = paired_difference(both, only_before, only_after, neither)
-    return {name: gain.value, f"{name}_low": gain.low, f"{name}_high": gain.high}
+    return limits(name, *gain)

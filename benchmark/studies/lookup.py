@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from benchmark.studies.entry import StudyEntry
 from benchmark.studies.registry import STUDIES
@@ -12,19 +13,10 @@ from estimators.entries import load_object
 from estimators.errors import InputError, unknown
 from estimators.plugins import plugin
 
-
-class Compute(Protocol):
-    """The function that `StudyEntry.build` names."""
-
-    def __call__(self, request: StudyRequest) -> Findings:
-        """Return the tables and arrays of a study."""
-
-
-class Draw(Protocol):
-    """The function that `StudyEntry.plot` names."""
-
-    def __call__(self, folder: Path) -> object:
-        """Draw the figures of a study's folder into that folder."""
+# the function that `StudyEntry.build` names: returns the tables and arrays of a study
+Compute = Callable[[StudyRequest], Findings]
+# the function that `StudyEntry.plot` names: draws the figures of a study's folder into that folder
+Draw = Callable[[Path], object]
 
 
 def study_entry(name: str) -> StudyEntry:

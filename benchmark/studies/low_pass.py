@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from benchmark.studies.measures.gratings import GREY, first_layer, waves
-from benchmark.studies.measures.probe import Probe
+from benchmark.studies.measures.robustness import Probe
 from benchmark.studies.measures.tables import Rows
 from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
 from benchmark.studies.request import Findings, StudyRequest

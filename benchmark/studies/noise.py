@@ -8,15 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from benchmark.studies.measures import smallest_eps as smallest
 from benchmark.studies.measures.one_target import attacks_into
-from benchmark.studies.measures.smallest_eps import (
-    NORMS,
-    Scan,
-    carlini,
-    compared,
-    sizes,
-    smallest_step,
-)
+from benchmark.studies.measures.smallest_eps import NORMS, Scan
 from benchmark.studies.measures.subjects import class_named, classifier_of, predictions, test_images
 from benchmark.studies.measures.tables import Row, Rows, Tables
 from benchmark.studies.request import Array, Findings, StudyRequest
@@ -79,23 +73,15 @@ def _norms(request: StudyRequest, classifier: Classifier, images: Images) -> Ite
     """Yield one row per attack and image, each attack at its smallest."""
     if not len(images):
         raise InputError("study noise: no image of the sample is right; raise samples")
-    results = {
-        attack: smallest_step(classifier, images, attack, Scan.of(request, attack))
-        for attack in NORMS
-    }
-    results["cw"] = carlini(classifier, images)
+    results = {a: smallest.smallest_step(classifier, images, a, Scan.of(request, a)) for a in NORMS}
+    results["cw"] = smallest.carlini(classifier, images)
     every = np.logical_and.reduce([result.success for result in results.values()])
     for attack in ATTACKS:
         result = results[attack]
-        size = sizes(images.x, result.x)
+        size = smallest.sizes(images.x, result.x)
         for n, image in enumerate(images.ids):
-            row: Row = {
-                "id": int(image),
-                "class": images.classes[images.y[n]],
-                "attack": attack,
-                "found": bool(result.success[n]),
-                "all_found": bool(every[n]),
-            }
+            row = Row({"id": int(image), "class": images.classes[images.y[n]], "attack": attack})
+            row |= {"found": bool(result.success[n]), "all_found": bool(every[n])}
             if result.success[n]:
                 row |= result.row(n, images.classes) | {name: size[name][n] for name in size}
             yield row
@@ -110,7 +96,7 @@ def _order(rows: pd.DataFrame, seed: int) -> Iterator[Row]:
         for larger, smaller in ORDERED:
             above, below = (wide[name].to_numpy(dtype=float) for name in (larger, smaller))
             names = {"measure": measure, "larger": larger, "smaller": smaller}
-            yield {**names, **compared(above, below, seed)}
+            yield {**names, **smallest.compared(above, below, seed)}
 
 
 def _common_pairs(rows: pd.DataFrame) -> list[tuple[str, str]]:
@@ -145,9 +131,8 @@ def _panels(
         if panels:
             as_asked = pair == requested
             if not as_asked:
-                request.report(
-                    f"noise: {dataset}: no {names[0]} becomes {names[1]}: {source} as {target}"
-                )
+                asked = f"no {names[0]} becomes {names[1]}"
+                request.report(f"noise: {dataset}: {asked}: {source} as {target}")
             head = {"source": source, "target": target, "as_asked": as_asked}
             return [{**head, **row} for row in panels], pictures
     raise InputError(

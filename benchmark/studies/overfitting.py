@@ -8,7 +8,9 @@ has accuracy and loss on as many training as test images.
 
 from __future__ import annotations
 
-from benchmark.studies.measures.probe import Probe
+from itertools import product
+
+from benchmark.studies.measures.robustness import Probe
 from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
 from benchmark.studies.request import Findings, StudyRequest
 
@@ -21,10 +23,6 @@ def compute(request: StudyRequest) -> Findings:
     """
     epochs = whole_numbers(request, "epochs", 1)
     (seeds,) = whole_numbers(request, "seeds", 1)
-    trainings = [
-        Training(dataset, network, count, seed)
-        for dataset, network in request.subjects
-        for count in epochs
-        for seed in range(seeds)
-    ]
+    settings = product(request.subjects, epochs, range(seeds))
+    trainings = [Training(*subject, count, seed) for subject, count, seed in settings]
     return Findings(swept(trainings, Probe.of(request), request.report))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from benchmark.studies.measures.probe import Probe
+from benchmark.studies.measures.robustness import Probe
 from benchmark.studies.measures.tables import Row
 from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
 from benchmark.studies.request import Findings, StudyRequest
@@ -35,10 +35,8 @@ def compute(request: StudyRequest) -> Findings:
         shape, classes = image_shape(dataset, request.data_dir)
         for extra in layers:
             spec = with_layers(network, extra)
-            trainings += [
-                Training(dataset, spec, epochs, seed, (("extra_layers", extra),))
-                for seed in range(seeds)
-            ]
+            setting = (("extra_layers", extra),)
+            trainings += [Training(dataset, spec, epochs, seed, setting) for seed in range(seeds)]
             count = sum(count_parameters(build_network(spec, shape, classes)))
             in_paper = (shape, classes) == (PAPER_SHAPE, PAPER_CLASSES)
             parameters.append({"dataset": dataset, **_table_1(extra, count, in_paper)})
@@ -59,13 +57,8 @@ def _table_1(extra: int, count: int, in_paper: bool) -> Row:
     if printed is not None and printed != count:
         other = next((n for n in range(1, 40) if _count(n) == printed), None)
         note = f"slip in the report: {printed:,} is the count for {other} layers"
-    return {
-        "network": "lenet",
-        "extra_layers": extra,
-        "parameters": count,
-        "printed": printed,
-        "note": note,
-    }
+    row = Row(network="lenet", extra_layers=extra, parameters=count)
+    return row | {"printed": printed, "note": note}
 
 
 def _count(extra: int) -> int:

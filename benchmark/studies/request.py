@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,6 @@ class Findings:
 
     tables: Mapping[str, pd.DataFrame]
     arrays: Mapping[str, Array] = field(default_factory=dict)
-
-    def files(self) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Yield file names and frames."""
-        for name, table in self.tables.items():
-            yield f"{name}.csv", table
 
 
 def make_request(

@@ -8,16 +8,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.studies.measures import saliency_maps as maps
-from benchmark.studies.measures.subjects import (
-    FloatArray,
-    IntArray,
-    attacked,
-    classifier_of,
-    fast_gradients,
-    predictions,
-    test_images,
-)
-from benchmark.studies.measures.tables import Row, Tables, means
+from benchmark.studies.measures import subjects
+from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, predictions
+from benchmark.studies.measures.tables import Row, Tables, means, per_image
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
@@ -59,12 +52,13 @@ def compute(request: StudyRequest) -> Findings:
     for dataset, network in request.subjects:
         request.report(f"{network} on {dataset}")
         names = {"dataset": dataset, "network": str(network)}
-        images = test_images(request, dataset, request["samples"])
-        classifier = classifier_of(request, dataset, network, images)
+        images = subjects.test_images(request, dataset, request["samples"])
+        classifier = subjects.classifier_of(request, dataset, network, images)
         images = images[predictions(classifier, images.x) == images.y]
         clean = {m: maps.map_of(m, classifier.network, images.x, images.y) for m in maps.METHODS}
         few = images[: request["cw_samples"]]
-        x_adv = attacked(classifier, images, fast_gradients(request, images), request.seed)
+        specs = subjects.fast_gradients(request, images)
+        x_adv = attacked(classifier, images, specs, request.seed)
         x_adv |= attacked(classifier, few, [CW], request.seed)
         for spec, x in x_adv.items():
             request.report(f"{network} on {dataset}, {spec.name}")
@@ -94,16 +88,11 @@ def _movement(
             after = maps.map_of(method, classifier.network, x, classes)
             correlation = maps.rank_correlation(before, after)
             shared = maps.overlap(top, maps.salient(after))
-            for n, image in enumerate(images.ids):
-                yield {
-                    "id": int(image),
-                    "method": method,
-                    "score": score,
-                    "broken": bool(predicted[n] != images.y[n]),
-                    "spearman": correlation[n],
-                    "overlap": shared[n],
-                    "chance": top[n].mean(),
-                }
+            broken, chance = predicted != images.y, [chosen.mean() for chosen in top]
+            names = {"method": method, "score": score, "broken": broken}
+            yield from per_image(
+                images.ids, **names, spearman=correlation, overlap=shared, chance=chance
+            )
 
 
 def _overlap(
@@ -124,16 +113,11 @@ def _overlap(
         for n, image in enumerate(images.ids):
             other = maps.energy_share(np.repeat(noise[[n]], len(drawn[n]), axis=0), top[drawn[n]])
             alike = maps.energy_share(noise[[n]], top[[same[n]]])[0] if same[n] >= 0 else np.nan
-            yield {
-                "id": int(image),
-                "method": method,
-                "noise_on_salient": own[n],
-                "pixel_chance": top[n].mean(),
-                "other_image": other.mean() if len(other) else np.nan,
-                "same_class": alike,
-                "correlation": correlation[n],
-                "broken": bool(predicted[n] != images.y[n]),
-            }
+            row = Row(id=int(image), method=method, noise_on_salient=own[n])
+            row["pixel_chance"] = top[n].mean()
+            row["other_image"] = other.mean() if len(other) else np.nan
+            row |= {"same_class": alike, "correlation": correlation[n]}
+            yield row | {"broken": bool(predicted[n] != images.y[n])}
 
 
 def _summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -154,7 +138,7 @@ def _examples(
 
     All have the study's eps; the study `first-error` has the smallest eps per image.
     """
-    fgsm, fgm, _ = fast_gradients(request, images)
+    fgsm, fgm, _ = subjects.fast_gradients(request, images)
     chosen = _pair(request, classifier, dataset, fgsm)
     (x,) = attacked(classifier, images, [fgsm], request.seed).values()
     fooled = np.flatnonzero(predictions(classifier, x) != images.y)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmark.studies.measures.smallest_eps import carlini, sizes
 from benchmark.studies.measures.subjects import IntArray, classifier_of, predictions
-from benchmark.studies.measures.tables import Row, Rows, Tables
+from benchmark.studies.measures.tables import Row, Rows, Tables, limits, per_image
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images, stratified_order
@@ -32,9 +32,8 @@ def compute(request: StudyRequest) -> Findings:
     these images have `on_sheet` true. `<dataset>.<network>.classes`: the names in that order.
     """
     if request["per_class"] < 1:
-        raise InputError(
-            f"study parameter per_class: must be at least 1, got {request['per_class']}"
-        )
+        got = request["per_class"]
+        raise InputError(f"study parameter per_class: must be at least 1, got {got}")
     tables = Tables()
     arrays: dict[str, Array] = {}
     for dataset, network in request.subjects:
@@ -78,7 +77,7 @@ def _attacks(
     sheet = np.full((len(classes), len(classes), *images.shape), np.nan, dtype=np.float32)
     for label, at in first.items():
         sheet[label, label] = images.x[at]
-    rows = []
+    rows: Rows = []
     for target, name in enumerate(classes):
         request.report(f"targeted: {subject}, into {name}")
         others = np.flatnonzero(images.y != target)
@@ -87,21 +86,17 @@ def _attacks(
         part = images[others]
         result = carlini(classifier, part, into=target)
         size = sizes(part.x, result.x)
-        for n, image in enumerate(part.ids):
-            success = bool(result.success[n])
-            rows.append(
-                {
-                    "id": int(image),
-                    "source": classes[part.y[n]],
-                    "target": name,
-                    "success": success,
-                    "predicted": classes[result.predicted[n]],
-                    "confidence": result.confidence[n],
-                    "l2": size["l2"][n] if success else None,
-                    "linf": size["linf"][n] if success else None,
-                    "on_sheet": bool(others[n] in first.values()),
-                }
-            )
+        rows += per_image(
+            part.ids,
+            source=[classes[label] for label in part.y],
+            target=name,
+            success=result.success,
+            predicted=[classes[label] for label in result.predicted],
+            confidence=result.confidence,
+            l2=np.where(result.success, size["l2"], np.nan),
+            linf=np.where(result.success, size["linf"], np.nan),
+            on_sheet=np.isin(others, list(first.values())),
+        )
         for label, at in first.items():
             if label != target:
                 sheet[label, target] = result.x[int(np.flatnonzero(others == at)[0])]
@@ -116,16 +111,7 @@ def _pairs(rows: pd.DataFrame, classes: tuple[str, ...]) -> Iterator[Row]:
             if part.empty:
                 continue
             hits = int(part["success"].sum())
-            low, high = wilson(hits, len(part))
+            row: Row = {"source": source, "target": target, "images": len(part)}
+            row |= limits("success", hits / len(part), *wilson(hits, len(part)))
             mean = spread(part["l2"].to_numpy(dtype=float))
-            yield {
-                "source": source,
-                "target": target,
-                "images": len(part),
-                "success": hits / len(part),
-                "success_low": low,
-                "success_high": high,
-                "l2_mean": mean.mean,
-                "l2_low": mean.low,
-                "l2_high": mean.high,
-            }
+            yield row | {"l2_mean": mean.mean, "l2_low": mean.low, "l2_high": mean.high}

@@ -28,16 +28,9 @@ def compute(request: StudyRequest) -> Findings:
         history.append(_long(read_history(trained.path), dataset, str(network)))
         shape, _ = image_shape(dataset, request.data_dir)
         for position, row in enumerate(layer_table(trained.network, shape), 1):
-            layers.append(
-                {
-                    "dataset": dataset,
-                    "network": str(network),
-                    "position": position,
-                    "layer": row["layer"],
-                    "output_shape": "x".join(str(size) for size in row["output_shape"]),
-                    "parameters": row["parameters"],
-                }
-            )
+            line = {"dataset": dataset, "network": str(network), "position": position}
+            size = "x".join(map(str, row["output_shape"]))
+            layers.append({**line, **row, "output_shape": size})
     return Findings({"history": pd.concat(history), "layers": pd.DataFrame(layers)})
 
 

@@ -15,14 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark.studies.measures.gratings import (
-    DIRECTIONS,
-    compressed,
-    cycles_up_to_nyquist,
-    energy,
-    frequency,
-    gratings,
-)
+from benchmark.studies.measures import gratings
+from benchmark.studies.measures.gratings import compressed, energy
 from benchmark.studies.measures.tables import Row, tidy
 from benchmark.studies.measures.transfer_curves import Curve, curves_of
 from benchmark.studies.request import Array, Findings, StudyRequest
@@ -94,15 +88,10 @@ def _same(curve: Curve) -> tuple[object, ...]:
 
 def _responses(curve: Curve) -> Iterator[Row]:
     for k, whole, around in zip(curve.cycles, curve.response, curve.response_ac, strict=True):
-        yield {
-            **curve.names,
-            "cycles": k,
-            "frequency": frequency(curve.size, k, curve.direction),
-            "response": whole,
-            "response_ac": around,
-            "response_grey": curve.response_grey,
-            "gain": around / curve.norm,
-        }
+        cycles_per_pixel = gratings.frequency(curve.size, k, curve.direction)
+        row = Row(curve.names, cycles=k, frequency=cycles_per_pixel, response=whole)
+        row |= {"response_ac": around, "response_grey": curve.response_grey}
+        yield row | {"gain": around / curve.norm}
 
 
 def _flatness_rows(curve: Curve) -> Iterator[Row]:
@@ -112,45 +101,30 @@ def _flatness_rows(curve: Curve) -> Iterator[Row]:
 
 def _against(curve: Curve, bare: Curve) -> Row:
     gone = curve.left < DESTROYED
-    return {
-        **curve.names,
-        "gratings": gone.size,
-        "destroyed": int(gone.sum()),
-        "share": gone.mean(),
-        "change_response": _change(curve.response, bare.response),
-        "change_response_ac": _change(curve.response_ac, bare.response_ac),
-    }
-
-
-def _change(now: Floats, before: Floats) -> float:
-    return float(np.abs(now[1:] / before[1:] - 1).mean())
+    row = Row(curve.names, gratings=gone.size, destroyed=int(gone.sum()), share=gone.mean())
+    for name in ("response", "response_ac"):
+        change = getattr(curve, name)[1:] / getattr(bare, name)[1:] - 1
+        row[f"change_{name}"] = float(np.abs(change).mean())
+    return row
 
 
 def _survival(request: StudyRequest) -> Iterator[Row]:
     """Yield the share of grey gratings that JPEG destroys, by size, direction and contrast."""
+    phases = request["phases"]
     for size in request["sizes"]:
-        cycles = cycles_up_to_nyquist(size, request["frequencies"])[1:]
-        for direction in DIRECTIONS:
+        cycles = gratings.cycles_up_to_nyquist(size, request["frequencies"])[1:]
+        for direction in gratings.DIRECTIONS:
             for contrast in request["contrasts"]:
                 request.report(f"JPEG alone, gratings of {size} pixels, {direction}")
-                x = torch.cat(
-                    [gratings(size, k, direction, request["phases"], contrast) for k in cycles]
-                )
+                names = Row(size=size, direction=direction, contrast=contrast)
+                waves = (gratings.gratings(size, k, direction, phases, contrast) for k in cycles)
+                x = torch.cat(list(waves))
                 before = energy(x)
                 for quality in request["qualities_other_sizes"]:
                     gone = int((energy(compressed(x, quality)) / before < DESTROYED).sum())
-                    low, high = wilson(gone, len(x))
-                    yield {
-                        "size": size,
-                        "direction": direction,
-                        "contrast": contrast,
-                        "quality": quality,
-                        "gratings": len(x),
-                        "destroyed": gone,
-                        "share": gone / len(x),
-                        "low": float(low),
-                        "high": float(high),
-                    }
+                    row = Row(names, quality=quality, gratings=len(x), destroyed=gone)
+                    low, high = map(float, wilson(gone, len(x)))
+                    yield row | {"share": gone / len(x), "low": low, "high": high}
 
 
 def _arrays(curves: Sequence[Curve]) -> dict[str, Array]:

@@ -8,14 +8,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from benchmark.studies.measures.smallest_eps import (
-    NORMS,
-    Scan,
-    SmallestAttack,
-    carlini,
-    sizes,
-    smallest_step,
-)
+from benchmark.studies.measures import smallest_eps as smallest
+from benchmark.studies.measures.smallest_eps import NORMS, Scan, SmallestAttack, carlini, sizes
 from benchmark.studies.measures.subjects import IntArray, confidences, predictions
 from benchmark.studies.measures.tables import Rows
 from benchmark.studies.request import Array, StudyRequest
@@ -67,15 +61,9 @@ def attacks_into(
     pictures: dict[str, Array] = {"clean": chosen.x[0]}
     for attack, result in results.items():
         size = sizes(chosen.x, result.x[best : best + 1])
-        rows.append(
-            {
-                **image,
-                "attack": attack,
-                "how": how if attack == "cw" else "smallest eps",
-                **result.row(best, images.classes),
-                **{name: value[0] for name, value in size.items()},
-            }
-        )
+        row = {"attack": attack, "how": how if attack == "cw" else "smallest eps"}
+        row |= result.row(best, images.classes)
+        rows.append({**image, **row, **{name: value[0] for name, value in size.items()}})
         pictures[attack] = result.x[best]
     return rows, pictures
 
@@ -97,7 +85,7 @@ def _fast(
     for attack in NORMS:
         scan = Scan.of(request, attack)
         scan = replace(scan, steps=max(1, scan.steps // wider))
-        results[attack] = smallest_step(classifier, images, attack, scan, into)
+        results[attack] = smallest.smallest_step(classifier, images, attack, scan, into)
     hits = [result.success & (result.predicted == target) for result in results.values()]
     return results, np.flatnonzero(np.logical_and.reduce(hits))
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmark.studies.entry import Subject
-from benchmark.studies.measures.subjects import (
-    attacked,
-    class_named,
-    classifier_of,
-    confidences,
-    test_images,
-)
+from benchmark.studies.measures import subjects
+from benchmark.studies.measures.subjects import classifier_of, confidences
 from benchmark.studies.measures.tables import Rows
 from benchmark.studies.request import Array, StudyRequest
 from estimators.classifier import Classifier
@@ -33,9 +28,11 @@ def rescued_image(
     """
     dataset, _ = subject
     everything = load_images(dataset, "test", request.data_dir)
-    source, target = (class_named(everything, request[name], name) for name in ("source", "target"))
+    source, target = (
+        subjects.class_named(everything, request[name], name) for name in ("source", "target")
+    )
     of_source = everything[everything.y == source]
-    sample = test_images(request, dataset, request["samples"])
+    sample = subjects.test_images(request, dataset, request["samples"])
     eps = float(max(request["eps" if everything.shape[0] == 1 else "eps_colour"]))
     for images, into in ((of_source, target), (of_source, None), (sample, None)):
         rows, pictures = _best(request, subject, images, eps, qualities, into)
@@ -62,7 +59,7 @@ def _best(
 
     attack = Spec.of("fgsm", eps=eps)
     bare = classifier_of(request, *subject, images)
-    x_adv = attacked(bare, images, [attack])[attack]
+    x_adv = subjects.attacked(bare, images, [attack])[attack]
     clean, clean_confidence = confidences(bare, images.x)
     adv, adv_confidence = confidences(bare, x_adv)
     fooled = (clean == images.y) & (adv != images.y)
@@ -83,13 +80,8 @@ def _best(
     assert defence is not None
     compressed, _ = defence(x_adv[n : n + 1])
     back, confidence = confidences(behind(quality), x_adv[n : n + 1])
-    head = {
-        "id": int(images.ids[n]),
-        "class": images.classes[images.y[n]],
-        "target": images.classes[adv[n]],
-        "eps": eps,
-        "quality": quality,
-    }
+    head = {"id": int(images.ids[n]), "class": images.classes[images.y[n]]}
+    head |= {"target": images.classes[adv[n]], "eps": eps, "quality": quality}
     steps = {
         "clean": (clean[n], clean_confidence[n], images.x[n]),
         "attacked": (adv[n], adv_confidence[n], x_adv[n]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +14,13 @@ from torch.nn import functional
 
 from benchmark.attacks.fast_gradient import perturbed, smallest_eps
 from benchmark.attacks.steps.tensor_attack import logit_margin
-from benchmark.studies.measures.probe import Probe
-from benchmark.studies.measures.subjects import attacked, predictions, wrapped
-from benchmark.studies.measures.tables import Row, Rows
-from estimators.classifier import BATCH, Classifier
+from benchmark.studies.measures.subjects import attacked, batches, predictions, wrapped
+from benchmark.studies.measures.tables import Row, Rows, limits
+from benchmark.studies.request import StudyRequest
+from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
+from estimators.errors import InputError
 from estimators.spec import Spec
 from estimators.training.train import evaluate
 from reports.statistics.intervals import area_under_curve, median_smallest_eps, wilson
@@ -29,6 +32,41 @@ LARGEST = {"cifar10": (8 / 255, 1.0)}
 LARGEST_ELSEWHERE = (0.3, 4.0)
 # the control's name: FGSM on the margin between two logits, which cannot saturate
 MARGIN = "fgsm-margin"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How `measure` measures networks; the same images for each of them.
+
+    samples: test images for the attacks of one gradient.
+    iterated_samples: test images for PGD.
+    gap_images: test images, and as many training images, for accuracy and loss without attack.
+    points: number of eps, from 0 to the largest of the data set.
+    pgd_steps: iterations of PGD.
+    seed: of the subsets.
+    data_dir, device: as in `StudyRequest`.
+    """
+
+    samples: int
+    iterated_samples: int
+    gap_images: int
+    points: int
+    pgd_steps: int
+    seed: int = 0
+    data_dir: Path | None = None
+    device: str = "cpu"
+
+    @classmethod
+    def of(cls, request: StudyRequest) -> Probe:
+        """Return the probe that a study's parameters describe; InputError for bad ones."""
+        names = ("samples", "iterated_samples", "gap_images", "points", "pgd_steps")
+        for name in names:
+            least = 7 if name == "points" else 1
+            if request[name] < least:
+                got = f"must be at least {least}, got {request[name]}"
+                raise InputError(f"study parameter {name}: {got}")
+        chosen = {name: request[name] for name in names}
+        return cls(**chosen, seed=request.seed, data_dir=request.data_dir, device=request.device)
 
 
 def measure(network: nn.Module, dataset: str, probe: Probe) -> dict[str, Rows]:
@@ -95,7 +133,7 @@ def _right_on_margin(classifier: Classifier, images: Images, grid: list[float]) 
     can pass for robustness; the gradient of the margin does not.
     """
     parts = []
-    for x, y in _batches(classifier, images):
+    for x, y in batches(classifier.torch_device, images.x, images.y):
         direction = _margin_gradient(classifier, x, y).sign_()
         moved = (perturbed(x, direction, eps, np.inf) for eps in grid)
         right = [(classifier.logits(x_adv).argmax(1) == y).cpu().numpy() for x_adv in moved]
@@ -111,40 +149,18 @@ def _margin_gradient(classifier: Classifier, x: torch.Tensor, y: torch.Tensor) -
     )
 
 
-def _batches(classifier: Classifier, images: Images) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
-        device = classifier.torch_device
-        yield torch.from_numpy(part.x).to(device), torch.from_numpy(part.y).to(device)
-
-
 def _accuracies(eps: list[float], right: Bools) -> Iterator[Row]:
     n, clean = right.shape[1], int(right[0].sum())
     for size, hits in zip(eps, right.sum(1).tolist(), strict=True):
-        low, high = wilson(hits, n)
-        yield {
-            "eps": size,
-            "threat": "white-box",
-            "n": n,
-            "correct": hits,
-            "accuracy": hits / n,
-            "accuracy_low": float(low),
-            "accuracy_high": float(high),
-            "relative": hits / clean if clean else float("nan"),
-        }
+        row = Row(eps=size, threat="white-box", n=n, correct=hits)
+        row |= limits("accuracy", hits / n, *map(float, wilson(hits, n)))
+        yield row | {"relative": hits / clean if clean else float("nan")}
 
 
 def _area(eps: list[float], right: Bools) -> Row:
     area, clean = area_under_curve(eps, right), float(right[0].mean())
-    return {
-        "eps_max": max(eps),
-        "points": len(eps),
-        "n": right.shape[1],
-        "area": area.value,
-        "area_low": area.low,
-        "area_high": area.high,
-        "relative": area.value / clean if clean else float("nan"),
-    }
+    row = Row(eps_max=max(eps), points=len(eps), n=right.shape[1], **limits("area", *area))
+    return row | {"relative": area.value / clean if clean else float("nan")}
 
 
 def _median(smallest: npt.NDArray[np.float64], top: float) -> Row:
@@ -152,14 +168,8 @@ def _median(smallest: npt.NDArray[np.float64], top: float) -> Row:
     smallest = smallest[smallest > 0]
     held = ~np.isfinite(smallest)
     median = median_smallest_eps(np.where(held, top, smallest), held)
-    return {
-        "eps_max": top,
-        "n": len(smallest),
-        "held": int(held.sum()),
-        "median": median.value,
-        "median_low": median.low,
-        "median_high": median.high,
-    }
+    row = Row(eps_max=top, n=len(smallest), held=int(held.sum()))
+    return row | limits("median", *median)
 
 
 def _gap(network: nn.Module, train: Images, test: Images, probe: Probe) -> Row:
@@ -174,7 +184,7 @@ def _gap(network: nn.Module, train: Images, test: Images, probe: Probe) -> Row:
 
 def _saturation(classifier: Classifier, images: Images) -> Row:
     zero = saturated = 0
-    for x, y in _batches(classifier, images):
+    for x, y in batches(classifier.torch_device, images.x, images.y):
         zero += int((classifier.input_gradient(x, y) == 0).flatten(1).all(1).sum())
         probability = classifier.logits(x).softmax(1).gather(1, y[:, None])
         saturated += int((probability == 1).sum())

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from captum.attr import LayerAttribution, LayerGradCam, Saliency
 from scipy.stats import rankdata
 from torch import nn
 
-from benchmark.studies.measures.subjects import FloatArray, IntArray
-from estimators.classifier import BATCH
+from benchmark.studies.measures.spectra import pearson
+from benchmark.studies.measures.subjects import FloatArray, IntArray, batches
 from estimators.errors import InputError
 from estimators.random_streams import stream
 
@@ -36,9 +35,8 @@ def map_of(method: str, network: nn.Module, x: FloatArray, classes: IntArray) ->
     """
     device = next(network.parameters()).device
     parts = []
-    for start in range(0, len(x), BATCH):
-        part = torch.from_numpy(x[start : start + BATCH]).to(device).requires_grad_(True)
-        target = torch.from_numpy(classes[start : start + BATCH]).to(device)
+    for part, target in batches(device, x, classes):
+        part.requires_grad_(True)
         if method == "saliency":
             maps = Saliency(network).attribute(part, target=target).amax(dim=1)
         else:
@@ -69,9 +67,7 @@ def overlap(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> Floats:
 def rank_correlation(a: Floats, b: Floats) -> Floats:
     """Return Spearman's rank correlation [N] of maps [N, H, W]; NaN where one is constant."""
     one, other = (rankdata(m.reshape(len(m), -1), axis=1) for m in (a, b))
-    one, other = (r - r.mean(axis=1, keepdims=True) for r in (one, other))
-    below = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    return np.asarray((one * other).sum(axis=1) / np.where(below > 0, below, np.nan))
+    return pearson(one, other)
 
 
 def energy_share(noise: FloatArray, chosen: npt.NDArray[np.bool_]) -> Floats:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy.stats import bootstrap
 
 from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
-from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, confidences
-from benchmark.studies.measures.tables import Row
+from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, batches, confidences
+from benchmark.studies.measures.tables import Row, limits
 from benchmark.studies.request import StudyRequest
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.spec import Spec
 from reports.statistics.intervals import wilson
@@ -45,11 +44,8 @@ class SmallestAttack:
 
     def row(self, n: int, classes: tuple[str, ...]) -> Row:
         """Return prediction, confidence and eps of one image."""
-        return {
-            "predicted": classes[self.predicted[n]],
-            "confidence": self.confidence[n],
-            "eps": self.eps[n],
-        }
+        predicted = classes[self.predicted[n]]
+        return Row(predicted=predicted, confidence=self.confidence[n], eps=self.eps[n])
 
 
 @dataclass(frozen=True)
@@ -70,9 +66,8 @@ class Scan:
         `resolution` and `tolerance` are fractions of that eps: 0.01 scans in a hundred steps.
         """
         top = float(request["eps_max" if attack == "fgsm" else "l2_max"])
-        return cls(
-            top, top * float(request["tolerance"]), max(1, round(1 / float(request["resolution"])))
-        )
+        steps = max(1, round(1 / float(request["resolution"])))
+        return cls(top, top * float(request["tolerance"]), steps)
 
 
 def smallest_step(
@@ -104,14 +99,9 @@ def _perturbed(
 ) -> FloatArray:
     """Move each image by its own eps; leave it where that is infinite."""
     radius = np.where(np.isfinite(eps), eps, 0.0).astype(np.float32).reshape(-1, 1, 1, 1)
-    parts = []
-    for at in range(0, len(x), BATCH):
-        part, towards, size = (
-            torch.from_numpy(array[at : at + BATCH]).to(classifier.torch_device)
-            for array in (x, direction, radius)
-        )
-        parts.append(perturbed(part, towards, size, norm).cpu().numpy())
-    return np.concatenate(parts)
+    parts = batches(classifier.torch_device, x, direction, radius)
+    moved = [perturbed(clean, towards, size, norm) for clean, towards, size in parts]
+    return np.concatenate([part.cpu().numpy() for part in moved])
 
 
 def carlini(classifier: Classifier, images: Images, into: int | None = None) -> SmallestAttack:
@@ -138,13 +128,9 @@ def sizes(clean: FloatArray, x_adv: FloatArray) -> dict[str, Floats]:
     flat = change.reshape(len(change), -1)
     with np.errstate(divide="ignore"):
         psnr = -10 * np.log10((flat**2).mean(1))
-    return {
-        "l2": np.linalg.norm(flat, axis=1),
-        "linf": flat.max(1),
-        "l0_share": (change.max(1) > LEVEL).mean((1, 2)),
-        "mean_abs": flat.mean(1),
-        "psnr": psnr,
-    }
+    level = (change.max(1) > LEVEL).mean((1, 2))
+    measures = {"l2": np.linalg.norm(flat, axis=1), "linf": flat.max(1), "l0_share": level}
+    return measures | {"mean_abs": flat.mean(1), "psnr": psnr}
 
 
 def compared(larger: Floats, smaller: Floats, seed: int) -> Row:
@@ -155,26 +141,15 @@ def compared(larger: Floats, smaller: Floats, seed: int) -> Row:
     fewer than two images.
     """
     ratio = larger / smaller
-    above = int((ratio > 1).sum())
-    low, high = wilson(above, len(ratio))
-    row: Row = {
-        "n": len(ratio),
-        "ratio": float(np.median(ratio)) if len(ratio) else math.nan,
-        "ratio_low": math.nan,
-        "ratio_high": math.nan,
-        "share": above / len(ratio) if len(ratio) else math.nan,
-        "share_low": float(low),
-        "share_high": float(high),
-    }
-    if len(ratio) > 1:
-        limits = bootstrap(
-            (ratio,),
-            np.median,
-            n_resamples=2000,
-            vectorized=True,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-            batch=200,
-        ).confidence_interval
-        row |= {"ratio_low": float(limits.low), "ratio_high": float(limits.high)}
+    above, n = int((ratio > 1).sum()), len(ratio)
+    median = float(np.median(ratio)) if n else math.nan
+    row = Row(n=n, **limits("ratio", median, math.nan, math.nan))
+    row |= limits("share", above / n if n else math.nan, *map(float, wilson(above, n)))
+    if n > 1:
+        resampled = bootstrap(
+            (ratio,), np.median, n_resamples=2000, vectorized=True, method="percentile",
+            rng=np.random.default_rng(seed), batch=200,
+        )  # fmt: skip
+        low, high = resampled.confidence_interval
+        row |= {"ratio_low": float(low), "ratio_high": float(high)}
     return row

@@ -81,7 +81,12 @@ def correlations(a: Floats, b: Floats) -> Floats:
     height, width = a.shape[1:]
     away = frequencies(height, width) > 0
     one, other = (log_magnitude(s)[:, away] for s in (a, b))
-    one, other = (s - s.mean(axis=1, keepdims=True) for s in (one, other))
+    return pearson(one, other)
+
+
+def pearson(a: Floats, b: Floats) -> Floats:
+    """Return Pearson's correlation [N] of the rows of a and b; NaN where a row is constant."""
+    one, other = (rows - rows.mean(axis=1, keepdims=True) for rows in (a, b))
     below = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
     with np.errstate(invalid="ignore"):
         return np.asarray((one * other).sum(axis=1) / np.where(below > 0, below, np.nan))

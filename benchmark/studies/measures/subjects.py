@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -83,6 +83,14 @@ def wrapped(
     return Classifier(network, images.shape, len(images.classes), build_defence(defence), device)
 
 
+def batches(
+    device: torch.device | str, *arrays: npt.NDArray[np.generic]
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield BATCH rows of each array at a time, as tensors on the device."""
+    for at in range(0, len(arrays[0]), BATCH):
+        yield tuple(torch.from_numpy(array[at : at + BATCH]).to(device) for array in arrays)
+
+
 def predictions(classifier: Classifier, x: FloatArray) -> IntArray:
     """Return the predicted classes [N] of images [N, C, H, W] behind the classifier's defence."""
     return np.asarray(logits(classifier, x).argmax(1))
@@ -90,11 +98,8 @@ def predictions(classifier: Classifier, x: FloatArray) -> IntArray:
 
 def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
     """Return the logits [N, classes] of images [N, C, H, W] behind the classifier's defence."""
-    parts = []
-    for start in range(0, len(x), BATCH):
-        part = torch.from_numpy(x[start : start + BATCH]).to(classifier.torch_device)
-        parts.append(classifier.logits(classifier.defended(part)).cpu().numpy())
-    return np.concatenate(parts)
+    parts = (classifier.defended(part) for (part,) in batches(classifier.torch_device, x))
+    return np.concatenate([classifier.logits(part).cpu().numpy() for part in parts])
 
 
 def confidences(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:

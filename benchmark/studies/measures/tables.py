@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from reports.statistics.intervals import spread
@@ -27,6 +29,18 @@ class Tables:
         """Return the tables as frames by name; `rounded` as `tidy` rounds."""
         frame = tidy if rounded else pd.DataFrame
         return {name: frame(rows) for name, rows in self._rows.items()}
+
+
+def per_image(ids: npt.NDArray[np.int64], **columns: object) -> Rows:
+    """Return one row per image: its id, and the columns; a column with one value repeats it."""
+    values = {"id": ids, **columns}
+    lists = [np.broadcast_to(np.asarray(v), len(ids)).tolist() for v in values.values()]
+    return [dict(zip(values, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def limits(name: str, value: object, low: object, high: object) -> Row:
+    """Return a value and its confidence limits as the columns `name`, `name_low`, `name_high`."""
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def tidy(rows: Iterable[Row], columns: Sequence[str] = ()) -> pd.DataFrame:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pandas as pd
 from torch import nn
 
-from benchmark.studies.measures.probe import Probe
 from benchmark.studies.measures.processes import in_processes
-from benchmark.studies.measures.robustness import measure
+from benchmark.studies.measures.robustness import Probe, measure
 from benchmark.studies.measures.tables import Row, Rows, tidy
 from benchmark.studies.request import StudyRequest
 from estimators.data.load import image_shape
@@ -52,6 +52,11 @@ class Training:
         varied = dict(self.setting)
         names = {"dataset": self.dataset, "network": str(self.network.without(*varied))}
         return {**names, **varied, "epochs": self.epochs, "seed": self.seed}
+
+    def run(self, data_dir: Path | None, device: str) -> nn.Module:
+        """Return the trained network; load it where the same training was done before."""
+        key = self.dataset, self.network, self.epochs, self.seed
+        return train_or_load(*key, data_dir, device).network
 
     def __str__(self) -> str:
         return f"{self.network} on {self.dataset}, {self.epochs} epochs, seed {self.seed}"
@@ -91,14 +96,7 @@ def swept(
 
 def _measured(training: Training, probe: Probe, own: Measure | None) -> dict[str, Rows]:
     """Train or load one network and measure it."""
-    network = train_or_load(
-        training.dataset,
-        training.network,
-        training.epochs,
-        training.seed,
-        probe.data_dir,
-        probe.device,
-    ).network
+    network = training.run(probe.data_dir, probe.device)
     tables = measure(network, training.dataset, probe)
     if own is not None:
         shape, _ = image_shape(training.dataset, probe.data_dir)

@@ -11,16 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmark.studies.measures.gratings import (
-    DIRECTIONS,
-    GREY,
-    compressed,
-    cycles_up_to_nyquist,
-    energy,
-    first_convolution,
-    gratings,
-    response_norms,
-)
+from benchmark.studies.measures import gratings
+from benchmark.studies.measures.gratings import compressed, energy, response_norms
 from benchmark.studies.measures.processes import in_processes
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.measures.tables import Row
@@ -28,7 +20,6 @@ from benchmark.studies.measures.training_sweep import Training
 from benchmark.studies.request import StudyRequest
 from estimators.data.load import image_shape
 from estimators.training.recipes import recipe_for
-from estimators.training.train_or_load import train_or_load
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,14 +57,8 @@ class Curve:
     @property
     def names(self) -> Row:
         """Return the columns that name the curve in every table."""
-        return {
-            "dataset": self.dataset,
-            "network": self.network,
-            "training_seed": self.seed,
-            "size": self.size,
-            "direction": self.direction,
-            "quality": self.quality,
-        }
+        row = Row(dataset=self.dataset, network=self.network, training_seed=self.seed)
+        return row | {"size": self.size, "direction": self.direction, "quality": self.quality}
 
 
 def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
@@ -87,11 +72,11 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
     for size in sorted({own, *request["sizes"]}):
         qualities = request["qualities"] if size == own else request["qualities_other_sizes"]
         used = [layer for layer in layers if size == own or layer[1] == 0]
-        cycles = tuple(cycles_up_to_nyquist(size, request["frequencies"]))
-        grey = torch.full((1, channels, size, size), GREY)
-        for direction in DIRECTIONS:
+        cycles = tuple(gratings.cycles_up_to_nyquist(size, request["frequencies"]))
+        grey = torch.full((1, channels, size, size), gratings.GREY)
+        for direction in gratings.DIRECTIONS:
             request.report(f"{dataset}, gratings of {size} pixels, {direction}")
-            waves = [gratings(size, k, direction, phases, contrast) for k in cycles]
+            waves = [gratings.gratings(size, k, direction, phases, contrast) for k in cycles]
             x = torch.cat(waves).expand(-1, channels, -1, -1)
             before = energy(x).reshape(-1, phases)[1:]
             for quality in (None, *qualities):
@@ -100,21 +85,10 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
                 for network, seed, layer in used:
                     norms = response_norms(layer, coded, flat).reshape(2, -1, phases)
                     whole, around = np.sqrt((norms**2).mean(axis=2))
-                    yield Curve(
-                        dataset,
-                        network,
-                        seed,
-                        size,
-                        size == own,
-                        direction,
-                        quality,
-                        cycles,
-                        whole,
-                        around,
-                        float(response_norms(layer, flat, flat)[0, 0]),
-                        size * (channels / 8) ** 0.5 * contrast,
-                        left,
-                    )
+                    grey_norm = float(response_norms(layer, flat, flat)[0, 0])
+                    norm = size * (channels / 8) ** 0.5 * contrast
+                    of = (dataset, network, seed, size, size == own, direction, quality, cycles)
+                    yield Curve(*of, whole, around, grey_norm, norm, left)
 
 
 def _first_layers(
@@ -122,26 +96,20 @@ def _first_layers(
 ) -> list[tuple[str, int, torch.nn.Conv2d]]:
     """Return network, training seed and first layer of each network of a data set."""
     networks = [network for name, network in request.subjects if name == dataset]
+    epochs = [recipe_for(dataset, network).epochs for network in networks]
     more = range(1, max(1, request["seeds"] if channels == 1 else request["seeds_colour"]))
-    trainings = [
-        Training(dataset, network, recipe_for(dataset, network).epochs, seed)
-        for network in networks
-        for seed in more
-    ]
+    works = zip(networks, epochs, strict=True)
+    trainings = [Training(dataset, *work, seed) for work in works for seed in more]
     train = partial(_trained_layer, data_dir=request.data_dir, device=request.device)
-    trained = dict(
-        in_processes(trainings, train, lambda t: t.epochs, request.report, request.device)
-    )
+    done = in_processes(trainings, train, lambda t: t.epochs, request.report, request.device)
+    trained = dict(done)
     layers = []
     for at, network in enumerate(networks):
-        shipped = first_convolution(network_of(request, dataset, network), request.device)
+        shipped = gratings.first_convolution(network_of(request, dataset, network), request.device)
         by_seed = [shipped, *(trained[at * len(more) + n] for n in range(len(more)))]
         layers += [(str(network), seed, layer) for seed, layer in enumerate(by_seed)]
     return layers
 
 
 def _trained_layer(training: Training, data_dir: Path | None, device: str) -> torch.nn.Conv2d:
-    network = train_or_load(
-        training.dataset, training.network, training.epochs, training.seed, data_dir, device
-    ).network
-    return first_convolution(network, device)
+    return gratings.first_convolution(training.run(data_dir, device), device)

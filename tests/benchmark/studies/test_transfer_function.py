@@ -200,7 +200,7 @@ def test_more_training_seeds_are_trained(
         asked_for.append((dataset, str(network), epochs, seed))
         return Doubled()
 
-    monkeypatch.setattr("benchmark.studies.measures.transfer_curves.train_or_load", train_or_load)
+    monkeypatch.setattr("benchmark.studies.measures.training_sweep.train_or_load", train_or_load)
     size = {**TINY, "sizes": [28], "seeds": 2}
     request = make_request(STUDIES["transfer-function"], "digits", Spec("lenet"), size)
     table = compute(request).tables["response"]

@@ -16,9 +16,8 @@ from closed_form import linear_case
 from workers import halved
 
 from benchmark.studies.measures import robustness as measures
-from benchmark.studies.measures.probe import Probe
 from benchmark.studies.measures.processes import in_processes, one_thread, worker_count
-from benchmark.studies.measures.robustness import measure
+from benchmark.studies.measures.robustness import Probe, measure
 from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
 from benchmark.studies.request import StudyRequest
 from estimators.data.images import Images
