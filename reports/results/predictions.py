@@ -144,15 +144,24 @@ def _read(file: pq.ParquetFile) -> tuple[list[str], npt.NDArray[np.int32], dict[
 
 def pair(a: Scored, b: Scored) -> Pairs | str:
     """Pair two cells on the images that both have; a text says why that is impossible."""
-    if len(a.ids) == len(b.ids) and np.array_equal(a.ids, b.ids):
-        in_a = in_b = np.arange(len(a.ids))
-    else:
-        _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)
-        if len(in_a) == 0:
-            return "no image in common"
+    in_a, in_b = shared_places(a.ids, b.ids)
+    if len(in_a) == 0 and len(a.ids) + len(b.ids):
+        return "no image in common"
     if not np.array_equal(a.label[in_a], b.label[in_b]):
         return "images of the same id have other labels"
-    right_a, right_b = a.right[in_a], b.right[in_b]
+    return counted(a.right[in_a], b.right[in_b])
+
+
+def shared_places(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return the places in `a` and in `b` of the ids that both have; each in rising order."""
+    if np.array_equal(a, b):
+        return np.arange(len(a)), np.arange(len(a))
+    _, in_a, in_b = np.intersect1d(a, b, assume_unique=True, return_indices=True)
+    return in_a, in_b
+
+
+def counted(right_a: Array, right_b: Array) -> Pairs:
+    """Return the pairs of two sides [N] of the same images: which were right."""
     both = int((right_a & right_b).sum())
     only_a, only_b = int(right_a.sum()) - both, int(right_b.sum()) - both
     return Pairs(both, only_a, only_b, len(right_a) - both - only_a - only_b)
