@@ -184,11 +184,8 @@ def tested(cells: pd.DataFrame, a: Run, b: Run, level: float) -> pd.DataFrame:
     n_a, n_b = (np.where(paired, counts.sum(axis=1), n) for n in (n_a, n_b))
     hits_a = np.where(paired, both_right + lost, hits_a)
     hits_b = np.where(paired, both_right + gained, hits_b)
-    estimate = np.where(
-        paired,
-        paired_difference(both_right, lost, gained, neither, level),
-        difference(hits_a, n_a, hits_b, n_b, level),
-    )
+    of_pairs = paired_difference(both_right, lost, gained, neither, level)
+    estimate = np.where(paired, of_pairs, difference(hits_a, n_a, hits_b, n_b, level))
     p = np.full(len(cells), np.nan)
     p[paired] = mcnemar(lost[paired], gained[paired])
     p[unpaired] = fisher(*(c[unpaired] for c in (hits_a, n_a, hits_b, n_b)))

@@ -191,12 +191,9 @@ def plain_table(path: Path, limit: int | None = None) -> Row | None:
         return None
     table = read_csv(path, "table")
     rows = table.head(len(table) if limit is None else limit)
-    return {
-        "file": path.name,
-        "header": list(table.columns),
-        "rows": [[_shortened(v) for v in row] for row in rows.itertuples(index=False, name=None)],
-        "left_out": len(table) - len(rows),
-    }
+    texts = [[_shortened(v) for v in row] for row in rows.itertuples(index=False, name=None)]
+    about = {"file": path.name, "header": list(table.columns)}
+    return {**about, "rows": texts, "left_out": len(table) - len(rows)}
 
 
 def comparison(baseline: Path, directory: Path) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -94,10 +95,8 @@ def read_predictions(run: Path) -> Predictions | None:
         codes = codes[order]
         arrays = {name: values[order] for name, values in arrays.items()}
     edges = np.searchsorted(codes, np.arange(len(names) + 1))
-    spans = {
-        key: slice(int(start), int(stop))
-        for key, start, stop in zip(names, edges[:-1], edges[1:], strict=True)
-    }
+    slices = (slice(int(start), int(stop)) for start, stop in pairwise(edges))
+    spans = dict(zip(names, slices, strict=True))
     for span in spans.values():
         ids = arrays["id"][span]
         if np.any(ids[1:] <= ids[:-1]):
@@ -105,9 +104,8 @@ def read_predictions(run: Path) -> Predictions | None:
             for values in arrays.values():
                 values[span] = values[span][order]
             if np.any(ids[1:] == ids[:-1]):
-                raise TableError(
-                    f"predictions {path}: lists an image of a cell twice; write it again"
-                )
+                twice = "lists an image of a cell twice"
+                raise TableError(f"predictions {path}: {twice}; write it again")
     return Predictions(path, spans, arrays)
 
 
@@ -121,9 +119,8 @@ def _read(file: pq.ParquetFile) -> tuple[list[str], npt.NDArray[np.int32], dict[
         if not pa.types.is_integer(schema.field(name).type):
             raise TableError(f"{name} holds other than whole numbers")
     codes = np.empty(total, np.int32)
-    arrays = {
-        name: np.empty(total, schema.field(name).type.to_pandas_dtype()) for name in _COLUMNS[1:]
-    }
+    types = {name: schema.field(name).type.to_pandas_dtype() for name in _COLUMNS[1:]}
+    arrays = {name: np.empty(total, kind) for name, kind in types.items()}
     places: dict[str, int] = {}
     at = 0
     for batch in file.iter_batches(1 << 18, columns=list(_COLUMNS)):

@@ -103,10 +103,8 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
 def write_worst_case(table: pd.DataFrame, path: Path) -> None:
     """Write `worst_case.csv`; the same table gives the same bytes. Shares have six digits."""
     shares = ("accuracy", "low", "high", "gain", "gain_low", "gain_high")
-    rows = (
-        [_text(row[name], name in shares) for name in COLUMNS]
-        for row in table[list(COLUMNS)].to_dict("records")
-    )
+    records = table[list(COLUMNS)].to_dict("records")
+    rows = ([_text(row[name], name in shares) for name in COLUMNS] for row in records)
     replace_text(path, csv_text(COLUMNS, rows))
 
 
@@ -121,9 +119,8 @@ def read_worst_case(directory: Path) -> pd.DataFrame | None:
     table = read_csv(path, "worst case")
     require(table, COLUMNS, f"worst case {path}", "write it again with bench report")
     try:
-        for name in COLUMNS:
-            if name not in _TEXT:
-                table[name] = pd.to_numeric(table[name].astype(object).replace("", None))
+        for name in [name for name in COLUMNS if name not in _TEXT]:
+            table[name] = pd.to_numeric(table[name].astype(object).replace("", None))
     except (ValueError, TypeError) as error:
         raise TableError(f"worst case {path}: {error}; write it again with bench report") from error
     return table[list(COLUMNS)]
