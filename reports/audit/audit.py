@@ -38,39 +38,27 @@ class Check(NamedTuple):
 
 # by id; the page and the docs show titles and rules
 CHECKS: dict[str, Check] = {
-    "eps-zero": Check(
-        "Accuracy at eps 0 is the clean accuracy", cells.EPS_ZERO_RULE, cells.eps_zero
-    ),
+    "eps-zero": Check("Accuracy at eps 0 is the clean accuracy",
+                      cells.EPS_ZERO_RULE, cells.eps_zero),
     "budget": Check("No image leaves its budget or [0, 1]", cells.BUDGET_RULE, cells.budget),
     "logits": Check("The output is logits, not probabilities", cells.LOGITS_RULE, cells.logits),
-    "wrapping": Check(
-        "External networks are wrapped correctly", cells.WRAPPING_RULE, cells.wrapping
-    ),
+    "wrapping": Check("External networks are wrapped correctly",
+                      cells.WRAPPING_RULE, cells.wrapping),
     "zero-gradient": Check("Gradients are not zero", cells.ZERO_GRADIENT_RULE, cells.zero_gradient),
     "monotone": Check("Accuracy does not rise with eps", pairs.MONOTONE_RULE, pairs.monotone),
-    "large-eps": Check(
-        "A large eps reaches an accuracy of about 0", cells.LARGE_EPS_RULE, cells.large_eps
-    ),
-    "iterative": Check(
-        "An iterative attack is not weaker than a one-step attack",
-        pairs.ITERATIVE_RULE,
-        pairs.iterative,
-    ),
-    "adaptive": Check(
-        "A better-informed attacker is never weaker", pairs.ADAPTIVE_RULE, pairs.adaptive
-    ),
-    "white-box": Check(
-        "An attack with gradients is not weaker than one without",
-        pairs.WHITE_BOX_RULE,
-        pairs.white_box,
-    ),
-    "control": Check(
-        "The noise control is not stronger than the attack", pairs.CONTROL_RULE, pairs.control
-    ),
-    "judged": Check(
-        "Each defence was attacked by an attacker who sees it", cells.JUDGED_RULE, cells.judged
-    ),
-}
+    "large-eps": Check("A large eps reaches an accuracy of about 0",
+                       cells.LARGE_EPS_RULE, cells.large_eps),
+    "iterative": Check("An iterative attack is not weaker than a one-step attack",
+                       pairs.ITERATIVE_RULE, pairs.iterative),
+    "adaptive": Check("A better-informed attacker is never weaker",
+                      pairs.ADAPTIVE_RULE, pairs.adaptive),
+    "white-box": Check("An attack with gradients is not weaker than one without",
+                       pairs.WHITE_BOX_RULE, pairs.white_box),
+    "control": Check("The noise control is not stronger than the attack",
+                     pairs.CONTROL_RULE, pairs.control),
+    "judged": Check("Each defence was attacked by an attacker who sees it",
+                    cells.JUDGED_RULE, cells.judged),
+}  # fmt: skip
 
 
 def audit(evidence: Evidence) -> pd.DataFrame:

@@ -54,6 +54,10 @@ _CANNOT_LOSE = (
     "The attack fails where success is certain: use more iterations, another loss, or an attack"
     " without gradients; look for masked gradients."
 )
+_SATURATED = (
+    "The loss saturates or the network masks its gradient: scale the logits down, or use an attack"
+    " on the logits (C&W) or one without gradients."
+)
 _OVERSHOOT = "A single step overshoots: use an iterative attack."
 
 
@@ -70,15 +74,14 @@ def eps_zero(evidence: Evidence) -> Iterator[Finding]:
         elif not changed:
             yield finding(scope, "ok", len(zero), f"{cells}: the same images are right.")
         else:
-            yield finding(
-                scope,
-                "fail",
-                len(zero),
-                f"{len(changed)} of {cells} differ; {evidence.labels.behind(changed[0])}:"
-                f" {changed[0]['correct']} images are right at eps 0,"
-                f" {changed[0]['clean_correct']} without attack.",
-                "The harness or the attack changes images at eps 0; fix it, then run again.",
+            first = changed[0]
+            detail = (
+                f"{len(changed)} of {cells} differ; {evidence.labels.behind(first)}:"
+                f" {first['correct']} images are right at eps 0,"
+                f" {first['clean_correct']} without attack."
             )
+            advice = "The harness or the attack changes images at eps 0; fix it, then run again."
+            yield finding(scope, "fail", len(zero), detail, advice)
 
 
 def _unchanged(evidence: Evidence, row: Row) -> bool:
@@ -97,14 +100,12 @@ def budget(evidence: Evidence) -> Iterator[Finding]:
             continue
         most = max(bad, key=lambda row: int(row["over_budget"]))
         over = count(sum(row["over_budget"] for row in bad), "image")
-        yield finding(
-            scope,
-            "fail",
-            len(group),
+        detail = (
             f"{over} outside in {count(len(bad), 'cell')}; most at {size(most['eps'])},"
-            f" {evidence.labels.behind(most)}: {most['over_budget']} of {most['n']}.",
-            "These accuracies are too low; clip the attack's output to its budget.",
+            f" {evidence.labels.behind(most)}: {most['over_budget']} of {most['n']}."
         )
+        advice = "These accuracies are too low; clip the attack's output to its budget."
+        yield finding(scope, "fail", len(group), detail, advice)
 
 
 def logits(evidence: Evidence) -> Iterator[Finding]:
@@ -144,9 +145,8 @@ def wrapping(evidence: Evidence) -> Iterator[Finding]:
 
 def zero_gradient(evidence: Evidence) -> Iterator[Finding]:
     """Check how many images have a loss gradient of zero."""
-    for (dataset, network, threat), group in grouped(
-        evidence.rows, ["dataset", "network", "threat"]
-    ):
+    groups = grouped(evidence.rows, ["dataset", "network", "threat"])
+    for (dataset, network, threat), group in groups:
         scope = (dataset, network, "", threat)
         seen = [row for row in group if row["zero_gradient"] is not None]
         if not seen:
@@ -158,36 +158,23 @@ def zero_gradient(evidence: Evidence) -> Iterator[Finding]:
         status = "fail" if share >= FAIL_ZERO else "warn" if share >= WARN_ZERO else "ok"
         sees = evidence.labels.threats.sees_defence(threat)
         seen_defence = evidence.labels.behind(most) if sees else "no defence"
-        yield finding(
-            scope,
-            status,
-            len(seen),
-            f"At most {100 * share:.2g} % of {most['n']} images (attacker sees {seen_defence}).",
-            "The loss saturates or the network masks its gradient: scale the logits down, or use"
-            " an attack on the logits (C&W) or one without gradients.",
-        )
+        of = f"{most['n']} images (attacker sees {seen_defence})"
+        detail = f"At most {100 * share:.2g} % of {of}."
+        yield finding(scope, status, len(seen), detail, _SATURATED)
 
 
 def large_eps(evidence: Evidence) -> Iterator[Finding]:
     """Check that an attacker with a large budget wins."""
-    rows = [
-        row
-        for row in evidence.rows
-        if row["attacks_scored"]
-        and not row["targeted"]
-        and row["kind"] != "control"
-        and row["eps"] != 0
-    ]
+    attacks = (row for row in evidence.rows if row["kind"] != "control" and row["eps"] != 0)
+    rows = [row for row in attacks if row["attacks_scored"] and not row["targeted"]]
     for scope, group in grouped(rows, SCOPE):
         curves = grouped(group, ["defence", "quality", "seed"])
         verdicts = [_reached(evidence, curve) for _, curve in curves]
         status = min((verdict for verdict, _ in verdicts), key=STATUSES.index)
         chosen = [row for verdict, row in verdicts if verdict == status]
         most = max(chosen, key=lambda row: float(row["accuracy"]))
-        where = f"{size(most['eps'])}, {evidence.labels.behind(most)}"
-        left = (
-            f"highest accuracy left: {percent(most['accuracy'])} of {most['n']} images ({where})."
-        )
+        where = f"{most['n']} images ({size(most['eps'])}, {evidence.labels.behind(most)})"
+        left = f"highest accuracy left: {percent(most['accuracy'])} of {where}."
         of = f"{len(chosen)} of {count(len(verdicts), 'curve')}"
         large = _large_size(evidence, most)
         advice = _OVERSHOOT if most["kind"] == "one-step" else _CANNOT_LOSE
@@ -255,11 +242,5 @@ def judged(evidence: Evidence) -> Iterator[Finding]:
         of = f"{len(met)} qualities" if len(met) > 1 else "The defence"
         if status == "warn" and len(met) > 1:
             of = f"{unmet or weak} of {of}"
-        yield finding(
-            scope[:2],
-            status,
-            len(group),
-            f"{of}: {detail}",
-            "Add threat adaptive and an iterative attack; these accuracies are upper bounds.",
-            defence=scope[2],
-        )
+        advice = "Add threat adaptive and an iterative attack; these accuracies are upper bounds."
+        yield finding(scope[:2], status, len(group), f"{of}: {detail}", advice, scope[2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -49,7 +49,7 @@ _MISLED = (
     " attacker, and use a better estimate of the gradient."
 )
 _OVERSHOOT = "A single step overshoots: use an iterative attack at the same eps."
-_COMPARISONS = ("comparison", "comparisons")
+_BY_KIND = {"one-step": _OVERSHOOT, "control": "Noise helps: the defence was made for it."}
 
 
 def monotone(evidence: Evidence) -> Iterator[Finding]:
@@ -59,18 +59,9 @@ def monotone(evidence: Evidence) -> Iterator[Finding]:
     for _, curve in grouped(rows, _CURVE):
         for stronger in curve:
             cases += [Case(row, stronger) for row in curve if row["level"] < stronger["level"]]
-    yield from _findings(
-        evidence,
-        cases,
-        rows,
-        ("pair of eps", "pairs of eps"),
-        lambda a, b: f"{size(a['eps'])} to {b['eps']:.4g}",
-        lambda row: {
-            "one-step": _OVERSHOOT,
-            "control": "Noise helps: the defence was made for it.",
-        }.get(row["kind"], _WEAK),
-        ("The attack has one eps only.", "Add more eps to the attack."),
-    )
+    untested = ("The attack has one eps only.", "Add more eps to the attack.")
+    between, things = "{size_a} to {b[eps]:.4g}", ("pair of eps", "pairs of eps")
+    yield from _findings(evidence, cases, rows, between, _WEAK, untested, _BY_KIND, things)
 
 
 def iterative(evidence: Evidence) -> Iterator[Finding]:
@@ -79,15 +70,13 @@ def iterative(evidence: Evidence) -> Iterator[Finding]:
     one = [row for row in rows if row["kind"] == "one-step" and row["eps"] != 0]
     many = [row for row in rows if row["kind"] == "iterative" and row["eps"] != 0]
     bounded = [row for row in many if row["eps"] is not None]
-    yield from _findings(
-        evidence,
-        _matched(one, bounded, _CELL),
-        bounded,
-        _COMPARISONS,
-        lambda a, b: f"{a['attack']} to {b['attack']} at {size(b['eps'])}",
-        lambda row: _WEAK,
-        ("No one-step attack of its norm and eps.", "Add fgsm (Linf) or fgm (L2) at its eps."),
+    cases = _matched(one, bounded, _CELL)
+    untested = (
+        "No one-step attack of its norm and eps.",
+        "Add fgsm (Linf) or fgm (L2) at its eps.",
     )
+    between = "{a[attack]} to {b[attack]} at {size_b}"
+    yield from _findings(evidence, cases, bounded, between, _WEAK, untested)
     searching = [row for row in many if row["eps"] is None and row["norm"] == "2"]
     yield from _minimal(evidence, searching, [row for row in one if row["norm"] == "2"])
 
@@ -95,31 +84,19 @@ def iterative(evidence: Evidence) -> Iterator[Finding]:
 def adaptive(evidence: Evidence) -> Iterator[Finding]:
     """Check that a better-informed attacker is never weaker."""
     threats = evidence.labels.threats
-    rows = [
-        row
-        for row in evidence.rows
-        if row["defence"] != "none"
-        and row["kind"] != "control"
-        and not row["targeted"]
-        and row["eps"] != 0
-    ]
+    attacks = (row for row in evidence.rows if row["defence"] != "none" and row["eps"] != 0)
+    rows = [row for row in attacks if row["kind"] != "control" and not row["targeted"]]
     rows = [row for row in rows if not threats.crafted_elsewhere(row["threat"])]
     informed = [row for row in rows if row["attacks_scored"]]
     columns = ("attack", *(name for name in _CELL if name != "threat"))
     cases = [
-        case
-        for case in _matched(rows, informed, columns)
-        if threats.rank(case.weaker["threat"]) < threats.rank(case.stronger["threat"])
+        Case(weaker, stronger)
+        for weaker, stronger in _matched(rows, informed, columns)
+        if threats.rank(weaker["threat"]) < threats.rank(stronger["threat"])
     ]
-    yield from _findings(
-        evidence,
-        cases,
-        informed,
-        _COMPARISONS,
-        lambda a, b: f"{a['threat']} to {b['threat']} at {size(b['eps'])}",
-        lambda row: _MISLED,
-        ("No weaker threat to compare with.", "Add threat oblivious."),
-    )
+    untested = ("No weaker threat to compare with.", "Add threat oblivious.")
+    between = "{a[threat]} to {b[threat]} at {size_b}"
+    yield from _findings(evidence, cases, informed, between, _MISLED, untested)
 
 
 def white_box(evidence: Evidence) -> Iterator[Finding]:
@@ -131,17 +108,9 @@ def white_box(evidence: Evidence) -> Iterator[Finding]:
     moved = [row for row in rows if evidence.labels.threats.crafted_elsewhere(row["threat"])]
     cases = _matched(queries, stronger, place) + _matched(moved, stronger, ["attack", *place])
     tested = {case.stronger["number"] for case in cases}
-    yield from _findings(
-        evidence,
-        cases,
-        [row for row in stronger if row["number"] in tested],
-        _COMPARISONS,
-        lambda a, b: (
-            f"{a['attack']}, {a['threat']} to {b['attack']}, {b['threat']} at {size(b['eps'])}"
-        ),
-        lambda row: _STOPPED,
-        ("", ""),
-    )
+    rows = [row for row in stronger if row["number"] in tested]
+    between = "{a[attack]}, {a[threat]} to {b[attack]}, {b[threat]} at {size_b}"
+    yield from _findings(evidence, cases, rows, between, _STOPPED, ("", ""))
 
 
 def control(evidence: Evidence) -> Iterator[Finding]:
@@ -150,15 +119,9 @@ def control(evidence: Evidence) -> Iterator[Finding]:
     noise = [row for row in rows if row["kind"] == "control"]
     attacks = [row for row in rows if row["kind"] != "control"]
     cases = _matched(noise, attacks, _CELL) + _within(noise, attacks)
-    yield from _findings(
-        evidence,
-        cases,
-        attacks,
-        _COMPARISONS,
-        lambda a, b: f"{a['attack']} ({size(a['eps'])}) to {b['attack']} ({size(b['eps'])})",
-        lambda row: _STOPPED,
-        ("No noise of its budget in the run.", "Add the control: noise of this size."),
-    )
+    untested = ("No noise of its budget in the run.", "Add the control: noise of this size.")
+    between = "{a[attack]} ({size_a}) to {b[attack]} ({size_b})"
+    yield from _findings(evidence, cases, attacks, between, _STOPPED, untested)
 
 
 def _matched(weaker: list[Row], stronger: list[Row], columns: Sequence[str]) -> list[Case]:
@@ -188,12 +151,16 @@ def _findings(
     evidence: Evidence,
     cases: list[Case],
     rows: list[Row],
-    things: tuple[str, str],
-    between: Callable[[Row, Row], str],
-    advice: Callable[[Row], str],
+    between: str,
+    advice: str,
     untested: tuple[str, str],
+    by_kind: Mapping[str, str] | None = None,
+    things: tuple[str, str] = ("comparison", "comparisons"),
 ) -> Iterator[Finding]:
-    """Yield one finding per scope of the rows, from all comparisons of a check tested together."""
+    """Yield one finding per scope of the rows, from all comparisons of a check tested together.
+
+    between: names both sides of the worst case. by_kind: other advice for kinds of attacks.
+    """
     tested = reversals(evidence, cases)
     by_scope = dict(grouped([{**case.stronger, "case": case} for case in tested], SCOPE))
     for scope, _ in grouped(rows, SCOPE):
@@ -207,13 +174,14 @@ def _findings(
             rise = f"largest rise {100 * at.rise:.1f} points" if at.rise > 0 else "no rise at all"
             yield finding(scope, verdict, len(group), f"{n}, none beyond chance ({rise}).")
             continue
+        a, b = at.weaker, at.stronger
+        sides = between.format(a=a, b=b, size_a=size(a["eps"]), size_b=size(b["eps"]))
         detail = (
             f"{sum(case.beyond for case in group):,} of {n} beyond chance; most from"
             f" {percent(at.before)} to {percent(at.after)} of {at.n} images"
-            f" ({between(at.weaker, at.stronger)}, {evidence.labels.behind(at.stronger)};"
-            f" adjusted p {at.p:.2g})."
+            f" ({sides}, {evidence.labels.behind(b)}; adjusted p {at.p:.2g})."
         )
-        yield finding(scope, verdict, len(group), detail, advice(at.stronger))
+        yield finding(scope, verdict, len(group), detail, (by_kind or {}).get(b["kind"], advice))
 
 
 def _minimal(evidence: Evidence, searching: list[Row], one: list[Row]) -> Iterator[Finding]:
@@ -232,27 +200,20 @@ def _minimal(evidence: Evidence, searching: list[Row], one: list[Row]) -> Iterat
     for scope, group in grouped(searching, SCOPE):
         numbers = [row["number"] for row in group if row["number"] in turned]
         if not numbers:
-            yield finding(
-                scope,
-                "not tested",
-                0,
-                "No one-step L2 attack with an eps up to its median norm.",
-                "Add fgm with small eps.",
-            )
+            detail = "No one-step L2 attack with an eps up to its median norm."
+            yield finding(scope, "not tested", 0, detail, "Add fgm with small eps.")
             continue
         at = max(numbers, key=lambda n: (bool(p[n] <= LEVEL), turned[n][0] / turned[n][1]))
         (hits, n), (least, most) = turned[at], within[at]
         bad = sum(bool(p[number] <= LEVEL) for number in numbers)
         level = "ok" if not bad else "fail" if hits / n >= 0.5 + LARGE else "warn"
-        yield finding(
-            scope,
-            level,
-            len(numbers),
+        detail = (
             f"{bad} of {count(len(numbers), 'comparison')} beyond chance; {least['attack']} at"
             f" {size(least['eps'])} turns {percent(hits / n)} of {n} images; the median L2 norm is"
-            f" {most['l2_median']:.3g} ({evidence.labels.behind(most)}).",
-            "The search stops early: use more iterations or binary search steps.",
+            f" {most['l2_median']:.3g} ({evidence.labels.behind(most)})."
         )
+        advice = "The search stops early: use more iterations or binary search steps."
+        yield finding(scope, level, len(numbers), detail, advice)
 
 
 def _turned(evidence: Evidence, case: Case) -> tuple[int, int]:

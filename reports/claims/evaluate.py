@@ -47,13 +47,11 @@ def evaluate(directory: Path) -> pd.DataFrame:
             if counts["contradicted"]:
                 summary += f", {counts['contradicted']} contradicted"
             head = (claim.number, attacker)
-            whole = (WHOLE, "", claim.text, summary, *_NOTHING, "all parts", verdict)
-            rows.append((*head, *whole))
+            whole = (WHOLE, "", claim.text, summary)
+            rows.append((*head, *whole, *_NOTHING, "all parts", verdict))
             for part, effect, decided, reason in mine:
-                measured = reason or part.rule.effect
-                bound = f"{part.rule.holds} {part.rule.bound:g}"
-                about = (part.name, part.subject(sources.labels), "", measured)
-                rows.append((*head, *about, *effect, bound, decided))
+                about = (part.name, part.subject(sources.labels), "", reason or part.rule.effect)
+                rows.append((*head, *about, *effect, part.rule.side, decided))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -97,17 +95,11 @@ def as_markdown(labels: Labels) -> str:
     """Return every claim with its rules, for docs/claims.md."""
     lines = []
     for claim in CLAIMS:
-        lines += [
-            f"### {claim.number}",
-            "",
-            f"{claim.text}.",
-            "",
-            "| part | on | effect | supported if its 95 % interval is |",
-            "| --- | --- | --- | --- |",
-        ]
+        header = "| part | on | effect | supported if its 95 % interval is |"
+        lines += [f"### {claim.number}", "", f"{claim.text}.", "", header, f"|{' --- |' * 4}"]
         seen: dict[tuple[str, str, str], list[str]] = {}
         for part in claim.parts:
-            at = (part.name, part.rule.effect, f"{part.rule.holds} {part.rule.bound:g}")
+            at = (part.name, part.rule.effect, part.rule.side)
             seen.setdefault(at, []).append(part.subject(labels))
         for (name, effect, side), subjects in seen.items():
             on = "; ".join(dict.fromkeys(subjects))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from reports.claims.intervals import between_samples, mean_over_images, over_images
-from reports.claims.rule import Claim, Effect, Part, Rule
+from reports.claims.rule import FOUR, Claim, Effect, Part, Rule, each
 from reports.claims.sources import Curves, Missing, Sources
 
 Floats = npt.NDArray[np.float64]
@@ -18,15 +19,13 @@ COUNTERPARTS = (("lenet", "lenet"), ("resnet", "cnn"))
 
 GAIN = Rule("accuracy gained by JPEG, mean over eps > 0 and qualities", "above", 0)
 FALLING = Rule("gain at the lower half of the qualities minus that at the upper half", "above", 0)
-NOT_MUCH = Rule(
-    "share of the accuracy that FGSM took which the best quality gives back", "below", 0.5
-)
+_BACK = "share of the accuracy that FGSM took which the best quality gives back"
+NOT_MUCH = Rule(_BACK, "below", 0.5)
 FASTER = Rule("accuracy of LeNet minus that of ResNet, mean over eps > 0", "above", 0)
 COST = Rule("clean accuracy lost at the lower half of the qualities", "above", 0)
 COST_MORE = Rule("the same loss on CIFAR-10 minus that on MNIST", "above", 0)
-HELPS_MORE = Rule(
-    "share given back by the best quality on CIFAR-10 minus that on MNIST", "above", 0
-)
+_MORE_BACK = "share given back by the best quality on CIFAR-10 minus that on MNIST"
+HELPS_MORE = Rule(_MORE_BACK, "above", 0)
 
 
 def _jpeg(sources: Sources, dataset: str, network: str, attacker: str) -> list[Curves]:
@@ -39,8 +38,7 @@ def _jpeg(sources: Sources, dataset: str, network: str, attacker: str) -> list[C
 
 def _under_attack(curves: Curves) -> Floats:
     """Return for each image the share of the eps > 0 at which it is right."""
-    share: Floats = curves.right[curves.eps > 0].mean(axis=0)
-    return share
+    return np.asarray(curves.right[curves.eps > 0].mean(axis=0))
 
 
 def _bare(sources: Sources, dataset: str, network: str) -> Curves:
@@ -86,11 +84,8 @@ def share_given_back(sources: Sources, dataset: str, network: str, attacker: str
 
 def helps_more(sources: Sources, grey: str, colour: str, attacker: str) -> Effect:
     """Return the share given back on CIFAR-10 minus that on MNIST."""
-    return between_samples(
-        _ratio,
-        list(_given_back(sources, "cifar10", colour, attacker)),
-        list(_given_back(sources, "mnist", grey, attacker)),
-    )
+    places = (("cifar10", colour), ("mnist", grey))
+    return between_samples(_ratio, *(_given_back(sources, *place, attacker) for place in places))
 
 
 def falls_faster(sources: Sources) -> Effect:
@@ -104,8 +99,7 @@ def falls_faster(sources: Sources) -> Effect:
 def _cost(sources: Sources, dataset: str, network: str) -> Floats:
     bare = _bare(sources, dataset, network).clean.astype(float)
     behind = [c.clean for c in _jpeg(sources, dataset, network, "oblivious")]
-    cost: Floats = bare - np.mean(behind[: len(behind) // 2], axis=0)
-    return cost
+    return np.asarray(bare - np.mean(behind[: len(behind) // 2], axis=0))
 
 
 def clean_cost(sources: Sources, dataset: str, network: str) -> Effect:
@@ -119,30 +113,32 @@ def cost_more(sources: Sources, grey: str, colour: str) -> Effect:
     return between_samples(np.mean, *sides)
 
 
-def _c1(attacker: str, network: str) -> tuple[Part, ...]:
-    subject = (("mnist", network),)
-    measures = (
-        (GAIN, "raises the accuracy", gain),
-        (FALLING, "more as the quality falls", gain_as_quality_falls),
-        (NOT_MUCH, "but not by much", share_given_back),
-    )
-    return tuple(
-        Part(
-            name,
-            subject,
-            attacker,
-            rule,
-            partial(of, dataset="mnist", network=network, attacker=attacker),
-        )
-        for rule, name, of in measures
-    )
+def _counterparts(
+    name: str, rule: Rule, of: Callable[..., Effect], **arguments: str
+) -> Iterator[Part]:
+    """Yield a part for each two networks of one kind, CIFAR-10 compared with MNIST."""
+    for grey, colour in COUNTERPARTS:
+        on = (("cifar10", colour), ("mnist", grey))
+        measure = partial(of, grey=grey, colour=colour, **arguments)
+        yield Part(name, on, arguments.get("attacker", ""), rule, measure)
 
 
+_C1 = (
+    ("raises the accuracy", GAIN, gain),
+    ("more as the quality falls", FALLING, gain_as_quality_falls),
+    ("but not by much", NOT_MUCH, share_given_back),
+)
 GRID_CLAIMS = (
     Claim(
         "C1",
         "JPEG raises the accuracy under FGSM on MNIST, more as the quality falls, but not by much",
-        tuple(p for a in ATTACKERS for n in ("lenet", "resnet") for p in _c1(a, n)),
+        tuple(
+            part
+            for attacker in ATTACKERS
+            for place in FOUR[:2]
+            for measured in _C1
+            for part in each([place], *measured, attacker=attacker)
+        ),
     ),
     Claim(
         "C2",
@@ -153,46 +149,17 @@ GRID_CLAIMS = (
         "C3",
         "JPEG costs clean accuracy as the quality falls, and more so on CIFAR-10",
         (
-            *(
-                Part(
-                    "costs clean accuracy",
-                    ((d, n),),
-                    "",
-                    COST,
-                    partial(clean_cost, dataset=d, network=n),
-                )
-                for d, n in (
-                    ("mnist", "lenet"),
-                    ("mnist", "resnet"),
-                    ("cifar10", "lenet"),
-                    ("cifar10", "cnn"),
-                )
-            ),
-            *(
-                Part(
-                    "more on CIFAR-10",
-                    (("cifar10", c), ("mnist", g)),
-                    "",
-                    COST_MORE,
-                    partial(cost_more, grey=g, colour=c),
-                )
-                for g, c in COUNTERPARTS
-            ),
+            *each(FOUR, "costs clean accuracy", COST, clean_cost),
+            *_counterparts("more on CIFAR-10", COST_MORE, cost_more),
         ),
     ),
     Claim(
         "C4",
         "JPEG helps more on CIFAR-10 than on MNIST",
         tuple(
-            Part(
-                "helps more",
-                (("cifar10", c), ("mnist", g)),
-                a,
-                HELPS_MORE,
-                partial(helps_more, grey=g, colour=c, attacker=a),
-            )
-            for a in ATTACKERS
-            for g, c in COUNTERPARTS
+            part
+            for attacker in ATTACKERS
+            for part in _counterparts("helps more", HELPS_MORE, helps_more, attacker=attacker)
         ),
     ),
 )

@@ -8,26 +8,20 @@ import numpy as np
 import pandas as pd
 
 from reports.claims.intervals import between_samples, mean_over_images
-from reports.claims.rule import Claim, Effect, Part, Rule
+from reports.claims.rule import FOUR, Claim, Effect, Part, Rule, each
 from reports.claims.sources import Missing, Sources, chosen
 
-FOUR = (("mnist", "lenet"), ("mnist", "resnet"), ("cifar10", "lenet"), ("cifar10", "cnn"))
 NOISES = ("fgsm", "fgm")
 
 SMALLER = Rule("share of images whose first error under FGSM has the smaller eps", "above", 0.5)
 ALIKE = Rule("correlation of the log spectra of FGSM's and FGM's noise, mean", "above", 0.8)
 OWN = Rule("that correlation minus that with the FGM noise of another image", "above", 0.1)
 HIGHER = Rule("share of energy above half Nyquist, noise minus image, mean", "above", 0)
-SHOWS = Rule(
-    "rise of the log spectrum above half Nyquist by the attack, MNIST minus CIFAR-10", "above", 0
-)
-ON_SALIENT = Rule(
-    "share of the noise's energy on the most salient tenth of the pixels, minus"
-    " that on another image's",
-    "above",
-    0,
-)
-MOSTLY = Rule("share of the noise's energy on the most salient tenth of the pixels", "above", 0.5)
+_RISE = "rise of the log spectrum above half Nyquist by the attack, MNIST minus CIFAR-10"
+SHOWS = Rule(_RISE, "above", 0)
+_SHARE = "share of the noise's energy on the most salient tenth of the pixels"
+ON_SALIENT = Rule(f"{_SHARE}, minus that on another image's", "above", 0)
+MOSTLY = Rule(_SHARE, "above", 0.5)
 SUBTLER = Rule("logarithm of the ratio of L2 norms at each attack's smallest noise", "above", 0)
 
 
@@ -72,12 +66,10 @@ def higher(sources: Sources, dataset: str, network: str, noise: str) -> Effect:
     return mean_over_images(wide[f"noise_{noise}"] - wide["image"])
 
 
-def shows(sources: Sources, grey: str, colour: str, noise: str) -> Effect:
-    """Return how much the attack raises the image's spectrum, MNIST minus CIFAR-10."""
-    sides = [
-        chosen(sources.rows("fourier", "visibility", dataset=d, network=n), attack=noise)
-        for d, n in (("mnist", grey), ("cifar10", colour))
-    ]
+def shows(sources: Sources, noise: str) -> Effect:
+    """Return how much the attack raises the spectrum of LeNet's images, MNIST minus CIFAR-10."""
+    tables = (sources.rows("fourier", "visibility", dataset=d, network=n) for d, n in _ON_LENET)
+    sides = [chosen(table, attack=noise) for table in tables]
     return between_samples(np.mean, *([side["high"]] for side in sides))
 
 
@@ -107,23 +99,18 @@ def subtler(sources: Sources, dataset: str, network: str, coarse: str, fine: str
     return mean_over_images(np.log(wide[coarse] / wide[fine]))
 
 
+_ON_LENET = (("mnist", "lenet"), ("cifar10", "lenet"))
+_BOTH = "LeNet, both data sets"
 IMAGE_CLAIMS = (
     Claim(
         "C5",
         "FGSM needs a smaller eps than FGM for the first error, in their own norms",
-        tuple(
-            Part("smaller eps", ((d, n),), "", SMALLER, partial(smaller_eps, dataset=d, network=n))
-            for d, n in FOUR
-        ),
+        tuple(each(FOUR, "smaller eps", SMALLER, smaller_eps)),
     ),
     Claim(
         "C6",
         "The spectra of FGSM's and FGM's noise are very alike",
-        tuple(
-            Part(name, ((d, n),), "", rule, partial(of, dataset=d, network=n))
-            for rule, name, of in ((ALIKE, "alike", alike), (OWN, "for being of one image", own))
-            for d, n in FOUR
-        ),
+        (*each(FOUR, "alike", ALIKE, alike), *each(FOUR, "for being of one image", OWN, own)),
     ),
     Claim(
         "C7",
@@ -131,24 +118,12 @@ IMAGE_CLAIMS = (
         " it shows in MNIST's spectrum and hardly in CIFAR-10's",
         (
             *(
-                Part(
-                    f"{a.upper()}: more high frequency",
-                    ((d, n),),
-                    "",
-                    HIGHER,
-                    partial(higher, dataset=d, network=n, noise=a),
-                )
+                part
                 for a in NOISES
-                for d, n in FOUR
+                for part in each(FOUR, f"{a.upper()}: more high frequency", HIGHER, higher, noise=a)
             ),
             *(
-                Part(
-                    f"{a.upper()}: shows on MNIST",
-                    "LeNet, both data sets",
-                    "",
-                    SHOWS,
-                    partial(shows, grey="lenet", colour="lenet", noise=a),
-                )
+                Part(f"{a.upper()}: shows on MNIST", _BOTH, "", SHOWS, partial(shows, noise=a))
                 for a in NOISES
             ),
         ),
@@ -157,34 +132,23 @@ IMAGE_CLAIMS = (
         "C12",
         "The noise falls mostly where the class is decided: noise and saliency overlap",
         tuple(
-            Part(
-                f"{a.upper()}: {name}",
-                ((d, n),),
-                "",
-                rule,
-                partial(of, dataset=d, network=n, attack=a),
-            )
-            for rule, name, of in (
-                (ON_SALIENT, "on salient pixels", on_salient),
-                (MOSTLY, "mostly", mostly),
+            part
+            for name, rule, of in (
+                ("on salient pixels", ON_SALIENT, on_salient),
+                ("mostly", MOSTLY, mostly),
             )
             for a in ("fgm", "cw")
-            for d, n in (("mnist", "lenet"), ("cifar10", "lenet"))
+            for part in each(_ON_LENET, f"{a.upper()}: {name}", rule, of, attack=a)
         ),
     ),
     Claim(
         "C13",
         "The noise gets subtler in the order FGSM, FGM, C&W",
         tuple(
-            Part(
-                f"{fine.upper()} subtler than {coarse.upper()}",
-                ((d, n),),
-                "",
-                SUBTLER,
-                partial(subtler, dataset=d, network=n, coarse=coarse, fine=fine),
-            )
+            part
             for coarse, fine in (("fgsm", "fgm"), ("fgm", "cw"))
-            for d, n in (("mnist", "lenet"), ("cifar10", "lenet"))
+            for name in [f"{fine.upper()} subtler than {coarse.upper()}"]
+            for part in each(_ON_LENET, name, SUBTLER, subtler, coarse=coarse, fine=fine)
         ),
     ),
 )

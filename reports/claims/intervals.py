@@ -37,17 +37,9 @@ def over_images(statistic: Statistic, *samples: npt.ArrayLike) -> Effect:
     with warnings.catch_warnings():
         # equal values in every resample give an interval without width, as they should
         warnings.simplefilter("ignore")
-        limits = bootstrap(
-            arrays,
-            statistic,
-            paired=True,
-            vectorized=True,
-            confidence_level=LEVEL,
-            n_resamples=RESAMPLES,
-            batch=100,
-            method="percentile",
-            random_state=0,
-        ).confidence_interval
+        size = {"confidence_level": LEVEL, "n_resamples": RESAMPLES, "batch": 100}
+        how = {"paired": True, "vectorized": True, "method": "percentile", "random_state": 0}
+        limits = bootstrap(arrays, statistic, **size, **how).confidence_interval
     # a difference of equal sums is 0 and not 1e-19
     value = round(float(statistic(*arrays, axis=-1)), 12) + 0.0
     return Effect(value, float(limits.low), float(limits.high), f"{n:,} images")

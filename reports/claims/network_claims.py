@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 
 from reports.claims.intervals import over_seeds
-from reports.claims.rule import Claim, Effect, Part, Rule
+from reports.claims.rule import FOUR, Claim, Effect, Part, Rule, each
 from reports.claims.sources import Missing, Sources, chosen
 
 SIZE = 28
@@ -17,21 +15,17 @@ LARGE = 224
 MIDDLE, LOW, MODULATED, USABLE = (30, 70), (1, 5), (7, 16), (20, 100)
 
 FLAT = Rule("coefficient of variation of the response over frequencies", "below", 0.1)
-DIP = Rule(
-    "response in the upper half of the band over that in the lower, qualities 30 to 70", "below", 1
-)
+_HALVES = "response in the upper half of the band over that in the lower, qualities 30 to 70"
+DIP = Rule(_HALVES, "below", 1)
 HARDLY = Rule("relative change of the response by JPEG, mean over qualities from 20", "below", 0.1)
 MODULATION = Rule("that change at qualities 7 to 16 minus that from 20", "above", 0)
 DESTROYED = Rule("share of gratings that qualities 1 to 5 destroy at 28 pixels", "above", 0.9)
 ARTEFACT = Rule("that share at 28 pixels minus that at 224", "above", 0.5)
 OVERFITS = Rule("rise of train minus test accuracy per doubling of the epochs", "above", 0)
-MORE_EPOCHS = Rule(
-    "rise of the area under accuracy against eps per doubling of the epochs", "above", 0
-)
-MORE_LAYERS = Rule("rise of the area under accuracy against eps per additional layer", "above", 0)
-SMOOTHER = Rule(
-    "rise of the area under accuracy against eps per pixel of the filter's width", "above", 0
-)
+_RISE = "rise of the area under accuracy against eps per"
+MORE_EPOCHS = Rule(f"{_RISE} doubling of the epochs", "above", 0)
+MORE_LAYERS = Rule(f"{_RISE} additional layer", "above", 0)
+SMOOTHER = Rule(f"{_RISE} pixel of the filter's width", "above", 0)
 
 
 def _between(table: pd.DataFrame, limits: tuple[int, int]) -> pd.DataFrame:
@@ -45,42 +39,36 @@ def _by_seed(table: pd.DataFrame, column: str) -> pd.Series[float]:
     return table.groupby("training_seed")[column].mean()
 
 
-def _transfer(sources: Sources, table: str, network: str, size: int = SIZE) -> pd.DataFrame:
-    """Return MNIST's rows of one image size, for gratings in the paper's direction."""
-    return sources.rows(
-        "transfer-function",
-        table,
-        dataset="mnist",
-        network=network,
-        size=size,
-        direction="vertical",
-    )
+def _transfer(
+    sources: Sources, table: str, network: str, size: int = SIZE, dataset: str = "mnist"
+) -> pd.DataFrame:
+    """Return the rows of one image size, for gratings in the paper's direction."""
+    place = {"dataset": dataset, "network": network, "size": size, "direction": "vertical"}
+    return sources.rows("transfer-function", table, **place)
 
 
-def flat(sources: Sources, network: str) -> Effect:
+def flat(sources: Sources, dataset: str, network: str) -> Effect:
     """Return the coefficient of variation without JPEG."""
-    rows = chosen(_transfer(sources, "flatness", network), measure="response")
+    rows = chosen(_transfer(sources, "flatness", network, dataset=dataset), measure="response")
     return over_seeds(_by_seed(rows[rows["quality"].isna()], "coefficient_of_variation"))
 
 
 def dip(sources: Sources) -> Effect:
     """Return ResNet's response at high over low frequencies behind middle qualities."""
     rows = chosen(_transfer(sources, "flatness", "resnet"), measure="response")
-    rows = _between(rows, MIDDLE)
-    return over_seeds(_by_seed(rows, "high_low_ratio"))
+    return over_seeds(_by_seed(_between(rows, MIDDLE), "high_low_ratio"))
 
 
-def hardly(sources: Sources, network: str) -> Effect:
+def hardly(sources: Sources, dataset: str, network: str) -> Effect:
     """Return the relative change of the response at usable qualities."""
-    rows = _between(_transfer(sources, "destroyed", network), USABLE)
+    rows = _between(_transfer(sources, "destroyed", network, dataset=dataset), USABLE)
     return over_seeds(_by_seed(rows, "change_response"))
 
 
 def modulation(sources: Sources) -> Effect:
     """Return ResNet's change at qualities 7 to 16 minus that from 20."""
     rows = _transfer(sources, "destroyed", "resnet")
-    sides = (_by_seed(_between(rows, q), "change_response") for q in (MODULATED, USABLE))
-    low, usable = sides
+    low, usable = (_by_seed(_between(rows, q), "change_response") for q in (MODULATED, USABLE))
     return over_seeds(low - usable)
 
 
@@ -89,16 +77,18 @@ def _destroyed(sources: Sources, size: int) -> float:
     return float(rows["share"].mean())
 
 
+def _exact(value: float) -> Effect:
+    return Effect(value, value, value, "every grating, no sampling")
+
+
 def destroyed(sources: Sources) -> Effect:
     """Return the share of gratings that the lowest qualities destroy; exact, so without width."""
-    value = _destroyed(sources, SIZE)
-    return Effect(value, value, value, "every grating, no sampling")
+    return _exact(_destroyed(sources, SIZE))
 
 
 def artefact(sources: Sources) -> Effect:
     """Return the share destroyed at 28 pixels minus that at 224."""
-    value = _destroyed(sources, SIZE) - _destroyed(sources, LARGE)
-    return Effect(value, value, value, "every grating, no sampling")
+    return _exact(_destroyed(sources, SIZE) - _destroyed(sources, LARGE))
 
 
 def _slopes(table: pd.DataFrame, x: str, y: str, doubling: bool = False) -> Effect:
@@ -145,24 +135,15 @@ NETWORK_CLAIMS = (
         "C8",
         "The first-layer transfer functions of LeNet and ResNet are about flat;"
         " ResNet's dips slightly at high frequency and middle qualities",
-        (
-            *(
-                Part("about flat", (("mnist", n),), "", FLAT, partial(flat, network=n))
-                for n in ("lenet", "resnet")
-            ),
-            Part("dips", (("mnist", "resnet"),), "", DIP, dip),
-        ),
+        (*each(FOUR[:2], "about flat", FLAT, flat), Part("dips", FOUR[1:2], "", DIP, dip)),
     ),
     Claim(
         "C9",
         "JPEG ahead of the first layer hardly changes the transfer function; ResNet shows some"
         " modulation at qualities 7 to 16; 1 to 5 destroy every grating, an artefact of 28 pixels",
         (
-            *(
-                Part("hardly changes", (("mnist", n),), "", HARDLY, partial(hardly, network=n))
-                for n in ("lenet", "resnet")
-            ),
-            Part("modulation", (("mnist", "resnet"),), "", MODULATION, modulation),
+            *each(FOUR[:2], "hardly changes", HARDLY, hardly),
+            Part("modulation", FOUR[1:2], "", MODULATION, modulation),
             Part("lowest qualities destroy", "gratings of 28 pixels", "", DESTROYED, destroyed),
             Part("artefact of the size", "gratings of 28 and 224 pixels", "", ARTEFACT, artefact),
         ),
@@ -171,28 +152,23 @@ NETWORK_CLAIMS = (
         "C10",
         "More epochs (overfitting) make LeNet more robust to FGSM",
         (
-            Part("more epochs overfit", (("mnist", "lenet"),), "", OVERFITS, overfits),
-            Part("more robust", (("mnist", "lenet"),), "", MORE_EPOCHS, more_epochs),
+            Part("more epochs overfit", FOUR[:1], "", OVERFITS, overfits),
+            Part("more robust", FOUR[:1], "", MORE_EPOCHS, more_epochs),
         ),
     ),
     Claim(
         "C11",
         "More layers (overparameterisation) make LeNet, in general, more robust to FGSM",
-        (Part("more robust", (("mnist", "lenet"),), "", MORE_LAYERS, more_layers),),
+        (Part("more robust", FOUR[:1], "", MORE_LAYERS, more_layers),),
     ),
     Claim(
         "C14",
         "A network made less sensitive to high frequencies is more robust",
         tuple(
-            Part(
-                f"more robust to {a.upper()}",
-                ((d, n),),
-                "",
-                SMOOTHER,
-                partial(smoother, dataset=d, network=n, attack=a),
-            )
-            for d, n in (("mnist", "lenet"), ("cifar10", "lenet"), ("cifar10", "cnn"))
+            part
+            for place in (FOUR[0], *FOUR[2:])
             for a in ("fgsm", "fgm")
+            for part in each([place], f"more robust to {a.upper()}", SMOOTHER, smoother, attack=a)
         ),
     ),
 )

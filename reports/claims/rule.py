@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple
 
 from reports.claims.sources import Sources
 from reports.style.labels import Labels
 
 Verdict = Literal["supported", "contradicted", "undecided"]
+# the networks of the paper
+FOUR = (("mnist", "lenet"), ("mnist", "resnet"), ("cifar10", "lenet"), ("cifar10", "cnn"))
 
 
 class Effect(NamedTuple):
@@ -51,8 +54,10 @@ class Rule:
             above, below = below, above
         return "supported" if above else "contradicted" if below else "undecided"
 
-    def __str__(self) -> str:
-        return f"{self.effect}: {self.holds} {self.bound:g}"
+    @property
+    def side(self) -> str:
+        """The side of the bound, as text: `above 0.5`."""
+        return f"{self.holds} {self.bound:g}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,19 @@ class Claim:
     number: str
     text: str
     parts: tuple[Part, ...]
+
+
+def each(
+    places: Iterable[tuple[str, str]],
+    name: str,
+    rule: Rule,
+    of: Callable[..., Effect],
+    **arguments: str,
+) -> Iterator[Part]:
+    """Yield a part for each data set and network, measured by `of` with both and `arguments`."""
+    for dataset, network in places:
+        measure = partial(of, dataset=dataset, network=network, **arguments)
+        yield Part(name, ((dataset, network),), arguments.get("attacker", ""), rule, measure)
 
 
 def combined(verdicts: Iterable[Verdict]) -> Verdict:

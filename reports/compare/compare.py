@@ -77,16 +77,14 @@ def compare(
     if not others:
         raise TableError("compare: expected two or more results, got one; name another")
     if correction not in CORRECTIONS:
-        raise TableError(
-            f"correction: expected one of {', '.join(CORRECTIONS)}, got {correction!r}"
-        )
+        known = ", ".join(CORRECTIONS)
+        raise TableError(f"correction: expected one of {known}, got {correction!r}")
     if not 0 < level < 1:
         raise TableError(f"level: expected a number between 0 and 1, such as 0.95, got {level}")
     base = load(a)
     if not (base.table["status"] == "ok").any():
-        raise TableError(
-            f"results {a}: no row has status ok, nothing to compare with; name another run"
-        )
+        nothing = "no row has status ok, nothing to compare with"
+        raise TableError(f"results {a}: {nothing}; name another run")
     rows = pd.concat([_compared(base, load(b), level, force) for b in others], ignore_index=True)
     unfinished = int((rows["verdict"] == "neither").sum())
     rows = rows[rows["verdict"] != "neither"].reset_index(drop=True)
@@ -97,10 +95,9 @@ def compare(
     rows.loc[tested, "verdict"] = "same"
     rows.loc[tested & shown & (rows["difference"] < 0), "verdict"] = "worse"
     rows.loc[tested & shown & (rows["difference"] > 0), "verdict"] = "better"
-    rank = rows["verdict"].map({verdict: i for i, verdict in enumerate(VERDICTS)})
-    rows = rows.assign(rank=rank).sort_values(
-        ["rank", "difference", "b", *IDENTITY], kind="stable", ignore_index=True
-    )
+    order = ["rank", "difference", "b", *IDENTITY]
+    rows = rows.assign(rank=rows["verdict"].map(VERDICTS.index))
+    rows = rows.sort_values(order, kind="stable", ignore_index=True)
     names = tuple(str(other) for other in others)
     notes = _notes(rows, correction, level, unfinished)
     return Comparison(rows[list(ROWS)], str(a), names, correction, level, notes)
@@ -113,9 +110,8 @@ def failures(comparison: Comparison, tolerance: float = 0.0) -> tuple[str, ...]:
     or if A has it and the other run does not.
     """
     if not 0 <= tolerance <= 1:
-        raise TableError(
-            f"tolerance: expected a share between 0 and 1, such as 0.01, got {tolerance}"
-        )
+        expected = "expected a share between 0 and 1, such as 0.01"
+        raise TableError(f"tolerance: {expected}, got {tolerance}")
     reasons = []
     for row in records(comparison.rows):
         if row["verdict"] == "only in A":
@@ -123,10 +119,8 @@ def failures(comparison: Comparison, tolerance: float = 0.0) -> tuple[str, ...]:
             reasons.append(f"missing in {row['b']}: {describe(row)}{why}")
         # 0.88 - 0.89 is a hair more than a drop of 0.01
         elif row["verdict"] == "worse" and -row["difference"] > tolerance + 1e-12:
-            reasons.append(
-                f"worse in {row['b']} by {-100 * row['difference']:.2f} points"
-                f" (adjusted p {row['p_adjusted']:.2g}): {describe(row)}"
-            )
+            by = f"{-100 * row['difference']:.2f} points (adjusted p {row['p_adjusted']:.2g})"
+            reasons.append(f"worse in {row['b']} by {by}: {describe(row)}")
     return tuple(reasons)
 
 
@@ -142,30 +136,19 @@ def _notes(
 ) -> tuple[str, ...]:
     paired, unpaired = (int((rows["method"] == m).sum()) for m in ("paired", "unpaired"))
     share = f"{100 * level:g} %"
-    notes = []
-    if paired:
-        notes.append(
-            f"Paired ({paired} tests): exact McNemar test on image ids, {share} interval by"
-            " Newcombe's method 10 for pairs."
-        )
-    if unpaired:
-        why = rows.loc[rows["method"] == "unpaired", "remark"].value_counts()
-        notes.append(
-            f"Unpaired ({unpaired} tests; {'; '.join(str(w) for w in why.index[:3])}): Fisher's"
-            f" exact test, {share} interval by Newcombe's hybrid score; on the same images"
-            " the paired test has more power."
-        )
-    notes.append(
-        f"Correction over {paired + unpaired} tests: {CORRECTIONS[correction]}. Intervals are not"
-        " corrected."
-    )
-    notes.append(
-        f"better, worse: adjusted p at most {1 - level:.3g}; same: no difference shown, which is"
-        " no proof that there is none."
-    )
-    if unfinished:
-        notes.append(f"Left out because neither side is ok: {unfinished}.")
+    why = rows.loc[rows["method"] == "unpaired", "remark"].value_counts()
+    reasons = "; ".join(str(reason) for reason in why.index[:3])
     forced = int((rows["warning"] != "").sum())
-    if forced:
-        notes.append(f"Not comparable, but forced: {forced}; see the warnings.")
-    return tuple(notes)
+    notes = {
+        f"Paired ({paired} tests): exact McNemar test on image ids, {share} interval by"
+        " Newcombe's method 10 for pairs.": paired,
+        f"Unpaired ({unpaired} tests; {reasons}): Fisher's exact test, {share} interval by"
+        " Newcombe's hybrid score; on the same images the paired test has more power.": unpaired,
+        f"Correction over {paired + unpaired} tests: {CORRECTIONS[correction]}. Intervals are not"
+        " corrected.": True,
+        f"better, worse: adjusted p at most {1 - level:.3g}; same: no difference shown, which is"
+        " no proof that there is none.": True,
+        f"Left out because neither side is ok: {unfinished}.": unfinished,
+        f"Not comparable, but forced: {forced}; see the warnings.": forced,
+    }
+    return tuple(note for note, applies in notes.items() if applies)

@@ -25,18 +25,8 @@ MUST_AGREE = ("data_sha256", "samples", "weights_sha256", "attack_params")
 NO_ATTACK = "no attack"
 _SAME_CLEAN = ("dataset", "network", "defence", "quality", "seed")
 _NUMBERS = (
-    "n_a",
-    "n_b",
-    "accuracy_a",
-    "accuracy_b",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "lost",
-    "gained",
-    "clean_a",
-    "clean_b",
+    *("n_a", "n_b", "accuracy_a", "accuracy_b", "difference", "low", "high"),
+    *("p", "lost", "gained", "clean_a", "clean_b"),
 )
 
 
@@ -68,9 +58,8 @@ def load(path: Path) -> Run:
     table["key"] = _keys(table, IDENTITY)
     twice = table["key"].duplicated()
     if twice.any():
-        raise TableError(
-            f"results {path}: two rows for {describe(table[twice].iloc[0])}; remove one of them"
-        )
+        first = describe(table[twice].iloc[0])
+        raise TableError(f"results {path}: two rows for {first}; remove one of them")
     return Run(str(path), table, read_predictions(path))
 
 
@@ -124,14 +113,12 @@ def _warnings(cells: pd.DataFrame, name: str, force: bool) -> list[str]:
             warnings[i].append(f"{column} differs")
         if differ:
             at = differ[0]
-            faults.append(
-                f"{column} differs in {len(differ)} of {both.sum()} cells (first:"
-                f" {_apart(left[at], right[at])}; {describe(cells.iloc[at])})"
-            )
+            first = f"{_apart(left[at], right[at])}; {describe(cells.iloc[at])}"
+            share = f"{len(differ)} of {both.sum()} cells"
+            faults.append(f"{column} differs in {share} (first: {first})")
     if faults and not force:
-        raise NotComparableError(
-            f"not comparable with {name}: {'; '.join(faults)}; --force compares them anyway"
-        )
+        why = "; ".join(faults)
+        raise NotComparableError(f"not comparable with {name}: {why}; --force compares them anyway")
     return ["; ".join(parts) for parts in warnings]
 
 
@@ -169,10 +156,8 @@ def _with_clean(cells: pd.DataFrame) -> pd.DataFrame:
     for name, value in (("attack", NO_ATTACK), ("norm", ""), ("threat", ""), ("eps", 0.0)):
         out.loc[clean, name] = value
     # the last of MUST_AGREE; it has no meaning without an attack
-    out.loc[clean, "warning"] = [
-        w.removesuffix("attack_params differs").removesuffix("; ")
-        for w in out.loc[clean, "warning"]
-    ]
+    warnings = out.loc[clean, "warning"].str.removesuffix("attack_params differs")
+    out.loc[clean, "warning"] = warnings.str.removesuffix("; ")
     return out
 
 
@@ -199,11 +184,8 @@ def tested(cells: pd.DataFrame, a: Run, b: Run, level: float) -> pd.DataFrame:
     n_a, n_b = (np.where(paired, counts.sum(axis=1), n) for n in (n_a, n_b))
     hits_a = np.where(paired, both_right + lost, hits_a)
     hits_b = np.where(paired, both_right + gained, hits_b)
-    estimate = np.where(
-        paired,
-        paired_difference(both_right, lost, gained, neither, level),
-        difference(hits_a, n_a, hits_b, n_b, level),
-    )
+    of_pairs = paired_difference(both_right, lost, gained, neither, level)
+    estimate = np.where(paired, of_pairs, difference(hits_a, n_a, hits_b, n_b, level))
     p = np.full(len(cells), np.nan)
     p[paired] = mcnemar(lost[paired], gained[paired])
     p[unpaired] = fisher(*(c[unpaired] for c in (hits_a, n_a, hits_b, n_b)))
@@ -227,16 +209,13 @@ def _side(cells: pd.DataFrame, side: str) -> list[Floats]:
 def _pairs(a: Run, b: Run, row: Row) -> Pairs | str:
     """Return the pairs of one cell, or why there are none."""
     prediction: Prediction = "clean" if row["clean"] else "adversarial"
-    left, right = (
-        run.predictions.scored(
-            row[f"cell_{side}"], prediction, int(row[f"n_{side}"]), int(row[f"hits_{side}"])
-        )
-        if run.predictions
-        else None
-        for side, run in (("a", a), ("b", b))
-    )
+    sides = []
+    for side, of in (("a", a.predictions), ("b", b.predictions)):
+        n, hits = int(row[f"n_{side}"]), int(row[f"hits_{side}"])
+        sides.append(of.scored(row[f"cell_{side}"], prediction, n, hits) if of else None)
+    left, right = sides
     if left is None or right is None:
-        lacks = [name for name, scored in (("A", left), ("B", right)) if scored is None]
+        lacks = [name for name, scored in zip("AB", sides, strict=True) if scored is None]
         return f"no predictions in {' and '.join(lacks)}"
     return pair(left, right)
 

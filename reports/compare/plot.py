@@ -29,9 +29,8 @@ def write_plot(comparison: Comparison, path: Path, limit: int = 30) -> None:
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise TableError(
-            f"plot {path}: cannot be written ({error.strerror}); name another file"
-        ) from error
+        why = error.strerror
+        raise TableError(f"plot {path}: cannot be written ({why}); name another file") from error
 
 
 def forest(comparison: Comparison, limit: int = 30) -> Figure:
@@ -54,16 +53,10 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
         at = [i for i in places if rows["verdict"].iloc[i] == verdict]
         some = rows.iloc[at]
         if at:
+            label = f"{verdict} ({(tested['verdict'] == verdict).sum()})"
+            x = 100 * some["difference"]
             axes.hlines(at, 100 * some["low"], 100 * some["high"], colors=colour, linewidth=2)
-            axes.scatter(
-                100 * some["difference"],
-                at,
-                color=colour,
-                marker=marker,
-                s=36,
-                zorder=3,
-                label=f"{verdict} ({(tested['verdict'] == verdict).sum()})",
-            )
+            axes.scatter(x, at, s=36, color=colour, marker=marker, label=label, zorder=3)
     cell, letter = varying(tested), letters(comparison)
     labels = [
         fill(f"{letter[row['b']]}: " * (len(letter) > 1) + describe(row, cell), 56)
@@ -72,11 +65,9 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
     # names may hold dollar signs, which would be read as mathematics
     axes.set_yticks(places, labels, fontsize=8, parse_math=False)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel(
-        f"accuracy of {'the run' if len(letter) > 1 else 'B'} minus that of A, percentage points"
-        f" ({100 * comparison.level:g} % intervals)\n{common(tested)}",
-        parse_math=False,
-    )
+    what = f"accuracy of {'the run' if len(letter) > 1 else 'B'} minus that of A"
+    unit = f"percentage points ({100 * comparison.level:g} % intervals)"
+    axes.set_xlabel(f"{what}, {unit}\n{common(tested)}", parse_math=False)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     values = axes.secondary_yaxis("right")
@@ -92,7 +83,7 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
 
 
 def _chosen(tested: pd.DataFrame, limit: int) -> pd.DataFrame:
-    order = tested.assign(
-        significant=tested["verdict"] != "same", size=tested["difference"].abs()
-    ).sort_values(["significant", "size"], ascending=False, kind="stable")
+    significant, size = tested["verdict"] != "same", tested["difference"].abs()
+    order = tested.assign(significant=significant, size=size)
+    order = order.sort_values(["significant", "size"], ascending=False, kind="stable")
     return order.head(limit).sort_values("difference", kind="stable")

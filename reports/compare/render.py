@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
 
@@ -56,11 +56,8 @@ def common(rows: pd.DataFrame) -> str:
 def footnotes(comparison: Comparison) -> list[str]:
     """Return what all cells share (tables omit it), the units, and the notes."""
     shared = common(comparison.rows)
-    return [
-        *([f"All cells: {shared}."] if shared else []),
-        "Accuracy in per cent, B - A in percentage points.",
-        *comparison.notes,
-    ]
+    units = "Accuracy in per cent, B - A in percentage points."
+    return [*([f"All cells: {shared}."] if shared else []), units, *comparison.notes]
 
 
 def varying(rows: pd.DataFrame) -> list[str]:
@@ -117,20 +114,14 @@ def as_table(comparison: Comparison, limit: int | None = 40) -> Table:
 
     shown = texts(comparison, limit, merged=True)
     # Text throughout: a name such as fgsm[eps=0.1] would be read as markup
-    table = Table(
-        title=Text(headline(comparison), style="bold"),
-        title_justify="left",
-        caption=Text("\n".join([*_more(comparison, shown), *footnotes(comparison)])),
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-    )
+    title = Text(headline(comparison), style="bold")
+    caption = Text("\n".join([*_more(comparison, shown), *footnotes(comparison)]))
+    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
+    table.title_justify = table.caption_justify = "left"
     for name, right in zip(shown.header, shown.right, strict=True):
-        table.add_column(
-            Text(name),
-            justify="right" if right else "left",
-            no_wrap=right or name in ("verdict", "run"),
-            overflow="fold",
-        )
+        whole = right or name in ("verdict", "run")
+        side: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(Text(name), justify=side, no_wrap=whole, overflow="fold")
     for row in shown.rows:
         table.add_row(*map(Text, row), style=_STYLES.get(row[0], "yellow"))
     return table
@@ -147,31 +138,20 @@ def to_csv(comparison: Comparison) -> str:
 def to_json(comparison: Comparison) -> str:
     """Return all rows and columns of ROWS with methods and notes; missing numbers are null."""
     rows = comparison.rows.astype(object)
-    content = {
-        "a": comparison.a,
-        "others": comparison.others,
-        "correction": comparison.correction,
-        "level": comparison.level,
-        "verdicts": comparison.counts(),
-        "notes": comparison.notes,
-        "rows": rows.where(rows.notna(), None).to_dict("records"),
-    }
+    content = {name: getattr(comparison, name) for name in ("a", "others", "correction", "level")}
+    content |= {"verdicts": comparison.counts(), "notes": comparison.notes}
+    content["rows"] = rows.where(rows.notna(), None).to_dict("records")
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def to_markdown(comparison: Comparison, limit: int | None = None) -> str:
     """Return a table for an issue, a pull request or the summary of a CI step."""
     shown = texts(comparison, limit)
-    lines = [
-        _escaped(headline(comparison)),
-        "",
-        _line(map(_escaped, shown.header)),
-        _line("---:" if right else "---" for right in shown.right),
-        *(_line(map(_escaped, row)) for row in shown.rows),
-        "",
-        *(f"* {_escaped(note)}" for note in [*_more(comparison, shown), *footnotes(comparison)]),
-    ]
-    return "\n".join(lines) + "\n"
+    header, *body = (_line(map(_escaped, row)) for row in (shown.header, *shown.rows))
+    rule = _line("---:" if right else "---" for right in shown.right)
+    notes = [*_more(comparison, shown), *footnotes(comparison)]
+    lines = [_escaped(headline(comparison)), "", header, rule, *body, ""]
+    return "\n".join([*lines, *(f"* {_escaped(note)}" for note in notes)]) + "\n"
 
 
 def to_html(comparison: Comparison, page: bool = True) -> str:

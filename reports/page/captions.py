@@ -146,15 +146,10 @@ def chance(table: pd.DataFrame) -> str:
     if sizes.empty:
         return ""
     least, most = int(sizes.min()), int(sizes.max())
-
-    def points(n: int) -> str:
-        return f"{at_most(n):.1f}"
-
-    text = (
-        f"Each point is over {most:,} images, with a margin of up to ±{points(most)} points (95 %)"
-    )
+    margin = f"a margin of up to ±{at_most(most):.1f} points (95 %)"
+    text = f"Each point is over {most:,} images, with {margin}"
     if least < most:
-        text += f"; of cells with {least:,} images up to ±{points(least)}"
+        text += f"; of cells with {least:,} images up to ±{at_most(least):.1f}"
     return text + ". The table below has the interval of every cell."
 
 

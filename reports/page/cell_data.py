@@ -27,14 +27,7 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("zero_gradient", "Zero gradient", "percent"),
     ("status", "Status", "text"),
 )
-FILTERS: tuple[tuple[str, str], ...] = (
-    ("dataset", "Data set"),
-    ("network", "Network"),
-    ("attack", "Attack"),
-    ("threat", "Threat"),
-    ("defence|quality", "Defence"),
-    ("status", "Status"),
-)
+FILTERS = ("dataset", "network", "attack", "threat", "defence|quality", "status")
 
 
 def cell_data(file: Path) -> Row:
@@ -58,13 +51,10 @@ def cell_data(file: Path) -> Row:
         else:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
-    return {
-        "rows": len(table),
-        "columns": columns,
-        "main": [{"key": key, "label": label, "show": show} for key, label, show in MAIN],
-        "filters": [{"key": key, "label": label} for key, label in FILTERS],
-        "about": {
-            name: meaning + (f" ({unit})" if unit else "")
-            for name, (_, meaning, unit) in COLUMNS.items()
-        },
-    }
+    main = [{"key": key, "label": label, "show": show} for key, label, show in MAIN]
+    labels = {key: label for key, label, _ in MAIN}
+    filters = [{"key": key, "label": labels[key]} for key in FILTERS]
+    units = {name: f" ({unit})" if unit else "" for name, (_, _, unit) in COLUMNS.items()}
+    about = {name: meaning + units[name] for name, (_, meaning, _) in COLUMNS.items()}
+    cells = {"rows": len(table), "columns": columns}
+    return {**cells, "main": main, "filters": filters, "about": about}

@@ -65,18 +65,17 @@ def overall(cards: Sequence[Card]) -> str:
     left = [card.left for card in cards if card.left is not None]
     if len(gains) < 2:
         return ""
-    sentence = (
-        f"Over these {len(gains)} cases the best defence changes accuracy by"
-        f" {_signed(min(gains), 0)} to {_signed(max(gains), 0)} points against an unaware attacker"
-    )
+    cases = f"Over these {len(gains)} cases the best defence changes accuracy by"
+    sentence = f"{cases} {_range(gains)} points against an unaware attacker"
     if not left:
         return f"{sentence}; no aware attacker was tried."
     if len(left) < len(gains):
         return f"{sentence}; an aware one was tried in {len(left)} of them."
-    return (
-        f"{sentence}, and by {_signed(min(left), 0)} to {_signed(max(left), 0)} points against an"
-        " aware one."
-    )
+    return f"{sentence}, and by {_range(left)} points against an aware one."
+
+
+def _range(shares: list[float]) -> str:
+    return f"{_signed(min(shares), 0)} to {_signed(max(shares), 0)}"
 
 
 def cards(worst: pd.DataFrame, table: pd.DataFrame, labels: Labels = NO_LABELS) -> list[Card]:
@@ -114,21 +113,14 @@ def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list
         if bare is None:
             continue
         median = f" (median {bare['l2_median']:.3g} in L2)" if bare["l2_median"] else ""
-        text = (
-            f"{attack} searches for the smallest change that works{median} and leaves"
-            f" {percent(bare['accuracy'])} of {bare['n']:,} images right."
-        )
+        left = f"{percent(bare['accuracy'])} of {bare['n']:,} images right"
+        text = f"{attack} searches for the smallest change that works{median} and leaves {left}."
         if unaware:
-            best = max(unaware, key=lambda row: (row["accuracy"], row["quality"] or 0))
-            text += (
-                f" {labels.behind(best)} keeps {percent(best['accuracy'])} right under an unaware"
-                " attacker"
-            )
-            aware = [
-                row["accuracy"]
-                for row in jpeg
-                if labels.threats.sees_defence(row["threat"]) and row["quality"] == best["quality"]
-            ]
+            best = max(unaware, key=_most_right)
+            kept = f"keeps {percent(best['accuracy'])} right"
+            text += f" {labels.behind(best)} {kept} under an unaware attacker"
+            same = (row for row in jpeg if row["quality"] == best["quality"])
+            aware = [r["accuracy"] for r in same if labels.threats.sees_defence(r["threat"])]
             text += f" and {percent(min(aware))} under an aware one." if aware else "."
         sentences.setdefault(tuple(place), []).append(text)
     return sentences
@@ -159,26 +151,17 @@ def _card(bare: Row, halved: bool, group: list[Row], labels: Labels) -> Card:
             sentences.append(_left(saved, aware))
         else:
             sentences.append("No aware attacker was tried, so this is an upper bound.")
-    return Card(
-        bare["dataset"],
-        bare["network"],
-        bare["norm"],
-        budget(bare["norm"], bare["eps"]),
-        bare["eps"],
-        tuple(bars),
-        tuple(sentences),
-        saved["gain"] if saved else None,
-        aware["gain"] if aware else None,
-    )
+    norm, eps = bare["norm"], bare["eps"]
+    place = bare["dataset"], bare["network"], norm, budget(norm, eps), eps
+    gain, left = (row["gain"] if row else None for row in (saved, aware))
+    return Card(*place, tuple(bars), tuple(sentences), gain, left)
 
 
 def _one_per_level(rows: list[Row], labels: Labels) -> list[Row]:
     """Return one undefended row per eps: without a defence all threats attack the same thing."""
-    threats = labels.threats
-    best: dict[float, Row] = {}
-    for row in sorted(
-        rows, key=lambda r: (threats.crafted_elsewhere(r["threat"]), threats.rank(r["threat"]))
-    ):
+    known, best = labels.threats, dict[float, Row]()
+    own = sorted(rows, key=lambda row: known.rank(row["threat"]))
+    for row in sorted(own, key=lambda row: known.crafted_elsewhere(row["threat"])):
         best.setdefault(row["eps"], row)
     return [best[eps] for eps in sorted(best)]
 
@@ -194,28 +177,27 @@ def _best(defended: list[Row], labels: Labels) -> tuple[Row | None, Row | None, 
     first = unaware or [row for row in rows if row["threat"] == ANY] or rows
     if not first:
         return None, None, 0
-    chosen = max(first, key=lambda row: (row["accuracy"], row["quality"] or 0))
-    same = {
-        row["threat"]: row
-        for row in rows
-        if (row["defence"], row["quality"]) == (chosen["defence"], chosen["quality"])
-    }
+    chosen = max(first, key=_most_right)
+    place = chosen["defence"], chosen["quality"]
+    same = {row["threat"]: row for row in rows if (row["defence"], row["quality"]) == place}
     informed = [row for threat, row in same.items() if labels.threats.sees_defence(threat)]
     aware = (same.get(ANY) or informed[0]) if informed else None
     return (chosen if unaware else None), aware, len(first)
 
 
+def _most_right(row: Row) -> tuple[float, int]:
+    """Order rows by accuracy, those of one accuracy by quality."""
+    return row["accuracy"], row["quality"] or 0
+
+
 def _gives(name: str, saved: Row, tried: int) -> str:
     best = f", the best of {tried} qualities," if tried > 1 else ""
-    sentence = (
-        f"{name}{best} brings this to {percent(saved['accuracy'])} as long as the attacker is"
-        " unaware of it"
-    )
+    brings = f"{name}{best} brings this to {percent(saved['accuracy'])}"
+    sentence = f"{brings} as long as the attacker is unaware of it"
     if saved["gain"] is None:
         return sentence + "."
-    if saved["gain_low"] <= 0:
-        return f"{sentence}: {_points(saved)}, no gain beyond chance."
-    return f"{sentence}: {_points(saved)}."
+    beyond = ", no gain beyond chance" if saved["gain_low"] <= 0 else ""
+    return f"{sentence}: {_points(saved)}{beyond}."
 
 
 def _left(saved: Row | None, aware: Row) -> str:

@@ -44,7 +44,8 @@ def embed(paths: Sequence[Path], budget: int) -> list[Picture]:
     for step in _STEPS:
         if step is not _STEPS[0]:
             pressed = [_picture(path, step) for path in paths]
-            smallest = [min(pair, key=_length) for pair in zip(exact, pressed, strict=True)]
+            pairs = zip(exact, pressed, strict=True)
+            smallest = [min(pair, key=lambda picture: len(picture.uri)) for pair in pairs]
         if sum(len(picture.uri) for picture in smallest) <= budget:
             return smallest
     spent = 0
@@ -53,10 +54,6 @@ def embed(paths: Sequence[Path], budget: int) -> list[Picture]:
         if spent > budget:
             smallest[i] = picture._replace(uri="")
     return smallest
-
-
-def _length(picture: Picture) -> int:
-    return len(picture.uri)
 
 
 def as_is(path: Path) -> Picture:

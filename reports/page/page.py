@@ -115,23 +115,17 @@ def _environment(labels: Labels) -> Environment:
 
 def _audit(findings: pd.DataFrame) -> Row:
     """Return the findings by check, the worst check and the worst finding first."""
-    rank = {status: place for place, status in enumerate(STATUSES)}
+    rank = STATUSES.index
     checks = []
     for check, group in findings.groupby("check", sort=False):
         known = CHECKS.get(str(check))
-        rows = sorted(group.to_dict("records"), key=lambda row: rank[row["status"]])
+        rows = sorted(group.to_dict("records"), key=lambda row: rank(row["status"]))
         counts = {s: n for s in STATUSES if (n := sum(row["status"] == s for row in rows))}
-        checks.append(
-            {
-                "title": known.title if known else str(check),
-                "rule": known.rule if known else "",
-                "counts": counts,
-                "status": rows[0]["status"],
-                "rows": [row for row in rows if row["status"] != "ok"],
-                "fine": [row for row in rows if row["status"] == "ok"],
-            }
-        )
-    checks.sort(key=lambda check: rank[check["status"]])
+        title, rule = (known.title, known.rule) if known else (str(check), "")
+        bad, fine = ([r for r in rows if (r["status"] == "ok") == ok] for ok in (False, True))
+        about = {"title": title, "rule": rule, "counts": counts, "status": rows[0]["status"]}
+        checks.append({**about, "rows": bad, "fine": fine})
+    checks.sort(key=lambda check: rank(check["status"]))
     counts = {status: int((findings["status"] == status).sum()) for status in STATUSES}
     return {"checks": checks, "counts": counts}
 
@@ -150,8 +144,5 @@ def _policy(css: str, js: str) -> str:
     def digest(text: str) -> str:
         return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
-    return (
-        "default-src 'none'; img-src data:;"
-        f" style-src 'sha256-{digest(css)}'; script-src 'sha256-{digest(js)}';"
-        " base-uri 'none'; form-action 'none'"
-    )
+    own = f"style-src 'sha256-{digest(css)}'; script-src 'sha256-{digest(js)}'"
+    return f"default-src 'none'; img-src data:; {own}; base-uri 'none'; form-action 'none'"

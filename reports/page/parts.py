@@ -45,15 +45,16 @@ def described(manifest: Row) -> str:
 def brief(table: pd.DataFrame) -> str:
     """Return the size of the run in one line."""
     pairs = len(table[["dataset", "network"]].drop_duplicates())
-    return " · ".join(
-        (
-            count(len(table), "cell"),
-            f"{count(pairs, 'network')} on {', '.join(dict.fromkeys(table['dataset']))}",
-            count(table["attack"].nunique(), "attack"),
-            "threats " + ", ".join(dict.fromkeys(table["threat"])),
-            count(len(table[["defence", "quality"]].drop_duplicates()), "defence"),
-        )
-    )
+    defences = len(table[["defence", "quality"]].drop_duplicates())
+    networks = f"{count(pairs, 'network')} on {_distinct(table, 'dataset')}"
+    attacks = count(table["attack"].nunique(), "attack")
+    threats = f"threats {_distinct(table, 'threat')}"
+    cells = count(len(table), "cell")
+    return " · ".join((cells, networks, attacks, threats, count(defences, "defence")))
+
+
+def _distinct(table: pd.DataFrame, column: str) -> str:
+    return ", ".join(str(value) for value in dict.fromkeys(table[column].dropna()))
 
 
 def facts(table: pd.DataFrame, manifest: Row) -> list[tuple[str, str]]:
@@ -63,13 +64,13 @@ def facts(table: pd.DataFrame, manifest: Row) -> list[tuple[str, str]]:
     numbers = " to ".join(f"{n:,}" for n in dict.fromkeys((*sizes[:1], *sizes[-1:])))
     pairs = [
         ("Cells", f"{len(table):,}"),
-        ("Data sets", ", ".join(dict.fromkeys(table["dataset"]))),
-        ("Networks", ", ".join(dict.fromkeys(table["network"]))),
-        ("Attacks", ", ".join(dict.fromkeys(table["attack"]))),
-        ("Attackers", ", ".join(dict.fromkeys(table["threat"]))),
+        ("Data sets", _distinct(table, "dataset")),
+        ("Networks", _distinct(table, "network")),
+        ("Attacks", _distinct(table, "attack")),
+        ("Attackers", _distinct(table, "threat")),
         ("Defences", _defences(table)),
         ("Images per cell", numbers),
-        ("Seeds", ", ".join(str(s) for s in dict.fromkeys(table["seed"].dropna()))),
+        ("Seeds", _distinct(table, "seed")),
         ("art-bench", str(manifest.get("art_bench") or "")),
     ]
     return [(name, value) for name, value in pairs if value]
@@ -103,10 +104,8 @@ def run_details(manifest: Row) -> dict[str, Sequence[tuple[str, ...]]]:
         shown = f"{100 * accuracy:.2f} %" if isinstance(accuracy, (int, float)) else ""
         recipe, seed, sha256 = (about.get(key) for key in ("recipe", "seed", "sha256"))
         steps = [f"{k.replace('_', ' ')} {_step(v)}" for k, v in _mapping(recipe).items()]
-        recipe_text = ", ".join(steps) or str(recipe or "")
-        networks.append(
-            (name, shown, "" if seed is None else str(seed), recipe_text, _short(sha256))
-        )
+        seed_text, recipe_text = "" if seed is None else str(seed), ", ".join(steps)
+        networks.append((name, shown, seed_text, recipe_text or str(recipe or ""), _short(sha256)))
     machine = [(str(k), str(v)) for k, v in _mapping(manifest.get("machine")).items()]
     versions = [(str(k), str(v)) for k, v in _mapping(manifest.get("versions")).items()]
     for name in ("art_bench", "git_revision", "schema"):
@@ -173,14 +172,11 @@ def studies(directory: Path, budget: int) -> list[Row]:
     for path in sorted([*embedded, *folder.rglob("*.csv")]):
         place = path.relative_to(folder)
         name = place.with_suffix("").parts[0]
-        part = parts.setdefault(
-            name, {"id": f"study-{len(parts) + 1}", "name": name, "figures": [], "tables": []}
-        )
+        empty = {"id": f"study-{len(parts) + 1}", "name": name, "figures": [], "tables": []}
+        part = parts.setdefault(name, empty)
         if path in embedded:
-            caption = re.sub("[-_]", " ", path.stem)
-            part["figures"].append(
-                {"file": place.as_posix(), "caption": caption, "picture": embedded[path]}
-            )
+            figure = {"file": place.as_posix(), "caption": re.sub("[-_]", " ", path.stem)}
+            part["figures"].append({**figure, "picture": embedded[path]})
         else:
             part["tables"].append(plain_table(path, ROWS_OF_A_STUDY))
     return list(parts.values())
@@ -195,34 +191,23 @@ def plain_table(path: Path, limit: int | None = None) -> Row | None:
         return None
     table = read_csv(path, "table")
     rows = table.head(len(table) if limit is None else limit)
-    return {
-        "file": path.name,
-        "header": list(table.columns),
-        "rows": [[_shortened(v) for v in row] for row in rows.itertuples(index=False, name=None)],
-        "left_out": len(table) - len(rows),
-    }
+    texts = [[_shortened(v) for v in row] for row in rows.itertuples(index=False, name=None)]
+    about = {"file": path.name, "header": list(table.columns)}
+    return {**about, "rows": texts, "left_out": len(table) - len(rows)}
 
 
 def comparison(baseline: Path, directory: Path) -> Row:
     """Return the comparison of the run with a baseline: heading, table, notes and plot."""
     compared = compare(baseline, directory)
     shown = texts(compared, ROWS_OF_A_COMPARISON)
-    left_out = len(compared.rows) - len(shown.rows)
     picture = ""
     if compared.rows["difference"].notna().any():
         out = io.BytesIO()
         forest(compared).savefig(out, dpi=110, format="png")
         picture = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
-    return {
-        "headline": headline(compared),
-        "counts": compared.counts(),
-        "header": shown.header,
-        "rows": shown.rows,
-        "right": shown.right,
-        "left_out": left_out,
-        "notes": footnotes(compared),
-        "picture": picture,
-    }
+    notes, left_out = footnotes(compared), len(compared.rows) - len(shown.rows)
+    about = {"headline": headline(compared), "counts": compared.counts(), "notes": notes}
+    return {**about, **shown._asdict(), "left_out": left_out, "picture": picture}
 
 
 def _shortened(text: str) -> str:

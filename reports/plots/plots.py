@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from reports.plots.eps import accuracy_by_eps, heat_map, success_by_eps
 from reports.plots.quality import clean_by_quality, threats_by_quality
+from reports.plots.saving import Figures, save_all
 from reports.plots.threats import transfer_figures
 from reports.style.labels import NO_LABELS, Labels, file_name
-from reports.style.style import DPI, styled
 
 
 def draw_all(table: pd.DataFrame, directory: Path, labels: Labels = NO_LABELS) -> list[Path]:
@@ -21,16 +19,10 @@ def draw_all(table: pd.DataFrame, directory: Path, labels: Labels = NO_LABELS) -
     if done.empty:
         return []
     directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    with styled():
-        for name, figure in _figures(done, labels):
-            path = directory / f"{name}.png"
-            figure.savefig(path, dpi=DPI)
-            written.append(path)
-    return written
+    return save_all(_figures(done, labels), directory)
 
 
-def _figures(done: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Figure]]:
+def _figures(done: pd.DataFrame, labels: Labels) -> Figures:
     bounded = done[done["eps"].notna()]
     for (dataset, attack), rows in bounded.groupby(["dataset", "attack"], sort=False):
         if rows["eps"].nunique() > 1:

@@ -9,37 +9,30 @@ from matplotlib.lines import Line2D
 from reports.results.operating_point import operating_points
 from reports.results.rows import select
 from reports.statistics.intervals import wilson
-from reports.style.axes import flat_grid, jpeg_rows, one, outer_labels
+from reports.style.axes import flat_grid, jpeg_rows, new_figure, one, outer_labels, shade
 from reports.style.labels import Labels
 from reports.style.style import line_styles
 
 
 def clean_by_quality(done: pd.DataFrame, labels: Labels) -> Figure:
     """Draw clean accuracy against JPEG quality, one line per network (the paper's Figure 15b)."""
-    figure = Figure(figsize=(8.4, 3.8), layout="constrained")
-    ax = figure.subplots()
+    figure, ((ax,),) = new_figure(8.4, 3.8)
     # the largest sample of each network: subsets are nested
     rows = done.sort_values("n", ascending=False, kind="stable")
     rows = rows.drop_duplicates(["dataset", "network", "defence", "quality"])
     jpeg = jpeg_rows(rows)
-    jpeg = jpeg.assign(
-        place=[labels.place(d, n) for d, n in zip(jpeg["dataset"], jpeg["network"], strict=True)]
-    )
+    known = set(zip(jpeg["dataset"], jpeg["network"], strict=True))
     order = done[["dataset", "network"]].drop_duplicates().itertuples(index=False, name=None)
-    known = set(jpeg["place"])
-    styles = line_styles(name for name in (labels.place(*pair) for pair in order) if name in known)
-    for name, style in styles.items():
-        line = jpeg[jpeg["place"] == name].sort_values("quality")
-        low, high = wilson(line["clean_correct"].to_numpy(float), line["n"].to_numpy(float))
+    places = {labels.place(*pair): pair for pair in order if pair in known}
+    for name, style in line_styles(places).items():
+        where = dict(zip(("dataset", "network"), places[name], strict=True))
+        line = select(jpeg, **where).sort_values("quality")
+        limits = wilson(line["clean_correct"].to_numpy(float), line["n"].to_numpy(float))
         x = line["quality"].astype(float)
         ax.plot(x, line["clean_accuracy"], label=name, **style)
-        ax.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
-        where = line.iloc[0]
-        bare = select(rows, defence="none", dataset=where["dataset"], network=where["network"])
-        if len(bare):
-            ax.axhline(
-                bare["clean_accuracy"].iloc[0], color=style["color"], linewidth=1, linestyle=":"
-            )
+        shade(ax, x, *limits, style["color"], 0.15)
+        for share in select(rows, defence="none", **where)["clean_accuracy"].iloc[:1]:
+            ax.axhline(share, color=style["color"], linewidth=1, linestyle=":")
     ax.set(xlabel="JPEG quality", ylabel="clean accuracy", xlim=(0, 100))
     figure.legend(loc="outside right center")
     figure.suptitle("Clean accuracy behind JPEG (95 % bands; dotted: without JPEG)")
@@ -62,14 +55,7 @@ def threats_by_quality(rows: pd.DataFrame, labels: Labels) -> Figure:
             line = panel[panel["threat"] == threat].sort_values("quality")
             x = line["quality"].astype(float)
             ax.plot(x, line["accuracy"], **style)
-            ax.fill_between(
-                x,
-                line["accuracy_low"],
-                line["accuracy_high"],
-                color=style["color"],
-                alpha=0.18,
-                linewidth=0,
-            )
+            shade(ax, x, line["accuracy_low"], line["accuracy_high"], style["color"])
         ax.axhline(point["undefended"], color="black", linestyle="--", linewidth=1)
         at = "" if pd.isna(point["eps"]) else f", eps {point['eps']:.3g}"
         ax.set(title=f"{labels.place(dataset, network)}{at}", xlim=(0, 100), ylim=(-0.02, 1.02))

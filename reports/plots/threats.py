@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.results.operating_point import halving_point
 from reports.results.threats import OBLIVIOUS, Threats
+from reports.style.axes import new_figure, one
 from reports.style.labels import Labels, file_name
 from reports.style.numbers import budget
 
@@ -45,18 +46,13 @@ def transfer_matrix(
             chosen.append((_bracketed(source), record))
         elif threat == OBLIVIOUS and record["defence"] == "none":
             chosen.append((str(record["network"]), record))
-    table = pd.DataFrame(
-        [
-            (source, r["network"], r["eps"], r["accuracy"], r["clean_accuracy"])
-            for source, r in chosen
-        ],
-        columns=["source", "network", "eps", "accuracy", "clean"],
-    )
+    columns = ["source", "network", "eps", "accuracy", "clean_accuracy"]
+    table = pd.DataFrame([{**r, "source": source} for source, r in chosen], columns=columns)
     table = table.drop_duplicates(["source", "network", "eps"])
-    own = table[table["source"] == table["network"]].groupby("eps")[["accuracy", "clean"]].mean()
+    own = table[table["source"] == table["network"]].groupby("eps")[columns[3:]].mean()
     eps = None
     if not table["eps"].isna().all():
-        place, halved = halving_point(zip(own["accuracy"], own["clean"], strict=True))
+        place, halved = halving_point(zip(own["accuracy"], own["clean_accuracy"], strict=True))
         eps = float(own.index[place] if halved else table["eps"].max())
     at = table if eps is None else table[table["eps"] == eps]
     names = list(dict.fromkeys([*at["source"], *at["network"]]))
@@ -73,26 +69,14 @@ def _bracketed(source: str) -> str:
 
 def _drawn(rows: pd.DataFrame, matrix: pd.DataFrame, eps: float | None, labels: Labels) -> Figure:
     high, wide = matrix.shape
-    figure = Figure(figsize=(max(3.4, 1.1 * wide + 2.2), 0.8 * high + 1.8), layout="constrained")
-    ax = figure.subplots()
-    dataset = str(rows["dataset"].iloc[0])
-    sns.heatmap(
-        matrix,
-        ax=ax,
-        vmin=0,
-        vmax=1,
-        cmap="cividis",
-        annot=True,
-        fmt=".2f",
-        linewidths=0.5,
-        linecolor="white",
-        cbar_kws={"label": "accuracy"},
-        xticklabels=[labels.place(dataset, n) for n in matrix.columns],
-        yticklabels=[labels.place(dataset, n) for n in matrix.index],
-    )
-    at = "" if eps is None else f", {budget(str(rows['norm'].iloc[0]), eps)}"
+    figure, ((ax,),) = new_figure(max(3.4, 1.1 * wide + 2.2), 0.8 * high + 1.8)
+    x, y = ([labels.place(one(rows, "dataset"), n) for n in names] for names in matrix.axes[::-1])
+    look = {"cmap": "cividis", "vmin": 0, "vmax": 1, "linewidths": 0.5, "linecolor": "white"}
+    numbers = {"annot": True, "fmt": ".2f", "cbar_kws": {"label": "accuracy"}}
+    sns.heatmap(matrix, ax=ax, xticklabels=x, yticklabels=y, **look, **numbers)
+    at = "" if eps is None else f", {budget(one(rows, 'norm'), eps)}"
     ax.set(xlabel="scored on", ylabel="crafted on")
     ax.tick_params(axis="x", rotation=30)
     ax.tick_params(axis="y", rotation=0)
-    ax.set_title(f"Transfer of {rows['attack'].iloc[0]}{at}")
+    ax.set_title(f"Transfer of {one(rows, 'attack')}{at}")
     return figure

@@ -36,13 +36,12 @@ def read_csv(path: Path, kind: str) -> pd.DataFrame:
             _check_header(header, f"{kind} {path}")
             rows = []
             for row in lines:
+                # a blank line is no row, as in every CSV reader
+                if not row:
+                    continue
                 if len(row) != len(header):
-                    # a blank line is no row, as in every CSV reader
-                    if not row:
-                        continue
-                    raise ValueError(
-                        f"line {lines.line_num}: {len(row)} fields, the header has {len(header)}"
-                    )
+                    fields = f"{len(row)} fields, the header has {len(header)}"
+                    raise ValueError(f"line {lines.line_num}: {fields}")
                 if any("\0" in field for field in row):
                     raise ValueError(f"line {lines.line_num}: a NUL character")
                 rows.append(row)

@@ -22,17 +22,14 @@ def read_manifest(directory: Path, name: str = MANIFEST) -> Row:
     path = directory / name
     if not path.is_file():
         return {}
+    advice = "repeat the run's command to write it again"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise TableError(
-            f"manifest {path}: cannot be read ({error}); repeat the run's command to write it again"
-        ) from error
+        raise TableError(f"manifest {path}: cannot be read ({error}); {advice}") from error
     if not isinstance(content, dict):
-        raise TableError(
-            f"manifest {path}: expected a JSON object, got {type(content).__name__};"
-            " repeat the run's command to write it again"
-        )
+        kind = type(content).__name__
+        raise TableError(f"manifest {path}: expected a JSON object, got {kind}; {advice}")
     return content
 
 

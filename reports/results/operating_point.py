@@ -37,9 +37,7 @@ def operating_points(table: pd.DataFrame, threats: Threats = NONE_LISTED) -> pd.
     done = table[table["status"] == "ok"]
     done = done[~done["threat"].map(threats.crafted_elsewhere).astype(bool)]
     rows = []
-    for (dataset, network, attack), group in done.groupby(
-        ["dataset", "network", "attack"], sort=False
-    ):
+    for subject, group in done.groupby(["dataset", "network", "attack"], sort=False):
         bare = group[group["defence"] == "none"].drop_duplicates("eps").sort_values("eps")
         if bare.empty:
             continue
@@ -48,18 +46,10 @@ def operating_points(table: pd.DataFrame, threats: Threats = NONE_LISTED) -> pd.
         eps = group["eps"]
         same = group[eps.isna() if pd.isna(chosen["eps"]) else eps == chosen["eps"]]
         jpeg = same[same["defence"].str.startswith("jpeg")]
-        rows.append(
-            (
-                dataset,
-                network,
-                attack,
-                chosen["eps"],
-                chosen["clean_accuracy"],
-                chosen["accuracy"],
-                _best(jpeg[jpeg["threat"] == OBLIVIOUS]),
-                _best(_strongest(jpeg[jpeg["threat"].map(threats.sees_defence).astype(bool)])),
-            )
-        )
+        numbers = (chosen[name] for name in ("eps", "clean_accuracy", "accuracy"))
+        oblivious = jpeg[jpeg["threat"] == OBLIVIOUS]
+        adaptive = jpeg[jpeg["threat"].map(threats.sees_defence).astype(bool)]
+        rows.append((*subject, *numbers, _best(oblivious), _best(_strongest(adaptive))))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

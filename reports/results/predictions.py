@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -94,10 +95,8 @@ def read_predictions(run: Path) -> Predictions | None:
         codes = codes[order]
         arrays = {name: values[order] for name, values in arrays.items()}
     edges = np.searchsorted(codes, np.arange(len(names) + 1))
-    spans = {
-        key: slice(int(start), int(stop))
-        for key, start, stop in zip(names, edges[:-1], edges[1:], strict=True)
-    }
+    slices = (slice(int(start), int(stop)) for start, stop in pairwise(edges))
+    spans = dict(zip(names, slices, strict=True))
     for span in spans.values():
         ids = arrays["id"][span]
         if np.any(ids[1:] <= ids[:-1]):
@@ -105,9 +104,8 @@ def read_predictions(run: Path) -> Predictions | None:
             for values in arrays.values():
                 values[span] = values[span][order]
             if np.any(ids[1:] == ids[:-1]):
-                raise TableError(
-                    f"predictions {path}: lists an image of a cell twice; write it again"
-                )
+                twice = "lists an image of a cell twice"
+                raise TableError(f"predictions {path}: {twice}; write it again")
     return Predictions(path, spans, arrays)
 
 
@@ -121,9 +119,8 @@ def _read(file: pq.ParquetFile) -> tuple[list[str], npt.NDArray[np.int32], dict[
         if not pa.types.is_integer(schema.field(name).type):
             raise TableError(f"{name} holds other than whole numbers")
     codes = np.empty(total, np.int32)
-    arrays = {
-        name: np.empty(total, schema.field(name).type.to_pandas_dtype()) for name in _COLUMNS[1:]
-    }
+    types = {name: schema.field(name).type.to_pandas_dtype() for name in _COLUMNS[1:]}
+    arrays = {name: np.empty(total, kind) for name, kind in types.items()}
     places: dict[str, int] = {}
     at = 0
     for batch in file.iter_batches(1 << 18, columns=list(_COLUMNS)):
@@ -144,15 +141,24 @@ def _read(file: pq.ParquetFile) -> tuple[list[str], npt.NDArray[np.int32], dict[
 
 def pair(a: Scored, b: Scored) -> Pairs | str:
     """Pair two cells on the images that both have; a text says why that is impossible."""
-    if len(a.ids) == len(b.ids) and np.array_equal(a.ids, b.ids):
-        in_a = in_b = np.arange(len(a.ids))
-    else:
-        _, in_a, in_b = np.intersect1d(a.ids, b.ids, assume_unique=True, return_indices=True)
-        if len(in_a) == 0:
-            return "no image in common"
+    in_a, in_b = shared_places(a.ids, b.ids)
+    if len(in_a) == 0 and len(a.ids) + len(b.ids):
+        return "no image in common"
     if not np.array_equal(a.label[in_a], b.label[in_b]):
         return "images of the same id have other labels"
-    right_a, right_b = a.right[in_a], b.right[in_b]
+    return counted(a.right[in_a], b.right[in_b])
+
+
+def shared_places(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return the places in `a` and in `b` of the ids that both have; each in rising order."""
+    if np.array_equal(a, b):
+        return np.arange(len(a)), np.arange(len(a))
+    _, in_a, in_b = np.intersect1d(a, b, assume_unique=True, return_indices=True)
+    return in_a, in_b
+
+
+def counted(right_a: Array, right_b: Array) -> Pairs:
+    """Return the pairs of two sides [N] of the same images: which were right."""
     both = int((right_a & right_b).sum())
     only_a, only_b = int(right_a.sum()) - both, int(right_b.sum()) - both
     return Pairs(both, only_a, only_b, len(right_a) - both - only_a - only_b)

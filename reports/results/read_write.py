@@ -20,12 +20,8 @@ MOST_IMAGES = 10**7
 # every finished row has these; the others are empty where no image counts for them
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
 _SHARES = (*_ALWAYS, "success_rate", "zero_gradient")
-_SIZES = (
-    "eps",
-    *(f"{norm}_{kind}" for norm in ("l2", "linf") for kind in ("mean", "median", "max")),
-    "gradients",
-    "forwards",
-)
+_NORMS = (f"{norm}_{kind}" for norm in ("l2", "linf") for kind in ("mean", "median", "max"))
+_SIZES = ("eps", *_NORMS, "gradients", "forwards")
 # a spreadsheet evaluates a field that begins with one of these
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -49,9 +45,8 @@ def read_results(path: Path) -> pd.DataFrame:
     """
     file = path / RESULTS if path.is_dir() else path
     if not file.is_file():
-        raise TableError(
-            f"results {path}: no such file or run directory; name a results.csv or its folder"
-        )
+        advice = "name a results.csv or its folder"
+        raise TableError(f"results {path}: no such file or run directory; {advice}")
     if path.is_dir():
         check_sha256(file)
     table = read_csv(file, "results")
@@ -65,9 +60,8 @@ def read_results(path: Path) -> pd.DataFrame:
     try:
         table = typed(table.astype(object).replace("", None))
     except (ValueError, TypeError, OverflowError) as error:
-        raise TableError(
-            f"results {file}: {str(error).splitlines()[0][:200]}; write it again"
-        ) from error
+        why = str(error).splitlines()[0][:200]
+        raise TableError(f"results {file}: {why}; write it again") from error
     _check_texts(table, file)
     _check_numbers(table, file)
     return table
@@ -84,11 +78,9 @@ def _check_texts(table: pd.DataFrame, path: Path) -> None:
     for name in table.columns[table.dtypes.map(lambda kind: kind.kind == "O")]:
         bad = table[name].str.startswith(_FORMULA)
         if bad.any():
-            text = str(table[name][bad].iloc[0])[:20]
-            raise TableError(
-                f"results {path}: {name} begins as a formula, {text!r}"
-                f" (row {int(table.index[bad][0]) + 1}); no run writes that, remove it"
-            )
+            where = f"{str(table[name][bad].iloc[0])[:20]!r} (row {int(table.index[bad][0]) + 1})"
+            what = f"{name} begins as a formula, {where}"
+            raise TableError(f"results {path}: {what}; no run writes that, remove it")
 
 
 def _check_numbers(table: pd.DataFrame, path: Path) -> None:
@@ -98,17 +90,12 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     """
     for status in table["status"].unique():
         if status not in STATES:
-            raise TableError(
-                f"results {path}: status {str(status)[:40]!r}, known: {', '.join(STATES)};"
-                " write the file again"
-            )
+            which = f"status {str(status)[:40]!r}, known: {', '.join(STATES)}"
+            raise TableError(f"results {path}: {which}; write the file again")
     done = table[table["status"] == "ok"]
     n, hits, clean = (done[c].astype("float64") for c in ("n", "correct", "clean_correct"))
-    faults = {
-        "correct, clean_correct and n do not fit": ~(
-            n.between(1, MOST_IMAGES) & hits.between(0, n) & clean.between(0, n)
-        )
-    }
+    fit = n.between(1, MOST_IMAGES) & hits.between(0, n) & clean.between(0, n)
+    faults = {"correct, clean_correct and n do not fit": ~fit}
     for name in _SHARES:
         may_lack = done[name].isna() & (name not in _ALWAYS)
         faults[f"{name} is no share in [0, 1]"] = ~(may_lack | done[name].between(0, 1))

@@ -71,17 +71,12 @@ NONE_LISTED = Threats()
 def threats_of(manifest: Mapping[str, object]) -> Threats:
     """Return the `threats` of a manifest; empty where it has none."""
     listed = manifest.get("threats")
-    return Threats(
-        tuple(
-            Threat(
-                str(entry.get("name")),
-                bool(entry.get("sees_defence")),
-                bool(entry.get("crafted_elsewhere")),
-            )
-            for entry in (listed if isinstance(listed, list) else [])
-            if isinstance(entry, dict)
-        )
-    )
+    threats = []
+    for entry in listed if isinstance(listed, list) else []:
+        if isinstance(entry, dict):
+            facts = (bool(entry.get(name)) for name in ("sees_defence", "crafted_elsewhere"))
+            threats.append(Threat(str(entry.get("name")), *facts))
+    return Threats(tuple(threats))
 
 
 def _name(threat: str) -> str:

@@ -53,9 +53,8 @@ def fisher(
     """
     from scipy.special import gammaln
 
-    columns = np.broadcast_arrays(
-        *(np.asarray(c, dtype=np.int64) for c in (hits_a, n_a, hits_b, n_b))
-    )
+    counts = (np.asarray(c, dtype=np.int64) for c in (hits_a, n_a, hits_b, n_b))
+    columns = np.broadcast_arrays(*counts)
     tables = np.stack([c.ravel() for c in columns], axis=1)
     log_factorial = gammaln(np.arange(int(tables[:, [1, 3]].sum(axis=1).max(initial=0)) + 1) + 1.0)
     distinct, back = np.unique(tables, axis=0, return_inverse=True)

@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import ColorType
+from numpy.typing import ArrayLike
 
+from reports.results.predictions import Array
 from reports.statistics.tests import at_most
 from reports.style.labels import Labels
 from reports.style.style import NORM_LABEL, WIDEST, WONG, Style
+
+
+def new_figure(
+    width: float,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    sharex: bool = False,
+    sharey: bool = False,
+) -> tuple[Figure, Array]:
+    """Return a figure, `width` by `height` inches, and its axes [rows, columns]."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
+
+
+def legend_below(figure: Figure, ax: Axes, columns: int | None = None) -> None:
+    """Put the legend of one panel below all of them, in one row without `columns`."""
+    handles, names = ax.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=columns or len(names))
+
+
+def shade(
+    ax: Axes,
+    x: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    colour: ColorType,
+    alpha: float = 0.18,
+    step: Literal["post"] | None = None,
+) -> None:
+    """Fill a band between two lines, without an edge."""
+    ax.fill_between(x, low, high, color=colour, alpha=alpha, linewidth=0, step=step)
 
 
 def grid(
@@ -19,8 +56,7 @@ def grid(
     """Return a figure of panels, `width` by `height` inches each; legend: inches beside them."""
     # wide enough for the figure's title and legend, however few panels there are
     size = (min(max(columns * width + legend, 6.6), WIDEST), rows * height + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
+    figure, axes = new_figure(*size, rows, columns)
     return figure, [list(line) for line in axes]
 
 
@@ -31,11 +67,10 @@ def flat_grid(
     columns = count if count < 4 else 2 if count == 4 else 3
     lines = -(-count // columns)
     size = (min(max(columns * width, 6.6), WIDEST), lines * height + 0.4 + legend)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = [*figure.subplots(lines, columns, squeeze=False, sharey=sharey).flat]
-    for ax in axes[count:]:
+    figure, axes = new_figure(*size, lines, columns, sharey=sharey)
+    for ax in axes.flat[count:]:
         ax.remove()
-    return figure, axes[:count]
+    return figure, list(axes.flat[:count])
 
 
 def few_ticks(ax: Axes, count: int = 5) -> None:
@@ -48,11 +83,9 @@ def outer_labels(axes: list[Axes], x: str, y: str) -> None:
     for ax in axes:
         place = ax.get_subplotspec()
         assert place is not None
-        column = [other.get_subplotspec() for other in axes]
-        below = any(
-            o is not None and o.colspan == place.colspan and o.rowspan.start > place.rowspan.start
-            for o in column
-        )
+        column, row = place.colspan, place.rowspan.start
+        others = [spec for other in axes if (spec := other.get_subplotspec())]
+        below = any(o.colspan == column and o.rowspan.start > row for o in others)
         ax.set(xlabel="" if below else x, ylabel=y if place.is_first_col() else "")
 
 

@@ -75,11 +75,10 @@ NO_LABELS = Labels()
 def labels_of(manifest: Mapping[str, object]) -> Labels:
     """Return the labels and threats of a manifest; empty where it has none."""
     kinds = manifest.get("labels")
-    names = {
-        str(kind): {str(name): str(label) for name, label in labels.items()}
-        for kind, labels in (kinds.items() if isinstance(kinds, dict) else ())
-        if isinstance(labels, dict)
-    }
+    names = {}
+    for kind, labels in kinds.items() if isinstance(kinds, dict) else ():
+        if isinstance(labels, dict):
+            names[str(kind)] = {str(name): str(label) for name, label in labels.items()}
     return Labels(names, threats_of(manifest))
 
 

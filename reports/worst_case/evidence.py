@@ -46,11 +46,9 @@ class Evidence:
         at = (row["number"], prediction)
         if at not in self._kept:
             correct = row["correct" if prediction == "adversarial" else "clean_correct"]
-            self._kept[at] = (
-                self.predictions.scored(row["cell"], prediction, int(row["n"]), int(correct))
-                if self.predictions
-                else None
-            )
+            known, n = self.predictions, int(row["n"])
+            scored = known.scored(row["cell"], prediction, n, int(correct)) if known else None
+            self._kept[at] = scored
         return self._kept[at]
 
     def about_data(self, dataset: str) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ import pandas as pd
 from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
 from reports.results.csv_file import read_csv, require
-from reports.results.predictions import Array
+from reports.results.predictions import Array, counted, shared_places
 from reports.results.rows import Key, Row, as_rows, grouped
 from reports.results.threats import OBLIVIOUS
 from reports.statistics.intervals import paired_difference, wilson
@@ -50,14 +50,8 @@ COLUMNS: dict[str, str] = {
 }
 
 _TEXT = (
-    "dataset",
-    "network",
-    "norm",
-    "threat",
-    "defence",
-    "attacks",
-    "strongest",
-    "strongest_threat",
+    *("dataset", "network", "norm", "threat", "defence"),
+    *("attacks", "strongest", "strongest_threat"),
 )
 _PLACE = ["dataset", "network", "norm", "defence", "quality", "seed"]
 Right = npt.NDArray[np.bool_]
@@ -85,20 +79,10 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
         for threat in [*threats, *([ANY] if len(threats) > 1 else [])]:
             part = [row for row in group if threat in (ANY, row["threat"])]
             for level in _levels(evidence, part):
-                kept[_at(place, threat, level.eps)] = level.ids, level.right
-                rows.append(
-                    {
-                        **place,
-                        "eps": level.eps,
-                        "threat": threat,
-                        "attacks": " + ".join(level.attacks),
-                        "strongest": level.strongest,
-                        "strongest_threat": level.threat,
-                        "n": len(level.ids),
-                        "clean_correct": int(level.clean.sum()),
-                        "correct": int(level.right.sum()),
-                    }
-                )
+                kept[_at(place, threat, level.about["eps"])] = level.ids, level.right
+                hits = {"clean_correct": level.clean.sum(), "correct": level.right.sum()}
+                about = {**place, **level.about, "threat": threat, "n": len(level.ids)}
+                rows.append({**about, **{name: int(count) for name, count in hits.items()}})
     pairs = np.full((len(rows), 4), np.nan)
     for row, counts in zip(rows, pairs, strict=True):
         place, eps, threat = {**row, "defence": "none", "quality": None}, row["eps"], row["threat"]
@@ -106,7 +90,9 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
         same = (_at(place, attacker, eps) for attacker in (threat, ANY, OBLIVIOUS))
         bare = next((kept[at] for at in same if at in kept), None)
         if bare is not None and row["defence"] != "none":
-            counts[:] = _pairs(bare, kept[_at(row, threat, eps)])
+            own = kept[_at(row, threat, eps)]
+            first, second = shared_places(bare[0], own[0])
+            counts[:] = counted(bare[1][first], own[1][second]) if len(first) else np.nan
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table["accuracy"] = table["correct"] / table["n"]
     table["low"], table["high"] = wilson(table["correct"], table["n"])
@@ -117,10 +103,8 @@ def worst_case(evidence: Evidence) -> pd.DataFrame:
 def write_worst_case(table: pd.DataFrame, path: Path) -> None:
     """Write `worst_case.csv`; the same table gives the same bytes. Shares have six digits."""
     shares = ("accuracy", "low", "high", "gain", "gain_low", "gain_high")
-    rows = (
-        [_text(row[name], name in shares) for name in COLUMNS]
-        for row in table[list(COLUMNS)].to_dict("records")
-    )
+    records = table[list(COLUMNS)].to_dict("records")
+    rows = ([_text(row[name], name in shares) for name in COLUMNS] for row in records)
     replace_text(path, csv_text(COLUMNS, rows))
 
 
@@ -135,9 +119,8 @@ def read_worst_case(directory: Path) -> pd.DataFrame | None:
     table = read_csv(path, "worst case")
     require(table, COLUMNS, f"worst case {path}", "write it again with bench report")
     try:
-        for name in COLUMNS:
-            if name not in _TEXT:
-                table[name] = pd.to_numeric(table[name].astype(object).replace("", None))
+        for name in [name for name in COLUMNS if name not in _TEXT]:
+            table[name] = pd.to_numeric(table[name].astype(object).replace("", None))
     except (ValueError, TypeError) as error:
         raise TableError(f"worst case {path}: {error}; write it again with bench report") from error
     return table[list(COLUMNS)]
@@ -164,27 +147,24 @@ def strongest_attackers(
         eps, quality = row["eps"], row["quality"]
         at_budget = eps is None or (budget is not None and abs(eps - budget) < 1e-9)
         if at_budget and row["strongest"]:
-            rows.append(
-                {
-                    "place": labels.place(row["dataset"], row["network"]),
-                    "defence": row["defence"] + ("" if quality is None else f" {int(quality)}"),
-                    "attacker": f"{row['strongest_threat']}: {row['strongest']}",
-                    **{key: row[key] for key in ("norm", "eps", "accuracy", "low", "high", "n")},
-                }
-            )
+            numbers = {key: row[key] for key in ("norm", "eps", "accuracy", "low", "high", "n")}
+            place = labels.place(row["dataset"], row["network"])
+            defence = row["defence"] + ("" if quality is None else f" {int(quality)}")
+            attacker = f"{row['strongest_threat']}: {row['strongest']}"
+            rows.append({"place": place, "defence": defence, "attacker": attacker, **numbers})
     return rows
 
 
 class _Level(NamedTuple):
-    """One budget of a group: the images [N] that all attacks saw, and which were right."""
+    """One budget of a group: the images [N] that all attacks saw, and which were right.
 
-    eps: float | None
+    about: eps, attacks, strongest and strongest_threat, as in COLUMNS.
+    """
+
+    about: Row
     ids: Array
     clean: Right
     right: Right
-    attacks: list[str]
-    strongest: str
-    threat: str
 
 
 def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
@@ -203,15 +183,19 @@ def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
             names.update(dict.fromkeys(here) if eps > 0 else {})
             best = bounded[now[int(right[now].sum(axis=1).argmin())]]
             strongest = (best["attack"], best["threat"]) if eps > 0 else ("", "")
-            yield _Level(eps, ids, clean, withstands, list(names), *strongest)
+            yield _Level(_about(eps, names, *strongest), ids, clean, withstands)
     scored = _shared(evidence, [*unbounded, *bounded]) if unbounded else None
     if scored is not None:
         ids, clean, right = scored
         every = dict.fromkeys(r["attack"] for r in (*unbounded, *bounded) if r["eps"] != 0)
         best = unbounded[int(right[: len(unbounded)].sum(axis=1).argmin())]
-        yield _Level(
-            None, ids, clean, np.all(right, axis=0), list(every), best["attack"], best["threat"]
-        )
+        about = _about(None, every, best["attack"], best["threat"])
+        yield _Level(about, ids, clean, np.all(right, axis=0))
+
+
+def _about(eps: float | None, attacks: Iterable[str], strongest: str, threat: str) -> Row:
+    names = ("eps", "attacks", "strongest", "strongest_threat")
+    return dict(zip(names, (eps, " + ".join(attacks), strongest, threat), strict=True))
 
 
 def _shared(evidence: Evidence, rows: list[Row]) -> tuple[Array, Right, Right] | None:
@@ -228,21 +212,6 @@ def _shared(evidence: Evidence, rows: list[Row]) -> tuple[Array, Right, Right] |
         return None
     right = [side.right[np.searchsorted(side.ids, ids)] for side in seen]
     return ids, clean.right[np.searchsorted(clean.ids, ids)], np.stack(right)
-
-
-def _pairs(
-    bare: tuple[Array, Right], own: tuple[Array, Right]
-) -> tuple[float, float, float, float]:
-    """Count shared images right on both sides, only undefended, only defended, on neither."""
-    first, second = bare[1], own[1]
-    if not np.array_equal(bare[0], own[0]):
-        _, a, b = np.intersect1d(bare[0], own[0], assume_unique=True, return_indices=True)
-        first, second = first[a], second[b]
-    if not len(first):
-        return (np.nan,) * 4
-    both = int((first & second).sum())
-    only_a, only_b = int(first.sum()) - both, int(second.sum()) - both
-    return both, only_a, only_b, len(first) - both - only_a - only_b
 
 
 def _at(place: Row, threat: str, eps: float | None) -> Key:

@@ -11,13 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.plots.studies.boxes import named_boxes, panels
-from reports.plots.studies.drawing import arrays_of, bare, save, show_image, show_noise, table_of
+from reports.plots.saving import Figures, saved
+from reports.plots.studies import drawing
+from reports.plots.studies.drawing import QUARTILES, named_boxes, panels, show_signed, table_of
 from reports.results.predictions import Array
 from reports.results.rows import Row, as_rows
-from reports.style.axes import outer_labels
+from reports.style.axes import legend_below, new_figure, outer_labels, shade
 from reports.style.labels import Labels, read_labels
-from reports.style.style import WONG, styled
+from reports.style.style import WONG
 
 NAMES = {
     "image": "image",
@@ -41,24 +42,18 @@ LOG_MAGNITUDE = "log$_{10}$ magnitude"
 HALF_NYQUIST = 0.25
 
 
-def draw(folder: Path) -> list[Path]:
+@saved
+def draw(folder: Path) -> Figures:
     """Draw noises and spectra of one image per network, and the sample's spectra and shares."""
-    labels = read_labels(folder)
-    arrays, written = arrays_of(folder), []
+    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
     examples = table_of(folder, "examples")
-    with styled():
-        for row in as_rows(examples):
-            name = f"{row['dataset']}-{row['network']}"
-            written.append(save(_noises(arrays, row, labels), folder, f"noises-{name}"))
-            written.append(save(_attacked(arrays, row, labels), folder, f"attacked-{name}"))
-        written.append(save(_radial(table_of(folder, "radial"), labels), folder, "radial"))
-        written.append(
-            save(_shares(table_of(folder, "energy"), examples, labels), folder, "shares")
-        )
-        written.append(
-            save(_correlations(table_of(folder, "correlation"), labels), folder, "correlation")
-        )
-    return written
+    for row in as_rows(examples):
+        name = f"{row['dataset']}-{row['network']}"
+        yield f"noises-{name}", _noises(arrays, row, labels)
+        yield f"attacked-{name}", _attacked(arrays, row, labels)
+    yield "radial", _radial(table_of(folder, "radial"), labels)
+    yield "shares", _shares(table_of(folder, "energy"), examples, labels)
+    yield "correlation", _correlations(table_of(folder, "correlation"), labels)
 
 
 def _noises(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
@@ -66,12 +61,12 @@ def _noises(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
     stem = f"{row['dataset']}/{row['network']}"
     noises = {what: arrays[f"{stem}/{what}"] for what in NOISES}
     spectra = {what: arrays[f"{stem}/{what}/spectrum"] for what in NOISES}
-    figure = Figure(figsize=(7.4, 5.0), layout="constrained")
-    axes = figure.subplots(2, len(NOISES))
-    limit = max(float(np.abs(n.mean(axis=0)).max()) for n in noises.values())
+    figure, axes = new_figure(7.4, 5.0, 2, len(NOISES))
+    limit = max(map(drawing.largest, noises.values()))
     shown: Any = None
     for ax, (what, noise) in zip(axes[0], noises.items(), strict=True):
-        shown = show_noise(ax, noise, limit, f"{NAMES[what]}, $L_2$ {np.linalg.norm(noise):.2f}")
+        title = f"{NAMES[what]}, $L_2$ {np.linalg.norm(noise):.2f}"
+        shown = drawing.show_noise(ax, noise, limit, title)
     colour = ", mean of the channels" if noises["noise_fgsm"].shape[0] > 1 else ""
     figure.colorbar(shown, ax=axes[0], label=f"noise{colour}", shrink=0.85)
     _spectra(figure, axes[1], list(spectra.values()))
@@ -87,21 +82,17 @@ def _attacked(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
     """Draw image and attacked images, their spectra on one scale, and the change of the spectra."""
     stem = f"{row['dataset']}/{row['network']}"
     spectra = [arrays[f"{stem}/{what}/spectrum"] for what in SHOWN]
-    figure = Figure(figsize=(9.0, 6.9), layout="constrained")
-    axes = figure.subplots(3, len(SHOWN))
+    figure, axes = new_figure(9.0, 6.9, 3, len(SHOWN))
     read = {"image": row["class"], "attacked_fgsm": row["fgsm"], "attacked_fgm": row["fgm"]}
     for ax, what in zip(axes[0], SHOWN, strict=True):
         result = f", read as {read[what]}" if what in read and what != "image" else ""
-        show_image(ax, arrays[f"{stem}/{what}"], NAMES[what] + result)
+        drawing.show_image(ax, arrays[f"{stem}/{what}"], NAMES[what] + result)
     _spectra(figure, axes[1], spectra)
     limit = max(float(np.abs(s - spectra[0]).max()) for s in spectra[1:])
     shown: Any = None
     axes[2, 0].set_visible(False)
     for ax, spectrum in zip(axes[2, 1:], spectra[1:], strict=True):
-        shown = ax.imshow(
-            spectrum - spectra[0], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
-        )
-        bare(ax, "change of the spectrum")
+        shown = show_signed(ax, spectrum - spectra[0], limit, "change of the spectrum")
     figure.colorbar(shown, ax=axes[2], label=f"change of {LOG_MAGNITUDE}", shrink=0.85)
     where = labels.place(row["dataset"], row["network"])
     figure.suptitle(f"{where}, test image {row['id']} ({row['class']}): spectra clean and attacked")
@@ -115,40 +106,24 @@ def _spectra(figure: Figure, axes: Iterable[Axes], spectra: list[Array]) -> None
     high = max(float(s.max()) for s in middle)
     shown: Any = None
     for ax, spectrum in zip(axes, spectra, strict=True):
-        height, width = spectrum.shape
-        shown = ax.imshow(
-            spectrum,
-            cmap="magma",
-            vmin=low,
-            vmax=high,
-            interpolation="nearest",
-            extent=(-0.5 - 0.5 / width, 0.5 - 0.5 / width, 0.5 - 0.5 / height, -0.5 - 0.5 / height),
-        )
-        bare(ax, "spectrum")
+        y, x = (0.5 / size for size in spectrum.shape)
+        extent = (-0.5 - x, 0.5 - x, 0.5 - y, -0.5 - y)
+        shown = drawing.show_map(ax, spectrum, "magma", (low, high), "spectrum", extent)
         ax.set_xlabel("-0.5 to 0.5 cycles/pixel", fontsize=7)
     figure.colorbar(shown, ax=list(axes), label=LOG_MAGNITUDE, shrink=0.85)
 
 
 def _radial(table: pd.DataFrame, labels: Labels) -> Figure:
-    figure, axes = panels(table, labels, height=2.7, legend=0.25)
-    for ax, (_, rows) in axes:
+    figure, axes, subjects = panels(table, labels, height=2.7, legend=0.25)
+    for ax, rows in subjects:
         for what in ("image", "attacked_fgsm", *NOISES):
-            line = rows[rows["what"] == what]
-            ax.plot(line["frequency"], line["median"], color=COLOURS[what], label=NAMES[what])
-            ax.fill_between(
-                line["frequency"],
-                line["low10"],
-                line["high90"],
-                color=COLOURS[what],
-                alpha=0.13,
-                lw=0,
-            )
+            line, colour = rows[rows["what"] == what], COLOURS[what]
+            ax.plot(line["frequency"], line["median"], color=colour, label=NAMES[what])
+            shade(ax, line["frequency"], line["low10"], line["high90"], colour, 0.13)
         ax.axvline(HALF_NYQUIST, color="#777777", lw=0.8, ls=":")
         ax.set_xlim(0, None)
-    every = [ax for ax, _ in axes]
-    outer_labels(every, "frequency (cycles per pixel)", "log$_{10}$ mean power in a ring")
-    handles, names = every[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=5)
+    outer_labels(axes, "frequency (cycles per pixel)", "log$_{10}$ mean power in a ring")
+    legend_below(figure, axes[0], 5)
     n = int(table["n"].max())
     figure.suptitle(f"Radial spectra: median and middle 80 % of {n} images; dotted: half Nyquist")
     return figure
@@ -156,33 +131,33 @@ def _radial(table: pd.DataFrame, labels: Labels) -> Figure:
 
 def _shares(table: pd.DataFrame, examples: pd.DataFrame, labels: Labels) -> Figure:
     order = ("image", "attacked_fgsm", "attacked_fgm", *NOISES)
-    figure, axes = panels(table, labels)
+    figure, axes, subjects = panels(table, labels)
     white = examples.set_index(["dataset", "network"])["white_share"]
-    for ax, (key, rows) in axes:
+    for ax, rows in subjects:
         values = [rows.loc[rows["what"] == what, "high_share"] for what in order]
         names = [NAMES[what].replace(" ", "\n", 1) for what in order]
         named_boxes(ax, values, names, [COLOURS[what] for what in order])
-        ax.axhline(white[key], color="#777777", ls=":", lw=1)
+        subject = tuple(rows[["dataset", "network"]].iloc[0])
+        ax.axhline(white[subject], color="#777777", ls=":", lw=1)
         ax.set_ylim(0, 1)
-    outer_labels([ax for ax, _ in axes], "", "share of energy above half Nyquist")
+    outer_labels(axes, "", "share of energy above half Nyquist")
     figure.suptitle(f"Energy above half Nyquist ({_sample(table)}); dotted: white noise")
     return figure
 
 
 def _correlations(table: pd.DataFrame, labels: Labels) -> Figure:
-    figure, axes = panels(table, labels)
-    for ax, (_, rows) in axes:
+    figure, axes, subjects = panels(table, labels)
+    for ax, rows in subjects:
         values = [rows.loc[rows["pair"] == pair, "correlation"] for pair in PAIRS]
         named_boxes(ax, values, list(PAIRS.values()), WONG[: len(PAIRS)])
         ax.axhline(0, color="#777777", lw=0.8)
-    outer_labels([ax for ax, _ in axes], "", "correlation of log magnitudes")
-    figure.suptitle(
-        f"The spectrum of FGSM's noise, correlated with that of ...\n({_sample(table)})"
-    )
+    outer_labels(axes, "", "correlation of log magnitudes")
+    of = f"The spectrum of FGSM's noise, correlated with that of ...\n({_sample(table)})"
+    figure.suptitle(of)
     return figure
 
 
 def _sample(table: pd.DataFrame) -> str:
     """Return what a box stands for, in words."""
     images = table.groupby(["dataset", "network"])["id"].nunique().max()
-    return f"{images} images; box: quartiles, whiskers: 5 % to 95 %"
+    return f"{images} images; {QUARTILES}"

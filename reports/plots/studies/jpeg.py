@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.plots.studies.drawing import arrays_of, by_subject, save, show_image, table_of
+from reports.plots.saving import Figures, saved
+from reports.plots.studies.drawing import arrays_of, by_subject, show_image, table_of
 from reports.results.predictions import Array
-from reports.style.axes import flat_grid, outer_labels
+from reports.style.axes import flat_grid, legend_below, new_figure, outer_labels, shade
 from reports.style.labels import Labels, file_name, read_labels
-from reports.style.style import WONG, styled
+from reports.style.style import WONG
 
 LINES = (
     ("rescued", "oblivious", "rescued, attacker does not know", WONG[0], "o-"),
@@ -21,22 +22,17 @@ LINES = (
 )
 
 
-def draw(folder: Path) -> list[Path]:
+@saved
+def draw(folder: Path) -> Figures:
     """Draw one image at each quality, the steps of a rescue, and the rescued against quality."""
-    labels = read_labels(folder)
-    compressed, story = table_of(folder, "compressed"), table_of(folder, "story")
-    rescued, arrays = table_of(folder, "rescued"), arrays_of(folder)
-    written = []
-    with styled():
-        for name, rows in compressed.groupby("dataset", sort=False):
-            dataset = str(name)
-            figure = _qualities(rows, arrays, dataset, labels)
-            written.append(save(figure, folder, file_name("qualities", dataset)))
-        for dataset, network, rows in by_subject(story):
-            figure = _story(rows, arrays, dataset, network, labels)
-            written.append(save(figure, folder, file_name("story", dataset, network)))
-        written.append(save(_rescued(rescued, labels), folder, "rescued"))
-    return written
+    labels, arrays = read_labels(folder), arrays_of(folder)
+    for dataset, rows in table_of(folder, "compressed").groupby("dataset", sort=False):
+        figure = _qualities(rows, arrays, str(dataset), labels)
+        yield file_name("qualities", str(dataset)), figure
+    for dataset, network, rows in by_subject(table_of(folder, "story")):
+        figure = _story(rows, arrays, dataset, network, labels)
+        yield file_name("story", dataset, network), figure
+    yield "rescued", _rescued(table_of(folder, "rescued"), labels)
 
 
 def _qualities(
@@ -44,9 +40,8 @@ def _qualities(
 ) -> Figure:
     """Draw the image as it is and at each quality."""
     columns = -(-(len(rows) + 1) // 3)
-    figure = Figure(figsize=(1.9 * columns, 7.0), layout="constrained")
-    axes = figure.subplots(3, columns, squeeze=False).flat
-    first = rows.iloc[0]
+    figure, grid = new_figure(1.9 * columns, 7.0, 3, columns)
+    axes, first = iter(grid.flat), rows.iloc[0]
     title = f"as it is\n{first['raw_bytes']:,} bytes of pixels"
     show_image(next(axes), arrays[f"{dataset}.0"], title)
     for _, row in rows.iterrows():
@@ -63,14 +58,14 @@ def _story(
     rows: pd.DataFrame, arrays: Mapping[str, Array], dataset: str, network: str, labels: Labels
 ) -> Figure:
     """Draw the clean, attacked and compressed image with the network's prediction of each."""
-    figure = Figure(figsize=(7.4, 3.05), layout="constrained")
+    figure, (axes,) = new_figure(7.4, 3.05, 1, 3)
     first = rows.iloc[0]
     titles = {
         "clean": f"test[{first['id']}]: {first['class']}",
         "attacked": f"FGSM, eps {first['eps']:g}",
         "compressed": f"FGSM, then JPEG of quality {first['quality']}",
     }
-    for ax, (_, row) in zip(figure.subplots(1, 3), rows.iterrows(), strict=True):
+    for ax, (_, row) in zip(axes, rows.iterrows(), strict=True):
         prediction = f"read as {row['predicted']} ({100 * row['confidence']:.1f} %)"
         image = arrays[f"{dataset}.{network}.{row['step']}"]
         show_image(ax, image, f"{titles[row['step']]}\n{prediction}")
@@ -87,31 +82,17 @@ def _rescued(rescued: pd.DataFrame, labels: Labels) -> Figure:
             part = rows[(rows["threat"] == threat) & (rows["defence"] == "jpeg")]
             part = part.sort_values("quality")
             ax.plot(part["quality"], part[measure], style, color=colour, label=label, markersize=4)
-            ax.fill_between(
-                part["quality"],
-                part[f"{measure}_low"],
-                part[f"{measure}_high"],
-                color=colour,
-                alpha=0.18,
-                linewidth=0,
-            )
+            low, high = part[f"{measure}_low"], part[f"{measure}_high"]
+            shade(ax, part["quality"], low, high, colour)
         control = rows[(rows["defence"] == "quantize") & (rows["threat"] == "oblivious")]
-        ax.axhline(
-            float(control["rescued"].iloc[0]),
-            color="#555555",
-            linestyle=":",
-            label="rescued by 8 bits alone (attacker does not know)",
-        )
+        label = "rescued by 8 bits alone (attacker does not know)"
+        ax.axhline(float(control["rescued"].iloc[0]), color="#555555", linestyle=":", label=label)
         n = int(rows["n"].iloc[0])
         wrong = rows["attacked_wrong"].iloc[0] / n
         ax.axhline(wrong, color="#777777", linewidth=1.2, label="wrong under attack, no defence")
-        ax.set(
-            xlim=(0, 100),
-            ylim=(-0.02, 1.02),
-            title=f"{labels.place(str(dataset), str(network))}, FGSM eps {eps:g} (n = {n})",
-        )
+        where = labels.place(str(dataset), str(network))
+        ax.set(xlim=(0, 100), ylim=(-0.02, 1.02), title=f"{where}, FGSM eps {eps:g} (n = {n})")
     outer_labels(axes, "JPEG quality", "share of images right when clean")
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    legend_below(figure, axes[0], 2)
     figure.suptitle("What JPEG rescues from FGSM and what it breaks (95 % bands)")
     return figure

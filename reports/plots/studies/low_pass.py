@@ -9,32 +9,30 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.plots.studies.drawing import by_subject, save, table_of
-from reports.plots.studies.sweep import band, by_setting, draw_sweep, graded
+from reports.plots.saving import Figures, saved
+from reports.plots.studies.drawing import by_subject, table_of
+from reports.plots.studies.sweep import band, by_setting, graded, sweep_figures
 from reports.results.rows import select
+from reports.style.axes import new_figure
 from reports.style.labels import Labels, file_name, read_labels
-from reports.style.style import WONG, styled
+from reports.style.style import WONG
 
 AXIS = "filter width $\\sigma$ (pixels)"
 
 
-def draw(folder: Path) -> list[Path]:
+@saved
+def draw(folder: Path) -> Figures:
     """Draw accuracy against eps by filter width, and against it accuracy, loss and area.
 
     Then the gain of the first layer, and the median smallest eps.
     """
-    labels = read_labels(folder)
-    written = draw_sweep(folder, "low_pass", "clean", AXIS, _label)
-    transfer, smallest = table_of(folder, "transfer"), table_of(folder, "smallest")
-    with styled():
-        for dataset, network, rows in by_subject(transfer):
-            where = labels.place(dataset, network)
-            figure = _response(rows, where)
-            written.append(save(figure, folder, file_name("transfer", dataset, network)))
-            mine = select(smallest, dataset=dataset, network=network)
-            figure = _distances(mine, where, labels)
-            written.append(save(figure, folder, file_name("smallest", dataset, network)))
-    return written
+    labels, smallest = read_labels(folder), table_of(folder, "smallest")
+    yield from sweep_figures(folder, "low_pass", "clean", AXIS, _label)
+    for dataset, network, rows in by_subject(table_of(folder, "transfer")):
+        where = labels.place(dataset, network)
+        yield file_name("transfer", dataset, network), _response(rows, where)
+        figure = _distances(select(smallest, dataset=dataset, network=network), where, labels)
+        yield file_name("smallest", dataset, network), figure
 
 
 def _label(sigma: float) -> str:
@@ -43,14 +41,14 @@ def _label(sigma: float) -> str:
 
 def _response(rows: pd.DataFrame, where: str) -> Figure:
     """Draw the gain of filter and first convolution, and the filter's own part of it."""
-    figure = Figure(figsize=(7.4, 3.6), layout="constrained")
-    ax = figure.subplots()
+    figure, ((ax,),) = new_figure(7.4, 3.6)
     at = np.linspace(0, 0.5, 101)
     colours = graded(rows["low_pass"])
     for sigma, colour in colours.items():
-        band(ax, rows[rows["low_pass"] == sigma], "frequency", "gain", colour)
+        mine = rows[rows["low_pass"] == sigma]
+        band(ax, mine, "frequency", "gain", colour)
         if sigma:
-            start = rows[rows["low_pass"] == sigma].groupby("frequency")["gain"].mean().iloc[0]
+            start = mine.groupby("frequency")["gain"].mean().iloc[0]
             alone = start * np.exp(-2 * (np.pi * sigma * at) ** 2)
             ax.plot(at, alone, color=colour, linestyle=":", linewidth=1)
     ax.set(xlabel="frequency (cycles per pixel)", ylabel="gain", xlim=(0, 0.5), ylim=(0, None))
@@ -63,11 +61,9 @@ def _response(rows: pd.DataFrame, where: str) -> Figure:
 
 def _distances(rows: pd.DataFrame, where: str, labels: Labels) -> Figure:
     """Draw the median smallest eps of FGSM and FGM, each in its norm."""
-    figure = Figure(figsize=(7.4, 3.3), layout="constrained")
-    axes = figure.subplots(1, 2)
-    for ax, colour, (attack, norm) in zip(
-        axes, WONG, (("fgsm", "$L_\\infty$"), ("fgm", "$L_2$")), strict=False
-    ):
+    figure, (axes,) = new_figure(7.4, 3.3, 1, 2)
+    norms = {"fgsm": "$L_\\infty$", "fgm": "$L_2$"}
+    for ax, colour, (attack, norm) in zip(axes, WONG, norms.items(), strict=False):
         shown = rows[rows["attack"] == attack].replace(np.inf, np.nan)
         by_setting(ax, shown, "low_pass", "median", colour, "")
         ax.set(title=f"{labels.attack(attack)}, {norm}", xlabel=AXIS, ylim=(0, None))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.plots.studies.sweep import draw_sweep
+from reports.plots.saving import Figures, saved
+from reports.plots.studies.sweep import sweep_figures
 
 
-def draw(folder: Path) -> list[Path]:
+@saved
+def draw(folder: Path) -> Figures:
     """Draw accuracy against eps by number of epochs; accuracy, loss and area against epochs."""
-    return draw_sweep(folder, "epochs", "gap", "epochs", lambda value: f"{value:g}")
+    yield from sweep_figures(folder, "epochs", "gap", "epochs", lambda value: f"{value:g}")

@@ -11,22 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.plots.studies.boxes import panels
-from reports.plots.studies.drawing import (
-    arrays_of,
-    bare,
-    grouped_boxes,
-    picture,
-    save,
-    show_image,
-    show_noise,
-    table_of,
-)
+from reports.plots.saving import Figures, saved
+from reports.plots.studies import drawing
+from reports.plots.studies.drawing import QUARTILES, largest, show_image, show_noise, table_of
 from reports.results.predictions import Array
 from reports.results.rows import Row, as_rows
-from reports.style.axes import outer_labels
+from reports.style.axes import legend_below, new_figure, outer_labels
 from reports.style.labels import Labels, read_labels
-from reports.style.style import WIDEST, WONG, styled
+from reports.style.style import WIDEST, WONG
 
 ATTACKS = ("fgsm", "fgm", "cw")
 METHODS = {"saliency": "saliency", "gradcam": "Grad-CAM"}
@@ -35,32 +27,25 @@ MEASURES = {
     "same_class": "another image of the class",
     "other_image": "other images",
 }
+SHIFTS = {"spearman": "rank correlation of the maps", "overlap": "overlap of the top 10 %"}
 CHANCE = 0.1
 
 
-def draw(folder: Path) -> list[Path]:
+@saved
+def draw(folder: Path) -> Figures:
     """Draw sheets of maps per network, how far the maps move, and where the noise falls."""
-    labels = read_labels(folder)
-    arrays, written = arrays_of(folder), []
-    classes = {"class": str, "clean": str, **dict.fromkeys(ATTACKS, str)}
+    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    classes = dict.fromkeys(("class", "clean", *ATTACKS), str)
     examples = pd.read_csv(folder / "examples.csv", dtype=classes)
+    for dataset, network, rows in drawing.by_subject(examples):
+        images = as_rows(rows)
+        yield f"attacks-{dataset}-{network}", _by_attack(arrays, images[0], labels)
+        yield f"images-{dataset}-{network}", _by_image(arrays, images, labels)
     movement = table_of(folder, "movement")
-    with styled():
-        for (dataset, network), rows in examples.groupby(["dataset", "network"], sort=False):
-            name = f"{dataset}-{network}"
-            images = as_rows(rows)
-            written.append(save(_by_attack(arrays, images[0], labels), folder, f"attacks-{name}"))
-            written.append(save(_by_image(arrays, images, labels), folder, f"images-{name}"))
-        for measure, label in (
-            ("spearman", "rank correlation of the maps"),
-            ("overlap", "overlap of the top 10 %"),
-        ):
-            figure = _moved(movement[movement["score"] == "true"], measure, label, labels)
-            written.append(save(figure, folder, f"moved-{measure}"))
-        written.append(
-            save(_fallen(table_of(folder, "summary"), labels), folder, "noise-on-salient")
-        )
-    return written
+    true_class = movement[movement["score"] == "true"]
+    for measure, label in SHIFTS.items():
+        yield f"moved-{measure}", _moved(true_class, measure, label, labels)
+    yield "noise-on-salient", _fallen(table_of(folder, "summary"), labels)
 
 
 def _stem(row: Row) -> str:
@@ -79,8 +64,7 @@ def _by_attack(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
     Each noise has its own scale: the figure shows where it falls and not how large it is.
     """
     stem, names = _stem(row), ["clean", *ATTACKS]
-    figure = Figure(figsize=(6.4, 7.6), layout="constrained")
-    axes = figure.subplots(len(names), 4)
+    figure, axes = new_figure(6.4, 7.6, len(names), 4)
     for line, name in zip(axes, names, strict=True):
         image = arrays[f"{stem}/image"]
         if name == "clean":
@@ -90,10 +74,10 @@ def _by_attack(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
             noise = arrays[f"{stem}/{name}/noise"]
             image = image + noise
             show_image(line[0], image, f"{labels.attack(name)}, read as {row[name]}")
-            limit = float(np.abs(noise.mean(axis=0)).max()) or 1.0
+            limit = largest(noise) or 1.0
             size = float(np.linalg.norm(noise))
             show_noise(line[1], noise, limit, f"noise to ±{limit:.2g}, $L_2$ {size:.2g}")
-        _maps(line[2:], arrays, stem, name, image, names)
+        _maps(line[2:], arrays, (stem, name), image, names)
     where = labels.place(row["dataset"], row["network"])
     figure.suptitle(
         f"{where}, test image {row['id']}: maps for the score of {row['class']}\n"
@@ -104,10 +88,9 @@ def _by_attack(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
 
 def _by_image(arrays: dict[str, Array], rows: list[Row], labels: Labels) -> Figure:
     """Draw one row per image: clean, FGSM's noise, attacked, and both maps before and after."""
-    figure = Figure(figsize=(9.6, 1.5 * len(rows) + 0.7), layout="constrained")
-    axes = figure.subplots(len(rows), 7, squeeze=False)
+    figure, axes = new_figure(9.6, 1.5 * len(rows) + 0.7, len(rows), 7)
     noises = [arrays[f"{_stem(row)}/fgsm/noise"] for row in rows]
-    limit = max(float(np.abs(n.mean(axis=0)).max()) for n in noises)
+    limit = max(map(largest, noises))
     names = ["clean", "fgsm"]
     for line, row, noise in zip(axes, rows, noises, strict=True):
         stem = _stem(row)
@@ -115,8 +98,8 @@ def _by_image(arrays: dict[str, Array], rows: list[Row], labels: Labels) -> Figu
         show_image(line[0], image, f"{row['class']}")
         show_noise(line[1], noise, limit, "FGSM noise")
         show_image(line[2], image + noise, f"read as {row['fgsm']}")
-        _maps([line[3], line[5]], arrays, stem, "clean", image, names, ", clean")
-        _maps([line[4], line[6]], arrays, stem, "fgsm", image + noise, names, ", attacked")
+        _maps(line[[3, 5]], arrays, (stem, "clean"), image, names, ", clean")
+        _maps(line[[4, 6]], arrays, (stem, "fgsm"), image + noise, names, ", attacked")
     where = labels.place(rows[0]["dataset"], rows[0]["network"])
     figure.suptitle(
         f"{where}: maps for the true class, clean and under FGSM\n"
@@ -128,87 +111,66 @@ def _by_image(arrays: dict[str, Array], rows: list[Row], labels: Labels) -> Figu
 def _maps(
     axes: Sequence[Axes],
     arrays: dict[str, Array],
-    stem: str,
-    name: str,
+    at: tuple[str, str],
     image: Array,
     names: list[str],
     which: str = "",
 ) -> None:
-    """Draw saliency alone and Grad-CAM over the image, on the scales of the same image's maps."""
-    saliency, cam = (arrays[f"{stem}/{name}/{method}"] for method in METHODS)
-    axes[0].imshow(
-        saliency,
-        cmap="inferno",
-        vmin=0,
-        vmax=_top(arrays, stem, "saliency", names),
-        interpolation="nearest",
-    )
-    bare(axes[0], f"saliency{which}")
-    _overlay(axes[1], image, cam, _top(arrays, stem, "gradcam", names))
-    bare(axes[1], f"Grad-CAM{which}")
+    """Draw saliency alone and Grad-CAM over the image, on the scales of the same image's maps.
 
-
-def _overlay(ax: Axes, image: Array, cam: Array, top: float) -> None:
-    grey = picture(image) if image.shape[0] == 1 else picture(image).mean(axis=2)
-    ax.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    ax.imshow(cam, cmap="inferno", vmin=0, vmax=top, alpha=0.55, interpolation="nearest")
+    at: stem of the image's arrays, and `clean` or the attack. names: all maps on the same scale.
+    """
+    stem, name = at
+    grey = drawing.picture(image)
+    grey = grey if grey.ndim == 2 else grey.mean(axis=2)
+    drawing.show_map(axes[1], grey, "gray", (0, 1))
+    for ax, (method, title), alpha in zip(axes, METHODS.items(), (None, 0.55), strict=True):
+        limits = 0, _top(arrays, stem, method, names)
+        values = arrays[f"{stem}/{name}/{method}"]
+        drawing.show_map(ax, values, "inferno", limits, f"{title}{which}", alpha=alpha)
 
 
 def _moved(table: pd.DataFrame, measure: str, label: str, labels: Labels) -> Figure:
     names = {a: labels.attack(a).replace(" ", "\n") for a in ("noise", *ATTACKS)}
-    figure, axes = panels(table, labels, legend=0.25)
-    shown = table.assign(name=table["attack"].map(names), map=table["method"].map(METHODS)).dropna(
-        subset=["name", "map"]
-    )
-    for ax, (_, rows) in axes:
-        every = shown.loc[rows.index.intersection(shown.index)]
-        order = [name for name in names.values() if name in set(every["name"])]
-        every = every.sort_values("name", key=lambda column: column.map(order.index), kind="stable")
-        grouped_boxes(ax, every, "name", measure, "map")
+    figure, axes, subjects = drawing.panels(table, labels, legend=0.25)
+    for ax, rows in subjects:
+        shown = rows.assign(name=rows["attack"].map(names), map=rows["method"].map(METHODS))
+        shown = shown.dropna(subset=["name", "map"])
+        order = [name for name in names.values() if name in set(shown["name"])]
+        shown = shown.sort_values("name", key=lambda column: column.map(order.index), kind="stable")
+        drawing.grouped_boxes(ax, shown, "name", measure, "map")
         if measure == "overlap":
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
         ax.set_ylim(min(0, float(table[measure].min())) - 0.05, 1.05)
-    outer_labels([ax for ax, _ in axes], "", label)
-    handles, texts = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside lower center", ncols=len(texts))
+    outer_labels(axes, "", label)
+    legend_below(figure, axes[0])
     more = "; dotted: by chance" if measure == "overlap" else ""
-    figure.suptitle(
-        "Maps of the true class, clean against attacked\n"
-        f"(box: quartiles, whiskers: 5 % to 95 % of the images{more})"
-    )
+    title = "Maps of the true class, clean against attacked"
+    figure.suptitle(f"{title}\n({QUARTILES} of the images{more})")
     return figure
 
 
 def _fallen(table: pd.DataFrame, labels: Labels) -> Figure:
     """Draw the noise's energy in the image's own top 10 % and in the controls', with intervals."""
     rows = table[table["measure"].isin(list(MEASURES))]
-    groups = list(rows.groupby(["dataset", "network"], sort=False))
-    figure = Figure(figsize=(WIDEST, 5.2), layout="constrained")
-    axes = figure.subplots(2, len(groups), squeeze=False, sharey=True, sharex=True)
+    groups = list(drawing.by_subject(rows))
+    figure, axes = new_figure(WIDEST, 5.2, 2, len(groups), sharey=True, sharex=True)
     top = 1.05 * float(rows["high"].max())
-    for column, ((dataset, network), part) in enumerate(groups):
+    for column, (dataset, network, part) in enumerate(groups):
         for ax, (method, called) in zip(axes[:, column], METHODS.items(), strict=True):
             for step, (measure, label) in enumerate(MEASURES.items()):
                 chosen = part[(part["method"] == method) & (part["measure"] == measure)]
-                points = chosen.set_index("attack").reindex(list(ATTACKS))
-                mean = points["mean"].to_numpy(dtype=float)
-                low, high = (points[c].to_numpy(dtype=float) for c in ("low", "high"))
-                ax.errorbar(
-                    np.arange(len(ATTACKS)) + 0.2 * (step - 1),
-                    mean,
-                    yerr=np.stack([mean - low, high - mean]),
-                    fmt="os^"[step],
-                    ms=4,
-                    capsize=2,
-                    color=WONG[(1, 2, 6)[step]],
-                    label=label,
-                )
+                points = chosen.set_index("attack").reindex(list(ATTACKS)).astype({"mean": float})
+                error = [points["mean"] - points["low"], points["high"] - points["mean"]]
+                at = np.arange(len(ATTACKS)) + 0.2 * (step - 1)
+                look = {"fmt": "os^"[step], "ms": 4, "capsize": 2, "color": WONG[(1, 2, 6)[step]]}
+                ax.errorbar(at, points["mean"], yerr=np.stack(error), label=label, **look)
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
             ax.set_xticks(range(len(ATTACKS)), [labels.attack(attack) for attack in ATTACKS])
             ax.set_ylim(0, top)
             if column == 0:
                 ax.set_ylabel(f"noise energy in the top 10 %\nof {called}")
-        axes[0, column].set_title(labels.place(str(dataset), str(network)))
+        axes[0, column].set_title(labels.place(dataset, network))
     handles, names = axes[0, 0].get_legend_handles_labels()
     handles, names = [Line2D([], [], linestyle="none"), *handles], ["top 10 % of:", *names]
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))

@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import ColorType
 
-from reports.plots.studies.drawing import bare, by_subject, save, table_of
+from reports.plots.saving import Figures
+from reports.plots.studies.drawing import bare, by_subject, table_of
 from reports.results.rows import select
-from reports.style.axes import few_ticks
+from reports.style.axes import few_ticks, new_figure, shade
 from reports.style.labels import Labels, file_name, read_labels
-from reports.style.style import MARKERS, NORM_LABEL, WIDEST, WONG, styled
+from reports.style.style import MARKERS, NORM_LABEL, WIDEST, WONG, Style
 
 # panels of the accuracy figure: the one-step attack, its norm, whether PGD is drawn as well
 PANELS = (("fgsm", "inf", True), ("fgsm-margin", "inf", False), ("fgm", "2", True))
@@ -27,34 +28,26 @@ LOOKS = tuple(zip(WONG, MARKERS, strict=True))
 Setting = Callable[[float], str]
 
 
-def draw_sweep(folder: Path, by: str, gap: str, axis: str, setting: Setting) -> list[Path]:
+def sweep_figures(folder: Path, by: str, gap: str, axis: str, setting: Setting) -> Figures:
     """Draw the figures that every sweep has, for each data set and network of its tables.
 
     by: the column that the sweep varies. gap: the table of accuracies and losses without attack.
     axis: the label of `by`. setting: returns the legend's text of a value of `by`.
     """
     labels = read_labels(folder)
-    accuracy, area = table_of(folder, "accuracy"), table_of(folder, "area")
-    clean = table_of(folder, gap)
-    written = []
-    with styled():
-        for dataset, network, rows in by_subject(accuracy):
-            name = file_name(dataset, network)
-            where = labels.place(dataset, network)
-            figure = accuracy_curves(rows, by, axis, setting, where, labels)
-            written.append(save(figure, folder, f"accuracy-{name}"))
-            mine, areas = (select(t, dataset=dataset, network=network) for t in (clean, area))
-            figure = overview(mine, areas, by, axis, where, labels)
-            written.append(save(figure, folder, f"{gap}-{name}"))
-    return written
+    area, clean = table_of(folder, "area"), table_of(folder, gap)
+    for dataset, network, rows in by_subject(table_of(folder, "accuracy")):
+        name, where = file_name(dataset, network), labels.place(dataset, network)
+        yield f"accuracy-{name}", accuracy_curves(rows, by, axis, setting, where, labels)
+        mine, areas = (select(t, dataset=dataset, network=network) for t in (clean, area))
+        yield f"{gap}-{name}", overview(mine, areas, by, axis, where, labels)
 
 
 def accuracy_curves(
     rows: pd.DataFrame, by: str, axis: str, setting: Setting, where: str, labels: Labels
 ) -> Figure:
     """Draw accuracy against eps, one colour per setting: the paper's Figure 19, three attacks."""
-    figure = Figure(figsize=(WIDEST, 3.7), layout="constrained")
-    axes = figure.subplots(1, len(PANELS), sharey=True)
+    figure, (axes,) = new_figure(WIDEST, 3.7, 1, len(PANELS), sharey=True)
     colours = graded(rows[by])
     for ax, (attack, norm, beside) in zip(axes, PANELS, strict=True):
         shown = rows[(rows["norm"] == norm)]
@@ -87,9 +80,7 @@ def overview(
 
     Also what may look like robustness: the share of images with saturated cross entropy.
     """
-    figure = Figure(figsize=(WIDEST, 5.6), layout="constrained")
-    axes = figure.subplots(2, 3)
-    (left, middle, gap), (masked, right, aside) = axes
+    figure, ((left, middle, gap), (masked, right, aside)) = new_figure(WIDEST, 5.6, 2, 3)
     for ax, measure in ((left, "accuracy"), (middle, "loss")):
         columns = {"training images": f"train_{measure}", "test images": f"test_{measure}"}
         for (colour, marker), (name, column) in zip(LOOKS, columns.items(), strict=False):
@@ -105,9 +96,8 @@ def overview(
         by_setting(masked, clean, by, column, colour, name, marker)
     masked.set(title="share of the attacked images", ylim=(-0.02, 1.02))
     masked.legend()
-    for (colour, marker), ((attack, norm), rows) in zip(
-        LOOKS, area.groupby(["attack", "norm"], sort=False), strict=False
-    ):
+    areas = area.groupby(["attack", "norm"], sort=False)
+    for (colour, marker), ((attack, norm), rows) in zip(LOOKS, areas, strict=False):
         norm_name = "$L_2$" if norm == "2" else "$L_\\infty$"
         # curves through other eps have other areas: attacks are not compared by them
         top = f"{rows['eps_max'].iloc[0]:.2g}"
@@ -115,12 +105,8 @@ def overview(
         by_setting(right, rows, by, "area", colour, name, marker)
     right.set(title="area under accuracy", ylim=(0, None))
     bare(aside)
-    aside.legend(
-        *right.get_legend_handles_labels(),
-        title="area under accuracy",
-        loc="center left",
-        alignment="left",
-    )
+    lines = right.get_legend_handles_labels()
+    aside.legend(*lines, title="area under accuracy", loc="center left", alignment="left")
     for ax in (gap, masked, right):
         ax.set_xlabel(axis)
     figure.suptitle(f"{where}, by {axis}: {_seeds(clean, 'each')}")
@@ -135,17 +121,10 @@ def by_setting(
     place_of = {value: n for n, value in enumerate(values)}
     mean = rows.groupby(by)[column].mean()
     at = range(len(values))
-    ax.plot(at, mean.to_numpy(), color=colour, marker=marker, markersize=4, label=name)
-    ax.plot(
-        rows[by].map(place_of),
-        rows[column],
-        linestyle="none",
-        marker=marker,
-        markersize=4,
-        color=colour,
-        alpha=0.35,
-        markeredgewidth=0,
-    )
+    look: Style = {"color": colour, "marker": marker, "markersize": 4}
+    faint = {**look, "linestyle": "none", "alpha": 0.35, "markeredgewidth": 0}
+    ax.plot(at, mean.to_numpy(), **look, label=name)
+    ax.plot(rows[by].map(place_of), rows[column], **faint)
     ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
 
 
@@ -156,9 +135,7 @@ def band(
     seen = rows.groupby(x)[y].agg(["mean", "min", "max"])
     at = seen.index.to_numpy(dtype=float)
     ax.plot(at, seen["mean"].to_numpy(), color=colour, linewidth=1.4, label=name)
-    ax.fill_between(
-        at, seen["min"].to_numpy(), seen["max"].to_numpy(), color=colour, alpha=0.18, linewidth=0
-    )
+    shade(ax, at, seen["min"].to_numpy(), seen["max"].to_numpy(), colour)
 
 
 def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: ColorType, shift: float) -> None:
@@ -169,18 +146,8 @@ def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: ColorType, shift:
     seen = rows[rows[x] > 0].groupby(x)[y].agg(["mean", "min", "max"])
     at, mean = seen.index.to_numpy(dtype=float) + shift, seen["mean"].to_numpy()
     ax.vlines(at, seen["min"], seen["max"], colors=[colour], linewidth=1, zorder=4)
-    ax.plot(
-        at,
-        mean,
-        color=colour,
-        linestyle="none",
-        marker="D",
-        markersize=4,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        zorder=5,
-        clip_on=False,
-    )
+    marks: Style = {"marker": "D", "markeredgecolor": "white", "markeredgewidth": 0.5, "zorder": 5}
+    ax.plot(at, mean, color=colour, linestyle="none", markersize=4, **marks, clip_on=False)
 
 
 def graded(values: pd.Series[float]) -> dict[float, ColorType]:
@@ -194,6 +161,4 @@ def graded(values: pd.Series[float]) -> dict[float, ColorType]:
 def _seeds(rows: pd.DataFrame, spread: str = "range") -> str:
     """Return how many networks a line stands for, and how their spread is shown."""
     seeds = rows["seed"].nunique()
-    if seeds == 1:
-        return "one training seed"
-    return f"mean and {spread} of {seeds} training seeds"
+    return "one training seed" if seeds == 1 else f"mean and {spread} of {seeds} training seeds"

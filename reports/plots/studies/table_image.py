@@ -34,14 +34,9 @@ def table_figure(
     left = 0.2 / (width + 0.4)
     ax = figure.add_axes((left, below / height, width / (width + 0.4), body / height))
     ax.set_axis_off()
-    table = ax.table(
-        cellText=[list(row) for row in rows],
-        colLabels=list(header),
-        loc="center",
-        colWidths=[w / width for w in widths],
-        bbox=Bbox.unit(),
-        edges="horizontal",
-    )
+    shares = [w / width for w in widths]
+    cells, head, box = [list(row) for row in rows], list(header), Bbox.unit()
+    table = ax.table(cells, colLabels=head, colWidths=shares, bbox=box, edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(8.5)
     for (row, column), cell in table.get_celld().items():

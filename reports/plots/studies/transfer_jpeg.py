@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.plots.studies.animation import save_animation
-from reports.plots.studies.drawing import save
+from reports.plots.saving import Figures
 from reports.results.predictions import Array
+from reports.style.axes import legend_below, new_figure
 from reports.style.labels import Labels
-from reports.style.style import WIDEST, WONG
+from reports.style.style import WIDEST, WONG, Style
 
 DIRECTIONS = ("vertical", "horizontal", "diagonal")
 MEASURES = {"response": "response: norm of the output", "response_ac": "less the answer to grey"}
 PIXEL_FREQUENCY = "frequency (cycles per pixel)"
 
 
-def draw(
-    arrays: Mapping[str, Array], dataset: str, own: int, folder: Path, labels: Labels
-) -> list[Path]:
+def figures(arrays: Mapping[str, Array], dataset: str, own: int, labels: Labels) -> Figures:
     """Draw heat maps by direction and by image size, and the animation.
 
     own: the size of the data set's images.
@@ -33,13 +30,12 @@ def draw(
     sizes = sorted({int(key[-3]) for key in keys})
     # the data's own, a middle one and the largest: all sizes would be too many
     few = list(dict.fromkeys([own, sizes[len(sizes) // 2], sizes[-1]]))
-    by_direction = _heat(arrays, dataset, networks, [(own, d) for d in DIRECTIONS], labels)
-    by_size = _heat(arrays, dataset, networks, [(size, "vertical") for size in few], labels)
-    return [
-        save(by_direction, folder, f"jpeg-{dataset}"),
-        save(by_size, folder, f"jpeg-sizes-{dataset}"),
-        save_animation(_frames(arrays, dataset, networks, own, labels), folder, f"jpeg-{dataset}"),
-    ]
+    for name, columns in (
+        (f"jpeg-{dataset}", [(own, direction) for direction in DIRECTIONS]),
+        (f"jpeg-sizes-{dataset}", [(size, "vertical") for size in few]),
+    ):
+        yield name, _heat(arrays, dataset, networks, columns, labels)
+    yield f"jpeg-{dataset}", _frames(arrays, dataset, networks, own, labels)
 
 
 def _heat(
@@ -50,8 +46,7 @@ def _heat(
     labels: Labels,
 ) -> Figure:
     """Draw the change of the response less grey by JPEG: rows are networks, columns gratings."""
-    figure = Figure(figsize=(WIDEST, 2.9 * len(networks) + 0.5), layout="constrained")
-    axes = figure.subplots(len(networks), len(columns), squeeze=False)
+    figure, axes = new_figure(WIDEST, 2.9 * len(networks) + 0.5, len(networks), len(columns))
     stems = [[f"{dataset}/{n}/{size}/{direction}" for size, direction in columns] for n in networks]
     changes = {stem: _change(arrays[f"{stem}/response_ac"]) for line in stems for stem in line}
     # a few frequencies at the end of the band change most; the scale fits the others
@@ -63,15 +58,9 @@ def _heat(
             ax: Axes = axes[row, column]
             stem = stems[row][column]
             quality, cycles = arrays[f"{stem}/quality"][1:], arrays[f"{stem}/cycles"][1:]
-            shown = ax.imshow(
-                changes[stem],
-                aspect="auto",
-                cmap="RdBu_r",
-                vmin=-limit,
-                vmax=limit,
-                origin="lower",
-                interpolation="nearest",
-            )
+            scale: Style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+            place: Style = {"aspect": "auto", "origin": "lower", "interpolation": "nearest"}
+            shown = ax.imshow(changes[stem], **scale, **place)
             ax.grid(False)
             steps = np.hypot(cycles, cycles) if direction == "diagonal" else cycles
             ticks = np.unique(np.linspace(0, len(cycles) - 1, 5).round().astype(int))
@@ -81,12 +70,10 @@ def _heat(
             ax.set_title(f"{labels.network(network)}, {size} pixels, {direction}")
             ax.set_ylabel("JPEG quality" if column == 0 else "")
             ax.set_xlabel(PIXEL_FREQUENCY if row == len(networks) - 1 else "")
-    figure.colorbar(
-        shown, ax=axes, label="change of the response less grey (%)", fraction=0.04, extend="both"
-    )
-    figure.suptitle(
-        f"{labels.dataset(dataset)}: what JPEG ahead changes in the first layer's response"
-    )
+    label = "change of the response less grey (%)"
+    figure.colorbar(shown, ax=axes, label=label, fraction=0.04, extend="both")
+    what = "what JPEG ahead changes in the first layer's response"
+    figure.suptitle(f"{labels.dataset(dataset)}: {what}")
     return figure
 
 
@@ -103,9 +90,8 @@ def _frames(
     stems = [f"{dataset}/{network}/{own}/vertical" for network in networks]
     qualities = arrays[f"{stems[0]}/quality"]
     tops = [1.08 * float(arrays[f"{stem}/response"].max()) for stem in stems]
-    limit = 1.08 * max(
-        float(np.abs(_change(arrays[f"{stem}/{m}"])).max()) for stem in stems for m in MEASURES
-    )
+    lines = [arrays[f"{stem}/{measure}"] for stem in stems for measure in MEASURES]
+    limit = 1.08 * max(float(np.abs(_change(line)).max()) for line in lines)
     for index in [0, *range(len(qualities) - 1, 0, -1)]:
         figure = Figure(figsize=(3.9 * len(stems), 4.4), layout="constrained", dpi=85)
         axes = figure.subplots(2, len(stems), squeeze=False, height_ratios=(3, 2))
@@ -113,16 +99,15 @@ def _frames(
             above, below = axes[:, column]
             x = arrays[f"{stem}/cycles"] / own
             for (measure, label), colour in zip(MEASURES.items(), WONG, strict=False):
-                lines = arrays[f"{stem}/{measure}"]
-                above.plot(x, lines[0], color="#777777", lw=1.2, ls=":", zorder=1)
-                above.plot(x, lines[index], color=colour, lw=1.6, label=label)
-                now = np.zeros(len(x) - 1) if index == 0 else _change(lines)[index - 1]
+                curves = arrays[f"{stem}/{measure}"]
+                above.plot(x, curves[0], color="#777777", lw=1.2, ls=":", zorder=1)
+                above.plot(x, curves[index], color=colour, lw=1.6, label=label)
+                now = np.zeros(len(x) - 1) if index == 0 else _change(curves)[index - 1]
                 below.plot(x[1:], now, color=colour, lw=1.6)
             above.set(title=labels.network(network), ylim=(0, tops[column]))
             below.set(xlabel=PIXEL_FREQUENCY, ylim=(-limit, limit), xlim=above.get_xlim())
         axes[0, 0].plot([], [], color="#777777", lw=1.2, ls=":", label="without JPEG")
-        lines, names = axes[0, 0].get_legend_handles_labels()
-        figure.legend(lines, names, loc="outside lower center", ncols=3)
+        legend_below(figure, axes[0, 0], 3)
         axes[0, 0].set_ylabel("response")
         axes[1, 0].set_ylabel("change (%)")
         which = f"JPEG quality {qualities[index]:3d}" if qualities[index] else "no JPEG"

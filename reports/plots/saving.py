@@ -1,0 +1,52 @@
+"""Save figures under their names: one as PNG, several as an animated GIF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from io import BytesIO
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from reports.style.style import DPI, styled
+
+FRAME = 350  # milliseconds
+# names of files without their suffix, each with its figure or with the frames of an animation
+Figures = Iterator[tuple[str, Figure | Iterator[Figure]]]
+
+
+def save_all(figures: Figures, folder: Path) -> list[Path]:
+    """Draw figures in the style of the project, write them into a folder, return their paths."""
+    written = []
+    with styled():
+        for name, figure in figures:
+            path = folder / (f"{name}.png" if isinstance(figure, Figure) else f"{name}.gif")
+            if isinstance(figure, Figure):
+                figure.savefig(path, dpi=DPI)
+            else:
+                _save_animation(figure, path)
+            written.append(path)
+    return written
+
+
+def saved(figures: Callable[[Path], Figures]) -> Callable[[Path], list[Path]]:
+    """Return the `draw` of a study from the generator of its figures."""
+
+    @wraps(figures)
+    def draw(folder: Path) -> list[Path]:
+        return save_all(figures(folder), folder)
+
+    return draw
+
+
+def _save_animation(figures: Iterator[Figure], path: Path) -> None:
+    """Write figures of one size as an endless GIF, in 32 colours to keep it small."""
+    frames = []
+    for figure in figures:
+        drawn = BytesIO()
+        figure.savefig(drawn, format="png")
+        with Image.open(drawn) as image:
+            frames.append(image.convert("RGB").quantize(32, dither=Image.Dither.NONE))
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
