@@ -141,8 +141,8 @@ def test_on_the_embedded_data(tmp_path) -> None:
     assert set(panels["id"]) == {asked_for.ids[3]}
     assert set(panels["class"]) == {asked_for.classes[asked_for.y[3]]}
     assert (panels["becomes"] != panels["class"]).all()
-    for name, table in findings.files():
-        table.to_csv(tmp_path / name, index=False)
+    for name, table in findings.tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
     np.savez(tmp_path / "arrays.npz", **findings.arrays)
     names = {path.name for path in draw(tmp_path)}
     assert names == {"panels-digits-lenet.png", "survival.png", "lengths.png"}

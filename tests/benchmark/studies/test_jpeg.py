@@ -124,8 +124,8 @@ def test_tables_and_figures(findings, tmp_path) -> None:
     assert (rescued["rescued"] * rescued["n"] <= rescued["attacked_wrong"] + 1e-9).all()
     fates = findings.tables["fates"]
     assert len(fates) == 4 * 40
-    for name, table in findings.files():
-        table.to_csv(tmp_path / name, index=False)
+    for name, table in findings.tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
     np.savez(tmp_path / "arrays.npz", **findings.arrays)
     assert {path.name for path in draw(tmp_path)} == {
         "qualities-digits.png",
@@ -137,8 +137,8 @@ def test_tables_and_figures(findings, tmp_path) -> None:
 def test_no_story_where_nothing_is_rescued(tmp_path) -> None:
     findings = compute(request(samples=10, eps=(0.0,), qualities=(75,)))
     assert findings.tables["story"].empty
-    for name, table in findings.files():
-        table.to_csv(tmp_path / name, index=False)
+    for name, table in findings.tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
     np.savez(tmp_path / "arrays.npz", **findings.arrays)
     assert {path.name for path in draw(tmp_path)} == {"qualities-digits.png", "rescued.png"}
 

@@ -94,8 +94,8 @@ def test_the_image_shown(findings, digits, digits_lenet, tmp_path) -> None:
     np.testing.assert_array_equal(shown[0], image)
     change = np.abs(shown[1:] - shown[0]).reshape(3, -1)
     np.testing.assert_allclose(panels["linf"][1:], change.max(1), rtol=1e-5)
-    for name, table in findings.files():
-        table.to_csv(tmp_path / name, index=False)
+    for name, table in findings.tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
     np.savez(tmp_path / "arrays.npz", **findings.arrays)
     assert {path.name for path in draw(tmp_path)} == {"noise-digits-lenet.png", "norms.png"}
 

@@ -78,8 +78,8 @@ def test_on_the_embedded_data(digits, digits_lenet, tmp_path, monkeypatch) -> No
     far = np.linalg.norm((sheet[3, 5] - sheet[3, 3]).ravel())
     row = attacks[(attacks["source"] == "3") & (attacks["target"] == "5")]
     assert row["l2"].iloc[0] == pytest.approx(far, rel=1e-4)
-    for name, table in findings.files():
-        table.to_csv(tmp_path / name, index=False)
+    for name, table in findings.tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
     np.savez(tmp_path / "arrays.npz", **findings.arrays)
     names = {path.name for path in draw(tmp_path)}
     assert names == {"sheet-digits-lenet.png", "pairs-digits-lenet.png"}
