@@ -1,5 +1,7 @@
 """What attackers know, as grid files, the command line and the results name it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal

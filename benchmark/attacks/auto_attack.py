@@ -1,5 +1,7 @@
 """AutoAttack: several attacks in sequence, the worst case per image."""
 
+from __future__ import annotations
+
 import math
 
 from torch import Tensor

@@ -1,5 +1,7 @@
 """Auto-PGD: projected gradient descent that chooses its own steps."""
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -1,5 +1,7 @@
 """The Carlini and Wagner L2 attack on tensors, with ART's binary search fixed."""
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -1,5 +1,7 @@
 """ART's own Carlini and Wagner L2 attack, with the same images from far fewer passes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

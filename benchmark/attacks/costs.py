@@ -4,6 +4,8 @@ Measured on digits with LeNet: CPU seconds of the attack over those of a forward
 125. What an attack computes beside its passes is stated as more of them.
 """
 
+from __future__ import annotations
+
 from benchmark.attacks.entry import Params, Passes
 
 # eps at which half of the steps of an iterative attack remain to be done, by norm

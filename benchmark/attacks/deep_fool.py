@@ -1,5 +1,7 @@
 """DeepFool: repeated steps to the nearest boundary of the linearised network."""
 
+from __future__ import annotations
+
 import math
 
 import torch

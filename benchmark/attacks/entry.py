@@ -1,5 +1,7 @@
 """What the planner, the harness and the time estimate must know of an attack."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple

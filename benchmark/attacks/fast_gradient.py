@@ -1,5 +1,7 @@
 """The fast gradient method: one gradient for every eps, bit for bit the images of ART."""
 
+from __future__ import annotations
+
 import math
 from functools import partial
 

@@ -1,5 +1,7 @@
 """HopSkipJump: along the boundary by predicted classes alone, within a budget of queries."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

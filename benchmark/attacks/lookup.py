@@ -1,5 +1,7 @@
 """From an attack's spec to its entry, its parameters and its expected cost."""
 
+from __future__ import annotations
+
 import json
 import math
 

@@ -1,5 +1,7 @@
 """Random signs: the control that every attack must beat."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 from torch import Tensor

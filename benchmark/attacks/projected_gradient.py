@@ -1,5 +1,7 @@
 """Projected gradient descent on tensors from start to end, bit for bit the images of ART."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

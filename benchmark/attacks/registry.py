@@ -1,5 +1,7 @@
 """The attacks by short name: one row per attack, without torch or ART."""
 
+from __future__ import annotations
+
 from benchmark.attacks import costs
 from benchmark.attacks.entry import AttackEntry, Passes
 from estimators.entries import table

@@ -1,5 +1,7 @@
 """The Square attack: random squares, kept where they help; forward passes alone."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """ART's own attack classes with this project's parameters: `engine: stock`."""
 
+from __future__ import annotations
+
 import importlib.util
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,7 @@
 """The exit codes of `bench`; 0 means success, 1 that `compare --fail-on` found a reason."""
 
+from __future__ import annotations
+
 WORSE = 1
 BAD_INPUT = 2
 SKIPPED_CELLS = 3

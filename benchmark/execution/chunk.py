@@ -1,5 +1,7 @@
 """Run one task on a chunk of images: craft, score and measure."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any

@@ -1,5 +1,7 @@
 """Checks of the cluster options before anything is loaded; imports neither Dask nor torch."""
 
+from __future__ import annotations
+
 import importlib.util
 import socket
 from urllib.parse import urlsplit

@@ -1,5 +1,7 @@
 """A chunk on a worker of a Dask cluster, after its versions were checked."""
 
+from __future__ import annotations
+
 import pickle
 import platform
 import threading

@@ -1,5 +1,7 @@
 """A client of a Dask cluster, and the workers of a local one."""
 
+from __future__ import annotations
+
 import logging
 import os
 from collections.abc import Iterator

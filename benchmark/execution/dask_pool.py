@@ -1,5 +1,7 @@
 """The workers of a Dask cluster as a pool: what is sent, which workers died, when to give up."""
 
+from __future__ import annotations
+
 import asyncio
 import concurrent.futures
 import pickle

@@ -1,5 +1,7 @@
 """Weights and images as values of a Dask cluster: each is sent once, under its hash."""
 
+from __future__ import annotations
+
 import hashlib
 import pickle
 from collections import OrderedDict

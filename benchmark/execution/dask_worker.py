@@ -3,6 +3,8 @@
 Importable without torch, since the scheduler imports it too.
 """
 
+from __future__ import annotations
+
 import signal
 from typing import Any
 

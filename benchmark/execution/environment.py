@@ -3,6 +3,8 @@
 Importable without torch: the scheduler of a Dask cluster and `bench` itself import it.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import platform

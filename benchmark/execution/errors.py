@@ -1,5 +1,7 @@
 """Errors of a cluster, importable without torch or Dask."""
 
+from __future__ import annotations
+
 
 class ClusterLost(RuntimeError):
     """The cluster went away during a run: finished cells are kept, the same command continues."""

@@ -1,5 +1,7 @@
 """The memory of this process: the peak, and what the C library does with freed memory."""
 
+from __future__ import annotations
+
 import ctypes
 import sys
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Group cells into tasks: cells that can share work become one task."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache

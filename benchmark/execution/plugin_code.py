@@ -1,5 +1,7 @@
 """Hashes of the external code that decides the numbers of a cell."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import cast
 

@@ -1,5 +1,7 @@
 """The hooks by which a run reports what it does."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

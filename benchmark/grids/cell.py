@@ -1,5 +1,7 @@
 """One cell of a grid: one row of the result."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """A grid file is data: names in it that would import code are refused."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Iterator
 

@@ -1,5 +1,7 @@
 """The entries of a grid file, and the specs that each stands for."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from typing import Any

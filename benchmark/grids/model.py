@@ -1,5 +1,7 @@
 """Grid files: from YAML to cells."""
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 import json

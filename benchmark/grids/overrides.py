@@ -1,5 +1,7 @@
 """A grid narrowed or overridden by the options of the command line."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from benchmark.grids.cell import Samples

@@ -1,5 +1,7 @@
 """`bench init`: a first grid file for the user's own network and data set."""
 
+from __future__ import annotations
+
 import re
 import shlex
 from dataclasses import dataclass

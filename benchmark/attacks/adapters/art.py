@@ -1,5 +1,7 @@
 """Any evasion attack of ART by dotted name, and bare classes of plug-ins."""
 
+from __future__ import annotations
+
 import inspect
 import math
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """Seed the global random numbers from which attacks of ART and of plug-ins draw."""
 
+from __future__ import annotations
+
 import random
 import threading
 from collections.abc import Iterator, Sequence

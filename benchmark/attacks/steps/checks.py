@@ -1,5 +1,7 @@
 """Check the arguments of attacks; each error is one line."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Build the attacks of a task on a classifier and craft their adversarial images."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 
 import numpy as np

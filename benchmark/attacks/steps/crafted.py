@@ -1,5 +1,7 @@
 """What an attack returns, and the attacks of one step, which return it for many eps at once."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Gradients on tensors, equal to what ART's attacks see."""
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -1,5 +1,7 @@
 """Projections into the ball around an image, on tensors."""
 
+from __future__ import annotations
+
 import math
 
 import torch

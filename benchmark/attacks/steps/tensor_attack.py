@@ -1,5 +1,7 @@
 """The base class of attacks on tensors: checks, batches, random streams per image, success."""
 
+from __future__ import annotations
+
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
