@@ -17,82 +17,89 @@ CW_ART |= {"binary_search_steps": 10, "max_iter": 10, "initial_const": 0.01}
 CW = {**CW_ART, "learning_rate": None, "initial_const": None}
 CW |= {"binary_search_steps": 9, "max_iter": 100}
 NORMS = {"norm": ("inf", "2")}
-# a builder: this module and object, both in benchmark.attacks
-AT = "benchmark.attacks.{}".format
-STOCK = "benchmark.attacks.stock:{}".format
 
 ATTACKS: dict[str, AttackEntry] = table(
     AttackEntry(
         name="fgsm", label="FGSM", summary="fast gradient sign (Goodfellow et al. 2015)",
-        build=AT("fast_gradient:FastGradient"), stock=STOCK("fgsm"),
+        build="benchmark.attacks.fast_gradient:FastGradient", stock="benchmark.attacks.stock:fgsm",
         shares_gradient=True, defaults=FAST, optional=TARGETS,
     ),
     AttackEntry(
         name="fgm", label="FGM", summary="fast gradient in L2 (Goodfellow et al. 2015)",
-        build=AT("fast_gradient:FastGradientL2"), stock=STOCK("fgm"),
+        build="benchmark.attacks.fast_gradient:FastGradientL2", stock="benchmark.attacks.stock:fgm",
         norm="2", shares_gradient=True, defaults=FAST, optional=TARGETS,
     ),
     AttackEntry(
         name="pgd", label="PGD",
         summary="projected gradient descent from the image (Madry et al. 2018)",
-        build=AT("projected_gradient:ProjectedGradient"), stock=STOCK("pgd"),
-        whole_batch=True, optional=TARGETS, resolve_defaults=AT("projected_gradient:step_size"),
+        build="benchmark.attacks.projected_gradient:ProjectedGradient",
+        stock="benchmark.attacks.stock:pgd",
+        whole_batch=True, optional=TARGETS,
+        resolve_defaults="benchmark.attacks.projected_gradient:step_size",
         defaults={**FAST, "max_iter": 40, "eps_step": None, "norm": "inf"},
     ),
     AttackEntry(
         name="bim", summary="basic iterative method, steps of a grey level (Kurakin et al. 2017)",
-        build=AT("projected_gradient:ProjectedGradient"), stock=STOCK("bim"),
-        whole_batch=True, optional=TARGETS, resolve_defaults=AT("projected_gradient:grey_levels"),
+        build="benchmark.attacks.projected_gradient:ProjectedGradient",
+        stock="benchmark.attacks.stock:bim",
+        whole_batch=True, optional=TARGETS,
+        resolve_defaults="benchmark.attacks.projected_gradient:grey_levels",
         defaults={**FAST, "max_iter": None, "eps_step": None},
     ),
     AttackEntry(
         name="apgd", label="APGD", summary="Auto-PGD, loss ce or dlr (Croce and Hein 2020)",
-        build=AT("auto_pgd:AutoPGD"), stock=STOCK("apgd"), passes=costs.apgd,
+        build="benchmark.attacks.auto_pgd:AutoPGD", stock="benchmark.attacks.stock:apgd",
+        passes=costs.apgd,
         allowed={**NORMS, "loss": ("ce", "dlr")}, optional=TARGETS,
         defaults={**FAST, "norm": "inf", "max_iter": 100, "loss": "ce", "nb_random_init": 1},
     ),
     AttackEntry(
         name="autoattack", summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
-        build=AT("auto_attack:AutoAttack"), stock=STOCK("auto_attack"), passes=costs.autoattack,
+        build="benchmark.attacks.auto_attack:AutoAttack",
+        stock="benchmark.attacks.stock:auto_attack", passes=costs.autoattack,
         allowed=NORMS, stock_targets=False, optional=TARGETS,
         defaults={**FAST, "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1},
     ),
     AttackEntry(
         name="deepfool", label="DeepFool",
         summary="DeepFool in L2 (Moosavi-Dezfooli et al. 2016)",
-        build=AT("deep_fool:DeepFool"), stock=STOCK("deep_fool"), passes=costs.deep_fool,
+        build="benchmark.attacks.deep_fool:DeepFool", stock="benchmark.attacks.stock:deep_fool",
+        passes=costs.deep_fool,
         norm="2", bounded=False, defaults={**FAST, "max_iter": 50, "overshoot": 0.02},
     ),
     AttackEntry(
         name="square",
         summary="black box by scores: random squares (Andriushchenko et al. 2020)",
-        build=AT("square:Square"), stock=STOCK("square"), passes=costs.square,
+        build="benchmark.attacks.square:Square", stock="benchmark.attacks.stock:square",
+        passes=costs.square,
         uses_gradient=False, stock_targets=False, optional=TARGETS,
         defaults={**FAST, "queries": 1000, "p_init": 0.8},
     ),
     AttackEntry(
         name="hopskipjump", summary="black box by decisions (Chen et al. 2020)",
-        build=AT("hop_skip_jump:HopSkipJump"), stock=STOCK("hop_skip_jump"),
+        build="benchmark.attacks.hop_skip_jump:HopSkipJump",
+        stock="benchmark.attacks.stock:hop_skip_jump",
         passes=lambda p, _: Passes(forwards=1.7 * p["queries"]),
         norm="2", bounded=False, uses_gradient=False, allowed=NORMS, optional=TARGETS,
         defaults={**FAST, "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
     ),
     AttackEntry(
         name="cw", label="C&W", summary="Carlini and Wagner L2 with ART's binary search fixed",
-        build=AT("carlini:CarliniL2"), stock=STOCK("carlini"),
+        build="benchmark.attacks.carlini:CarliniL2", stock="benchmark.attacks.stock:carlini",
         passes=lambda p, _: costs.per_iteration(p, gradients=0.35),
         norm="2", bounded=False, defaults=CW, stock_defaults=CW_ART,
     ),
     AttackEntry(
         name="cw-art", summary="Carlini and Wagner L2 as ART has it, fault included",
-        build=AT("carlini_art:CarliniL2Exact"), stock=STOCK("carlini"),
+        build="benchmark.attacks.carlini_art:CarliniL2Exact",
+        stock="benchmark.attacks.stock:carlini",
         passes=lambda p, _: costs.per_iteration(p, gradients=2, forwards=4.3),
         norm="2", bounded=False, defaults=CW_ART,
     ),
     AttackEntry(
         name="noise", label="random signs",
         summary="the control: random signs of the same eps, no gradient",
-        build=AT("noise:Noise"), passes=lambda *_: Passes(forwards=0.5),
+        build="benchmark.attacks.noise:Noise", passes=lambda *_: Passes(forwards=0.5),
         shares_gradient=True, uses_gradient=False, ignores_model=True,
     ),
 )  # fmt: skip
@@ -100,10 +107,10 @@ ATTACKS: dict[str, AttackEntry] = table(
 ATTACK_PATTERNS = table(
     AttackEntry(
         name="art.attacks.evasion.NAME", summary="any other evasion attack of ART",
-        build=AT("adapters.art:class_entry"), bounded=False,
+        build="benchmark.attacks.adapters.art:class_entry", bounded=False,
     ),
     AttackEntry(
         name="package.module:attack", summary="your own, see docs/extending.md",
-        build=AT("adapters.art:class_entry"), values={"its own": ""}, bounded=False,
+        build="benchmark.attacks.adapters.art:class_entry", values={"its own": ""}, bounded=False,
     ),
 )  # fmt: skip

@@ -30,7 +30,7 @@ COMMANDS = table(
             ("report", "report", "Write audit and page of a run again."),
             ("speed", "speed", "Measure the speed against ART and others."),
             ("init", "init", "Write a first grid file."),
-            ("list", "list_", "List what a grid can name, grids and studies."),
+            ("list", "list_", "List what a grid can name, grids and studies; plug-ins too."),
         )
     )
 )

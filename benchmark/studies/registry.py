@@ -18,6 +18,8 @@ SCAN = {"eps_max": 1.0, "l2_max": 20.0, "resolution": 0.001, "tolerance": 1e-6}
 # how the networks of a training sweep are measured: measures.robustness.Probe
 PROBE = dict(samples=1000, iterated_samples=200, gap_images=10_000, points=13, pgd_steps=20)
 QUICK_PROBE = dict(samples=200, iterated_samples=50, gap_images=1000, points=7, pgd_steps=10)
+# the control attack of a sweep (measures.robustness.MARGIN)
+MARGIN = {"fgsm-margin": "FGSM on the margin"}
 
 
 def _study(
@@ -27,6 +29,7 @@ def _study(
     subjects: tuple[Subject, ...],
     defaults: Mapping[str, Value],
     quick: Mapping[str, Value],
+    attack_labels: Mapping[str, str] | None = None,
 ) -> StudyEntry:
     """Return the row of a study, whose code and plot are in modules of its name."""
     module = name.replace("-", "_")
@@ -39,6 +42,7 @@ def _study(
         subjects=subjects,
         defaults=defaults,
         quick=quick,
+        attack_labels=attack_labels or {},
     )
 
 
@@ -77,6 +81,7 @@ STUDIES: dict[str, StudyEntry] = table(
             "sigmas": (0.0, 1.0), "epochs": 1, "seeds": 1,
             "deep_sigmas": (0.0, 2.0), "deep_epochs": 1, "deep_seeds": 1, **QUICK_PROBE,
         },
+        MARGIN,
     ),
     _study(
         "noise", "6", "noise of FGSM, FGM and C&W on one image, and its size over a sample", FOUR,
@@ -87,12 +92,14 @@ STUDIES: dict[str, StudyEntry] = table(
         "overfitting", "19a", "accuracy under attack by number of training epochs", (MNIST_LENET,),
         {"epochs": (1, 3, 5, 10, 30), "seeds": 3, **PROBE},
         {"epochs": (1, 3), "seeds": 1, **QUICK_PROBE},
+        MARGIN,
     ),
     _study(
         "overparameterization", "19b, Table 1", "accuracy under attack by number of layers",
         (MNIST_LENET,),
         {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
         {"layers": (0, 2, 10), "epochs": 1, "seeds": 1, **QUICK_PROBE},
+        MARGIN,
     ),
     _study(
         "saliency", "20 to 25",

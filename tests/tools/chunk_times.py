@@ -60,7 +60,7 @@ def kind_of(task: Task, images: int) -> Kind:
         str(attack),
         task.sees.name,
         len(task.attacks),
-        len(task.defences),
+        len({cell.defence for cell in task.cells}),
         images,
     )
 

@@ -83,7 +83,7 @@ def measure(name: str, dataset: str, data_dir: Path | None, crafted: int) -> Non
         nonlocal last
         what = f"{task.network} {task.attacks[0].without('eps')} {task.sees.name}"
         if cells and what != last:
-            report(f"{what}, scored behind {len(task.defences)}")
+            report(f"{what}, scored behind {len({cell.defence for cell in task.cells})}")
             last = what
 
     progress = Progress(message=report, advanced=advanced)
