@@ -102,6 +102,29 @@ def test_bench_list_names_plug_ins_and_their_package(bench, distribution) -> Non
     assert "posterise" in out
 
 
+BARE = {
+    "attacks": ("sparse", "mine_attack:Sparse", "One step in the pixels", "eps=0.1 share=0.5"),
+    "networks": ("perceptron", "mine_network:perceptron", "One hidden layer", "width=64"),
+    "data sets": ("stripes", "mine_data:stripes", "Stripes across or down", ""),
+}
+
+
+def test_a_plug_in_may_be_a_bare_class_or_function(package, module) -> None:
+    folder = module("mine_empty", "") / "bare-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: bare\nVersion: 1\n")
+    groups = (
+        f"[art_bench.{title.replace(' ', '')}]\n{name} = {value}\n"
+        for title, (name, value, _, _) in BARE.items()
+    )
+    (folder / "entry_points.txt").write_text("\n".join(groups))
+    shown = catalogue()
+    for title, (name, _, summary, parameters) in BARE.items():
+        (row,) = (row for row in shown[title] if row[0] == name)
+        assert row[1].startswith(summary) and row[1].endswith("(plug-in of bare 1)")
+        assert row[2] == parameters
+
+
 def test_a_broken_plug_in_does_not_break_the_list(bench, distribution, module) -> None:
     module("mine_rows", "raise RuntimeError('[on] purpose')")
     (summary,) = (row[1] for row in catalogue()["data sets"] if row[0] == "stripes")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli.app import COMMANDS, main
+from benchmark.cli.options import write_text
+from benchmark.grids.schema import SCHEMA_FILE
 from benchmark.runs.options import RunOptions
 from estimators.errors import InputError
 
@@ -49,3 +51,14 @@ def test_options_that_exclude_each_other(case: str) -> None:
     options, message = BAD_OPTIONS[case]
     with pytest.raises(InputError, match=message):
         RunOptions(**options)
+
+
+def test_list_prints_the_schema_that_is_shipped(bench) -> None:
+    assert bench("list", "--schema") == (0, SCHEMA_FILE.read_text(encoding="utf-8"))
+
+
+def test_a_text_goes_to_a_file_or_is_refused(tmp_path: Path) -> None:
+    write_text("x\n", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "x\n"
+    with pytest.raises(InputError, match=r"cannot be written .*; name another file"):
+        write_text("x\n", tmp_path / "missing" / "out.txt")
