@@ -27,7 +27,7 @@ def apgd(params: Params, classes: int) -> Passes:
 
 def deep_fool(params: Params, classes: int) -> Passes:
     """Return the expected passes of DeepFool: one gradient per class in each step."""
-    return Passes(min(15, int(params["max_iter"])) * classes, 26)
+    return Passes(min(10, int(params["max_iter"])) * classes, 26)
 
 
 def square(params: Params, classes: int) -> Passes:

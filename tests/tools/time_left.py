@@ -20,7 +20,7 @@ from benchmark.grids.model import Grid
 from benchmark.runs.run import run
 from estimators.spec import Spec
 
-SAMPLES = 250
+SAMPLES = 125
 
 
 def grid() -> Grid:
