@@ -45,7 +45,7 @@ class ThreadExecutor(Executor):
         """Provide threads that have the networks, until the block ends."""
         keep_memory()
         release_memory()
-        with _one_torch_thread():
+        with one_torch_thread():
             pool = _ThreadPool(networks, self)
             try:
                 yield pool
@@ -110,7 +110,7 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
             network(chunk)
 
     seconds = {}
-    with _one_torch_thread():
+    with one_torch_thread():
         for threads in candidates:
             with ThreadPoolExecutor(threads) as pool:
                 list(pool.map(forward, range(threads)))
@@ -121,8 +121,8 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
 
 
 @contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """Let torch use one thread per calling thread until the end of the block."""
+def one_torch_thread() -> Iterator[None]:
+    """Let torch use one thread until the end of the block, so that it adds up in one order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

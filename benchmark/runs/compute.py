@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from benchmark.attacks.lookup import expected_passes
+from benchmark.execution.chunk import scorer_key
 from benchmark.execution.executor import ChunkOutcomes, ExecutionReport, Executor, Failure
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task, plan
@@ -81,8 +82,8 @@ class _Subsets:
 def _expected_work(tasks: Sequence[Task], inputs: RunInputs, subsets: _Subsets) -> dict[int, float]:
     """Return the expected cost of each task by its id, in seconds of forward passes of 25 images.
 
-    An attack states its passes, averaged over draws where its gradients are; scoring a cell is one
-    pass. The time left is estimated from it.
+    An attack states its passes, averaged over draws where its gradients are. Each cell is scored
+    once under attack, and each defence once without. The time left is estimated from it.
     """
     seconds = {
         pair: _forward_seconds(trained.network, inputs.images[pair[0]])
@@ -90,7 +91,7 @@ def _expected_work(tasks: Sequence[Task], inputs: RunInputs, subsets: _Subsets) 
     }
     return {
         id(task): len(subsets.of(task))
-        * (_crafting_passes(task, len(inputs.images[task.dataset].classes)) + len(task.cells))
+        * (_crafting_passes(task, len(inputs.images[task.dataset].classes)) + _scoring_passes(task))
         * seconds[task.dataset, task.network]
         for task in tasks
     }
@@ -99,6 +100,11 @@ def _expected_work(tasks: Sequence[Task], inputs: RunInputs, subsets: _Subsets) 
 def _crafting_passes(task: Task, classes: int) -> float:
     """Return the passes per image of the attacks of a task; several eps share one gradient."""
     return task.view.draws * expected_passes(task.attacks[0], classes)
+
+
+def _scoring_passes(task: Task) -> int:
+    """Return the forward passes per image that score the cells of a task."""
+    return len(task.cells) + len({scorer_key(cell) for cell in task.cells})
 
 
 def _forward_seconds(network: nn.Module, images: Images) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 RESULTS = "results.csv"
 SCHEMA = 1
 
-# name: (kind, meaning, unit); a test compares the table in docs/files.md with this
+# name: (kind, meaning, unit); a test compares the table in docs/results.md with this
 COLUMNS: dict[str, tuple[str, str, str]] = {
     "schema": ("int", "version of these columns", ""),
     "cell": ("str", "hash of everything that identifies the row", "16 hex digits"),
@@ -85,6 +85,6 @@ def _floats(column: pd.Series) -> pd.Series[float]:
 
 
 def columns_as_markdown() -> str:
-    """Return the table of the columns for docs/files.md."""
+    """Return the table of the columns for docs/results.md."""
     rows = [f"| `{name}` | {about} | {unit} |" for name, (_, about, unit) in COLUMNS.items()]
     return "\n".join(["| column | meaning | unit |", "| --- | --- | --- |", *rows])

@@ -25,7 +25,7 @@ FILE = "worst_case.csv"
 # an attacker who sees the defence may always do what one who does not see it would do
 ANY = "any"
 
-# name: meaning; the table in docs/files.md has the same, a test compares the two
+# name: meaning; the table in docs/results.md has the same, a test compares the two
 COLUMNS: dict[str, str] = {
     "dataset": "data set",
     "network": "network with its parameters",

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 import torch
 
+from benchmark.execution.environment import default_threads
+from benchmark.execution.threads import one_torch_thread
 from estimators.errors import InputError
 
 WORKERS = "BENCH_WORKERS"
@@ -38,7 +39,7 @@ def in_processes(
     """
     workers = min(worker_count(), len(jobs))
     if workers <= 1 or device != "cpu":
-        with one_thread():
+        with one_torch_thread():
             for n, job in enumerate(jobs):
                 report(str(job))
                 yield n, work(job)
@@ -64,19 +65,7 @@ def worker_count() -> int:
     """Return the number of processes: `BENCH_WORKERS`, or the cores that this process may use."""
     text = os.environ.get(WORKERS)
     if text is None:
-        usable = getattr(os, "sched_getaffinity", None)
-        return len(usable(0)) if usable else os.cpu_count() or 1
+        return default_threads("cpu")
     if not text.isdecimal() or int(text) < 1:
         raise InputError(f"{WORKERS}: expected a number of processes from 1 up, got {text!r}")
     return int(text)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Use one torch thread, so that sums are added in the order that the processes use."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

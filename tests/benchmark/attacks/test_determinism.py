@@ -55,8 +55,8 @@ STOCK: dict[str, dict[str, Any]] = {
 BY_BATCH = ("apgd", "square", "hopskipjump", "art.attacks.evasion.UniversalPerturbation")
 # The most that another chunk size may do to an attack that does not draw by batch: share of the
 # predictions under attack that turn, change of an image's L2 norm. On these images 1e-6 was seen,
-# and 0.02 on a ResNet, where the sign of a gradient that is nearly zero turned (README, "Durable
-# and repeatable"); another processor may turn one here, too.
+# and 0.02 on a ResNet, where the sign of a gradient that is nearly zero turned
+# (docs/reliability.md); another processor may turn one here, too.
 TURN, MOVE = 0.02, 0.05
 
 

@@ -16,7 +16,7 @@ from closed_form import linear_case
 from workers import halved
 
 from benchmark.studies.measures import robustness as measures
-from benchmark.studies.measures.processes import in_processes, one_thread, worker_count
+from benchmark.studies.measures.processes import in_processes, one_torch_thread, worker_count
 from benchmark.studies.measures.robustness import Probe, measure
 from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
 from benchmark.studies.request import StudyRequest
@@ -172,7 +172,7 @@ def test_ctrl_c_waits_for_no_training(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_one_thread_for_a_while() -> None:
     before = torch.get_num_threads()
-    with one_thread():
+    with one_torch_thread():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
 
