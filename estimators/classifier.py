@@ -20,8 +20,9 @@ from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 from estimators.defences.backward import channels_last as channels_last
 
-# Batches of this size stay in the processor's cache; the partition is part of the result (a
-# convolution may round differently in another batch), so it is a constant and not an option.
+# Images per pass of networks that are small enough: such batches stay in the processor's cache.
+# The partition is part of the result (a convolution may round differently in another batch), so it
+# follows from network and image size, and is no option.
 BATCH = 125
 
 
@@ -76,12 +77,14 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         defence: Preprocessor | None = None,
         device: str = "cpu",
         draws: int = 1,
+        batch: int = BATCH,
     ) -> None:
         """Wrap a network.
 
         network: copied and frozen; a Frozen is used as it is.
         draws: every gradient is the mean over so many passes of a random defence (expectation over
             transformation, Athalye et al. 2018); each counts as one.
+        batch: images per pass at most.
         """
         frozen = network if isinstance(network, Frozen) else Frozen.of(network, device)
         super().__init__(
@@ -96,6 +99,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         self.network = frozen.network
         self.defence = defence
         self.draws = draws
+        self.batch = batch
         self.torch_device = torch.device(device)
         self.scorer = frozen.scorer
         self.reset_counts()
@@ -121,7 +125,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, classes] of images that are behind the defence already."""
         with torch.inference_mode():
-            parts = [self.scorer(channels_last(part)) for part in torch.split(x, BATCH)]
+            parts = [self.scorer(channels_last(part)) for part in torch.split(x, self.batch)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def passes(self, x: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -164,7 +168,9 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         """Return ART's predictions (logits [N, classes]), counted; float32 for any input."""
         self.forwards += len(x)
         x = self._clipped(np.asarray(x, dtype=np.float32))
-        logits: FloatArray = super().predict(x, batch_size=batch_size, training_mode=training_mode)
+        logits: FloatArray = super().predict(
+            x, batch_size=min(batch_size, self.batch), training_mode=training_mode
+        )
         return logits
 
     def _clipped(self, x: FloatArray) -> FloatArray:

@@ -93,8 +93,10 @@ def timed_chunk(
         return Failure.of(error), time.perf_counter() - start
 
 
-def measured_threads(network: nn.Module, images: Images, device: str) -> int:
+def measured_threads(network: nn.Module, images: Images, device: str, batch: int = BATCH) -> int:
     """Return the number of worker threads that finish forward passes soonest: 1, 2, 4, ...
+
+    batch: images per pass.
 
     More threads help as long as cores are free and the network is large enough. Both are measured
     instead of assumed. A GPU gets one thread.
@@ -102,7 +104,7 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
     most = default_threads(device)
     if most == 1:
         return 1
-    chunk = channels_last(torch.from_numpy(images[:BATCH].x))
+    chunk = channels_last(torch.from_numpy(images[:batch].x))
     candidates = sorted({*(1 << n for n in range(most.bit_length())), most})
 
     def forward(_: int) -> None:

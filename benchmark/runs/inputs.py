@@ -11,6 +11,7 @@ from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell, Inputs
 from benchmark.runs.options import RunOptions
 from benchmark.threats import threat
+from estimators.classifier import BATCH
 from estimators.data.images import Images
 from estimators.data.load import load_images
 from estimators.defences.build import build_defence
@@ -34,6 +35,7 @@ class RunInputs:
     networks: trained networks by data set and name.
     warnings: what the sanity checks say about each external network.
     code: hashes of external code, from all cells (`plugin_code`).
+    chunks: images per chunk of each network.
     """
 
     images: dict[str, Images] = field(default_factory=dict)
@@ -41,6 +43,7 @@ class RunInputs:
     networks: dict[Pair, Trained] = field(default_factory=dict)
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    chunks: dict[Pair, int] = field(default_factory=dict)
 
     def hashes(self, cell: Cell) -> Inputs:
         """Return the hashes that decide the numbers of a cell; empty ones without its data."""
@@ -63,7 +66,8 @@ class RunInputs:
         models = {}
         for pair, trained in self.networks.items():
             images = self.images[pair[0]]
-            models[pair] = TrainedNetwork(trained.network, images.shape, len(images.classes))
+            about = images.shape, len(images.classes), self.chunks.get(pair, BATCH)
+            models[pair] = TrainedNetwork(trained.network, *about)
         return models
 
 
