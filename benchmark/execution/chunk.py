@@ -62,9 +62,10 @@ class ClassifierCache:
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
         at, name = (dataset, view, fresh), (dataset, view.network)
         if at not in self._classifiers:
-            trained, shape, classes = self._networks[name]
+            trained = self._networks[name]
+            shape, classes = trained.shape, trained.classes
             if name not in self._frozen:
-                self._frozen[name] = Frozen.of(trained, self._device)
+                self._frozen[name] = Frozen.of(trained.network, shape, self._device, trained.folds)
             defence = build_defence(view.sees)
             if defence is not None and (view.backward == "surrogate" or is_random(defence)):
                 defence = DefenceWithBackward(defence, view.backward, fresh)

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from estimators.data.images import Images, stratified_order
-from estimators.errors import InputError
+from estimators.errors import InputError, NetworkError
 from estimators.networks.input_layers import Normalise, normalised
 from estimators.plugins import describe_error
 
@@ -76,10 +76,15 @@ def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
     """Run every check on an external network; return the warnings, one line each.
 
+    A network that raises for some of the images gets no further checks: its cells fail.
+
     Raises InputError for the first fault that makes numbers meaningless.
     """
     still_training(network, name)
-    probed = probe(network, images, name)
+    try:
+        probed = probe(network, images, name)
+    except NetworkError as error:
+        return [f"raises for some images ({error.reason}): cells with such an image fail"]
     return [text for check in CHECKS if (text := check(probed)) is not None]
 
 
