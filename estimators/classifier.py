@@ -18,7 +18,7 @@ from estimators.defences.backward import DefenceWithBackward, plain_forward
 from estimators.defences.backward import channels_last as channels_last
 from estimators.networks.copying import copied
 from estimators.networks.folding import COMPARED, Pair, foldable, folded
-from estimators.networks.guarded import Guarded, guarded
+from estimators.networks.guarded import guarded, placed
 
 # Batches of this size stay in the processor's cache; the partition is part of the result (a
 # convolution may round differently in another batch), so it is a constant and not an option.
@@ -68,9 +68,7 @@ class Frozen:
         network = guarded(copied(network).eval().requires_grad_(False), shape)
         if folds is None:
             folds = foldable(network, torch.rand(COMPARED, *shape, generator=torch.Generator()))
-        last = not isinstance(network, Guarded) or network.channels_last
-        layout = torch.channels_last if last else torch.preserve_format
-        network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+        network = placed(network, device)
         return cls(network, folded(network, folds))
 
 

@@ -27,7 +27,9 @@ def copied(network: nn.Module, name: str = "") -> nn.Module:
     for tensor in _computed(network):
         memo[id(tensor)] = tensor.detach().clone()
     try:
-        return copy.deepcopy(network, memo)
+        with torch.no_grad():
+            # the weights of a ScriptModule would get a history
+            return copy.deepcopy(network, memo)
     except Exception as error:
         # external code may hold anything: locks, open files, generators
         raise InputError(

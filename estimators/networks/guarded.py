@@ -61,7 +61,8 @@ class Guarded(nn.Module):
             if _passes(error):
                 raise
             raise _raised(self.name, error) from error
-        return _float_logits(self.name, out)
+        logits: torch.Tensor = _float_logits(self.name, out)
+        return logits
 
 
 def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> nn.Module:
@@ -71,8 +72,8 @@ def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> 
 
     shape: of an image, [C, H, W]. name: of the network, for messages.
 
-    Raises NetworkError for a network that ends the program, or whose outputs have no gradient.
-    What else it raises is left to the checks that follow.
+    Raises NetworkError for outputs that have no gradient, and for a KeyboardInterrupt that the
+    network raises. What else it raises is left to the checks that follow.
     """
     if isinstance(network, Guarded) or is_known(network):
         return network
@@ -81,6 +82,14 @@ def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> 
     with ThreadPoolExecutor(1) as thread, torch.random.fork_rng(devices=[]):
         guard.channels_last, guard.notes = thread.submit(_probe, guard, shape).result()
     return guard
+
+
+def placed(network: nn.Module, device: str) -> nn.Module:
+    """Move a network to a device: channels last, unless it keeps its own layout."""
+    last = not isinstance(network, Guarded) or network.channels_last
+    layout = torch.channels_last if last else torch.preserve_format
+    moved: nn.Module = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    return moved
 
 
 def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str, ...]]:
@@ -102,7 +111,7 @@ def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str
     reason = _refused_layout(network, guard.name, x, expected)
     if reason is None:
         return True, tuple(notes)
-    network = network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.contiguous_format)
     if _or_none(guard.name, lambda: _run(network, x)) is None:
         return True, tuple(notes)  # it does not work at all, which the checks explain
     notes.append(f"does not work with channels-last memory ({reason}); it keeps its own layout")
@@ -115,7 +124,7 @@ def _refused_layout(
     """Return why a network does not work with channels-last memory; None where it does."""
     last = torch.channels_last
     try:
-        network.to(memory_format=last)  # type: ignore[call-overload]
+        network.to(memory_format=last)
         out = _float_logits(name, _run(network, x.contiguous(memory_format=last))[0])
     except Exception as error:
         # external code may raise anything
@@ -133,7 +142,7 @@ def _run(network: nn.Module, x: torch.Tensor, backward: bool = True) -> tuple[An
         out = network(leaf.clone())
         if backward:
             torch.autograd.grad(out.sum(), leaf)
-    return out, printed
+    return out.detach() if isinstance(out, torch.Tensor) else out, printed
 
 
 def _float_logits(name: str, out: Any) -> Any:
@@ -152,10 +161,10 @@ def _dtype(out: torch.Tensor) -> str:
 
 
 def _or_none(name: str, call: Callable[[], T]) -> T | None:
-    """Return what a call returns, None where it raises; NetworkError where it ends the program."""
+    """Return what a call returns, None where it raises; NetworkError for a KeyboardInterrupt."""
     try:
         return call()
-    except Exception:
+    except (Exception, SystemExit):
         return None
     except BaseException as error:
         raise _raised(name, error) from error
@@ -163,10 +172,8 @@ def _or_none(name: str, call: Callable[[], T]) -> T | None:
 
 def _raised(name: str, error: BaseException) -> NetworkError:
     """Return the error for what a network raised."""
-    reason = describe_error(error)
-    if not isinstance(error, Exception):
-        reason += ", raised in its forward: that would end the program"
-    return NetworkError(name, reason)
+    ends = "" if isinstance(error, Exception) else ", raised in its forward, would end the program"
+    return NetworkError(name, describe_error(error) + ends)
 
 
 def _passes(error: BaseException) -> bool:

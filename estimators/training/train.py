@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from estimators.data.images import Images
-from estimators.networks.guarded import Guarded, guarded
+from estimators.networks.guarded import guarded, placed
 from estimators.training.recipes import Recipe
 
 EVALUATION_BATCH = 250
@@ -39,10 +39,7 @@ def train(
     torch.manual_seed(seed)
     network = build()
     # the same network; an external one gets its own memory and layout
-    called = guarded(network, images.shape)
-    last = not isinstance(called, Guarded) or called.channels_last
-    layout = torch.channels_last if last else torch.preserve_format
-    called.to(device, memory_format=layout)  # type: ignore[call-overload]
+    called = placed(guarded(network, images.shape), device)
     x, y = torch.from_numpy(images.x).to(device), torch.from_numpy(images.y).to(device)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -80,7 +77,8 @@ def train(
         history.append(row)
         if on_epoch is not None:
             on_epoch(row)
-    return network.eval().to("cpu", memory_format=torch.contiguous_format), pd.DataFrame(history)
+    network.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return network, pd.DataFrame(history)
 
 
 def evaluate(network: nn.Module, images: Images, device: str = "cpu") -> tuple[float, float]:
