@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -95,6 +97,18 @@ class _Tracer(fx.Tracer):
         parents = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
         of_torch = type(m).__module__.startswith("torch.nn.modules.")
         return of_torch and is_plain(m) and not isinstance(m, parents)
+
+    def call_module(
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Trace a call; also that of a layer without a name, as a slice of an nn.Sequential."""
+        if m not in (self.submodule_paths or {}):
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
 
 
 def _pairs(root: _Root) -> tuple[Pair, ...]:

@@ -24,6 +24,7 @@ def silenced() -> Iterator[list[str]]:
     finally:
         _streams.leave()
         _thread.heard = before
+        heard[:] = [text.splitlines()[0].strip() for text in heard]
 
 
 class _Routed:
@@ -37,8 +38,10 @@ class _Routed:
         heard: list[str] | None = getattr(_thread, "heard", None)
         if heard is None:
             self._behind.write(text)
+        elif heard and "\n" not in heard[0]:
+            heard[0] += text
         elif not heard and text.strip():
-            heard.append(text.strip().splitlines()[0])
+            heard.append(text.lstrip())
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

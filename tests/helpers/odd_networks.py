@@ -175,9 +175,7 @@ def _between() -> nn.Module:
 UNFOLDABLE: dict[str, Callable[[], nn.Module]] = {
     "subclass of the convolution": lambda: _with(0, _as_class(Standardised)),
     "subclass of the norm": lambda: _with(1, _as_class(Bent)),
-    "output used twice": lambda: around(
-        lambda n, x: n[2:](n[1](n[0](x)) + 0.5 * n[0](x)),
-    ),
+    "output used twice": lambda: around(lambda n, x: n[2:](n[1](n[0](x)) + 0.5 * n[0](x))),
     "inner output": lambda: around(lambda n, x: n[2:]((lambda a: n[1](a) + 0.5 * a)(n[0](x)))),
     "convolution called twice": _shared,
     "weight read elsewhere": _shared_weight,
