@@ -107,6 +107,8 @@ def test_a_defence_that_writes_keeps_the_images(defence: Preprocessor) -> None:
 class WritingAttack(EvasionAttack):  # type: ignore[misc]
     """An attack of ART's kind that works in the memory of its images and labels."""
 
+    _estimator_requirements = ()
+
     def __init__(self, classifier: Classifier) -> None:
         super().__init__(estimator=classifier)
 
