@@ -64,7 +64,8 @@ class ClassifierCache:
         if at not in self._classifiers:
             trained = self._networks[name]
             if name not in self._frozen:
-                self._frozen[name] = Frozen.of(trained.network, self._device)
+                of = trained.network, trained.shape, self._device, trained.folds
+                self._frozen[name] = Frozen.of(*of)
             defence = build_defence(view.sees)
             if defence is not None and (view.backward == "surrogate" or is_random(defence)):
                 defence = DefenceWithBackward(defence, view.backward, fresh)

@@ -18,19 +18,24 @@ from benchmark.execution.plan import Task
 from benchmark.grids.cell import Cell
 from estimators.classifier import BATCH
 from estimators.data.images import Images
+from estimators.networks.folding import Pair
+from estimators.plugins import describe_error
 from estimators.spec import Spec
 
 
 class TrainedNetwork(NamedTuple):
-    """A network, and what a classifier must know of it.
+    """A network as workers get it.
 
-    shape: [channels, height, width] of its images. classes: their number.
+    shape: of its images, [channels, height, width].
+    classes: their number.
+    folds: the batch norms that are folded for predictions (`folding.foldable`).
     chunk: images per chunk, and per pass through the network at most.
     """
 
     network: nn.Module
     shape: tuple[int, int, int]
     classes: int
+    folds: tuple[Pair, ...] = ()
     chunk: int = BATCH
 
 
@@ -47,8 +52,7 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """Return the failure for an exception that is being handled."""
-        first = (str(error).splitlines() or [""])[0]
-        return cls(f"{type(error).__name__}: {first}", traceback.format_exc())
+        return cls(describe_error(error), traceback.format_exc())
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def outcomes(
         plan(cells),
         lambda task: images,
         # what an attack sees at once is a chunk, or less
-        {("digits", Spec("lenet")): TrainedNetwork(network, images.shape, 10, chunk)},
+        {("digits", Spec("lenet")): TrainedNetwork(network, images.shape, 10, chunk=chunk)},
         lambda *_: None,
         done,
     )
