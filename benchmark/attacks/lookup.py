@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import reprlib
 
 from benchmark.attacks.entry import AttackEntry
@@ -18,6 +19,8 @@ from reports.results.norms import norm_text
 GRADIENT = 3.0
 # in the L2 norm 10^6 moves every pixel of 10^12 by 1
 MOST_EPS = 1e6
+# of the order of a norm, as text
+MOST_DIGITS = 20
 
 
 def attack_entry(spec: Spec) -> AttackEntry:
@@ -104,10 +107,8 @@ def _norm(value: Value) -> Value:
     text = norm_text(value)
     if text == "inf":
         return text
-    try:
-        return value if isinstance(value, bool) else one_form(float(text))
-    except ValueError:
-        return value
+    known = not isinstance(value, bool) and re.fullmatch(r"\d+(\.\d+)?", text)
+    return one_form(float(text)) if known and len(text) < MOST_DIGITS else value
 
 
 def _eps(spec: Spec, norm: str) -> float:
@@ -128,7 +129,11 @@ def _check_targets(spec: Spec, entry: AttackEntry) -> None:
     targeted = spec.get("targeted", False)
     if not isinstance(targeted, bool):
         raise _bad(spec, "targeted", "true or false", targeted)
-    if not targeted and spec.get("target", "next") != "next":
+    target = spec.get("target", "next")
+    is_class = isinstance(target, int) and not isinstance(target, bool) and target >= 0
+    if target != "next" and not is_class:
+        raise _bad(spec, "target", "`next` or a class from 0 up", target)
+    if not targeted and target != "next":
         raise InputError(f"attack {spec.name}: a target needs targeted=true")
     if targeted and not entry.stock_targets and spec.get("engine") == "stock":
         raise InputError(
