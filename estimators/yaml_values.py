@@ -18,9 +18,7 @@ _DECIMAL = r"(?:\d[\d_]*\.?[\d_]*|\.\d[\d_]*)(?:[eE][-+]?\d+)?"
 _BASED = r"0(?:x[\da-fA-F_]+|b[01_]+|o[0-7_]+)"
 _SEXAGESIMAL = r"\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?"
 _WHOLE = rf"[-+]?(?:\d[\d_]*|{_BASED})"
-_REAL = (
-    rf"[-+]?(?:{_DECIMAL}(?:/{_DECIMAL})?|{_SEXAGESIMAL}|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
-)
+_REAL = rf"[-+]?(?:{_DECIMAL}(?:/{_DECIMAL})?|{_SEXAGESIMAL}|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
 # in this order: the first that matches decides
 _TAGS = {"tag:yaml.org,2002:int": _WHOLE, "tag:yaml.org,2002:float": _REAL}
 # a float has 309 digits at most
@@ -55,7 +53,7 @@ def read_yaml(text: str) -> Any:
 
     Raises InputError for a number with two meanings, and the errors of PyYAML for other texts.
     """
-    return yaml.load(text, _Loader)  # noqa: S506 - a subclass of SafeLoader
+    return yaml.load(text, _Loader)
 
 
 def flow(value: object) -> str:
@@ -84,14 +82,14 @@ def read_number(text: str) -> int | float:
     if digits in (".inf", ".nan"):
         return float(plain.replace(".", ""))
     try:
-        number = _value(plain)
+        number: int | float = one_form(_value(plain))
         # an integer beyond the range of floats raises here
         finite = math.isfinite(number)
     except (OverflowError, ZeroDivisionError):
         finite = False
     if not finite:
         raise InputError(f"{text[:40]}: beyond the range of numbers")
-    return one_form(number)
+    return number
 
 
 def one_form(value: Any) -> Any:

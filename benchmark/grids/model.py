@@ -27,7 +27,8 @@ LISTS = ("datasets", "networks", "attacks", "threats", "defences")
 
 Count = Annotated[int, Field(ge=1)] | Literal["all"]
 # the range of NumPy's RandomState
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+SEEDS = (0, 2**32 - 1)
+Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
 
 
 class Block(BaseModel, extra="forbid", strict=True):

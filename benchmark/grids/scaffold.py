@@ -137,4 +137,3 @@ def _command(network: Spec, dataset: str, path: Path) -> str:
     except InputError:
         return f"{command} --allow-import"
     return command
-

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from benchmark.attacks.lookup import attack_entry
+from benchmark.attacks.lookup import attack_entry, shares_gradient
 from estimators.classifier import Classifier
 from estimators.errors import InputError
 from estimators.plugins import describe_error
@@ -26,19 +26,21 @@ def check_built(
     layers = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(shape[0], classes)
     classifier = Classifier(nn.Sequential(*layers), shape, classes)
     for spec in attacks:
-        params = spec.kwargs
-        if "eps" in params:
-            # an attack with the bound 0 is never built
-            params["eps"] = params["eps"] or 0.1
-        engines = [{"engine": "fast"}, {}] if params.get("engine") == "stock" else [{}]
-        for engine in engines:
+        if spec.get("engine") == "stock":
             # the fast class checks more than ART's
-            _build(spec, classifier, {**params, **engine})
+            _build(spec, Spec.of(spec.name, spec.kwargs, engine="fast"), classifier)
+        _build(spec, spec, classifier)
 
 
-def _build(spec: Spec, classifier: Classifier, params: dict[str, object]) -> None:
+def _build(spec: Spec, variant: Spec, classifier: Classifier) -> None:
+    """Build a variant of an attack; errors name the attack itself."""
+    if shares_gradient(variant):
+        variant = variant.without("eps")
+    elif variant.get("eps") == 0:
+        # an attack with the bound 0 is never built
+        variant = Spec.of(variant.name, variant.kwargs, eps=0.1)
     try:
-        attack_entry(spec).built(classifier, params)
+        attack_entry(variant).built(classifier, variant.kwargs)
     except Exception as error:
         # external code may raise anything
         why = str(error) if isinstance(error, InputError) else describe_error(error)
