@@ -41,18 +41,15 @@ def by_value(table: pd.DataFrame) -> pd.DataFrame:
     Raises ValueError for decimal commas that may be something else.
     """
     table = table.copy()
-    for name in (*_NUMBERS, "reason"):
+    for name in (*_NUMBERS, *HASHES, "reason"):
         if name in table.columns:
-            column = table[name].str.strip() if name != "reason" else table[name]
+            column = table[name].str.strip()
             table[name] = column.mask(column.str.lower().isin(_MISSING), "")
-    table = _with_points(table)
-    for name, change in (("norm", norm_text), ("samples", _whole), ("schema", _whole)):
+    changes = {"norm": _norm, "samples": _whole, **dict.fromkeys(_WHOLE, _whole)}
+    for name, change in {**changes, **dict.fromkeys(HASHES, _repaired)}.items():
         if name in table.columns:
             table[name] = table[name].map(change).astype(object)
-    for name in HASHES:
-        if name in table.columns:
-            table[name] = table[name].map(_repaired).astype(object)
-    return table
+    return _with_points(table)
 
 
 def damaged(text: str) -> bool:
@@ -98,9 +95,13 @@ def _params(text: str) -> object:
     return value
 
 
+def _norm(text: str) -> str:
+    return norm_text(text.replace(",", "."))
+
+
 def _whole(text: str) -> str:
     """Return the text of an integer without its decimals, another text as it is."""
-    return re.sub(r"\A(\d+)[.,]0*\Z", r"\1", text)
+    return re.sub(r"\A(\d+)[.,]0\Z", r"\1", text)
 
 
 def _repaired(text: str) -> str:
@@ -114,20 +115,20 @@ def _repaired(text: str) -> str:
 def _with_points(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with decimal points in the place of decimal commas."""
     names = [name for name in _NUMBERS if name in table.columns]
-    commas = {name: table[name].str.contains(",", regex=False) for name in names}
-    if not any(found.any() for found in commas.values()):
+    found = [
+        (name, str(text))
+        for name in names
+        for text in table[name][table[name].str.contains(",", regex=False)].unique()
+    ]
+    if not found:
         return table
-    clear = False
-    for name in names:
-        for text in table[name][commas[name]].unique():
-            thousands = _THOUSANDS.fullmatch(text) is not None
-            if not _COMMA.fullmatch(text) or (thousands and name in _WHOLE):
-                raise ValueError(f"column {name}: {text!r} may be several numbers")
-            clear |= not thousands
-        if table[name].str.contains(".", regex=False).any():
-            raise ValueError(f"column {name}: decimal points and decimal commas in one table")
-    if not clear:
-        name = next(name for name in names if commas[name].any())
-        text = table[name][commas[name]].iloc[0]
+    for name, text in found:
+        if not _COMMA.fullmatch(text) or (name in _WHOLE and _THOUSANDS.fullmatch(text)):
+            raise ValueError(f"column {name}: {text!r} may be several numbers")
+    name, text = found[0]
+    for other in names:
+        if table[other].str.contains(".", regex=False).any():
+            raise ValueError(f"column {name}: {text!r} has a comma, numbers of {other} have points")
+    if all(_THOUSANDS.fullmatch(text) for _, text in found):
         raise ValueError(f"column {name}: {text!r} may be thousands or a decimal comma")
     return table.assign(**{n: table[n].str.replace(",", ".", regex=False) for n in names})

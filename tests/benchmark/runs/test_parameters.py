@@ -98,8 +98,7 @@ def test_every_parameter_of_every_training(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["FastGradientMethod", "ElasticNet", "NewtonFool", "SaliencyMapMethod", "Wasserstein"],
+    "name", ["FastGradientMethod", "ElasticNet", "NewtonFool", "SaliencyMapMethod", "Wasserstein"]
 )
 def test_parameters_of_an_attack_of_art(name: str) -> None:
     dotted = f"art.attacks.evasion.{name}"
