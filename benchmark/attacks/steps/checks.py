@@ -64,8 +64,9 @@ def as_norm(norm: float | str) -> float:
 
     A text may be of any form that `norm_text` knows.
     """
-    order = _number(norm_text(norm))
-    if not order >= 1:
+    text = norm_text(norm)
+    order = _number(text)
+    if not order >= 1 or (order == math.inf and text != "inf"):
         raise InputError(f'attack: expected norm to be "inf" or at least 1, got {norm!r}')
     return order
 
