@@ -12,11 +12,11 @@ from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell, Inputs
 from benchmark.runs.options import RunOptions
+from benchmark.runs.parameters import check_on_images, check_parameters
 from benchmark.threats import threat
 from estimators.classifier import BATCH
 from estimators.data.images import Images
 from estimators.data.load import load_images
-from estimators.defences.build import build_defence
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
 from estimators.networks.folding import COMPARED, foldable
@@ -89,6 +89,7 @@ def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs
     """
     listed = list(cells)
     inputs = RunInputs()
+    check_parameters(listed)
     _load_images(inputs, listed, options)
     _check_cells(inputs, listed)
     pairs = _pairs(inputs, listed)
@@ -115,9 +116,8 @@ def _load_images(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) 
 
 
 def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
-    """Check defences, samples and targets; note the hashes of external code."""
-    for defence in dict.fromkeys(cell.defence for cell in cells):
-        build_defence(defence)
+    """Check samples, targets and attacks of ART; note the hashes of external code."""
+    check_on_images(cells, inputs.images)
     for cell in cells:
         images = inputs.images.get(cell.dataset)
         if images is not None and cell.samples != "all" and not 1 <= cell.samples <= len(images):

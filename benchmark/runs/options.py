@@ -11,6 +11,9 @@ from benchmark.execution.environment import check_device
 from benchmark.execution.progress import Progress
 from estimators.errors import InputError
 
+# threads or processes; more than the cores of any machine
+MOST_WORKERS = 4096
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -62,6 +65,8 @@ class RunOptions:
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise InputError(f"--{name}: must be at least 1, got {count}")
+            if count is not None and count > MOST_WORKERS:
+                raise InputError(f"--{name}: must be at most {MOST_WORKERS}, got {count}")
         if self.memory is not None:
             parse_memory(self.memory)
         if self.uses_cluster:

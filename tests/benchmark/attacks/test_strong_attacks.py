@@ -394,7 +394,7 @@ def test_bad_parameters(name: str, params: dict[str, Any], message: str) -> None
         ("apgd:eps=0.1,loss=mse", "expected loss to be ce or dlr, got 'mse'"),
         ("hopskipjump:norm=1", "expected norm to be inf or 2, got 1"),
         ("square:eps=0.1,queries=0", "expected queries to be an integer from 1 up"),
-        ("pgd:eps=0.1,max_iter=many", "expected max_iter to be an integer from 0 up, got 'many'"),
+        ("pgd:eps=0.1,max_iter=many", "expected max_iter to be an integer from 1 up, got 'many'"),
         ("deepfool:engine=slow", "expected engine to be fast or stock"),
         ("deepfool:targeted=true", "unknown parameter of the attack deepfool 'targeted'"),
         ("apgd:eps=0.1,targeted=1", "expected targeted to be true or false, got 1"),
