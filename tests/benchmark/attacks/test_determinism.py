@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark.attacks.registry import ATTACKS
+from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import plan
 from benchmark.execution.threads import ThreadExecutor
@@ -91,7 +92,7 @@ def outcomes(
         ThreadExecutor(threads).execute(
             plan(cells),
             lambda task: images,
-            {("digits", Spec("lenet")): (network, images.shape, 10)},
+            {("digits", Spec("lenet")): TrainedNetwork(network, images.shape, 10)},
             lambda *_: None,
             done,
         )
