@@ -20,7 +20,7 @@ from estimators.networks.silence import silenced
 Pair = tuple[str, str]
 
 # images on which the folded network is compared with the network
-COMPARED = 4
+COMPARED = 2
 # Linf of the attack among them
 STEP = 0.1
 # largest difference of logits, as a part of the largest logit
