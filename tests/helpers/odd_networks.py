@@ -181,7 +181,7 @@ def _between() -> nn.Module:
     return around(lambda n, x: n[5:](n[4](n[3](n[2](n[1](functional.relu(n[0](x))))))))
 
 
-# networks whose first convolution and norm must not become one; None: whose second may
+# networks whose first convolution and norm must not become one
 UNFOLDABLE: dict[str, Callable[[], nn.Module]] = {
     "subclass of the convolution": lambda: _with(0, _as_class(Standardised)),
     "subclass of the norm": lambda: _with(1, _as_class(Bent)),

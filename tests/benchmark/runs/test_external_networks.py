@@ -247,3 +247,37 @@ def test_a_transfer_from_a_network_that_ends_the_program(tmp_path: Path) -> None
         assert "exits" in str(error)
     else:
         assert list(result.table["status"]) == ["failed"]
+
+
+DEFENCES = """
+    import sys
+    from art.defences.preprocessor.preprocessor import Preprocessor
+
+    class Early(Preprocessor):
+        def __init__(self):
+            sys.exit(0)
+
+        def __call__(self, x, y=None):
+            return x, y
+
+    class Late(Preprocessor):
+        def __init__(self):
+            super().__init__(is_fitted=True, apply_fit=False, apply_predict=True)
+
+        def __call__(self, x, y=None):
+            sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Early", 2), ("Late", 4)])
+def test_a_defence_that_ends_the_program(
+    bench, module, tmp_path: Path, name: str, expected: int
+) -> None:
+    module("leaving", DEFENCES)
+    options = ("--dataset", "digits", "--network", "lenet", "--attack", "fgsm:eps=0.1")
+    defence = ("--defence", f"leaving:{name}", "--samples", "10", "--out", "r")
+    code, out = bench("run", *options, *defence)
+    assert code == expected, out
+    assert "SystemExit" in out
+    if expected == 4:
+        assert "SystemExit: 0" in (tmp_path / "r" / "results.csv").read_text()

@@ -115,7 +115,7 @@ def test_dropout_is_off_for_pgd_alone(digits: Images, method, dropout: bool) -> 
         return network
 
     def note(module: nn.Module, *_: object) -> None:
-        if not torch.is_inference_mode_enabled():
+        if torch.is_grad_enabled():
             seen.append(module.training)
 
     train(build, digits[:32], digits[:8], Recipe(1, 32, adversarial=method), 0)
