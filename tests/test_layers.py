@@ -33,7 +33,10 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "networks": {"data"},
         "training": {"data", "networks", "jpeg_codec", "weights"},
         "defences": {"jpeg_codec"},
-        "classifier": {"jpeg_codec", "data", "networks", "training", "defences"},
+        "outputs": set(),
+        "autograd": set(),
+        "classifier": {"jpeg_codec", "data", "networks", "training", "defences"}
+        | {"outputs", "autograd"},
         "weights": set(),
     },
     "reports": {

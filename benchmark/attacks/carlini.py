@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from benchmark.attacks.steps.checks import as_budget, as_count, as_positive
 from benchmark.attacks.steps.projections import each
-from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack, logit_margin
+from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack
 from estimators.classifier import Classifier
+from estimators.outputs import finite_rows, logit_margin
 
 # x = 1/2 + tanh(w) / (2 SQUEEZE): the paper's footnote 8 (scale by 1/2 + epsilon), with an epsilon
 # for which the slope at black and white pixels does not vanish. With ART's 0.999999, steps of 0.01
@@ -139,9 +140,20 @@ class CarliniL2(TensorAttack):
         One backward pass serves all images. own: bool [N, classes], True at the label. An image is
         adversarial where f <= 0; `MIN_MARGIN` is part of f.
         """
+        excess, gradient = self._passes(x, own, weight)
+
+        def again(points: Tensor) -> Tensor:
+            return self._passes(points, own, weight)[1]
+
+        return excess, self.estimator.finite(gradient, x, again, wanted=excess > 0)
+
+    def _passes(self, x: Tensor, own: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `_excess_gradient` as torch computes it, means over the draws."""
         excesses, gradients = [], []
         for leaf, logits in self.estimator.passes(x):
             needed = self.confidence + MIN_MARGIN * logits.detach().abs().amax(dim=1)
+            # an output that is no number is adversarial by any margin
+            needed = needed.where(finite_rows(logits.detach()), 0.0)
             excess = logit_margin(logits, own, self.targeted) + needed
             (gradient,) = torch.autograd.grad((weight * excess.clamp_min(0)).sum(), leaf)
             excesses.append(excess.detach())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels
 from estimators.classifier import BATCH, Classifier
+from estimators.outputs import logit_margin
 from estimators.random_streams import stream
 
 Streams = Sequence[np.random.Generator]
@@ -70,15 +70,6 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         """Return the margin [N] of logits [N, classes] for labels, or targets, y [N]."""
         own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
         return logit_margin(logits, own, self.targeted)
-
-
-def logit_margin(logits: Tensor, own: Tensor, targeted: bool) -> Tensor:
-    """Return the label's logit minus the largest other [N]; targeted, the negative of that.
-
-    logits: [N, classes]. own: bool [N, classes], True at the label, or at the target if targeted.
-    """
-    label, other = logits[own], logits.masked_fill(own, -math.inf).amax(1)
-    return other - label if targeted else label - other
 
 
 def uniform(streams: Streams, shape: torch.Size, device: torch.device) -> Tensor:
