@@ -71,7 +71,7 @@ class CarliniL2(TensorAttack):
         """Search c by bisection (section VI.A); images that never become wrong are unchanged."""
         own = functional.one_hot(y, self.estimator.nb_classes).bool()
         excess, gradient = self._excess_gradient(x, own, torch.ones_like(y, dtype=x.dtype))
-        const, rate = self._first_guess(x, excess, gradient)
+        const, rate = self._first_guess(x, y, excess, gradient)
         best, nearest = x.clone(), torch.full_like(excess, math.inf)
         low, high = torch.zeros_like(const), torch.full_like(const, math.inf)
         left = (excess > 0).nonzero().flatten()
@@ -89,7 +89,9 @@ class CarliniL2(TensorAttack):
             left = left[improved & (const[left] <= CONST_MAX)]
         return best
 
-    def _first_guess(self, x: Tensor, excess: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def _first_guess(
+        self, x: Tensor, y: Tensor, excess: Tensor, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the first c [N] and Adam's rate [N], as if the logits were linear.
 
         Then the nearest adversarial image is at d = f / |grad f|, and c = 2 d / |grad f| is the
@@ -97,7 +99,10 @@ class CarliniL2(TensorAttack):
         """
         side = math.sqrt(x[0].numel())
         length = gradient.flatten(1).norm(dim=1).clamp_min(TINY)
-        distance = (excess / length).clamp(1e-5 * side, 0.1 * side)
+        distance = excess / length
+        if self.estimator.backward_mode.past_squashing:
+            distance = self.reach(x, y, -gradient)
+        distance = distance.clamp(1e-5 * side, 0.1 * side)
         const = (4 * distance / length).clamp_max(CONST_MAX)
         if self.initial_const is not None:
             const = torch.full_like(const, self.initial_const)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels
+from benchmark.attacks.steps.projections import lengths
 from estimators.classifier import BATCH, Classifier
 from estimators.outputs import logit_margin
 from estimators.random_streams import stream
@@ -24,6 +26,8 @@ Streams = Sequence[np.random.Generator]
 # not count: another batch size or a folded batch norm rounds logits differently, by about 1e-6 of
 # the largest, and would flip the prediction.
 MIN_MARGIN = 1e-4
+# steps that `reach` tries, as changes of a pixel if they were equal in all
+TRIED = (0.001, 0.003, 0.01, 0.03, 0.1)
 
 
 class TensorAttack(EvasionAttack):  # type: ignore[misc]
@@ -65,6 +69,23 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         """Return the logit margin [N] of images [N, C, H, W]; below zero they are adversarial."""
         self.estimator.forwards += len(x)
         return self.logit_margin(self.estimator.logits(self.estimator.defended(x)), y)
+
+    def reach(self, x: Tensor, y: Tensor, direction: Tensor) -> Tensor:
+        """Return the L2 norm [N] of the first step of TRIED that is adversarial; inf if none is.
+
+        During `Classifier.margin_loss` gradients pass a squashing function unchanged, while outputs
+        are squashed, so that no distance follows from the two.
+
+        direction: [N, C, H, W], of any length.
+        """
+        side = math.sqrt(x[0].numel())
+        towards = direction / lengths(direction).clamp_min(1e-12)
+        found = torch.full_like(x[:, 0, 0, 0], math.inf)
+        for share in TRIED:
+            moved = (x + share * side * towards).clamp_(0, 1)
+            hit = (self.margin(moved, y) < 0) & found.isinf()
+            found = found.masked_fill(hit, share * side)
+        return found
 
     def logit_margin(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the margin [N] of logits [N, classes] for labels, or targets, y [N]."""
