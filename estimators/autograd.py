@@ -85,11 +85,7 @@ class BackwardMode:
 
 
 def _repaired(
-    result: Tensor,
-    x: Tensor,
-    again: Callable[[Tensor], Tensor],
-    needs: Tensor,
-    steps_anyway: bool,
+    result: Tensor, x: Tensor, again: Callable[[Tensor], Tensor], needs: Tensor, steps_anyway: bool
 ) -> Tensor:
     """Return a gradient with that of `again` at the images that need one."""
     if not bool(needs.any()):

@@ -21,11 +21,15 @@ from estimators.spec import Spec
 
 
 class TrainedNetwork(NamedTuple):
-    """A network with the shape [channels, height, width] of its images and its class count."""
+    """A network with the shape [channels, height, width] of its images and its class count.
+
+    squashed: its outputs are probabilities or otherwise squashed (`estimators.networks.squashed`).
+    """
 
     network: nn.Module
     shape: tuple[int, int, int]
     classes: int
+    squashed: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
 from estimators.networks.given import Trained, is_given
 from estimators.networks.sanity_checks import check_fit, check_wrapped
+from estimators.networks.squashed import squashed
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
 
@@ -33,6 +34,7 @@ class RunInputs:
     missing: the reason for each data set that is unavailable.
     networks: trained networks by data set and name.
     warnings: what the sanity checks say about each external network.
+    squashed: the external networks whose outputs are squashed, with what was seen of them.
     code: hashes of external code, from all cells (`plugin_code`).
     """
 
@@ -40,6 +42,7 @@ class RunInputs:
     missing: dict[str, str] = field(default_factory=dict)
     networks: dict[Pair, Trained] = field(default_factory=dict)
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
+    squashed: dict[Pair, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
 
     def hashes(self, cell: Cell) -> Inputs:
@@ -63,7 +66,8 @@ class RunInputs:
         models = {}
         for pair, trained in self.networks.items():
             images = self.images[pair[0]]
-            models[pair] = TrainedNetwork(trained.network, images.shape, len(images.classes))
+            classes, is_squashed = len(images.classes), pair in self.squashed
+            models[pair] = TrainedNetwork(trained.network, images.shape, classes, is_squashed)
         return models
 
 
@@ -130,6 +134,10 @@ def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions) -> Trained:
     message = options.progress.message
     trained = trained_network(dataset, network, options.data_dir, trust_pickle=options.trust_pickle)
     inputs.warnings[pair] = check_wrapped(trained.network, inputs.images[dataset], str(network))
+    fault = squashed(trained.network, inputs.images[dataset])
+    if fault is not None:
+        inputs.squashed[pair] = fault
+        inputs.warnings[pair].insert(0, fault)
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
     message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
     for text in inputs.warnings[pair]:

@@ -37,7 +37,7 @@ def craft(
     ids, seed: decide what is random, image by image, so that no chunk or order matters.
     """
     batch = Batch(x, y, targets(attacks[0], y, classifier.nb_classes), ids, seed)
-    n, clean = len(x), torch.from_numpy(x).to(classifier.torch_device)
+    clean = torch.from_numpy(x).to(classifier.torch_device)
     families = [attacks] if shares_gradient(attacks[0]) else [[attack] for attack in attacks]
     for family in families:
         classifier.bind(ids, seed)

@@ -35,7 +35,8 @@ def map_of(method: str, network: nn.Module, x: FloatArray, classes: IntArray) ->
     """
     device = next(network.parameters()).device
     parts = []
-    for part, target in batches(device, x, classes):
+    # outputs that are no numbers belong to no class, and have a map of NaN whichever is taken
+    for part, target in batches(device, x, np.maximum(classes, 0)):
         part.requires_grad_(True)
         if method == "saliency":
             maps = Saliency(network).attribute(part, target=target).amax(dim=1)
