@@ -21,9 +21,9 @@ ZERO_GRADIENT_RULE = (
 )
 NAN_GRADIENT_RULE = (
     "Share of images whose loss gradient has NaN or infinite values, clean or attacked, in the"
-    f" worst cell: any warns, from {100 * FAIL_SHARE:g} % fails. An attack takes such a gradient again"
-    " without the operation that spoils it, or at points nearby; whether that gradient is the right"
-    " one, nothing shows."
+    f" worst cell: any warns, from {100 * FAIL_SHARE:g} % fails. An attack takes such a gradient"
+    " again without the operation that spoils it, or at points nearby; whether that gradient is the"
+    " right one, nothing shows."
 )
 FINITE_RULE = (
     "Counts images whose outputs are NaN or infinite under attack: any warns. They count as broken,"
