@@ -63,14 +63,15 @@ class ClassifierCache:
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
         at, name = (dataset, view, fresh), (dataset, view.network)
         if at not in self._classifiers:
-            trained, shape, classes, squashed = self._networks[name]
+            # a plain tuple may leave out whether the outputs are squashed
+            trained, shape, classes, *squashed = self._networks[name]
             if name not in self._frozen:
                 self._frozen[name] = Frozen.of(trained, self._device)
             defence = build_defence(view.sees)
             if defence is not None and (view.backward == "surrogate" or is_random(defence)):
                 defence = DefenceWithBackward(defence, view.backward, fresh)
             self._classifiers[at] = Classifier(
-                self._frozen[name], shape, classes, defence, self._device, view.draws, squashed
+                self._frozen[name], shape, classes, defence, self._device, view.draws, *squashed
             )
         return self._classifiers[at]
 
