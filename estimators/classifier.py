@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -202,7 +203,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
 
         Gradients pass a last sigmoid, tanh or softmax unchanged (`BackwardMode.past_squashing`).
         """
-        loss = self._loss
+        loss = self.loss
         self._loss, self.backward_mode.past_squashing = MarginLoss(), True
         try:
             yield
@@ -248,15 +249,16 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
             return averaged
 
         def again(points: torch.Tensor) -> torch.Tensor:
-            same = points if tensors else points.cpu().numpy()
+            same: Any = points if tensors else points.cpu().numpy()
             return torch.as_tensor(mean(same), device=self.torch_device)
 
         raw, tensors = mean(x), isinstance(x, torch.Tensor)
         if bool((torch if tensors else np).isfinite(raw).all()):
             return raw
         found, images = (torch.as_tensor(a, device=self.torch_device) for a in (raw, x))
-        fixed = self.finite(found, images.float(), again, steps_anyway=found.shape == images.shape)
-        return fixed if tensors else fixed.cpu().numpy()
+        fixed: Any = self.finite(found, images.float(), again, None, found.shape == images.shape)
+        result: FloatArray = fixed if tensors else fixed.cpu().numpy()
+        return result
 
 
 def folded(network: nn.Module) -> nn.Module:

@@ -104,7 +104,8 @@ def _by_margin_too(
     if not bool(again.any()):
         return first
     chosen = again.cpu().numpy()
-    part = Batch(*(a[chosen] for a in (batch.x, batch.y, batch.labels, batch.ids)), batch.seed)
+    x, y, labels, ids = (a[chosen] for a in (batch.x, batch.y, batch.labels, batch.ids))
+    part = Batch(x, y, labels, ids, batch.seed)
     second, also_left = first.clone(), left.clone()
     with classifier.margin_loss():
         attack = _build(spec, classifier)
