@@ -18,7 +18,7 @@ from torch import Tensor
 SQUASHING = {"Sigmoid", "Tanh", "Softmax", "Hardtanh", "Hardsigmoid", "Clamp", "Atan", "Erf"}
 # functions of one tensor that may follow: a factor, a shift, a change of type or shape
 FOLLOWING = {"Mul", "Div", "Add", "Sub", "ToCopy", "Clone", "Alias", "View", "UnsafeView"}
-FOLLOWING |= {"Reshape", "Squeeze", "Unsqueeze"}
+FOLLOWING |= {"Reshape", "ReshapeAlias", "Squeeze", "Unsqueeze"}
 # a gradient is tried again at points that lie in a cube of such a half side around the image
 RADII = (2 / 255, 8 / 255, 32 / 255)
 # in a repaired gradient such a value was infinite on its way

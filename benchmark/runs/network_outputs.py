@@ -7,6 +7,7 @@ from torch import nn
 
 from estimators.classifier import BATCH
 from estimators.data.images import Images
+from estimators.outputs import finite_rows
 
 
 def output_facts(network: nn.Module, images: Images) -> dict[str, float]:
@@ -19,6 +20,9 @@ def output_facts(network: nn.Module, images: Images) -> dict[str, float]:
     x = torch.from_numpy(images[:BATCH].x)
     with torch.inference_mode():
         outputs = network(x).double()
+    finite = finite_rows(outputs)
+    # a few images may have outputs that are no numbers
+    outputs = outputs[finite] if bool(finite.any()) else outputs
     sums = outputs.sum(dim=1)
     facts = {"low": outputs.min(), "high": outputs.max()}
     facts |= {"sum_low": sums.min(), "sum_high": sums.max()}

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from benchmark.runs.gallery import _prediction
 from reports.audit.audit import read_audit
 from reports.results.predictions import read_predictions
 from reports.results.read_write import read_results
@@ -134,6 +136,22 @@ def test_outputs_that_turn_nan_are_wrong(networks: None, bench: Any) -> None:
     adversarial = predictions.arrays["adversarial"]
     assert (adversarial == -1).sum() == row["non_finite"]
     assert "Outputs are numbers under attack" in printed
+
+
+def test_the_gallery_shows_such_outputs(networks: None, bench: Any) -> None:
+    """Their picture has a class of its own, and no probability."""
+    outputs = torch.tensor([[torch.nan, 1.0]])
+    prediction = _prediction(outputs, 0, ("a", "b"))
+    assert prediction == {"predicted": "NaN", "right": False}
+    of(bench, "plain")
+    path = Path("out/gallery/gallery.json")
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    shown = [picture for entry in entries for picture in entry["pictures"] if "right" in picture]
+    del shown[0]["confidence"]
+    shown[0].update(prediction)
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    assert bench("report", "out")[0] == 0
+    assert "✗ NaN <span" in Path("out/report.html").read_text(encoding="utf-8")
 
 
 def test_forty_thousand_classes(networks: None, bench: Any, tmp_path: Path) -> None:
