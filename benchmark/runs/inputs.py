@@ -23,6 +23,7 @@ from estimators.networks.folding import COMPARED, foldable
 from estimators.networks.given import Trained, is_given
 from estimators.networks.guarded import Guarded
 from estimators.networks.sanity_checks import check_fit, check_wrapped
+from estimators.networks.squashed import squashed
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
 
@@ -38,6 +39,7 @@ class RunInputs:
     missing: the reason for each data set that is unavailable.
     networks: trained networks by data set and name.
     warnings: what the sanity checks say about each external network.
+    squashed: the external networks whose outputs are squashed, with what was seen of them.
     code: hashes of external code, from all cells (`plugin_code`).
     chunks: images per chunk of each network.
     """
@@ -46,6 +48,7 @@ class RunInputs:
     missing: dict[str, str] = field(default_factory=dict)
     networks: dict[Pair, Trained] = field(default_factory=dict)
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
+    squashed: dict[Pair, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     chunks: dict[Pair, int] = field(default_factory=dict)
     _models: dict[Pair, TrainedNetwork] = field(default_factory=dict)
@@ -75,9 +78,14 @@ class RunInputs:
         for pair, trained in self.networks.items():
             if pair not in self._models:
                 images, network = self.images[pair[0]], trained.network
-                folds = foldable(network, torch.from_numpy(images[:COMPARED].x))
-                about = images.shape, len(images.classes), folds, self.chunks.get(pair, BATCH)
-                self._models[pair] = TrainedNetwork(network, *about)
+                self._models[pair] = TrainedNetwork(
+                    network,
+                    images.shape,
+                    len(images.classes),
+                    folds=foldable(network, torch.from_numpy(images[:COMPARED].x)),
+                    chunk=self.chunks.get(pair, BATCH),
+                    squashed=pair in self.squashed,
+                )
         return self._models
 
 
@@ -144,6 +152,10 @@ def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions) -> Trained:
     message = options.progress.message
     trained = trained_network(dataset, network, options.data_dir, trust_pickle=options.trust_pickle)
     notes = trained.network.notes if isinstance(trained.network, Guarded) else ()
+    fault = squashed(trained.network, inputs.images[dataset])
+    if fault is not None:
+        inputs.squashed[pair] = fault
+        notes = (fault, *notes)
     found = check_wrapped(trained.network, inputs.images[dataset], str(network))
     inputs.warnings[pair] = [*notes, *found]
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"

@@ -15,6 +15,7 @@ from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.load import load_images
+from estimators.outputs import class_name
 from estimators.spec import Spec
 
 Maps = Mapping[str, maps.Floats]
@@ -155,7 +156,7 @@ def _examples(
             pictures[spec.name] = x_adv
             arrays[f"{spec.name}/noise"] = (x_adv - one.x)[0]
         for name, picture in pictures.items():
-            row[name] = one.classes[predictions(classifier, picture)[0]]
+            row[name] = class_name(one.classes, predictions(classifier, picture)[0])
             for method in maps.METHODS:
                 (shown,) = maps.map_of(method, classifier.network, picture, one.y)
                 arrays[f"{name}/{method}"] = shown
