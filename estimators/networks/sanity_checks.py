@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from torch import nn
@@ -18,8 +17,11 @@ from torch.nn import functional
 
 from estimators.data.images import Images, stratified_order
 from estimators.errors import InputError
+from estimators.networks.class_order import order_hint
+from estimators.networks.fit_check import check_fit as check_fit
+from estimators.networks.fit_check import outputs
 from estimators.networks.input_layers import Normalise, normalised
-from estimators.plugins import describe_error
+from estimators.networks.pixel_range import range_fault
 
 SAMPLE = 125
 GRADIENT_SAMPLE = 16
@@ -27,7 +29,6 @@ GRADIENT_SAMPLE = 16
 ROUNDING = 1e-3
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
-SIZES = (28, 32, 64, 96, 128, 224, 299)
 # (mean, std) by name, as recipes of the field normalise outside their networks
 USUAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "ImageNet's normalisation": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -47,6 +48,7 @@ class ProbedModel:
     x: images [N, C, H, W].
     y: their classes [N].
     out: the outputs [N, classes].
+    classes: their names.
     """
 
     network: nn.Module
@@ -54,10 +56,11 @@ class ProbedModel:
     x: torch.Tensor
     y: torch.Tensor
     out: torch.Tensor
+    classes: tuple[str, ...] = ()
 
     def off(self, n: int) -> float:
         """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
-        off = float((_outputs(self.network, self.x[:n]) - self.out[:n]).abs().max())
+        off = float((outputs(self.network, self.x[:n]) - self.out[:n]).abs().max())
         return off if off > ROUNDING * (float(self.out.std()) + 1e-12) else 0.0
 
     def fault(self, text: str) -> InputError:
@@ -70,7 +73,7 @@ def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
     check_fit(network, images.shape, len(images.classes), name)
     part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
-    return ProbedModel(network, name, x, y, _outputs(network, x))
+    return ProbedModel(network, name, x, y, outputs(network, x), images.classes)
 
 
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
@@ -81,26 +84,6 @@ def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
     still_training(network, name)
     probed = probe(network, images, name)
     return [text for check in CHECKS if (text := check(probed)) is not None]
-
-
-def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
-    """Raise InputError unless a network takes such images and returns logits of these classes."""
-    try:
-        out = _outputs(network, torch.full((2, *shape), 0.5))
-    except Exception as error:
-        # external code may raise anything
-        raise InputError(
-            f"network {name}: does not take images of shape {list(shape)}"
-            f" ({describe_error(error)}){_what_fits(network, shape)}"
-        ) from error
-    if not isinstance(out, torch.Tensor):
-        expected = "expected one tensor of logits [images, classes] from it"
-        raise InputError(f"network {name}: {expected}, got {type(out).__name__}")
-    if tuple(out.shape) != (2, classes):
-        raise InputError(
-            f"network {name}: returns an output of shape {list(out.shape[1:])},"
-            f" the data have {classes} classes; its last layer must have one logit per class"
-        )
 
 
 def still_training(network: nn.Module, name: str) -> None:
@@ -195,41 +178,29 @@ def gradients(probed: ProbedModel) -> str | None:
 
 
 def pixels(probed: ProbedModel) -> str | None:
-    """Warn of accuracy at chance, and of a missing normalisation; refuse both together."""
+    """Warn of accuracy at chance, of data that are scaled or ordered otherwise than expected.
+
+    Refuse data or a normalisation that leave the network at chance.
+    """
     n, hits = len(probed.y), _hits(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
     near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
-    best, better = "", hits
-    # one that the network has as a layer already was chosen by its user
-    if not any(isinstance(m, Normalise) for m in probed.network.modules()):
-        best, better = _best_normalisation(probed, hits)
-    if better - hits >= (GAIN_OVER_CHANCE if near else GAIN) * n:
-        mean, std = ([float(f"{v:.5g}") for v in values] for values in USUAL[best])
-        text = (
-            f"{hits} of {n} images are right as they come, in [0, 1], and {better} with {best}:"
-            f" add the parameters mean={mean},std={std}, which make it the first layer, so that"
-            " eps stays in pixels"
-        )
-        if near:
-            raise probed.fault(text)
+    text = range_fault(probed.x) or _better_pixels(probed, hits, GAIN_OVER_CHANCE if near else GAIN)
+    if text is not None and near:
+        raise probed.fault(text)
+    if text is not None:
         return text
+    order = order_hint(probed.out.argmax(dim=1).numpy(), probed.y.numpy(), probed.classes)
+    right = f"{hits} of {n} images are right"
+    if order is not None:
+        return f"{right}{', which is chance' if near else ''}; {order}; reorder the data's classes"
     if near:
-        return (
-            f"{hits} of {n} images are right, which is chance: is it trained, and are its classes"
-            " in the order of the data's?"
-        )
+        return f"{right}, which is chance: is it trained, and are its classes in the data's order?"
     return None
 
 
 Check = Callable[[ProbedModel], str | None]
 CHECKS: tuple[Check, ...] = (finite, logits, repeatable, one_by_one, gradients, pixels)
-
-
-def _outputs(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    # not inference_mode: what a network keeps from a call must work with gradients later
-    with torch.no_grad():
-        out: torch.Tensor = network(x)
-    return out
 
 
 def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
@@ -243,31 +214,36 @@ def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
     return int((out.argmax(dim=1) == y).sum())
 
 
+def _better_pixels(probed: ProbedModel, hits: int, gain: float) -> str | None:
+    """Return how other pixels make a share `gain` more images right; None where none do."""
+    n = len(probed.y)
+    if hits + gain * n > n:
+        return None
+    seen = f"{hits} of {n} images are right as they come, in [0, 1], and"
+    best, better = "", hits
+    # one that the network has as a layer already was chosen by its user
+    if not any(isinstance(m, Normalise) for m in probed.network.modules()):
+        best, better = _best_normalisation(probed, hits)
+    if better - hits >= gain * n:
+        mean, std = ([float(f"{v:.5g}") for v in values] for values in USUAL[best])
+        return (
+            f"{seen} {better} with {best}: add the parameters mean={mean},std={std}, which make it"
+            " the first layer, so that eps stays in pixels"
+        )
+    if (inverted := _hits(outputs(probed.network, 1 - probed.x), probed.y)) - hits >= gain * n:
+        return (
+            f"{seen} {inverted} inverted: swap dark and light in the data, or begin the network's"
+            " forward with 1 - x"
+        )
+    return None
+
+
 def _best_normalisation(probed: ProbedModel, hits: int) -> tuple[str, int]:
     best, most = "", hits
     channels = probed.x.shape[1]
     for name, (mean, std) in USUAL.items():
         if len(mean) in (1, channels):
             layered = normalised(probed.network, mean, std, channels, probed.name)
-            now = _hits(_outputs(layered, probed.x), probed.y)
+            now = _hits(outputs(layered, probed.x), probed.y)
             best, most = (name, now) if now > most else (best, most)
     return best, most
-
-
-def _what_fits(network: nn.Module, shape: tuple[int, int, int]) -> str:
-    """Return a hint on another number of channels or another size that the network takes."""
-    channels = shape[0]
-    sizes = [shape[1:], *((side, side) for side in SIZES)]
-    for (height, width), count in product(sizes, (channels, 3 if channels == 1 else 1)):
-        if (count, height, width) == shape:
-            continue
-        try:
-            _outputs(network, torch.full((2, count, height, width), 0.5))
-        except Exception:
-            continue
-        what = f"it takes {count} x {height} x {width}"
-        if count != channels:
-            needed = "1 channel" if channels == 1 else f"{channels} channels"
-            return f"; {what}: build it for {needed}, or give it such images"
-        return f"; {what}: build it for this size, or let it resize in its forward"
-    return ""
