@@ -13,9 +13,9 @@ from torch import nn
 from estimators.errors import InputError
 from estimators.networks.build import WRAPPING, behind_input_layers, colour_network
 from estimators.networks.external import DEFAULT, NONE, code_hash, find_network, is_external
+from estimators.networks.files.fitting import load_into
 from estimators.networks.registry import NETWORKS
 from estimators.networks.weight_files import read_weights, weights_hash
-from estimators.networks.weight_fitting import load_into
 from estimators.spec import Spec, Value
 
 # of the rules by which external networks are attacked and judged; cells of older rules are computed

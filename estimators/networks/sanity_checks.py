@@ -8,8 +8,10 @@ warning. Users of attack libraries report most of them (foolbox 74; ART 75 and 4
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import nn
@@ -17,11 +19,10 @@ from torch.nn import functional
 
 from estimators.data.images import Images, stratified_order
 from estimators.errors import InputError
-from estimators.networks.class_order import order_hint
-from estimators.networks.fit_check import check_fit as check_fit
-from estimators.networks.fit_check import outputs
-from estimators.networks.input_layers import Normalise, normalised
-from estimators.networks.pixel_range import range_fault
+from estimators.networks.advice.class_order import order_hint
+from estimators.networks.advice.pixels import better_pixels, range_fault
+from estimators.networks.input_layers import Normalise
+from estimators.plugins import describe_error
 
 SAMPLE = 125
 GRADIENT_SAMPLE = 16
@@ -29,14 +30,9 @@ GRADIENT_SAMPLE = 16
 ROUNDING = 1e-3
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
-# (mean, std) by name, as recipes of the field normalise outside their networks
-USUAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "ImageNet's normalisation": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "CIFAR-10's normalisation": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
-    "MNIST's normalisation": ((0.1307,), (0.3081,)),
-    "pixels from -1 to 1": ((0.5,), (0.5,)),
-    "pixels from 0 to 255": ((0.0,), (1 / 255,)),
-}
+SIZES = (28, 32, 64, 96, 128, 224, 299)
+# how a program of torch.export refuses another number of images
+_FIXED = re.compile(r"Guard failed: \w+\.size\(\)\[0\]|\.shape\[0\] to be")
 
 
 @dataclass(frozen=True)
@@ -58,9 +54,13 @@ class ProbedModel:
     out: torch.Tensor
     classes: tuple[str, ...] = ()
 
+    def hits(self, x: torch.Tensor) -> int:
+        """Return how many of the images are right when their pixels are others [N, C, H, W]."""
+        return _hits(_outputs(self.network, x), self.y)
+
     def off(self, n: int) -> float:
         """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
-        off = float((outputs(self.network, self.x[:n]) - self.out[:n]).abs().max())
+        off = float((_outputs(self.network, self.x[:n]) - self.out[:n]).abs().max())
         return off if off > ROUNDING * (float(self.out.std()) + 1e-12) else 0.0
 
     def fault(self, text: str) -> InputError:
@@ -73,7 +73,7 @@ def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
     check_fit(network, images.shape, len(images.classes), name)
     part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
-    return ProbedModel(network, name, x, y, outputs(network, x), images.classes)
+    return ProbedModel(network, name, x, y, _outputs(network, x), images.classes)
 
 
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
@@ -84,6 +84,27 @@ def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
     still_training(network, name)
     probed = probe(network, images, name)
     return [text for check in CHECKS if (text := check(probed)) is not None]
+
+
+def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
+    """Raise InputError unless a network takes such images and returns logits of these classes."""
+    try:
+        out = _outputs(network, torch.full((2, *shape), 0.5))
+    except Exception as error:
+        # external code may raise anything
+        raise InputError(
+            f"network {name}: does not take images of shape {list(shape)}"
+            f" ({describe_error(error)}){_what_fits(network, shape, error)}"
+        ) from error
+    if not isinstance(out, torch.Tensor):
+        expected = "expected one tensor of logits [images, classes] from it"
+        raise InputError(f"network {name}: {expected}, got {type(out).__name__}")
+    if tuple(out.shape) != (2, classes):
+        raise InputError(
+            f"network {name}: returns an output of shape {list(out.shape[1:])},"
+            f" the data have {classes} classes; its last layer must have one logit per class"
+            f"{_what_is_over(out, classes)}"
+        )
 
 
 def still_training(network: nn.Module, name: str) -> None:
@@ -185,7 +206,12 @@ def pixels(probed: ProbedModel) -> str | None:
     n, hits = len(probed.y), _hits(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
     near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
-    text = range_fault(probed.x) or _better_pixels(probed, hits, GAIN_OVER_CHANCE if near else GAIN)
+    text = range_fault(probed.x)
+    if text is None:
+        # one that the network has as a layer already was chosen by its user
+        layer = any(isinstance(m, Normalise) for m in probed.network.modules())
+        gain = GAIN_OVER_CHANCE if near else GAIN
+        text = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
     if text is not None and near:
         raise probed.fault(text)
     if text is not None:
@@ -203,6 +229,13 @@ Check = Callable[[ProbedModel], str | None]
 CHECKS: tuple[Check, ...] = (finite, logits, repeatable, one_by_one, gradients, pixels)
 
 
+def _outputs(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    # not inference_mode: what a network keeps from a call must work with gradients later
+    with torch.no_grad():
+        out: torch.Tensor = network(x)
+    return out
+
+
 def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
     if not value.requires_grad:
         return None
@@ -214,36 +247,33 @@ def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
     return int((out.argmax(dim=1) == y).sum())
 
 
-def _better_pixels(probed: ProbedModel, hits: int, gain: float) -> str | None:
-    """Return how other pixels make a share `gain` more images right; None where none do."""
-    n = len(probed.y)
-    if hits + gain * n > n:
-        return None
-    seen = f"{hits} of {n} images are right as they come, in [0, 1], and"
-    best, better = "", hits
-    # one that the network has as a layer already was chosen by its user
-    if not any(isinstance(m, Normalise) for m in probed.network.modules()):
-        best, better = _best_normalisation(probed, hits)
-    if better - hits >= gain * n:
-        mean, std = ([float(f"{v:.5g}") for v in values] for values in USUAL[best])
-        return (
-            f"{seen} {better} with {best}: add the parameters mean={mean},std={std}, which make it"
-            " the first layer, so that eps stays in pixels"
-        )
-    if (inverted := _hits(outputs(probed.network, 1 - probed.x), probed.y)) - hits >= gain * n:
-        return (
-            f"{seen} {inverted} inverted: swap dark and light in the data, or begin the network's"
-            " forward with 1 - x"
-        )
-    return None
+def _what_is_over(out: torch.Tensor, classes: int) -> str:
+    """Return a hint on more outputs than classes."""
+    count = out.shape[1] if out.dim() == 2 else 0
+    if count == classes + 1:
+        return "; is the first of its outputs a background class? Return out[:, 1:] then"
+    return ""
 
 
-def _best_normalisation(probed: ProbedModel, hits: int) -> tuple[str, int]:
-    best, most = "", hits
-    channels = probed.x.shape[1]
-    for name, (mean, std) in USUAL.items():
-        if len(mean) in (1, channels):
-            layered = normalised(probed.network, mean, std, channels, probed.name)
-            now = _hits(outputs(layered, probed.x), probed.y)
-            best, most = (name, now) if now > most else (best, most)
-    return best, most
+def _what_fits(network: nn.Module, shape: tuple[int, int, int], error: Exception) -> str:
+    """Return a hint on another number of channels or another size that the network takes."""
+    if _FIXED.search(str(error)):
+        return (
+            "; it was exported for one number of images: give torch.export.export"
+            " dynamic_shapes=({0: torch.export.Dim.AUTO},)"
+        )
+    channels = shape[0]
+    sizes = [shape[1:], *((side, side) for side in SIZES)]
+    for (height, width), count in product(sizes, (channels, 3 if channels == 1 else 1)):
+        if (count, height, width) == shape:
+            continue
+        try:
+            _outputs(network, torch.full((2, count, height, width), 0.5))
+        except Exception:
+            continue
+        what = f"it takes {count} x {height} x {width}"
+        if count != channels:
+            needed = "1 channel" if channels == 1 else f"{channels} channels"
+            return f"; {what}: build it for {needed}, or give it such images"
+        return f"; {what}: build it for this size, or let it resize in its forward"
+    return ""

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from estimators.errors import InputError
-from estimators.networks.weight_contents import choose_state
-from estimators.networks.weight_pickles import read_pickle
-from estimators.networks.weight_shards import read_shards
+from estimators.networks.files.contents import choose_state
+from estimators.networks.files.pickles import read_pickle
+from estimators.networks.files.shards import read_shards
 from estimators.plugins import describe_error
 
 SAFE, INDEX = ".safetensors", ".index.json"

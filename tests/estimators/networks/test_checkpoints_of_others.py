@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from estimators.errors import InputError
+from estimators.networks.files.fitting import load_into
 from estimators.networks.weight_files import read_weights
-from estimators.networks.weight_fitting import load_into
 
 Tensors = dict[str, torch.Tensor]
 

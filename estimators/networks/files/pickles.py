@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from estimators.errors import InputError
-from estimators.networks.weight_contents import Unread, choose_state, state_dicts
+from estimators.networks.files.contents import Unread, choose_state, state_dicts
 from estimators.plugins import describe_error
 
 # what torch.save never reaches; weights hardly compress

@@ -9,11 +9,11 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from estimators.errors import InputError
-from estimators.networks.weight_contents import COUNTERS
+from estimators.networks.files.contents import COUNTERS
 
 # parts that wrappers add to names, at the front or within: DataParallel and AveragedModel,
-# torch.compile, Lightning, and classes that hold the network
-_WRAPPERS = {"module", "_orig_mod", "model", "net", "network"}
+# torch.compile, Lightning, classes that hold the network, and `networks.programs`
+_WRAPPERS = {"module", "_orig_mod", "model", "net", "network", "program"}
 _FAULTS, _SHOWN = ("missing", "not in the network", "of another shape"), 3
 
 
