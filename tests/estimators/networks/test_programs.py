@@ -143,6 +143,38 @@ def test_an_archive_of_a_program_is_code(tmp_path: Path, name: str) -> None:
     assert torch.equal(state["0.weight"], net[0].weight)
 
 
+class WritesWhenLoaded(nn.Module):
+    """TorchScript that makes a file when an archive of it is loaded."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.weight, self.path = nn.Parameter(torch.zeros(2)), path
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[torch.Tensor, str, bool]:
+        return self.weight, self.path, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[torch.Tensor, str, bool]) -> None:
+        self.weight, self.path, self.training = state
+        torch.from_file(self.path, shared=True, size=4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+def test_loading_an_archive_would_run_its_code(tmp_path: Path) -> None:
+    """Why archives need trust: TorchScript writes files as it is loaded."""
+    ran, path = tmp_path / "ran", tmp_path / "net.pt"
+    torch.jit.save(torch.jit.script(WritesWhenLoaded(str(ran))), path)
+    ran.unlink(missing_ok=True)
+    with pytest.raises(InputError, match="a TorchScript archive, a program"):
+        read_weights(path)
+    assert not ran.exists()
+    read_weights(path, trust_pickle=True)
+    assert ran.exists()
+
+
 @pytest.mark.parametrize("kind", ["script", "exported"])
 def test_programs_run(bench, module, tmp_path: Path, kind: str) -> None:
     module("mine", PROGRAMS)
