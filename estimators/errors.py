@@ -11,6 +11,20 @@ class InputError(ValueError):
     """Bad input: a message of one line that says what, where and what to do (exit code 2)."""
 
 
+class NetworkError(InputError):
+    """An external network that raised, or that cannot be used.
+
+    name: of the network. reason: what is wrong with it, or class and first line of what it raised.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f"network {self.name}: {self.reason}"
+
+
 class DataUnavailable(InputError):
     """A data set that is neither on disk nor downloadable; its cells become `skipped` rows."""
 

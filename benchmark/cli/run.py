@@ -25,6 +25,7 @@ from estimators.spec import parse_spec
 @click.option("--seed", type=int, help="Seed of the subset of images and of random attacks.")
 @click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
+@click.option("--memory", metavar="SIZE", help="Limit, as 4GB.  [default: 70 % of what is free]")
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
 @click.option("--baseline", type=PATH, help="Results to compare with.")

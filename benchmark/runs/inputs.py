@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import torch
+
 from benchmark.attacks.steps.craft import targets
 from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell, Inputs
 from benchmark.runs.options import RunOptions
 from benchmark.threats import threat
+from estimators.classifier import BATCH
 from estimators.data.images import Images
 from estimators.data.load import load_images
 from estimators.defences.build import build_defence
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
+from estimators.networks.folding import COMPARED, foldable
 from estimators.networks.given import Trained, is_given
+from estimators.networks.guarded import Guarded
 from estimators.networks.sanity_checks import check_fit, check_wrapped
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
@@ -34,6 +39,7 @@ class RunInputs:
     networks: trained networks by data set and name.
     warnings: what the sanity checks say about each external network.
     code: hashes of external code, from all cells (`plugin_code`).
+    chunks: images per chunk of each network.
     """
 
     images: dict[str, Images] = field(default_factory=dict)
@@ -41,6 +47,8 @@ class RunInputs:
     networks: dict[Pair, Trained] = field(default_factory=dict)
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    chunks: dict[Pair, int] = field(default_factory=dict)
+    _models: dict[Pair, TrainedNetwork] = field(default_factory=dict)
 
     def hashes(self, cell: Cell) -> Inputs:
         """Return the hashes that decide the numbers of a cell; empty ones without its data."""
@@ -59,12 +67,18 @@ class RunInputs:
         return cell.key(self.hashes(cell))
 
     def models(self) -> dict[Pair, TrainedNetwork]:
-        """Return the networks as executors take them."""
-        models = {}
+        """Return the networks as executors take them.
+
+        The first call decides which batch norms are folded, on the first images; no other thread
+        may run a network meanwhile (`foldable`).
+        """
         for pair, trained in self.networks.items():
-            images = self.images[pair[0]]
-            models[pair] = TrainedNetwork(trained.network, images.shape, len(images.classes))
-        return models
+            if pair not in self._models:
+                images, network = self.images[pair[0]], trained.network
+                folds = foldable(network, torch.from_numpy(images[:COMPARED].x))
+                about = images.shape, len(images.classes), folds, self.chunks.get(pair, BATCH)
+                self._models[pair] = TrainedNetwork(network, *about)
+        return self._models
 
 
 def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs:
@@ -129,7 +143,9 @@ def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions) -> Trained:
     dataset, network = pair
     message = options.progress.message
     trained = trained_network(dataset, network, options.data_dir, trust_pickle=options.trust_pickle)
-    inputs.warnings[pair] = check_wrapped(trained.network, inputs.images[dataset], str(network))
+    notes = trained.network.notes if isinstance(trained.network, Guarded) else ()
+    found = check_wrapped(trained.network, inputs.images[dataset], str(network))
+    inputs.warnings[pair] = [*notes, *found]
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
     message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
     for text in inputs.warnings[pair]:

@@ -117,9 +117,6 @@ class CNN(_Stack):
 class IdentityBlock(nn.Module):
     """Two 3x3 convolutions with batch norm around a shortcut (He et al. 2015, Figure 2)."""
 
-    # each convolution and the batch norm that alone reads it: may be folded for predictions
-    conv_norm_pairs = (("conv1", "norm1"), ("conv2", "norm2"))
-
     def __init__(self, maps: int) -> None:
         super().__init__()
         self.conv1, self.norm1 = nn.Conv2d(maps, maps, 3, padding=1), nn.BatchNorm2d(maps)

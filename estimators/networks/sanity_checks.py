@@ -8,19 +8,19 @@ warning. Users of attack libraries report most of them (foolbox 74; ART 75 and 4
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from estimators.data.images import Images, stratified_order
-from estimators.errors import InputError
+from estimators.errors import InputError, NetworkError
 from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import better_pixels, range_fault
+from estimators.networks.advice.shapes import what_fits, what_is_over
 from estimators.networks.input_layers import Normalise
 from estimators.plugins import describe_error
 
@@ -30,9 +30,6 @@ GRADIENT_SAMPLE = 16
 ROUNDING = 1e-3
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
-SIZES = (28, 32, 64, 96, 128, 224, 299)
-# how a program of torch.export refuses another number of images
-_FIXED = re.compile(r"Guard failed: \w+\.size\(\)\[0\]|\.shape\[0\] to be")
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class ProbedModel:
 
 def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
     """Run a network on images of every class; InputError where it does not take them."""
-    check_fit(network, images.shape, len(images.classes), name)
+    _check_fit_of_some(network, images, name)
     part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
     return ProbedModel(network, name, x, y, _outputs(network, x), images.classes)
@@ -79,10 +76,15 @@ def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
     """Run every check on an external network; return the warnings, one line each.
 
+    A network that raises for some of the images gets no further checks: its cells fail.
+
     Raises InputError for the first fault that makes numbers meaningless.
     """
     still_training(network, name)
-    probed = probe(network, images, name)
+    try:
+        probed = probe(network, images, name)
+    except NetworkError as error:
+        return [f"raises for some images ({error.reason}): cells with such an image fail"]
     return [text for check in CHECKS if (text := check(probed)) is not None]
 
 
@@ -94,7 +96,7 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
         # external code may raise anything
         raise InputError(
             f"network {name}: does not take images of shape {list(shape)}"
-            f" ({describe_error(error)}){_what_fits(network, shape, error)}"
+            f" ({describe_error(error)}){what_fits(network, shape, error)}"
         ) from error
     if not isinstance(out, torch.Tensor):
         expected = "expected one tensor of logits [images, classes] from it"
@@ -103,8 +105,28 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
         raise InputError(
             f"network {name}: returns an output of shape {list(out.shape[1:])},"
             f" the data have {classes} classes; its last layer must have one logit per class"
-            f"{_what_is_over(out, classes)}"
+            f"{what_is_over(out.shape, classes)}"
         )
+
+
+def _check_fit_of_some(network: nn.Module, images: Images, name: str) -> None:
+    """Raise InputError as `check_fit`, but let a network pass that takes one of the images.
+
+    One that would end the program passes too: its size is not what is wrong.
+    """
+    try:
+        check_fit(network, images.shape, len(images.classes), name)
+    except InputError as error:
+        if isinstance(error.__cause__, NetworkError) and not isinstance(
+            error.__cause__.__cause__, Exception
+        ):
+            raise error.__cause__ from error
+        for at in range(min(GRADIENT_SAMPLE, len(images))):
+            with suppress(Exception):
+                out = _outputs(network, torch.from_numpy(images[at : at + 1].x))
+                if tuple(out.shape) == (1, len(images.classes)):
+                    return
+        raise
 
 
 def still_training(network: nn.Module, name: str) -> None:
@@ -217,11 +239,11 @@ def pixels(probed: ProbedModel) -> str | None:
     if text is not None:
         return text
     order = order_hint(probed.out.argmax(dim=1).numpy(), probed.y.numpy(), probed.classes)
-    right = f"{hits} of {n} images are right"
+    right = "images are right, which is chance" if near else "images are right"
     if order is not None:
-        return f"{right}{', which is chance' if near else ''}; {order}; reorder the data's classes"
+        return f"{hits} of {n} {right}; {order}; reorder the data's classes"
     if near:
-        return f"{right}, which is chance: is it trained, and are its classes in the data's order?"
+        return f"{hits} of {n} {right}: is it trained, and are its classes in the data's order?"
     return None
 
 
@@ -245,35 +267,3 @@ def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
 
 def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
     return int((out.argmax(dim=1) == y).sum())
-
-
-def _what_is_over(out: torch.Tensor, classes: int) -> str:
-    """Return a hint on more outputs than classes."""
-    count = out.shape[1] if out.dim() == 2 else 0
-    if count == classes + 1:
-        return "; is the first of its outputs a background class? Return out[:, 1:] then"
-    return ""
-
-
-def _what_fits(network: nn.Module, shape: tuple[int, int, int], error: Exception) -> str:
-    """Return a hint on another number of channels or another size that the network takes."""
-    if _FIXED.search(str(error)):
-        return (
-            "; it was exported for one number of images: give torch.export.export"
-            " dynamic_shapes=({0: torch.export.Dim.AUTO},)"
-        )
-    channels = shape[0]
-    sizes = [shape[1:], *((side, side) for side in SIZES)]
-    for (height, width), count in product(sizes, (channels, 3 if channels == 1 else 1)):
-        if (count, height, width) == shape:
-            continue
-        try:
-            _outputs(network, torch.full((2, count, height, width), 0.5))
-        except Exception:
-            continue
-        what = f"it takes {count} x {height} x {width}"
-        if count != channels:
-            needed = "1 channel" if channels == 1 else f"{channels} channels"
-            return f"; {what}: build it for {needed}, or give it such images"
-        return f"; {what}: build it for this size, or let it resize in its forward"
-    return ""
