@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from torch import nn
@@ -19,7 +18,10 @@ from torch.nn import functional
 
 from estimators.data.images import Images, stratified_order
 from estimators.errors import InputError, NetworkError
-from estimators.networks.input_layers import Normalise, normalised
+from estimators.networks.advice.class_order import order_hint
+from estimators.networks.advice.pixels import better_pixels, range_fault
+from estimators.networks.advice.shapes import what_fits, what_is_over
+from estimators.networks.input_layers import Normalise
 from estimators.outputs import finite_rows, predicted_classes
 from estimators.plugins import describe_error
 
@@ -31,15 +33,6 @@ GRADIENT_SAMPLE = 16
 ROUNDING = 1e-3
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
-SIZES = (28, 32, 64, 96, 128, 224, 299)
-# (mean, std) by name, as recipes of the field normalise outside their networks
-USUAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "ImageNet's normalisation": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "CIFAR-10's normalisation": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
-    "MNIST's normalisation": ((0.1307,), (0.3081,)),
-    "pixels from -1 to 1": ((0.5,), (0.5,)),
-    "pixels from 0 to 255": ((0.0,), (1 / 255,)),
-}
 
 
 @dataclass(frozen=True)
@@ -51,6 +44,7 @@ class ProbedModel:
     x: images [N, C, H, W].
     y: their classes [N].
     out: the outputs [N, classes].
+    classes: their names.
     """
 
     network: nn.Module
@@ -58,6 +52,11 @@ class ProbedModel:
     x: torch.Tensor
     y: torch.Tensor
     out: torch.Tensor
+    classes: tuple[str, ...] = ()
+
+    def hits(self, x: torch.Tensor) -> int:
+        """Return how many of the images are right when their pixels are others [N, C, H, W]."""
+        return _hits(_outputs(self.network, x), self.y)
 
     def off(self, n: int) -> float:
         """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
@@ -77,7 +76,7 @@ def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
     _check_fit_of_some(network, images, name)
     part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
-    return ProbedModel(network, name, x, y, _outputs(network, x))
+    return ProbedModel(network, name, x, y, _outputs(network, x), images.classes)
 
 
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
@@ -103,7 +102,7 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
         # external code may raise anything
         raise InputError(
             f"network {name}: does not take images of shape {list(shape)}"
-            f" ({describe_error(error)}){_what_fits(network, shape)}"
+            f" ({describe_error(error)}){what_fits(network, shape, error)}"
         ) from error
     if not isinstance(out, torch.Tensor):
         expected = "expected one tensor of logits [images, classes] from it"
@@ -112,6 +111,7 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
         raise InputError(
             f"network {name}: returns an output of shape {list(out.shape[1:])},"
             f" the data have {classes} classes; its last layer must have one logit per class"
+            f"{what_is_over(out.shape, classes)}"
         )
 
 
@@ -222,29 +222,29 @@ def gradients(probed: ProbedModel) -> str | None:
 
 
 def pixels(probed: ProbedModel) -> str | None:
-    """Warn of accuracy at chance, and of a missing normalisation; refuse both together."""
+    """Warn of accuracy at chance, of data that are scaled or ordered otherwise than expected.
+
+    Refuse data or a normalisation that leave the network at chance.
+    """
     n, hits = len(probed.y), _hits(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
     near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
-    best, better = "", hits
-    # one that the network has as a layer already was chosen by its user
-    if not any(isinstance(m, Normalise) for m in probed.network.modules()):
-        best, better = _best_normalisation(probed, hits)
-    if better - hits >= (GAIN_OVER_CHANCE if near else GAIN) * n:
-        mean, std = ([float(f"{v:.5g}") for v in values] for values in USUAL[best])
-        text = (
-            f"{hits} of {n} images are right as they come, in [0, 1], and {better} with {best}:"
-            f" add the parameters mean={mean},std={std}, which make it the first layer, so that"
-            " eps stays in pixels"
-        )
-        if near:
-            raise probed.fault(text)
+    text = range_fault(probed.x)
+    if text is None:
+        # one that the network has as a layer already was chosen by its user
+        layer = any(isinstance(m, Normalise) for m in probed.network.modules())
+        gain = GAIN_OVER_CHANCE if near else GAIN
+        text = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
+    if text is not None and near:
+        raise probed.fault(text)
+    if text is not None:
         return text
+    order = order_hint(probed.out.argmax(dim=1).numpy(), probed.y.numpy(), probed.classes)
+    right = "images are right, which is chance" if near else "images are right"
+    if order is not None:
+        return f"{hits} of {n} {right}; {order}; reorder the data's classes"
     if near:
-        return (
-            f"{hits} of {n} images are right, which is chance: is it trained, and are its classes"
-            " in the order of the data's?"
-        )
+        return f"{hits} of {n} {right}: is it trained, and are its classes in the data's order?"
     return None
 
 
@@ -268,33 +268,3 @@ def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
 
 def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
     return int((predicted_classes(out) == y).sum())
-
-
-def _best_normalisation(probed: ProbedModel, hits: int) -> tuple[str, int]:
-    best, most = "", hits
-    channels = probed.x.shape[1]
-    for name, (mean, std) in USUAL.items():
-        if len(mean) in (1, channels):
-            layered = normalised(probed.network, mean, std, channels, probed.name)
-            now = _hits(_outputs(layered, probed.x), probed.y)
-            best, most = (name, now) if now > most else (best, most)
-    return best, most
-
-
-def _what_fits(network: nn.Module, shape: tuple[int, int, int]) -> str:
-    """Return a hint on another number of channels or another size that the network takes."""
-    channels = shape[0]
-    sizes = [shape[1:], *((side, side) for side in SIZES)]
-    for (height, width), count in product(sizes, (channels, 3 if channels == 1 else 1)):
-        if (count, height, width) == shape:
-            continue
-        try:
-            _outputs(network, torch.full((2, count, height, width), 0.5))
-        except Exception:
-            continue
-        what = f"it takes {count} x {height} x {width}"
-        if count != channels:
-            needed = "1 channel" if channels == 1 else f"{channels} channels"
-            return f"; {what}: build it for {needed}, or give it such images"
-        return f"; {what}: build it for this size, or let it resize in its forward"
-    return ""

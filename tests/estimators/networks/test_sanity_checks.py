@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from estimators.data.images import Images
 from estimators.errors import InputError
+from estimators.networks.advice.pixels import USUAL
 from estimators.networks.input_layers import normalised
 from estimators.networks.sanity_checks import (
     CHECKS,
-    USUAL,
     check_fit,
     check_wrapped,
     finite,
