@@ -56,18 +56,14 @@ class Member:
             file.read(1)  # the checksum is compared at the end of the file
             return array
 
-    def mapped(self) -> npt.NDArray[Any]:
-        """Return a stored array without reading it."""
+    def offset(self) -> int:
+        """Return where in the archive the numbers of a stored array begin."""
         with self.path.open("rb") as file:
             file.seek(self.info.header_offset)
             header = file.read(LOCAL_HEADER)
-            # the lengths of the name and the extra field in the local header
-            names = int.from_bytes(header[26:28], "little") + int.from_bytes(
-                header[28:30], "little"
-            )
-        offset = self.info.header_offset + LOCAL_HEADER + names + self.start
-        order = "F" if self.fortran else "C"
-        return np.memmap(self.path, self.dtype, "r", offset, self.shape, order)  # type: ignore[call-overload,no-any-return]
+        # the lengths of the name and the extra field in the local header
+        lengths = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+        return self.info.header_offset + LOCAL_HEADER + sum(lengths) + self.start
 
 
 def members(path: Path) -> dict[str, zipfile.ZipInfo]:

@@ -44,7 +44,8 @@ def read_header(path: Path | str) -> Header | None:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            if _orientation(image) in SWAPS_SIDES:
+            # Pillow gives a TIFF's size upright already
+            if _orientation(image) in SWAPS_SIDES and image.format != "TIFF":
                 width, height = height, width
             return Header(_is_grey(image.mode), width, height)
     except Exception:
