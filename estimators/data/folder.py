@@ -101,9 +101,12 @@ def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> I
     where = root / split if (root / split).is_dir() else root
     if not where.is_dir():
         raise InputError(f"image folder {root}: no such folder; name one with a folder per class")
-    classes = find_classes(where, root)
     others: Counter[str] = Counter()
-    files = list(_photos(where, classes, others))
+    try:
+        classes = find_classes(where, root)
+        files = list(_photos(where, classes, others))
+    except OSError as error:
+        raise InputError(f"image folder {where}: cannot be listed ({error})") from error
     if not files:
         raise InputError(f"image folder {where}: no images (expected one folder per class)")
     notes = list(classes.notes)

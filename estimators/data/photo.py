@@ -21,6 +21,8 @@ from torchvision.transforms import InterpolationMode, functional
 
 from estimators.data.geometry import Geometry
 
+# others are not opened: a file called a.png may be PostScript, for which Pillow starts a program
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 ORIENTATION = 0x0112
 SWAPS_SIDES = (5, 6, 7, 8)
@@ -42,7 +44,7 @@ class Header:
 def read_header(path: Path | str) -> Header | None:
     """Return what the header of a file says; None for a file that is no image."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             # Pillow gives a TIFF's size upright already
             if _orientation(image) in SWAPS_SIDES and image.format != "TIFF":
@@ -61,7 +63,7 @@ def read_photo(path: Path | str, channels: int, geometry: Geometry) -> npt.NDArr
     Raises ValueError for pixels that are no grey levels and for a photo smaller than the crop;
     Pillow raises other errors for a file that is damaged or no image.
     """
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         limit = Image.MAX_IMAGE_PIXELS
         if limit is not None and image.width * image.height > limit:
             raise ValueError(f"{image.width} x {image.height} pixels, expected at most {limit:,}")
