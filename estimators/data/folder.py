@@ -89,16 +89,17 @@ class FolderSource(Source):
 
 
 def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> Images:
-    """Return the photos in one folder per class, in `root/<split>` where that exists, else `root`.
+    """Return the photos in one folder per class, in the folder of the split where there is one.
 
-    Nothing is decoded yet. The index of a photo is its position by class and name. Hidden folders
+    It is `root/<split>`, or `root/val` for `test` beside `root/train`; else `root` itself. Nothing
+    is decoded yet. The index of a photo is its position by class and name. Hidden folders
     and files are left out.
 
     geometry: None to take the photos as they are; all must then have one size.
 
     Raises InputError for missing folders, and for photos that differ in size.
     """
-    where = root / split if (root / split).is_dir() else root
+    where = _folder_of(root, split)
     if not where.is_dir():
         raise InputError(f"image folder {root}: no such folder; name one with a folder per class")
     others: Counter[str] = Counter()
@@ -133,6 +134,15 @@ def uniform_size(root: Path, split: Split) -> tuple[int, int] | None:
 
 class MixedSizes(InputError):
     """Photos of several sizes in a folder whose name says no size."""
+
+
+def _folder_of(root: Path, split: Split) -> Path:
+    if (root / split).is_dir():
+        return root / split
+    # as ImageNet comes
+    if split == "test" and (root / "val").is_dir() and (root / "train").is_dir():
+        return root / "val"
+    return root
 
 
 def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[PhotoFile]:

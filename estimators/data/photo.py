@@ -25,6 +25,7 @@ from estimators.data.geometry import Geometry
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 ORIENTATION = 0x0112
+IMAGE_WIDTH, IMAGE_LENGTH = 256, 257
 SWAPS_SIDES = (5, 6, 7, 8)
 MODES = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
 
@@ -46,8 +47,7 @@ def read_header(path: Path | str) -> Header | None:
     try:
         with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
-            # Pillow gives a TIFF's size upright already
-            if _orientation(image) in SWAPS_SIDES and image.format != "TIFF":
+            if _orientation(image) in SWAPS_SIDES and not _size_is_upright(image):
                 width, height = height, width
             return Header(_is_grey(image.mode), width, height)
     except Exception:
@@ -131,6 +131,12 @@ def size_after(header: Header, geometry: Geometry) -> tuple[int, int]:
 
 def _is_grey(mode: str) -> bool:
     return mode in GREY_MODES or mode.startswith("I;16")
+
+
+def _size_is_upright(image: Image.Image) -> bool:
+    """Return whether the size is that of the turned image, as newer Pillow has it for TIFF."""
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return image.size == (tags.get(IMAGE_LENGTH), tags.get(IMAGE_WIDTH))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -175,6 +175,17 @@ def test_mixed_sizes_need_a_size(tmp_path: Path) -> None:
     assert images.fingerprint != photos(root, "[resize=13,crop=8]").fingerprint
 
 
+def test_the_folders_of_splits(tmp_path: Path) -> None:
+    root = write_photos(tmp_path / "a", ("cat", "dog"))
+    (root / "test").rename(root / "val")
+    shutil.copytree(root / "val", root / "train")
+    (root / "train" / "cat" / "0.png").unlink()
+    assert len(photos(root)) == 6
+    assert len(load_images(f"imagefolder:{root}", "train")) == 5
+    (root / "val").rename(root / "test")
+    assert len(photos(root)) == 6
+
+
 def test_empty_folders_and_missing_ones(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no images"):
         photos(tmp_path)
