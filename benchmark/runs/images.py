@@ -102,8 +102,8 @@ def _outputs(network: nn.Module, shape: tuple[int, int, int]) -> int | None:
     try:
         with torch.no_grad():
             out = network(torch.full((2, *shape), 0.5))
-    except Exception:
-        # external code may raise anything; the checks that follow say it
+    except (Exception, SystemExit):
+        # external code may raise anything, and end the program; the checks that follow say it
         return None
     return int(out.shape[1]) if isinstance(out, torch.Tensor) and out.ndim == 2 else None
 

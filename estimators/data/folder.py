@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,9 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".g
 # changes when photos are read in another way, so that stored results are computed again
 VERSION = 1
 SHOWN_SUFFIXES = 3
+# headers that are read before the first photo is; a photo that does not fit them is left out
+MOST_HEADERS = 2000
+HeaderOf = Callable[[str], Header | None]
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,16 @@ class PhotoFile:
 class FolderSource(Source):
     """The photos of a folder, decoded one by one."""
 
-    def __init__(
-        self, where: Path, files: list[PhotoFile], channels: int, geometry: Geometry
-    ) -> None:
+    def __init__(self, where: Path, files: list[PhotoFile], geometry: Geometry) -> None:
         super().__init__()
         self._where = where
         self._names = [file.name for file in files]
         self._digests: dict[int, bytes] = {}
         self._geometry = geometry
-        height, width = _common_size(where, self._names, geometry)
-        self.shape = channels, height, width
+        header_of = cache(lambda name: read_header(where / name))
+        looked_at = _looked_at(self._names)
+        height, width = _common_size(where, looked_at, geometry, header_of)
+        self.shape = _channels(looked_at, header_of), height, width
         self.dtype = np.dtype(np.uint8)
         digest = hashlib.sha256(repr((VERSION, self.shape, geometry)).encode())
         for file in files:
@@ -116,8 +120,7 @@ def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> I
         notes.append(
             f"left out {others.total()} files that are no images by their ending ({endings})"
         )
-    names = [file.name for file in files]
-    source = FolderSource(where, files, _channels(where, names), geometry or Geometry())
+    source = FolderSource(where, files, geometry or Geometry())
     rows = np.arange(len(files), dtype=np.int64)
     labels = np.array([file.label for file in files], dtype=np.int64)
     pixels = Streamed(source, rows)
@@ -167,28 +170,32 @@ def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[Pho
             yield PhotoFile(f"{name}/{entry.name}", label, size, time)
 
 
-def _channels(where: Path, names: list[str]) -> int:
+def _looked_at(names: list[str]) -> list[str]:
+    """Return the photos whose headers are read at the start: all, or MOST_HEADERS of them."""
+    if len(names) <= MOST_HEADERS:
+        return names
+    return [names[at] for at in np.linspace(0, len(names) - 1, MOST_HEADERS).astype(int)]
+
+
+def _channels(names: list[str], header_of: HeaderOf) -> int:
     """Return 1 where every photo is grey, else 3; the first colour photo ends the search."""
-    headers = (read_header(where / name) for name in names)
-    grey = [header.grey for header in _until_colour(headers)]
-    return 1 if grey and all(grey) else 3
+    grey = False
+    for header in filter(None, map(header_of, names)):
+        if not header.grey:
+            return 3
+        grey = True
+    return 1 if grey else 3
 
 
-def _until_colour(headers: Iterator[Header | None]) -> Iterator[Header]:
-    for header in headers:
-        if header is not None:
-            yield header
-            if not header.grey:
-                return
-
-
-def _common_size(where: Path, names: list[str], geometry: Geometry) -> tuple[int, int]:
+def _common_size(
+    where: Path, names: list[str], geometry: Geometry, header_of: HeaderOf
+) -> tuple[int, int]:
     """Return height and width of all photos; MixedSizes where they differ."""
     if geometry.crop is not None:
         return geometry.crop, geometry.crop
     first: tuple[str, tuple[int, int]] | None = None
     for name in names:
-        header = read_header(where / name)
+        header = header_of(name)
         if header is None:
             continue
         size = size_after(header, geometry)

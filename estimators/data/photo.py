@@ -60,13 +60,15 @@ def read_photo(path: Path | str, channels: int, geometry: Geometry) -> npt.NDArr
 
     channels: 1 for grey, 3 for colour; a grey photo becomes colour.
 
-    Raises ValueError for pixels that are no grey levels and for a photo smaller than the crop;
-    Pillow raises other errors for a file that is damaged or no image.
+    Raises ValueError for pixels that are no grey levels, for a photo smaller than the crop and for
+    colour where grey is expected. Pillow raises others for a file that is damaged or no image.
     """
     with Image.open(path, formats=FORMATS) as image:
         limit = Image.MAX_IMAGE_PIXELS
         if limit is not None and image.width * image.height > limit:
             raise ValueError(f"{image.width} x {image.height} pixels, expected at most {limit:,}")
+        if channels == 1 and not _is_grey(image.mode):
+            raise ValueError("in colour, expected grey as the photos before it")
         image.seek(0)
         photo = in_mode(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
     pixels = np.asarray(sized(photo, geometry))

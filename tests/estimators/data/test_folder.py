@@ -162,6 +162,25 @@ def test_a_folder_of_grey_photos_stays_grey(tmp_path: Path) -> None:
     assert np.asarray(images.pixels)[0, :, 0, 0].tolist() == [9, 9, 9]
 
 
+def test_of_many_photos_some_headers_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cat").mkdir()
+    for n in range(40):
+        Image.new("L", (8, 8), n).save(tmp_path / "cat" / f"{n:02d}.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat" / "21.png")
+    Image.new("L", (9, 8)).save(tmp_path / "cat" / "22.png")
+    with pytest.raises(InputError, match="several sizes"):
+        photos(tmp_path)
+    monkeypatch.setattr(folders, "MOST_HEADERS", 4)
+    images = photos(tmp_path)
+    assert images.shape == (1, 8, 8)
+    assert len(images.read()) == 38
+    reasons = images.unreadable()
+    assert "in colour, expected grey" in reasons[21]
+    assert "9 x 8 pixels, expected 8 x 8" in reasons[22]
+
+
 def test_mixed_sizes_need_a_size(tmp_path: Path) -> None:
     root = write_photos(tmp_path, ("cat", "dog"))
     Image.new("RGB", (30, 50)).save(root / "test" / "dog" / "odd.png")
