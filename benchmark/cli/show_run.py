@@ -33,6 +33,7 @@ def show_result(result: Result) -> None:
         for reason, count in part["reason"].value_counts().items():
             console.print(f"[bold red]{status}: {count} cells[/]: ", end="")
             say(reason)
+    _show_notes(result.directory)
     show_audit(result.findings)
     if result.reused:
         say(f"reused {result.reused} of {len(result.table)} cells")
@@ -48,6 +49,14 @@ def show_squashed(directory: Path) -> None:
     """Print one line for each network whose outputs are squashed, before any number."""
     for network, text in squashed_networks(read_manifest(directory)).items():
         say(f"warning: {network}: {text}", style="bold yellow")
+
+
+def _show_notes(directory: Path) -> None:
+    """Print what a user should know of the data sets: the order of classes, what was left out."""
+    data = read_manifest(directory).get("data", {})
+    for dataset, about in data.items() if isinstance(data, dict) else ():
+        for note in about.get("notes", ()):
+            say(f"{dataset}: {note}")
 
 
 def show_audit(findings: pd.DataFrame) -> None:

@@ -93,7 +93,10 @@ def timed_chunk(
     """
     start = time.perf_counter()
     try:
-        return compute(task, images, classifiers), time.perf_counter() - start
+        # decoded here, by the workers; without images that cannot be read
+        images = images.read()
+        outcomes = compute(task, images, classifiers) if len(images) else {}
+        return outcomes, time.perf_counter() - start
     except BaseException as error:
         on_main = threading.current_thread() is threading.main_thread()
         if isinstance(error, KeyboardInterrupt) and on_main:
@@ -112,7 +115,7 @@ def measured_threads(network: nn.Module, images: Images, device: str, batch: int
     most = default_threads(device)
     if most == 1:
         return 1
-    chunk = channels_last(torch.from_numpy(images[:batch].x))
+    chunk = channels_last(torch.from_numpy(images.beginning(batch).x))
     candidates = sorted({*(1 << n for n in range(most.bit_length())), most})
 
     def forward(_: int) -> None:

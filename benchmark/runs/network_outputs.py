@@ -20,7 +20,7 @@ def output_facts(network: nn.Module, images: Images, batch: int) -> dict[str, fl
     distinguishes logits from probabilities, which lie in [0, 1] and have the sum 1. A network that
     raises has no such facts.
     """
-    x = torch.from_numpy(images[:batch].x)
+    x = torch.from_numpy(images.beginning(batch).x)
     try:
         with torch.inference_mode():
             outputs = network(x).double()

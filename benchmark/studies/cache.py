@@ -85,7 +85,7 @@ def study_key(study: StudyEntry, request: StudyRequest) -> str:
     parts = [study.name, json.dumps(_question(request), sort_keys=True), __version__]
     parts.append(modules_sha256([module], follow=DECIDING))
     for dataset in request.datasets:
-        parts.append(load_images(dataset, "test", request.data_dir).sha256)
+        parts.append(load_images(dataset, "test", request.data_dir).fingerprint)
     for dataset, network in request.subjects:
         parts.append(code_sha256("networks", network.name))
         file = shipped_file(dataset, network)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from reports.audit import cell_checks as cells
 from reports.audit import gradient_checks as faults
+from reports.audit import image_checks
 from reports.audit import pair_checks as pairs
 from reports.audit.finding import COLUMNS, STATUSES, Finding
 from reports.errors import TableError
@@ -45,6 +46,8 @@ CHECKS: dict[str, Check] = {
     "logits": Check("The output is logits, not probabilities", cells.LOGITS_RULE, cells.logits),
     "wrapping": Check("External networks are wrapped correctly",
                       cells.WRAPPING_RULE, cells.wrapping),
+    "images": Check("Every image that was asked for was scored",
+                    image_checks.IMAGES_RULE, image_checks.images),
     "zero-gradient": Check("Gradients are not zero",
                            faults.ZERO_GRADIENT_RULE, faults.zero_gradient),
     "nan-gradient": Check("Gradients are numbers", faults.NAN_GRADIENT_RULE, faults.nan_gradient),
