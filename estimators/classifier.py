@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,9 +16,13 @@ from torch.nn import functional
 from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 from estimators.defences.backward import channels_last as channels_last
+from estimators.networks.copying import copied
+from estimators.networks.folding import COMPARED, Pair, foldable, folded
+from estimators.networks.guarded import guarded, placed
 
-# Batches of this size stay in the processor's cache; the partition is part of the result (a
-# convolution may round differently in another batch), so it is a constant and not an option.
+# Images per pass of networks that are small enough: such batches stay in the processor's cache.
+# The partition is part of the result (a convolution may round differently in another batch), so it
+# follows from network and image size, and is no option.
 BATCH = 125
 
 
@@ -43,19 +44,33 @@ class Plain(nn.Module):
 class Frozen:
     """A network that is ready to be attacked.
 
-    network: a copy in evaluation mode, its weights without gradients, channels last.
-    scorer: the same for predictions only, with batch norms folded where possible.
+    network: a copy in evaluation mode, its weights without gradients; channels last, unless the
+        network does not work with that.
+    scorer: the same for predictions only, with batch norms folded where that is proved right.
     """
 
     network: nn.Module
     scorer: nn.Module
 
     @classmethod
-    def of(cls, network: nn.Module, device: str = "cpu") -> Frozen:
-        """Return a frozen copy of a network on a device."""
-        network = copy.deepcopy(network).eval().requires_grad_(False)
-        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(network, folded(network))
+    def of(
+        cls,
+        network: nn.Module,
+        shape: tuple[int, int, int],
+        device: str = "cpu",
+        folds: tuple[Pair, ...] | None = None,
+    ) -> Frozen:
+        """Return a frozen copy of a network on a device.
+
+        shape: of an image, [C, H, W].
+        folds: the batch norms to fold, as `foldable` returned them. None calls it on random
+            images, which no other thread may run a network beside.
+        """
+        network = guarded(copied(network).eval().requires_grad_(False), shape)
+        if folds is None:
+            folds = foldable(network, torch.rand(COMPARED, *shape, generator=torch.Generator()))
+        network = placed(network, device)
+        return cls(network, folded(network, folds))
 
 
 class Classifier(PyTorchClassifier):  # type: ignore[misc]
@@ -76,14 +91,16 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         defence: Preprocessor | None = None,
         device: str = "cpu",
         draws: int = 1,
+        batch: int = BATCH,
     ) -> None:
         """Wrap a network.
 
         network: copied and frozen; a Frozen is used as it is.
         draws: every gradient is the mean over so many passes of a random defence (expectation over
             transformation, Athalye et al. 2018); each counts as one.
+        batch: images per pass at most.
         """
-        frozen = network if isinstance(network, Frozen) else Frozen.of(network, device)
+        frozen = network if isinstance(network, Frozen) else Frozen.of(network, shape, device)
         super().__init__(
             model=Plain(frozen.network),
             loss=nn.CrossEntropyLoss(),
@@ -96,6 +113,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         self.network = frozen.network
         self.defence = defence
         self.draws = draws
+        self.batch = batch
         self.torch_device = torch.device(device)
         self.scorer = frozen.scorer
         self.reset_counts()
@@ -121,7 +139,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, classes] of images that are behind the defence already."""
         with torch.inference_mode():
-            parts = [self.scorer(channels_last(part)) for part in torch.split(x, BATCH)]
+            parts = [self.scorer(channels_last(part)) for part in torch.split(x, self.batch)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def passes(self, x: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -164,7 +182,9 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         """Return ART's predictions (logits [N, classes]), counted; float32 for any input."""
         self.forwards += len(x)
         x = self._clipped(np.asarray(x, dtype=np.float32))
-        logits: FloatArray = super().predict(x, batch_size=batch_size, training_mode=training_mode)
+        logits: FloatArray = super().predict(
+            x, batch_size=min(batch_size, self.batch), training_mode=training_mode
+        )
         return logits
 
     def _clipped(self, x: FloatArray) -> FloatArray:
@@ -182,42 +202,3 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         parts = [gradient(self._clipped(x), *args, **kwargs) for _ in range(self.draws)]
         mean: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
         return parts[0] if len(parts) == 1 else mean
-
-
-def folded(network: nn.Module) -> nn.Module:
-    """Return the network with each batch norm folded into the convolution directly before it.
-
-    For predictions only: the weights are rounded again, which turns the sign of gradients that are
-    nearly zero. A network without such pairs is returned unchanged.
-    """
-    pairs = _conv_norm_pairs(network)
-    if not pairs:
-        return network
-    copied = copy.deepcopy(network)
-    for conv_name, norm_name in pairs:
-        conv, norm = copied.get_submodule(conv_name), copied.get_submodule(norm_name)
-        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        copied.set_submodule(conv_name, torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm))
-        copied.set_submodule(norm_name, nn.Identity())
-    return copied.requires_grad_(False)
-
-
-def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
-    """Return names of convolutions whose output goes to one batch norm and nowhere else.
-
-    These are neighbours in an nn.Sequential, and what a block lists in `conv_norm_pairs`. (Tracing
-    would find more, but torch.fx patches every module while it traces, which breaks other threads.)
-    """
-    uses = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
-    pairs = []
-    for path, module in network.named_modules():
-        names = list(getattr(module, "conv_norm_pairs", ()))
-        if type(module) is nn.Sequential:
-            names += itertools.pairwise(dict(module.named_children()))
-        for conv_name, norm_name in names:
-            conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
-            once = uses[id(conv)] == uses[id(norm)] == 1
-            if once and isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                prefix = f"{path}." if path else ""
-                pairs.append((prefix + conv_name, prefix + norm_name))
-    return pairs

@@ -148,9 +148,9 @@ def smallest_eps(
     direction, _ = attack.directions(images, labels)
     grid = torch.linspace(0.0, top, steps + 1, dtype=torch.float64).float()
     parts = []
-    for at in range(0, len(images), BATCH):
+    for at in range(0, len(images), classifier.batch):
         part, truth, towards = (
-            torch.from_numpy(array[at : at + BATCH]).to(classifier.torch_device)
+            torch.from_numpy(array[at : at + classifier.batch]).to(classifier.torch_device)
             for array in (images, labels, direction)
         )
         parts.append(_search(classifier, part, truth, towards, order, grid, tolerance, target))

@@ -10,6 +10,7 @@ from art.attacks import evasion
 from art.attacks.attack import EvasionAttack
 
 from benchmark.attacks.auto_pgd import LOSSES
+from benchmark.attacks.carlini_art import check_params
 from benchmark.attacks.steps.checks import as_norm
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
@@ -51,6 +52,11 @@ def _hop_skip_jump(params: Params) -> Params:
     return {"max_iter": max(1, int(steps)), **params}
 
 
+def _carlini(params: Params) -> Params:
+    check_params(params)
+    return params
+
+
 fgsm = _art("FastGradientMethod")
 fgm = _art("FastGradientMethod", norm=2)
 pgd = _art("ProjectedGradientDescent", verbose=False)
@@ -59,7 +65,7 @@ apgd = _art("AutoProjectedGradientDescent", _apgd, verbose=False)
 deep_fool = _art("DeepFool", lambda p: {"epsilon": p.pop("overshoot"), **p}, verbose=False)
 square = _art("SquareAttack", _square, verbose=False)
 hop_skip_jump = _art("HopSkipJump", _hop_skip_jump, verbose=False)
-carlini = _art("CarliniL2Method", verbose=False)
+carlini = _art("CarliniL2Method", _carlini, verbose=False)
 
 
 def auto_attack(

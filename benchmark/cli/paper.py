@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmark.cli import exit_codes
 from benchmark.cli.console import console, say
-from benchmark.cli.options import PATH, data_dir, device
+from benchmark.cli.options import PATH, data_dir, device, seed_option
 from benchmark.cli.progress_bars import run_progress
 from benchmark.studies.paper import Paper, run_paper
 from reports.claims.evaluate import CLAIMS, WHOLE
@@ -21,7 +21,7 @@ STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 
 @click.command()
 @click.option("--quick", is_flag=True, help="Small sizes: a few minutes, for a first look.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@seed_option
 @click.option("--out", type=PATH, help="Run directory.")
 @data_dir
 @device

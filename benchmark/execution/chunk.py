@@ -62,15 +62,15 @@ class ClassifierCache:
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
         at, name = (dataset, view, fresh), (dataset, view.network)
         if at not in self._classifiers:
-            trained, shape, classes = self._networks[name]
+            trained = self._networks[name]
             if name not in self._frozen:
-                self._frozen[name] = Frozen.of(trained, self._device)
+                of = trained.network, trained.shape, self._device, trained.folds
+                self._frozen[name] = Frozen.of(*of)
             defence = build_defence(view.sees)
             if defence is not None and (view.backward == "surrogate" or is_random(defence)):
                 defence = DefenceWithBackward(defence, view.backward, fresh)
-            self._classifiers[at] = Classifier(
-                self._frozen[name], shape, classes, defence, self._device, view.draws
-            )
+            about = trained.shape, trained.classes, defence, self._device, view.draws
+            self._classifiers[at] = Classifier(self._frozen[name], *about, trained.chunk)
         return self._classifiers[at]
 
 

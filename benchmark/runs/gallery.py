@@ -21,6 +21,8 @@ from benchmark.runs.export import replace_text
 from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
 from estimators.data.images import Images
+from estimators.errors import NetworkError
+from estimators.plugins import describe_error
 from reports.results.predictions import read_predictions
 from reports.style.labels import Labels, read_labels
 
@@ -57,7 +59,14 @@ def write_gallery(
     classifiers, labels = ClassifierCache(inputs.models(), device), read_labels(directory)
     for example in _choose_all(cells, table, inputs, directory):
         images = inputs.images[example.finished.cell.dataset]
-        entries.append(_write_example(example, images, classifiers, folder, len(entries), labels))
+        try:
+            entry = _write_example(example, images, classifiers, folder, len(entries), labels)
+        except (NetworkError, SystemExit) as error:
+            # external code that worked on whole chunks
+            with (directory / "failures.log").open("a", encoding="utf-8") as log:
+                log.write(f"gallery, image {example.image}: {describe_error(error)}\n")
+            continue
+        entries.append(entry)
     if entries:
         replace_text(folder / FILE, json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
     else:

@@ -55,7 +55,10 @@ def compute(request: StudyRequest) -> Findings:
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
         images = images[predictions(classifier, images.x) == images.y]
-        clean = {m: maps.map_of(m, classifier.network, images.x, images.y) for m in maps.METHODS}
+        clean = {
+            method: maps.map_of(method, classifier.network, images.x, images.y, classifier.batch)
+            for method in maps.METHODS
+        }
         few = images[: request["cw_samples"]]
         specs = subjects.fast_gradients(request, images)
         x_adv = attacked(classifier, images, specs, request.seed)
@@ -85,7 +88,7 @@ def _movement(
         before = clean[method][: len(x)]
         top = maps.salient(before)
         for score, classes in (("true", images.y), ("predicted", predicted)):
-            after = maps.map_of(method, classifier.network, x, classes)
+            after = maps.map_of(method, classifier.network, x, classes, classifier.batch)
             correlation = maps.rank_correlation(before, after)
             shared = maps.overlap(top, maps.salient(after))
             broken, chance = predicted != images.y, [chosen.mean() for chosen in top]

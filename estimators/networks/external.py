@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from torch import nn
 from estimators.data.geometry import Geometry
 from estimators.entries import NetworkEntry
 from estimators.errors import InputError, unknown
+from estimators.networks.copying import copied
 from estimators.networks.registry import FAMILIES, NETWORK_PATTERNS, NETWORKS
 from estimators.plugins import builder, describe_error, entry_of, plugin
 from estimators.source_code import modules_sha256
@@ -114,7 +114,7 @@ def call_factory(
         network = factory(**params)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # external code may raise anything
         raise InputError(f"network {spec}: its factory failed ({describe_error(error)})") from error
     if not isinstance(network, nn.Module):
@@ -149,7 +149,7 @@ def _from_factory(spec: Spec, shape: tuple[int, int, int], classes: int) -> Exte
     if isinstance(thing, nn.Module):
         if spec.params:
             raise InputError(f"network {spec}: a ready module takes no parameters")
-        network, source = copy.deepcopy(thing), _source(type(thing))
+        network, source = copied(thing, spec.name), _source(type(thing))
     elif callable(thing):
         entry = network_entry(spec.name)
         network = call_factory(thing, spec, shape, classes, entry.defaults if entry else {})

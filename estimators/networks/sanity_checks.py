@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 
@@ -17,7 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from estimators.data.images import Images, stratified_order
-from estimators.errors import InputError
+from estimators.errors import InputError, NetworkError
 from estimators.networks.input_layers import Normalise, normalised
 from estimators.plugins import describe_error
 
@@ -67,7 +68,7 @@ class ProbedModel:
 
 def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
     """Run a network on images of every class; InputError where it does not take them."""
-    check_fit(network, images.shape, len(images.classes), name)
+    _check_fit_of_some(network, images, name)
     part = images[stratified_order(images.y, seed=0)].beginning(SAMPLE)
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
     return ProbedModel(network, name, x, y, _outputs(network, x))
@@ -76,10 +77,15 @@ def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
     """Run every check on an external network; return the warnings, one line each.
 
+    A network that raises for some of the images gets no further checks: its cells fail.
+
     Raises InputError for the first fault that makes numbers meaningless.
     """
     still_training(network, name)
-    probed = probe(network, images, name)
+    try:
+        probed = probe(network, images, name)
+    except NetworkError as error:
+        return [f"raises for some images ({error.reason}): cells with such an image fail"]
     return [text for check in CHECKS if (text := check(probed)) is not None]
 
 
@@ -101,6 +107,26 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
             f"network {name}: returns an output of shape {list(out.shape[1:])},"
             f" the data have {classes} classes; its last layer must have one logit per class"
         )
+
+
+def _check_fit_of_some(network: nn.Module, images: Images, name: str) -> None:
+    """Raise InputError as `check_fit`, but let a network pass that takes one of the images.
+
+    One that would end the program passes too: its size is not what is wrong.
+    """
+    try:
+        check_fit(network, images.shape, len(images.classes), name)
+    except InputError as error:
+        if isinstance(error.__cause__, NetworkError) and not isinstance(
+            error.__cause__.__cause__, Exception
+        ):
+            raise error.__cause__ from error
+        for at in range(min(GRADIENT_SAMPLE, len(images))):
+            with suppress(Exception):
+                out = _outputs(network, torch.from_numpy(images[at : at + 1].x))
+                if tuple(out.shape) == (1, len(images.classes)):
+                    return
+        raise
 
 
 def still_training(network: nn.Module, name: str) -> None:

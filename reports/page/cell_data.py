@@ -7,6 +7,7 @@ from pathlib import Path
 from reports.results.columns import COLUMNS
 from reports.results.csv_file import read_csv, require
 from reports.results.rows import Row
+from reports.results.values import by_value
 
 # key, heading, how it is shown; `a|b` is a column made of two
 MAIN: tuple[tuple[str, str, str], ...] = (
@@ -34,13 +35,13 @@ def cell_data(file: Path) -> Row:
     """Return the text of a `results.csv`, column by column, ready for JSON.
 
     rows: their number. columns: in the order of the file, each with `name`, its distinct `values`
-    as the file has them, and `codes`, the value's place for each row; without codes there is one
+    as a run writes them, and `codes`, the value's place for each row; without codes there is one
     value per row. So the page can reproduce the exact text of the file. main, filters: the columns
     that the page shows at first and filters by.
 
     Raises TableError for a file without the documented columns.
     """
-    table = read_csv(file, "results")
+    table = by_value(read_csv(file, "results"))
     require(table, COLUMNS, f"results {file}", "write it again")
     columns: list[Row] = []
     for name in table.columns:

@@ -26,6 +26,11 @@ class Batch:
     ids: IntArray
     seed: int
 
+    def copy(self) -> Batch:
+        """Return a batch with memory of its own, which an external attack may write into."""
+        y, labels, ids = self.y.copy(), self.labels.copy(), self.ids.copy()
+        return Batch(self.x.copy(), y, labels, ids, self.seed)
+
 
 @dataclass(frozen=True)
 class Crafted:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels
-from estimators.classifier import BATCH, Classifier
+from estimators.classifier import Classifier
 from estimators.random_streams import stream
 
 Streams = Sequence[np.random.Generator]
@@ -49,9 +49,10 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         """
         indices = range(len(x)) if ids is None else ids.tolist()
         streams = [stream(seed, image, "attack") for image in indices]
-        parts = []
-        for at, (images, labels) in enumerate(batches(self.estimator, x, y, BATCH)):
-            parts.append(self.attack(images, labels, streams[at * BATCH : (at + 1) * BATCH]))
+        parts: list[Tensor] = []
+        size = self.estimator.batch
+        for at, (images, labels) in enumerate(batches(self.estimator, x, y, size)):
+            parts.append(self.attack(images, labels, streams[at * size : (at + 1) * size]))
         return joined(parts)
 
     @abstractmethod

@@ -133,7 +133,7 @@ def _right_on_margin(classifier: Classifier, images: Images, grid: list[float]) 
     can pass for robustness; the gradient of the margin does not.
     """
     parts = []
-    for x, y in batches(classifier.torch_device, images.x, images.y):
+    for x, y in batches(classifier, images.x, images.y):
         direction = _margin_gradient(classifier, x, y).sign_()
         moved = (perturbed(x, direction, eps, np.inf) for eps in grid)
         right = [(classifier.logits(x_adv).argmax(1) == y).cpu().numpy() for x_adv in moved]
@@ -184,7 +184,7 @@ def _gap(network: nn.Module, train: Images, test: Images, probe: Probe) -> Row:
 
 def _saturation(classifier: Classifier, images: Images) -> Row:
     zero = saturated = 0
-    for x, y in batches(classifier.torch_device, images.x, images.y):
+    for x, y in batches(classifier, images.x, images.y):
         zero += int((classifier.input_gradient(x, y) == 0).flatten(1).all(1).sum())
         probability = classifier.logits(x).softmax(1).gather(1, y[:, None])
         saturated += int((probability == 1).sum())

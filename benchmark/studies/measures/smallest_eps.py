@@ -99,7 +99,7 @@ def _perturbed(
 ) -> FloatArray:
     """Move each image by its own eps; leave it where that is infinite."""
     radius = np.where(np.isfinite(eps), eps, 0.0).astype(np.float32).reshape(-1, 1, 1, 1)
-    parts = batches(classifier.torch_device, x, direction, radius)
+    parts = batches(classifier, x, direction, radius)
     moved = [perturbed(clean, towards, size, norm) for clean, towards, size in parts]
     return np.concatenate([part.cpu().numpy() for part in moved])
 

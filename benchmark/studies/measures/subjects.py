@@ -13,9 +13,11 @@ from scipy.special import softmax
 
 from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.steps.craft import craft
+from benchmark.execution.chunk_size import need
+from benchmark.execution.memory import keep_memory
 from benchmark.execution.plan import BARE
 from benchmark.studies.request import StudyRequest
-from estimators.classifier import BATCH, Classifier, Frozen
+from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.defences.build import build_defence
@@ -83,15 +85,25 @@ def wrapped(
     network: torch.nn.Module | Frozen, images: Images, defence: Spec = BARE, device: str = "cpu"
 ) -> Classifier:
     """Return any network for these images behind a defence."""
-    return Classifier(network, images.shape, len(images.classes), build_defence(defence), device)
+    keep_memory()
+    chunk = need(network.network if isinstance(network, Frozen) else network, images.shape).chunk
+    about = images.shape, len(images.classes), build_defence(defence), device
+    return Classifier(network, *about, batch=chunk)
 
 
 def batches(
-    device: torch.device | str, *arrays: npt.NDArray[np.generic]
+    classifier: Classifier, *arrays: npt.NDArray[np.generic]
 ) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield BATCH rows of each array at a time, as tensors on the device."""
-    for at in range(0, len(arrays[0]), BATCH):
-        yield tuple(torch.from_numpy(array[at : at + BATCH]).to(device) for array in arrays)
+    """Yield the rows of each array in batches of the classifier, as tensors on its device."""
+    return batches_of(classifier.batch, classifier.torch_device, *arrays)
+
+
+def batches_of(
+    size: int, device: torch.device, *arrays: npt.NDArray[np.generic]
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield `size` rows of each array at a time, as tensors on a device."""
+    for at in range(0, len(arrays[0]), size):
+        yield tuple(torch.from_numpy(array[at : at + size]).to(device) for array in arrays)
 
 
 def predictions(classifier: Classifier, x: FloatArray) -> IntArray:
@@ -101,7 +113,7 @@ def predictions(classifier: Classifier, x: FloatArray) -> IntArray:
 
 def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
     """Return the logits [N, classes] of images [N, C, H, W] behind the classifier's defence."""
-    parts = (classifier.defended(part) for (part,) in batches(classifier.torch_device, x))
+    parts = (classifier.defended(part) for (part,) in batches(classifier, x))
     return np.concatenate([classifier.logits(part).cpu().numpy() for part in parts])
 
 
@@ -114,7 +126,7 @@ def confidences(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.ND
 def attacked(
     classifier: Classifier, images: Images, attacks: Sequence[Spec], seed: int = 0
 ) -> dict[Spec, FloatArray]:
-    """Return adversarial images [N, C, H, W] by attack, crafted in batches of BATCH images.
+    """Return adversarial images [N, C, H, W] by attack, crafted in batches of the classifier.
 
     attacks: of any kinds; those that differ in eps alone share their gradient.
     """
@@ -123,8 +135,8 @@ def attacked(
     for attack in attacks:
         checked = check_attack(attack)
         families.setdefault(checked.without("eps"), []).append(checked)
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
+    for start in range(0, len(images), classifier.batch):
+        part = images[start : start + classifier.batch]
         for family in families.values():
             for spec, crafted in craft(family, classifier, part.x, part.y, part.ids, seed):
                 x_adv.setdefault(spec, []).append(crafted.images.detach().cpu().numpy())
