@@ -54,8 +54,8 @@ class RunInputs:
     squashed: dict[Pair, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     chunks: dict[Pair, int] = field(default_factory=dict)
-    _models: dict[Pair, TrainedNetwork] = field(default_factory=dict)
     _subsets: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
+    _models: dict[Pair, TrainedNetwork] = field(default_factory=dict)
 
     def subset(self, dataset: str, samples: Samples, seed: int) -> Images:
         """Return the images of cells; cells with the same samples and seed share them."""
