@@ -19,7 +19,14 @@ from estimators.spec import Spec
 
 Maps = Mapping[str, maps.Floats]
 CONTROL = "noise"
-CW = Spec("cw")
+
+
+def _cw(request: StudyRequest) -> Spec:
+    """Return C&W; a request's `cw_steps` (binary search, iterations) make it shorter."""
+    steps = request.params.get("cw_steps")
+    if steps is None:
+        return Spec("cw")
+    return Spec.of("cw", binary_search_steps=steps[0], max_iter=steps[1])
 
 
 def compute(request: StudyRequest) -> Findings:
@@ -59,7 +66,7 @@ def compute(request: StudyRequest) -> Findings:
         few = images[: request["cw_samples"]]
         specs = subjects.fast_gradients(request, images)
         x_adv = attacked(classifier, images, specs, request.seed)
-        x_adv |= attacked(classifier, few, [CW], request.seed)
+        x_adv |= attacked(classifier, few, [_cw(request)], request.seed)
         for spec, x in x_adv.items():
             request.report(f"{network} on {dataset}, {spec.name}")
             part = images[: len(x)]
@@ -139,6 +146,7 @@ def _examples(
     All have the study's eps; the study `first-error` has the smallest eps per image.
     """
     fgsm, fgm, _ = subjects.fast_gradients(request, images)
+    specs = [fgsm, fgm, _cw(request)]
     chosen = _pair(request, classifier, dataset, fgsm)
     (x,) = attacked(classifier, images, [fgsm], request.seed).values()
     fooled = np.flatnonzero(predictions(classifier, x) != images.y)
@@ -148,7 +156,7 @@ def _examples(
         arrays: dict[str, FloatArray | maps.Floats] = {"image": one.x[0]}
         row: Row = {"id": int(one.ids[0]), "class": one.classes[one.y[0]]}
         pictures = {"clean": one.x}
-        for spec, x_adv in attacked(classifier, one, [fgsm, fgm, CW], request.seed).items():
+        for spec, x_adv in attacked(classifier, one, specs, request.seed).items():
             pictures[spec.name] = x_adv
             arrays[f"{spec.name}/noise"] = (x_adv - one.x)[0]
         for name, picture in pictures.items():
