@@ -14,13 +14,13 @@ from benchmark.studies.cache import run_study, study_key
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.measures import subjects
 from benchmark.studies.measures.jpeg_transfer import grating_gains, kept, noise_gains
-from benchmark.studies.measures.tables import Row, Tables, means, per_image
+from benchmark.studies.measures.tables import Row, Tables, limits, means, per_image
 from benchmark.studies.request import Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.networks.weight_files import default_cache
 from estimators.spec import Spec
-from reports.statistics.intervals import spread
+from reports.statistics.intervals import spread, wilson
 
 # studies of the paper that are repeated, at this study's sizes; importing their code makes it a
 # part of this study's key
@@ -30,7 +30,6 @@ PARTS = {
     "fourier": fourier.compute,
     "saliency": saliency.compute,
 }
-NOISES = ("fgsm", "noise")
 
 
 def compute(request: StudyRequest) -> Findings:
@@ -41,6 +40,7 @@ def compute(request: StudyRequest) -> Findings:
     kept in the cache: an interrupted study continues with the next one.
 
     Tables (`jpeg_transfer` defines gain and cut-off):
+    `subjects`: dataset, network, channels, size, n, right, accuracy with Wilson's 95 % limits.
     `gratings`: size, contrast, quality, cycles, frequency (cycles per pixel), gain: of vertical
         grey gratings.
     `cutoffs`: size, contrast, quality, cutoff (cycles per pixel): of these curves; exact.
@@ -66,6 +66,10 @@ def compute(request: StudyRequest) -> Findings:
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
         names = Row(dataset=dataset, network=str(network))
+        right = int((subjects.predictions(classifier, images.x) == images.y).sum())
+        row = Row(channels=images.shape[0], size=images.shape[1], n=len(images), right=right)
+        row |= limits("accuracy", right / len(images), *map(float, wilson(right, len(images))))
+        tables.add("subjects", [row], **names)
         for table, noise, row in _noises(request, classifier, images):
             tables.add(table, [row], **names, noise=noise)
     frames = tables.frames()
