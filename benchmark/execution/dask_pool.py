@@ -100,7 +100,11 @@ class DaskPool:
         self._check_workers()
 
     def submit(self, task: Task, images: Images) -> str:
-        """Begin a chunk; return its key."""
+        """Begin a chunk; return its key.
+
+        Images on disk are read here, since workers may not have the files.
+        """
+        images = images.read()
         if self._task is None or self._task[0] is not task:
             code = {k: v for cell in task.cells for k, v in plugin_code(cell).items()}
             self._task = (task, pickle.dumps(task, protocol=5), code)

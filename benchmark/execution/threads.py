@@ -88,7 +88,10 @@ def timed_chunk(
     """Compute a chunk; return its outcomes and seconds. An exception becomes a Failure."""
     start = time.perf_counter()
     try:
-        return compute(task, images, classifiers), time.perf_counter() - start
+        # decoded here, by the workers; without images that cannot be read
+        images = images.read()
+        outcomes = compute(task, images, classifiers) if len(images) else {}
+        return outcomes, time.perf_counter() - start
     except Exception as error:
         return Failure.of(error), time.perf_counter() - start
 
@@ -102,7 +105,7 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
     most = default_threads(device)
     if most == 1:
         return 1
-    chunk = channels_last(torch.from_numpy(images[:BATCH].x))
+    chunk = channels_last(torch.from_numpy(images.beginning(BATCH).x))
     candidates = sorted({*(1 << n for n in range(most.bit_length())), most})
 
     def forward(_: int) -> None:

@@ -17,6 +17,7 @@ from benchmark.attacks.lookup import attack_entry, check_attack
 from benchmark.grids.cell import Cell
 from benchmark.grids.code_names import refuse_imports
 from benchmark.grids.expand import Entry, check_size, specs, threats
+from estimators.data.geometry import dataset_name
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
 
@@ -35,7 +36,7 @@ class Block(BaseModel, extra="forbid", strict=True):
     A key that a block leaves out is taken from the grid.
     """
 
-    datasets: list[str] | None = None
+    datasets: list[Entry] | None = None
     networks: list[Entry] | None = None
     attacks: list[Entry] | None = None
     threats: list[Entry] | None = None
@@ -55,7 +56,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     description: str = ""
     # pydantic copies mutable defaults
-    datasets: list[str] = ["digits"]
+    datasets: list[Entry] = ["digits"]
     networks: list[Entry] = ["lenet"]
     attacks: list[Entry] = []
     threats: list[Entry] = ["oblivious", "adaptive"]
@@ -69,11 +70,11 @@ class Grid(BaseModel, extra="forbid", strict=True):
         """Return every cell of every block, each once, in the order of the file."""
         cells: dict[Cell, None] = {}
         for block in self.blocks:
-            datasets, *entries = (self.of(block, key) for key in LISTS)
-            check_size(len(datasets), *entries)
-            networks, attacks, threat_entries, defences = entries
+            entries = [self.of(block, key) for key in LISTS]
+            check_size(1, *entries)
+            datasets, networks, attacks, threat_entries, defences = entries
             product = itertools.product(
-                datasets,
+                [dataset_name(spec) for spec in specs(datasets, "datasets")],
                 specs(networks, "networks"),
                 [self._with_engine(attack) for attack in specs(attacks, "attacks")],
                 threats(threat_entries),

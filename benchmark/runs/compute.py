@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,11 +16,13 @@ from benchmark.execution.executor import ChunkOutcomes, ExecutionReport, Executo
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task, plan
 from benchmark.execution.progress import Progress
-from benchmark.grids.cell import Cell, Samples
+from benchmark.grids.cell import Cell
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.rows import failed, ok
 from benchmark.runs.store import Store
-from estimators.data.images import Images, subset
+from estimators.data.images import Images
+
+LOG = "failures.log"
 
 
 def compute(
@@ -36,11 +38,16 @@ def compute(
     """Compute cells on an executor, and store each cell when its task is complete.
 
     keys: the keys of the cells. reused: number of cells that are stored already.
-    Tracebacks of cells that raise go to `failures.log` in the directory.
+    Tracebacks of cells that raise, and images that cannot be read, go to `failures.log` in the
+    directory.
     """
     tasks = plan(cells)
-    subsets = _Subsets(inputs.images)
-    work = _expected_work(tasks, inputs, subsets)
+    unreadable = _Unreadable(directory / LOG, progress.message)
+    work = _expected_work(tasks, inputs)
+
+    def images_of(task: Task) -> Images:
+        return inputs.subset(task.dataset, task.samples, task.seed)
+
     progress.started(len(cells), reused, sum(work.values()))
 
     def on_chunk(task: Task, chunks: int) -> None:
@@ -48,38 +55,50 @@ def compute(
 
     def on_task(task: Task, parts: list[ChunkOutcomes] | Failure, seconds: float) -> None:
         share = seconds / len(task.cells)
+        unreadable.note(task.dataset, images_of(task))
+        if not isinstance(parts, Failure) and not any(parts):
+            parts = Failure("InputError: none of its images can be read", f"see {LOG}\n")
         if isinstance(parts, Failure):
-            with (directory / "failures.log").open("a", encoding="utf-8") as log:
+            with (directory / LOG).open("a", encoding="utf-8") as log:
                 log.write(f"{task.cells[0]}\n{parts.trace}\n")
             rows = (failed(c, keys[c], inputs, parts.message, share) for c in task.cells)
             progress.message(f"failed: {task.cells[0]}: {parts.message}")
         else:
             # one cell at a time: all cells of a large sample joined would not fit into memory
             rows = (
-                ok(c, keys[c], inputs, Outcome.joined(part[c] for part in parts), share)
+                ok(c, keys[c], inputs, Outcome.joined(part[c] for part in parts if part), share)
                 for c in task.cells
             )
         store.put(rows)
         progress.advanced(task, 0.0, len(task.cells))
 
-    return executor.execute(tasks, subsets.of, inputs.models(), on_chunk, on_task)
+    return executor.execute(tasks, images_of, inputs.models(), on_chunk, on_task)
 
 
 @dataclass
-class _Subsets:
-    """The images of each task; tasks with the same samples and seed share them."""
+class _Unreadable:
+    """The images that could not be read: each is a line of `failures.log`, once per run."""
 
-    images: Mapping[str, Images]
-    chosen: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
+    log: Path
+    message: Callable[[str], None]
+    noted: set[tuple[str, int]] = field(default_factory=set)
 
-    def of(self, task: Task) -> Images:
-        key = (task.dataset, task.samples, task.seed)
-        if key not in self.chosen:
-            self.chosen[key] = subset(self.images[task.dataset], task.samples, task.seed)
-        return self.chosen[key]
+    def note(self, dataset: str, images: Images) -> None:
+        """Write down the images of a task that are new; say how many the task lacks."""
+        reasons = images.unreadable()
+        new = {i: text for i, text in reasons.items() if (dataset, i) not in self.noted}
+        if not new:
+            return
+        self.noted.update((dataset, image) for image in new)
+        with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
+            log.writelines(f"{dataset}: image {image}: {text}\n" for image, text in new.items())
+        self.message(
+            f"warning: {dataset}: {len(reasons)} of {len(images)} images cannot be read and are"
+            f" left out, see {self.log.name}"
+        )
 
 
-def _expected_work(tasks: Sequence[Task], inputs: RunInputs, subsets: _Subsets) -> dict[int, float]:
+def _expected_work(tasks: Sequence[Task], inputs: RunInputs) -> dict[int, float]:
     """Return the expected cost of each task by its id, in seconds of forward passes of 25 images.
 
     An attack states its passes, averaged over draws where its gradients are. Each cell is scored
@@ -90,7 +109,7 @@ def _expected_work(tasks: Sequence[Task], inputs: RunInputs, subsets: _Subsets) 
         for pair, trained in inputs.networks.items()
     }
     return {
-        id(task): len(subsets.of(task))
+        id(task): len(inputs.subset(task.dataset, task.samples, task.seed))
         * (_crafting_passes(task, len(inputs.images[task.dataset].classes)) + _scoring_passes(task))
         * seconds[task.dataset, task.network]
         for task in tasks
@@ -109,7 +128,7 @@ def _scoring_passes(task: Task) -> int:
 
 def _forward_seconds(network: nn.Module, images: Images) -> float:
     """Return the seconds of a forward pass of 25 images, which compares networks."""
-    x = torch.from_numpy(images[:25].x)
+    x = torch.from_numpy(images.beginning(25).x)
     with torch.inference_mode():
         network(x)
         start = time.perf_counter()

@@ -91,7 +91,7 @@ def _write_example(
 ) -> Entry:
     """Attack one image, write its pictures, and return its entry of `gallery.json`."""
     cell, row = example.finished
-    image = images[np.flatnonzero(images.ids == example.image)[:1]]
+    image = images[np.flatnonzero(images.ids == example.image)[:1]].read()
     crafted = _craft(cell, image, classifiers)
     change = crafted - image.x
     largest = float(np.abs(change).max())

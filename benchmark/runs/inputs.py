@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from benchmark.attacks.steps.craft import targets
 from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plugin_code import plugin_code
-from benchmark.grids.cell import Cell, Inputs
+from benchmark.grids.cell import Cell, Inputs, Samples
+from benchmark.runs.images import with_classes_of, with_declared_size
 from benchmark.runs.options import RunOptions
 from benchmark.threats import threat
-from estimators.data.images import Images
+from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.defences.build import build_defence
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
-from estimators.networks.given import Trained, is_given
+from estimators.networks.given import Trained, given_network, is_given
 from estimators.networks.sanity_checks import check_fit, check_wrapped
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
@@ -30,6 +31,7 @@ class RunInputs:
     """The loaded inputs of a run.
 
     images: test images by data set.
+    names: the names of the data sets with all options, by data set.
     missing: the reason for each data set that is unavailable.
     networks: trained networks by data set and name.
     warnings: what the sanity checks say about each external network.
@@ -37,10 +39,29 @@ class RunInputs:
     """
 
     images: dict[str, Images] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     networks: dict[Pair, Trained] = field(default_factory=dict)
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    _subsets: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
+
+    def subset(self, dataset: str, samples: Samples, seed: int) -> Images:
+        """Return the images of cells; cells with the same samples and seed share them."""
+        key = (dataset, samples, seed)
+        if key not in self._subsets:
+            self._subsets[key] = subset(self.images[dataset], samples, seed)
+        return self._subsets[key]
+
+    def data_sha256(self, cell: Cell) -> str:
+        """Return the hash of a cell's data set; for images on disk, of the images scored.
+
+        That one is empty where images of the cell were not read, since an attack failed before.
+        """
+        images = self.images[cell.dataset]
+        if not images.streamed:
+            return images.sha256
+        return self.subset(cell.dataset, cell.samples, cell.seed).scored_sha256
 
     def hashes(self, cell: Cell) -> Inputs:
         """Return the hashes that decide the numbers of a cell; empty ones without its data."""
@@ -48,7 +69,7 @@ class RunInputs:
             return Inputs()
         source = threat(cell.threat).source
         return Inputs(
-            self.images[cell.dataset].sha256,
+            self.images[cell.dataset].fingerprint,
             self.networks[cell.dataset, cell.network].sha256,
             self.networks[cell.dataset, source].sha256 if source else "",
             plugin_code(cell),
@@ -93,8 +114,13 @@ def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs
 def _load_images(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) -> None:
     """Load the test split of every data set; note those that are unavailable."""
     for name in dict.fromkeys(cell.dataset for cell in cells):
+        own = [cell for cell in cells if cell.dataset == name]
+        networks = dict.fromkeys(n for cell in own for n in _networks(cell))
         try:
-            inputs.images[name] = load_images(name, "test", options.data_dir)
+            inputs.names[name], note = with_declared_size(name, networks)
+            images = inputs.images[name] = load_images(inputs.names[name], "test", options.data_dir)
+            for text in filter(None, (note, *images.notes)):
+                options.progress.message(f"{name}: {text}")
         except DataUnavailable as error:
             inputs.missing[name] = str(error)
             options.progress.message(f"skipped: {error}")
@@ -118,17 +144,26 @@ def _pairs(inputs: RunInputs, cells: Sequence[Cell]) -> list[Pair]:
     """Return every data set with each of its networks, the sources of transfers included."""
     pairs: dict[Pair, None] = {}
     for cell in cells:
-        for network in (cell.network, threat(cell.threat).source):
-            if network is not None:
-                pairs[cell.dataset, network] = None
+        pairs.update(dict.fromkeys((cell.dataset, network) for network in _networks(cell)))
     return [pair for pair in pairs if pair[0] in inputs.images]
+
+
+def _networks(cell: Cell) -> list[Spec]:
+    """Return the network of a cell, and the one that a transferred attack is crafted on."""
+    both = (cell.network, threat(cell.threat).source)
+    return [network for network in both if network is not None]
 
 
 def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions) -> Trained:
     """Load a network that is not trained here, and check that it is wrapped correctly."""
     dataset, network = pair
     message = options.progress.message
-    trained = trained_network(dataset, network, options.data_dir, trust_pickle=options.trust_pickle)
+    images = inputs.images[dataset]
+    count = len(images.classes)
+    trained = given_network(network, images.shape, count, options.trust_pickle)
+    inputs.images[dataset], note = with_classes_of(images, trained.network, network)
+    if note:
+        message(f"{dataset}: {note}")
     inputs.warnings[pair] = check_wrapped(trained.network, inputs.images[dataset], str(network))
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
     message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
@@ -142,7 +177,8 @@ def _train(inputs: RunInputs, pair: Pair, options: RunOptions, device: str) -> T
     dataset, network = pair
     images = inputs.images[dataset]
     on_epoch = options.progress.epoch
-    trained = trained_network(dataset, network, options.data_dir, device, on_epoch=on_epoch)
+    name = inputs.names[dataset]
+    trained = trained_network(name, network, options.data_dir, device, on_epoch=on_epoch)
     check_fit(trained.network, images.shape, len(images.classes), str(network))
     if not trained.reused:
         options.progress.message(f"trained {network} on {dataset}, kept at {trained.path}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from typing import Any
 
+import pandas as pd
+
 from benchmark.execution.environment import git_revision, machine, package_versions
 from benchmark.execution.executor import ExecutionReport
 from benchmark.grids.cell import Cell
@@ -19,9 +21,12 @@ from reports.results.columns import SCHEMA
 
 
 def manifest(
-    grid: Grid, cells: list[Cell], inputs: RunInputs, report: ExecutionReport
+    grid: Grid, cells: list[Cell], inputs: RunInputs, report: ExecutionReport, table: pd.DataFrame
 ) -> dict[str, Any]:
-    """Return grid, versions, machine and hashes of a run, ready for JSON."""
+    """Return grid, versions, machine and hashes of a run, ready for JSON.
+
+    table: its rows.
+    """
     return {
         "schema": SCHEMA,
         "art_bench": __version__,
@@ -30,6 +35,7 @@ def manifest(
         "cells": len(cells),
         "seeds": sorted({cell.seed for cell in cells}),
         **_sources(inputs),
+        "data": _data(inputs, table),
         **labels_and_threats(_used(cells)),
         "skipped": inputs.missing,
         "versions": {"python": platform.python_version(), **package_versions()},
@@ -49,18 +55,9 @@ def _used(cells: list[Cell]) -> dict[str, set[Spec]]:
 
 
 def _sources(inputs: RunInputs) -> dict[str, Any]:
-    """Return hashes and origin of data, weights and code, and facts about the networks."""
+    """Return hashes and origin of weights and code, and facts about the networks."""
     networks = {f"{dataset}/{name}": (dataset, name) for dataset, name in inputs.networks}
     return {
-        "data": {
-            name: {
-                "sha256": images.sha256,
-                "images": len(images),
-                "shape": list(images.shape),
-                "classes": len(images.classes),
-            }
-            for name, images in inputs.images.items()
-        },
         "code": dict(sorted(inputs.code.items())),
         "outputs": {
             name: output_facts(inputs.networks[key].network, inputs.images[key[0]])
@@ -80,3 +77,31 @@ def _sources(inputs: RunInputs) -> dict[str, Any]:
             for name, key in networks.items()
         },
     }
+
+
+def _data(inputs: RunInputs, table: pd.DataFrame) -> dict[str, Any]:
+    """Return hashes and facts of the data sets.
+
+    Images on disk have a `fingerprint` in place of `sha256`, the hashes of the images scored by the
+    cells, and the images that could not be read, by index.
+    """
+    about = {}
+    for name, images in inputs.images.items():
+        entry: dict[str, Any] = {
+            "images": len(images),
+            "shape": list(images.shape),
+            "classes": len(images.classes),
+        }
+        if images.notes:
+            entry["notes"] = list(images.notes)
+        if inputs.names.get(name, name) != name:
+            entry["read_as"] = inputs.names[name]
+        if images.streamed:
+            scored = table.loc[table["dataset"] == name, "data_sha256"]
+            entry["fingerprint"] = images.fingerprint
+            entry["scored_sha256"] = sorted(set(scored) - {""})
+            entry["unreadable"] = {str(i): text for i, text in images.unreadable().items()}
+        else:
+            entry["sha256"] = images.sha256
+        about[name] = entry
+    return about

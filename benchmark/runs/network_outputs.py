@@ -16,7 +16,7 @@ def output_facts(network: nn.Module, images: Images) -> dict[str, float]:
     output), sum_low and sum_high (smallest and largest sum over the classes of an image). By these
     the audit distinguishes logits from probabilities, which lie in [0, 1] and have the sum 1.
     """
-    x = torch.from_numpy(images[:BATCH].x)
+    x = torch.from_numpy(images.beginning(BATCH).x)
     with torch.inference_mode():
         outputs = network(x).double()
     sums = outputs.sum(dim=1)

@@ -17,7 +17,7 @@ from reports.statistics.intervals import wilson
 def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:
     """Return the columns that a finished and a failed cell have in common."""
     trained = inputs.networks[cell.dataset, cell.network]
-    data_sha256 = inputs.images[cell.dataset].sha256[:16]
+    data_sha256 = inputs.data_sha256(cell)[:16]
     hashes = {"data_sha256": data_sha256, "weights_sha256": trained.sha256[:16]}
     return {**identity(cell), "cell": key, **hashes}
 

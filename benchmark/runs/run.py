@@ -106,7 +106,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         )
         table = _table(cells, keys, inputs, store)
         export(table, store, [keys[cell] for cell in available], directory)
-        content = manifest(grid, cells, inputs, report)
+        content = manifest(grid, cells, inputs, report, table)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
         options.progress.message("drawing plots")
         draw_all(table, directory / "plots", read_labels(directory))

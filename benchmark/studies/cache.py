@@ -89,7 +89,7 @@ def study_key(study: StudyEntry, request: StudyRequest) -> str:
     parts = [study.name, json.dumps(_question(request), sort_keys=True), __version__]
     parts.append(modules_sha256([module], follow=DECIDING))
     for dataset in request.datasets:
-        parts.append(load_images(dataset, "test", request.data_dir).sha256)
+        parts.append(load_images(dataset, "test", request.data_dir).fingerprint)
     for dataset, network in request.subjects:
         if is_given(network):
             # its code, and the weights that it brings or that its spec names

@@ -30,7 +30,7 @@ def compute(request: StudyRequest) -> Findings:
             count = min(request["images"], len(images))
             drawn = np.random.RandomState(request.seed).permutation(len(images))[:count]
             for choice, which in (("first", np.arange(count)), ("random", drawn)):
-                part = images[which]
+                part = images[which].read()
                 arrays[f"{dataset}.{split}.{choice}"] = (part.x * 255).round().astype(np.uint8)
                 samples = (
                     {"position": n, "id": int(image), "class": images.classes[label]}

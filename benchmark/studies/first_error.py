@@ -112,8 +112,8 @@ def _panels(
 
     if not right(requested):
         rest = load_images(dataset, split, request.data_dir)[request["image"] + 1 :]
-        ones = (rest[at : at + 1] for at in range(len(rest)))
-        following = next(filter(right, ones), None)
+        ones = (rest[at : at + 1].read() for at in range(len(rest)))
+        following = next((one for one in ones if len(one) and right(one)), None)
         shown |= {} if following is None else {"next right": following}
     rows: Rows = []
     pictures: dict[str, Array] = {}

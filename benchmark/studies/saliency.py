@@ -175,7 +175,7 @@ def _pair(
     if not {request["source"], request["target"]} <= set(images.classes):
         return []
     source, target = (images.classes.index(request[name]) for name in ("source", "target"))
-    images = images[images.y == source]
+    images = images[images.y == source].read()
     if not len(images):
         return []
     images = images[predictions(classifier, images.x) == source]

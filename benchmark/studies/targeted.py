@@ -40,7 +40,7 @@ def compute(request: StudyRequest) -> Findings:
         names = {"dataset": dataset, "network": str(network)}
         images = load_images(dataset, "test", request.data_dir)
         classifier = classifier_of(request, dataset, network, images)
-        part = images[_right_of_each(classifier, images, request["per_class"], request.seed)]
+        part = images[_right_of_each(classifier, images, request["per_class"], request.seed)].read()
         if not len(part):
             raise InputError(f"study targeted: {network} is right on no image of {dataset}")
         rows, sheet = _attacks(request, classifier, part, f"{dataset}, {network}")
@@ -54,14 +54,16 @@ def compute(request: StudyRequest) -> Findings:
 def _right_of_each(classifier: Classifier, images: Images, count: int, seed: int) -> IntArray:
     """Return positions of `count` images per class that the network is right on, by class."""
     order = stratified_order(images.y, seed)
+    position = {image: at for at, image in enumerate(images.ids.tolist())}
     chosen: list[int] = []
     for label in range(len(images.classes)):
         members = order[images.y[order] == label]
         right: list[int] = []
         # a few at a time: most are right, so few need a prediction
         for at in range(0, len(members), 50):
-            some = members[at : at + 50]
-            right += some[predictions(classifier, images[some].x) == label].tolist()
+            part = images[members[at : at + 50]].read()
+            hits = part.ids[predictions(classifier, part.x) == label] if len(part) else part.ids
+            right += [position[image] for image in hits.tolist()]
             if len(right) >= count:
                 break
         chosen += right[:count]

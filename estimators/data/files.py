@@ -1,22 +1,41 @@
-"""Images from npz archives and from folders of image files."""
+"""Images from npz archives."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from estimators.data.archive import LARGEST_LABELS, listing, member, members
+from estimators.data.archive_rows import ArchiveSource, is_large
 from estimators.data.images import Images, Split, checked_images
+from estimators.data.streamed import Streamed
 from estimators.errors import InputError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+# names of images, labels and indices in use; the first is this project's own, {} is the split
+NAMES = (
+    ("x_{}", "y_{}", "idx_{}"),
+    ("{}_x", "{}_y", "{}_idx"),
+    ("{}_images", "{}_labels", "{}_ids"),
+    ("{}_data", "{}_labels", "{}_ids"),
+)
+# without a split: these are test images
+NAMES_OF_TEST = (
+    ("x", "y", "idx"),
+    ("images", "labels", "ids"),
+    ("image", "label", "id"),
+    ("data", "labels", "ids"),
+    ("data", "target", "ids"),
+    ("inputs", "targets", "ids"),
+    ("arr_0", "arr_1", "arr_2"),
+)
 
 
 def from_npz(path: Path, split: Split, classes: tuple[str, ...] | None = None) -> Images:
     """Read a split from an archive; nothing in it is unpickled.
 
-    The arrays are `x_<split>` and `y_<split>`, and optionally `idx_<split>` and `classes`.
+    The arrays are `x_<split>` and `y_<split>`, and optionally `idx_<split>` and `classes`; other
+    usual names are known too (`NAMES`). Images above `archive_rows.LARGE` bytes stay on disk.
 
     classes: names of the classes, where the archive has none.
 
@@ -26,56 +45,40 @@ def from_npz(path: Path, split: Split, classes: tuple[str, ...] | None = None) -
     if not path.is_file():
         raise InputError(f"{where}: no such file; name one with x_test and y_test")
     try:
-        # NumPy leaves a damaged file open that it opened itself
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            missing = {f"x_{split}", f"y_{split}"} - set(archive.files)
-            if missing:
-                raise InputError(f"{where}: lacks the array {', '.join(sorted(missing))}")
-            pixels, labels = archive[f"x_{split}"], archive[f"y_{split}"]
-            has_ids = f"idx_{split}" in archive.files
-            ids = archive[f"idx_{split}"] if has_ids else np.arange(labels.size)
-            if "classes" in archive.files:
-                classes = tuple(str(c) for c in archive["classes"].ravel())
+        found = members(path)
+        pixels, labels, indices = _names(list(found), split, where)
+        y = member(path, labels, found[labels], LARGEST_LABELS).read()
+        ids = np.arange(y.shape[0] if y.ndim else 1)
+        if indices in found:
+            ids = member(path, indices, found[indices], LARGEST_LABELS).read()
+        if "classes" in found:
+            names = member(path, "classes", found["classes"], LARGEST_LABELS).read()
+            classes = tuple(str(c) for c in names.ravel())
+        stored = member(path, pixels, found[pixels])
+        if is_large(stored):
+            rows = np.arange(stored.shape[0], dtype=np.int64)
+            return checked_images(Streamed(ArchiveSource(stored), rows), y, ids, classes, where)
+        x = stored.read()
     except InputError:
         raise
     except Exception as error:
         # zipfile, zlib, struct and numpy each raise their own for a damaged archive
         raise InputError(f"{where}: cannot be read ({type(error).__name__}: {error})") from error
-    return checked_images(pixels, labels, ids, classes, where)
+    return checked_images(x, y, ids, classes, where)
 
 
-def from_folder(root: Path, split: Split) -> Images:
-    """Read images from one folder per class, in `root/<split>` where that exists, else in `root`.
-
-    Raises InputError for missing folders, unreadable images, and images that differ in size.
-    """
-    where = root / split if (root / split).is_dir() else root
-    if not where.is_dir():
-        raise InputError(f"image folder {root}: no such folder; name one with a folder per class")
-    classes = tuple(sorted(p.name for p in where.iterdir() if p.is_dir()))
-    files = [
-        (path, label)
-        for label, name in enumerate(classes)
-        for path in sorted((where / name).iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    ]
-    if not files:
-        raise InputError(f"image folder {where}: no images (expected one folder per class)")
-    pixels = []
-    for path, _ in files:
-        try:
-            with Image.open(path) as image:
-                mode = "L" if image.mode in ("1", "L", "I", "I;16") else "RGB"
-                pixels.append(np.asarray(image.convert(mode)))
-        except Exception as error:
-            # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
-            raise InputError(
-                f"image {path}: cannot be read ({type(error).__name__}); remove it"
-            ) from error
-        if pixels[-1].shape != pixels[0].shape:
-            raise InputError(
-                f"image {path}: shape {list(pixels[-1].shape)} differs from the first image's"
-                f" {list(pixels[0].shape)}; all must be alike"
-            )
-    labels = np.array([label for _, label in files], dtype=np.int64)
-    return checked_images(np.stack(pixels), labels, np.arange(len(labels)), classes, str(where))
+def _names(held: list[str], split: Split, where: str) -> tuple[str, str, str]:
+    """Return the names of images, labels and indices among the arrays of an archive."""
+    lower = {name.lower(): name for name in held}
+    known = [tuple(name.format(split) for name in names) for names in NAMES]
+    if split == "test":
+        known += NAMES_OF_TEST
+    for x, y, idx in known:
+        if x in lower and y in lower:
+            return lower[x], lower[y], lower.get(idx, idx)
+    own = known[0][:2]
+    missing = [name for name in own if name not in lower]
+    raise InputError(
+        f"{where}: lacks the array {', '.join(missing)}; it holds {listing(held)}, expected"
+        f" {own[0]} and {own[1]}, or images and labels"
+    )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from estimators.data.labels import ClassSource, checked_ids, checked_labels
 from estimators.data.registry import TEN_DIGITS
+from estimators.data.streamed import Streamed
 from estimators.errors import InputError
 
 FloatArray = npt.NDArray[np.float32]
@@ -25,34 +27,78 @@ BLOCK = 1000
 class Images:
     """One split of a data set, or a subset of it.
 
-    pixels: [N, C, H, W], either uint8 (grey levels, a quarter of the memory) or float32 in [0, 1].
+    pixels: [N, C, H, W], either uint8 (grey levels, a quarter of the memory) or float32 in [0, 1];
+        an array, or `Streamed`, which reads images from disk where they are taken.
     y: int64 [N], the class of each image.
     ids: int64 [N], the official index of each image in its split.
     classes: the names of the classes, in the order of `y`.
+    class_source: where the order of the classes comes from, as `labels.checked_labels` says it;
+        a network may add to classes that are not named, or bring their order.
+    notes: what a user should know of the set, one line each, such as files that were left out.
     """
 
-    pixels: npt.NDArray[np.uint8] | FloatArray
+    pixels: npt.NDArray[np.uint8] | FloatArray | Streamed
     y: IntArray
     ids: IntArray
     classes: tuple[str, ...] = field(default=TEN_DIGITS)
+    class_source: ClassSource = "names"
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
 
     def __getitem__(self, index: slice | AnyArray) -> Images:
-        return Images(self.pixels[index], self.y[index], self.ids[index], self.classes)
+        return replace(self, pixels=self.pixels[index], y=self.y[index], ids=self.ids[index])
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images are on disk, and read where they are taken."""
+        return isinstance(self.pixels, Streamed)
 
     @property
     def x(self) -> FloatArray:
         """Return the images as networks and attacks take them: float32 [N, C, H, W] in [0, 1].
 
-        Every access divides the grey levels again: take a part of a large set first.
+        Every access divides the grey levels again: take a part of a large set first. Raises
+        InputError for an image on disk that cannot be read; `read` leaves such images out.
         """
-        if self.pixels.dtype == np.uint8:
-            scaled = self.pixels.astype(np.float32)
+        pixels = np.asarray(self.pixels) if isinstance(self.pixels, Streamed) else self.pixels
+        if pixels.dtype == np.uint8:
+            scaled = pixels.astype(np.float32)
             scaled /= 255
             return scaled
-        return self.pixels  # type: ignore[return-value]
+        return pixels  # type: ignore[return-value]
+
+    def read(self) -> Images:
+        """Return the images in memory, without those that cannot be read."""
+        if not isinstance(self.pixels, Streamed):
+            return self
+        pixels, readable = self.pixels.source.take(self.pixels.rows)
+        return replace(self, pixels=pixels, y=self.y[readable], ids=self.ids[readable])
+
+    def beginning(self, count: int) -> Images:
+        """Return the first images that can be read, at most `count` of them, in memory.
+
+        Raises InputError where none can be read.
+        """
+        if not isinstance(self.pixels, Streamed):
+            return self[:count]
+        chosen = np.empty(0, dtype=np.int64)
+        for start in range(0, len(self), count):
+            part = self[start : start + count].read()
+            chosen = np.concatenate([chosen, np.flatnonzero(np.isin(self.ids, part.ids))])
+            if len(chosen) >= count:
+                break
+        if not len(chosen):
+            reason = next(iter(self.unreadable().values()), "the set is empty")
+            raise InputError(f"none of {len(self)} images can be read: {reason}")
+        return self[chosen[:count]].read()
+
+    def unreadable(self) -> dict[int, str]:
+        """Return the reason by index of each image that was found unreadable so far."""
+        if not isinstance(self.pixels, Streamed):
+            return {}
+        return {int(self.ids[at]): reason for at, reason in self.pixels.faults().items()}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -62,11 +108,48 @@ class Images:
 
     @cached_property
     def sha256(self) -> str:
-        """Return a SHA-256 of `x` (float32, little endian), classes, labels and indices."""
+        """Return a SHA-256 of `x` (float32, little endian), classes, labels and indices.
+
+        For streamed images it is one of the images that can be read, image by image, which reads
+        those that were not read yet.
+        """
+        if isinstance(self.pixels, Streamed):
+            for start in range(0, len(self), BLOCK):
+                self[start : start + BLOCK].read()
+            return self.scored_sha256
         digest = hashlib.sha256(repr((self.pixels.shape, self.classes)).encode())
         for start in range(0, len(self), BLOCK):
             part = self[start : start + BLOCK].x
             digest.update(np.ascontiguousarray(part, dtype="<f4").data)
+        return self._with_labels(digest)
+
+    @property
+    def scored_sha256(self) -> str:
+        """Return `sha256` without reading images; "" where some were never read."""
+        if not isinstance(self.pixels, Streamed):
+            return self.sha256
+        bad = list(self.pixels.faults())
+        kept = self[np.delete(np.arange(len(self)), bad)] if bad else self
+        assert isinstance(kept.pixels, Streamed)
+        content = kept.pixels.source.content(kept.pixels.rows)
+        if content is None:
+            return ""
+        digest = hashlib.sha256(repr((kept.pixels.shape, self.classes)).encode())
+        digest.update(content)
+        return kept._with_labels(digest)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return what keys of results are made from: `sha256`, for streamed images without a pass.
+
+        Of these it is a SHA-256 of what their source knows without reading pixels.
+        """
+        if not isinstance(self.pixels, Streamed):
+            return self.sha256
+        known = repr((self.pixels.shape, self.classes, self.pixels.source.fingerprint))
+        return self._with_labels(hashlib.sha256(known.encode()))
+
+    def _with_labels(self, digest: hashlib._Hash) -> str:
         for array in (self.y, self.ids):
             digest.update(np.ascontiguousarray(array, dtype="<i8").data)
         return digest.hexdigest()
@@ -101,27 +184,25 @@ def stratified_order(y: IntArray, seed: int) -> IntArray:
 
 
 def checked_images(
-    pixels: AnyArray, labels: AnyArray, ids: AnyArray, classes: tuple[str, ...] | None, where: str
+    pixels: AnyArray | Streamed,
+    labels: AnyArray,
+    ids: AnyArray,
+    classes: tuple[str, ...] | None,
+    where: str,
 ) -> Images:
     """Return arrays as Images; InputError that begins with `where` for arrays that are none."""
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{where}: y must be one integer per image, got {labels.dtype}")
-    if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer) or ids.dtype == np.uint64:
-        raise InputError(f"{where}: idx must be one integer per image, got {ids.dtype}")
-    if pixels.ndim == 0 or not pixels.size:
+    if 0 in (pixels.shape or (0,)):
         raise InputError(f"{where}: x has no pixels, got {list(pixels.shape)}; name another file")
-    if not len(pixels) == len(labels) == len(ids) or len(labels) == 0:
-        raise InputError(
-            f"{where}: x, y and idx differ in length: {len(pixels)}, {len(labels)}, {len(ids)}"
-        )
-    if labels.min() < 0:
-        raise InputError(f"{where}: y has the negative class {labels.min()}")
-    if classes is None:
-        classes = tuple(str(c) for c in range(int(labels.max()) + 1))
-    if labels.max() >= len(classes):
-        raise InputError(f"{where}: y has class {labels.max()}, but {len(classes)} are named")
-    x = nchw(pixels, where)
-    return Images(x, labels.astype(np.int64), ids.astype(np.int64), classes)
+    lengths = [array.shape[0] if array.shape else 1 for array in (pixels, labels, ids)]
+    if len(set(lengths)) > 1:
+        listed = ", ".join(map(str, lengths))
+        raise InputError(f"{where}: x, y and idx differ in length: {listed}")
+    y, names, source = checked_labels(labels, classes, where)
+    notes: tuple[str, ...] = ()
+    if source == "labels" and y.min() == 1:
+        notes = ("no image has the label 0: labels must begin at 0",)
+    x = pixels if isinstance(pixels, Streamed) else nchw(pixels, where)
+    return Images(x, y, checked_ids(ids, where), names, source, notes)
 
 
 def nchw(pixels: AnyArray, where: str) -> AnyArray:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from estimators.data.geometry import split_options
 from estimators.data.images import Images, Split, checked_images
 from estimators.data.registry import DATASET_PATTERNS, DATASETS, FILES
 from estimators.entries import DatasetEntry
@@ -19,7 +20,8 @@ from estimators.plugins import builder, describe_error, entry_of
 def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images:
     """Return one split of a data set by name.
 
-    A file `<name>.npz` in the data directory is read in place of torchvision's files. A plug-in, or
+    `imagefolder:PATH` may end in `[resize=256,crop=224]`, see `geometry.split_options`. A file
+    `<name>.npz` in the data directory is read in place of torchvision's files. A plug-in, or
     `package.module:function`, is called with split and data directory; it returns Images, or arrays
     x and y.
 
@@ -27,10 +29,12 @@ def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images
     on disk nor downloadable.
     """
     folder = data_dir if data_dir is not None else default_data_dir()
+    name, geometry = split_options(name)
     kind, _, path = name.partition(":")
     if kind in FILES and path:
-        read_file: Callable[[Path, Split], Images] = FILES[kind].load()
-        return read_file(Path(path), split)
+        read_file: Callable[..., Images] = FILES[kind].load()
+        options = {} if geometry is None else {"geometry": geometry}
+        return read_file(Path(path), split, **options)
     if name in DATASETS:
         read: Callable[[Split, Path], Images] = DATASETS[name].load()
         return read(split, folder)

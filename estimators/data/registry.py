@@ -28,8 +28,10 @@ DATASETS, DATASET_PATTERNS = table(
 ), table(
     DatasetEntry(name="npz:PATH", build="estimators.data.files:from_npz",
                  summary="arrays x_train, y_train, x_test, y_test (idx_*, classes)"),
-    DatasetEntry(name="imagefolder:PATH", build="estimators.data.files:from_folder",
-                 summary="one folder per class, below train/ and test/ where these exist"),
+    DatasetEntry(name="imagefolder:PATH", build="estimators.data.folder:from_folder",
+                 summary="one folder of photos per class, below train/ and test/ if these exist",
+                 values={"resize": "pixels", "crop": "pixels",
+                         "interpolation": "bilinear or bicubic"}),
     DatasetEntry(name="package.module:function", build="estimators.plugins:builder",
                  summary="your own, see docs/extending.md"),
 )  # fmt: skip

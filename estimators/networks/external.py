@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from estimators.data.geometry import Geometry
 from estimators.entries import NetworkEntry
 from estimators.errors import InputError, unknown
 from estimators.networks.registry import FAMILIES, NETWORK_PATTERNS, NETWORKS
@@ -79,6 +80,11 @@ def find_network(
     if not is_external(spec.name):
         raise unknown("network", spec.name, [*NETWORKS, *NETWORK_PATTERNS])
     return _from_factory(spec, shape, classes)
+
+
+def declared_geometry(spec: Spec) -> Geometry | None:
+    """Return the size that a network declares for its photos; None where it declares none."""
+    return None
 
 
 def call_factory(

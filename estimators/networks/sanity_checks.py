@@ -68,7 +68,7 @@ class ProbedModel:
 def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
     """Run a network on images of every class; InputError where it does not take them."""
     check_fit(network, images.shape, len(images.classes), name)
-    part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
+    part = images[stratified_order(images.y, seed=0)].beginning(SAMPLE)
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
     return ProbedModel(network, name, x, y, _outputs(network, x))
 

@@ -37,11 +37,11 @@ def train(
     """
     torch.manual_seed(seed)
     network = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    x, y = torch.from_numpy(images.x).to(device), torch.from_numpy(images.y).to(device)
+    take = _taker(images, device)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    steps = -(-len(y) // recipe.batch_size)
+    steps = -(-len(images) // recipe.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=recipe.learning_rate, total_steps=steps * recipe.epochs
     )
@@ -53,13 +53,13 @@ def train(
         if recipe.adversarial is not None and not recipe.adversarial.dropout:
             for dropout in (m for m in network.modules() if isinstance(m, nn.Dropout)):
                 dropout.eval()
-        loss_sum, hits = 0.0, 0
-        for batch_x, batch_y in _batches(x, y, recipe, random):
+        loss_sum, hits, seen = 0.0, 0, 0
+        for batch_x, batch_y in _batches(take, len(images), recipe, random):
             if recipe.adversarial is not None:
                 done = schedule.last_epoch / schedule.total_steps
                 batch_x = recipe.adversarial.batch(network, batch_x, batch_y, done, random)
             optimiser.zero_grad(set_to_none=True)
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
+            with torch.autocast(batch_x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
                 logits = network(batch_x)
             loss = functional.cross_entropy(logits.float(), batch_y)
             loss.backward()
@@ -67,8 +67,9 @@ def train(
             schedule.step()
             loss_sum += loss.item() * len(batch_y)
             hits += int((logits.argmax(1) == batch_y).sum())
+            seen += len(batch_y)
         test_loss, test_accuracy = evaluate(network, test, device)
-        row = {"epoch": epoch, "train_loss": loss_sum / len(y), "train_accuracy": hits / len(y)}
+        row = {"epoch": epoch, "train_loss": loss_sum / seen, "train_accuracy": hits / seen}
         row |= {"test_loss": test_loss, "test_accuracy": test_accuracy}
         row["seconds"] = time.perf_counter() - start
         history.append(row)
@@ -80,29 +81,51 @@ def train(
 def evaluate(network: nn.Module, images: Images, device: str = "cpu") -> tuple[float, float]:
     """Return mean cross entropy and accuracy of a network on images, in evaluation mode."""
     network.eval()
-    loss, hits = 0.0, 0
+    loss, hits, seen = 0.0, 0, 0
     with torch.inference_mode():
         for start in range(0, len(images), EVALUATION_BATCH):
-            part = images[start : start + EVALUATION_BATCH]
+            part = images[start : start + EVALUATION_BATCH].read()
+            if not len(part):
+                continue
             y = torch.from_numpy(part.y).to(device)
             logits = network(torch.from_numpy(part.x).to(device))
             loss += float(functional.cross_entropy(logits, y, reduction="sum"))
             hits += int((logits.argmax(1) == y).sum())
-    return loss / len(images), hits / len(images)
+            seen += len(part)
+    return loss / seen, hits / seen
+
+
+# gives images and labels of some positions
+Take = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def _taker(images: Images, device: str) -> Take:
+    """Return what gives the images of a batch; images on disk are read batch by batch."""
+
+    def read(chosen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        part = images[chosen.numpy()].read()
+        return torch.from_numpy(part.x).to(device), torch.from_numpy(part.y).to(device)
+
+    if images.streamed:
+        return read
+    x, y = torch.from_numpy(images.x).to(device), torch.from_numpy(images.y).to(device)
+    return lambda chosen: (x[chosen.to(x.device)], y[chosen.to(y.device)])
 
 
 def _batches(
-    x: torch.Tensor, y: torch.Tensor, recipe: Recipe, random: torch.Generator
+    take: Take, count: int, recipe: Recipe, random: torch.Generator
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    order = torch.randperm(len(y), generator=random)
+    order = torch.randperm(count, generator=random)
     for chosen in torch.split(order, recipe.batch_size):
-        batch = x[chosen.to(x.device)]
+        batch, labels = take(chosen)
+        if not len(labels):
+            continue  # none of these files can be read
         if recipe.flip:
-            mirrored = torch.rand(len(batch), generator=random).to(x.device) < 0.5
+            mirrored = torch.rand(len(batch), generator=random).to(batch.device) < 0.5
             batch = torch.where(mirrored[:, None, None, None], batch.flip(3), batch)
         if recipe.crop:
             batch = _shifted(batch, recipe.crop, random)
-        yield batch.contiguous(memory_format=torch.channels_last), y[chosen.to(y.device)]
+        yield batch.contiguous(memory_format=torch.channels_last), labels
 
 
 def _shifted(batch: torch.Tensor, pixels: int, random: torch.Generator) -> torch.Tensor:

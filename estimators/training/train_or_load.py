@@ -72,7 +72,7 @@ def train_or_load(
             raise InputError(f"network {network}: has no weights that train")
         # a factory's code may change under its name
         decides = Spec.of(decides.name, decides.kwargs, code=code_hash(start, network.name))
-    key = checkpoint_key(dataset, images.sha256, decides, recipe, seed)
+    key = checkpoint_key(dataset, images.fingerprint, decides, recipe, seed)
     path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
     for candidate in (path, shipped_file(dataset, network)):
         if candidate.is_file() and checkpoints.read_key(candidate) == key:
@@ -88,7 +88,7 @@ def train_or_load(
         "classes": list(images.classes),
         "recipe": recipe.as_dict,
         "seed": seed,
-        "train_sha256": images.sha256,
+        "train_sha256": images.fingerprint,
         "test_accuracy": float(history.test_accuracy.iloc[-1]),
         "torch": torch.__version__,
     }

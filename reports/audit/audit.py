@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.audit import cell_checks as cells
+from reports.audit import image_checks
 from reports.audit import pair_checks as pairs
 from reports.audit.finding import COLUMNS, STATUSES, Finding
 from reports.errors import TableError
@@ -44,6 +45,8 @@ CHECKS: dict[str, Check] = {
     "logits": Check("The output is logits, not probabilities", cells.LOGITS_RULE, cells.logits),
     "wrapping": Check("External networks are wrapped correctly",
                       cells.WRAPPING_RULE, cells.wrapping),
+    "images": Check("Every image that was asked for was scored",
+                    image_checks.IMAGES_RULE, image_checks.images),
     "zero-gradient": Check("Gradients are not zero", cells.ZERO_GRADIENT_RULE, cells.zero_gradient),
     "monotone": Check("Accuracy does not rise with eps", pairs.MONOTONE_RULE, pairs.monotone),
     "large-eps": Check("A large eps reaches an accuracy of about 0",

@@ -28,7 +28,7 @@ def attacks_into(
     It is the one with the least sum of the three L2 norms, as rows (clean, fgsm, fgm, cw) and as
     images [C, H, W] by the same names. Both are empty where there is no such image.
     """
-    of_class = images[images.y == source]
+    of_class = images[images.y == source].read()
     if len(of_class):
         of_class = of_class[predictions(classifier, of_class.x) == source]
     if not len(of_class):

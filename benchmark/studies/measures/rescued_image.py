@@ -31,7 +31,7 @@ def rescued_image(
     source, target = (
         subjects.class_named(everything, request[name], name) for name in ("source", "target")
     )
-    of_source = everything[everything.y == source]
+    of_source = everything[everything.y == source].read()
     sample = subjects.test_images(request, dataset, request["samples"])
     eps = float(max(request["eps" if everything.shape[0] == 1 else "eps_colour"]))
     for images, into in ((of_source, target), (of_source, None), (sample, None)):

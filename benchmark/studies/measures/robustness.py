@@ -84,7 +84,7 @@ def measure(network: nn.Module, dataset: str, probe: Probe) -> dict[str, Rows]:
         part.
     """
     test = load_images(dataset, "test", probe.data_dir)
-    images = subset(test, min(probe.samples, len(test)), probe.seed)
+    images = subset(test, min(probe.samples, len(test)), probe.seed).read()
     classifier = wrapped(network, images, device=probe.device)
     accuracy, area, smallest = [], [], []
     for attack, norm, eps, right in _attacks(classifier, images, dataset, probe):

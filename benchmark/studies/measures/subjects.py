@@ -28,9 +28,12 @@ IntArray = npt.NDArray[np.int64]
 
 
 def test_images(request: StudyRequest, dataset: str, samples: int) -> Images:
-    """Return a stratified, seeded subset of the test split; all of it where it is smaller."""
+    """Return a stratified, seeded subset of the test split; all of it where it is smaller.
+
+    It is in memory. Images that cannot be read are left out.
+    """
     images = load_images(dataset, "test", request.data_dir)
-    return subset(images, min(samples, len(images)), request.seed)
+    return subset(images, min(samples, len(images)), request.seed).read()
 
 
 def class_named(images: Images, name: str, param: str) -> int:

@@ -1,0 +1,126 @@
+"""The arrays of an npz archive: what it holds, and how large that is before it is unpacked."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from estimators.errors import InputError
+
+# bytes of labels, indices or class names
+LARGEST_LABELS = 1 << 30
+# bytes that a compressed array may unpack to; a stored one is only mapped
+LARGEST_COMPRESSED = 64 << 30
+LOCAL_HEADER = 30
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Member:
+    """One array of an archive, as its headers describe it.
+
+    path: of the archive. name: of the array. info: its entry in the archive.
+    shape, dtype, fortran: of the array. start: bytes of its own header.
+    """
+
+    path: Path
+    name: str
+    info: zipfile.ZipInfo
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    start: int
+
+    @property
+    def nbytes(self) -> int:
+        """Return the size of the array in bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def stored(self) -> bool:
+        """Return whether the array lies in the file without compression."""
+        return self.info.compress_type == zipfile.ZIP_STORED
+
+    def read(self) -> npt.NDArray[Any]:
+        """Return the array; zipfile compares it with its checksum."""
+        with zipfile.ZipFile(self.path) as archive, archive.open(self.info) as file:
+            array: npt.NDArray[Any] = npy.read_array(file, allow_pickle=False)
+            file.read(1)  # the checksum is compared at the end of the file
+            return array
+
+    def offset(self) -> int:
+        """Return where in the archive the numbers of a stored array begin."""
+        with self.path.open("rb") as file:
+            file.seek(self.info.header_offset)
+            header = file.read(LOCAL_HEADER)
+        # the lengths of the name and the extra field in the local header
+        lengths = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
+        return self.info.header_offset + LOCAL_HEADER + sum(lengths) + self.start
+
+
+def members(path: Path) -> dict[str, zipfile.ZipInfo]:
+    """Return the entries of an archive by the name of their array."""
+    with zipfile.ZipFile(path) as archive:
+        infos = sorted(archive.infolist(), key=lambda info: info.filename.endswith(".npy"))
+    return {info.filename.removesuffix(".npy"): info for info in infos}
+
+
+def member(path: Path, name: str, info: zipfile.ZipInfo, most: int | None = None) -> Member:
+    """Return an array of an archive by its headers.
+
+    most: bytes that it may have.
+
+    Raises InputError for an entry that is no array, that declares another size than its shape
+    has, or more bytes than allowed; ValueError for a header that NumPy does not know.
+    """
+    where = f"data file {path}: the array {name}"
+    with zipfile.ZipFile(path) as archive, archive.open(info) as file:
+        if file.read(len(npy.MAGIC_PREFIX)) != npy.MAGIC_PREFIX:
+            text = "is no NumPy array; write the archive with np.savez"
+            raise InputError(f"data file {path}: the entry {info.filename} {text}")
+        major, minor = file.read(2)
+        shape, fortran, dtype = _read_header(file, (major, minor))
+        start = file.tell()
+    found = Member(path, name, info, shape, dtype, fortran, start)
+    if dtype.hasobject:
+        raise InputError(f"{where} holds Python objects, which are not unpickled; expected numbers")
+    if info.file_size != start + found.nbytes:
+        declared = info.file_size - start
+        raise InputError(
+            f"{where} is damaged: its shape {list(shape)} needs {found.nbytes:,} bytes, the"
+            f" archive declares {declared:,}"
+        )
+    limit = most if most is not None else (None if found.stored else LARGEST_COMPRESSED)
+    if limit is not None and found.nbytes > limit:
+        raise InputError(
+            f"{where} unpacks to {found.nbytes:,} bytes, expected at most {limit:,};"
+            " is it a zip bomb?"
+        )
+    return found
+
+
+def listing(names: Sequence[str]) -> str:
+    """Return the names of the arrays of an archive for a message."""
+    shown = ", ".join(sorted(names)[:SHOWN])
+    return f"{shown}, ..." if len(names) > SHOWN else shown or "nothing"
+
+
+def _read_header(
+    file: IO[bytes], version: tuple[int, int]
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    if version == (1, 0):
+        return npy.read_array_header_1_0(file)
+    if version == (2, 0):
+        return npy.read_array_header_2_0(file)
+    if version == (3, 0):
+        # as 2.0, with the names of fields in UTF-8; a plain array has none
+        return npy.read_array_header_2_0(file)
+    raise ValueError(f"version {version} of NumPy's format")

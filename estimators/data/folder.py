@@ -1,0 +1,192 @@
+"""A folder of photos, one folder per class; photos are decoded when they are taken."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from estimators.data.class_order import Classes, find_classes
+from estimators.data.geometry import FOLDER, Geometry
+from estimators.data.images import Images, Split
+from estimators.data.photo import Header, read_header, read_photo, size_after
+from estimators.data.streamed import AnyArray, IntArray, Source, Streamed
+from estimators.errors import InputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif",
+                  ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")  # fmt: skip
+# changes when photos are read in another way, so that stored results are computed again
+VERSION = 1
+SHOWN_SUFFIXES = 3
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """A file in the folder of a class.
+
+    name: path below the folder of the split, with forward slashes. label: its class.
+    size: in bytes. time: of its last change, in nanoseconds.
+    """
+
+    name: str
+    label: int
+    size: int
+    time: int
+
+
+class FolderSource(Source):
+    """The photos of a folder, decoded one by one."""
+
+    def __init__(
+        self, where: Path, files: list[PhotoFile], channels: int, geometry: Geometry
+    ) -> None:
+        super().__init__()
+        self._where = where
+        self._names = [file.name for file in files]
+        self._digests: dict[int, bytes] = {}
+        self._geometry = geometry
+        height, width = _common_size(where, self._names, geometry)
+        self.shape = channels, height, width
+        self.dtype = np.dtype(np.uint8)
+        digest = hashlib.sha256(repr((VERSION, self.shape, geometry)).encode())
+        for file in files:
+            digest.update(
+                f"{file.name}\0{file.label}\0{file.size}\0{file.time}\n".encode(
+                    "utf-8", "surrogateescape"
+                )
+            )
+        self.fingerprint = digest.hexdigest()
+
+    def load(self, rows: IntArray) -> dict[int, AnyArray]:
+        """Decode the photos of rows."""
+        loaded = {}
+        for row in map(int, rows):
+            path = self._where / self._names[row]
+            try:
+                photo = read_photo(path, self.shape[0], self._geometry)
+                if photo.shape != self.shape:
+                    _, height, width = photo.shape
+                    expected = " x ".join(map(str, self.shape[:0:-1]))
+                    raise ValueError(f"{width} x {height} pixels, expected {expected}")
+            except Exception as error:
+                # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
+                first = (str(error).splitlines() or [""])[0]
+                self.faults[row] = f"photo {path}: cannot be read ({type(error).__name__}: {first})"
+                continue
+            self._digests[row] = hashlib.sha256(photo.data).digest()
+            loaded[row] = photo
+        return loaded
+
+    def content(self, rows: IntArray) -> bytes | None:
+        """Return the hashes of the decoded photos, which are taken as they are read."""
+        found = [self._digests.get(int(row)) for row in rows]
+        return None if None in found else b"".join(d for d in found if d is not None)
+
+
+def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> Images:
+    """Return the photos in one folder per class, in `root/<split>` where that exists, else `root`.
+
+    Nothing is decoded yet. The index of a photo is its position by class and name. Hidden folders
+    and files are left out.
+
+    geometry: None to take the photos as they are; all must then have one size.
+
+    Raises InputError for missing folders, and for photos that differ in size.
+    """
+    where = root / split if (root / split).is_dir() else root
+    if not where.is_dir():
+        raise InputError(f"image folder {root}: no such folder; name one with a folder per class")
+    classes = find_classes(where, root)
+    others: Counter[str] = Counter()
+    files = list(_photos(where, classes, others))
+    if not files:
+        raise InputError(f"image folder {where}: no images (expected one folder per class)")
+    notes = list(classes.notes)
+    if others:
+        endings = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(SHOWN_SUFFIXES))
+        notes.append(
+            f"left out {others.total()} files that are no images by their ending ({endings})"
+        )
+    names = [file.name for file in files]
+    source = FolderSource(where, files, _channels(where, names), geometry or Geometry())
+    rows = np.arange(len(files), dtype=np.int64)
+    labels = np.array([file.label for file in files], dtype=np.int64)
+    pixels = Streamed(source, rows)
+    return Images(pixels, labels, rows, classes.names, classes.source, tuple(notes))
+
+
+def uniform_size(root: Path, split: Split) -> tuple[int, int] | None:
+    """Return height and width of the photos of a folder; None where they differ."""
+    try:
+        return from_folder(root, split).shape[1:]
+    except MixedSizes:
+        return None
+
+
+class MixedSizes(InputError):
+    """Photos of several sizes in a folder whose name says no size."""
+
+
+def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[PhotoFile]:
+    """Yield the photos by class and name; count the endings of other files."""
+    for name, label in sorted(classes.labels.items(), key=lambda item: item[1]):
+        if not (where / name).is_dir():
+            continue  # a class of the file without a folder
+        with os.scandir(where / name) as entries:
+            listed = sorted(
+                (e for e in entries if not e.name.startswith(".")), key=lambda e: e.name
+            )
+        for entry in listed:
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if suffix not in IMAGE_SUFFIXES:
+                others["folders" if entry.is_dir() else suffix or "without"] += 1
+                continue
+            try:
+                stat = entry.stat()
+                size, time = stat.st_size, stat.st_mtime_ns
+            except OSError:
+                size = time = -1  # a broken link: reading it says so
+            yield PhotoFile(f"{name}/{entry.name}", label, size, time)
+
+
+def _channels(where: Path, names: list[str]) -> int:
+    """Return 1 where every photo is grey, else 3; the first colour photo ends the search."""
+    headers = (read_header(where / name) for name in names)
+    grey = [header.grey for header in _until_colour(headers)]
+    return 1 if grey and all(grey) else 3
+
+
+def _until_colour(headers: Iterator[Header | None]) -> Iterator[Header]:
+    for header in headers:
+        if header is not None:
+            yield header
+            if not header.grey:
+                return
+
+
+def _common_size(where: Path, names: list[str], geometry: Geometry) -> tuple[int, int]:
+    """Return height and width of all photos; MixedSizes where they differ."""
+    if geometry.crop is not None:
+        return geometry.crop, geometry.crop
+    first: tuple[str, tuple[int, int]] | None = None
+    for name in names:
+        header = read_header(where / name)
+        if header is None:
+            continue
+        size = size_after(header, geometry)
+        first = first or (name, size)
+        if size != first[1]:
+            sizes = [f"{width} x {height}" for height, width in (first[1], size)]
+            raise MixedSizes(
+                f"image folder {where}: photos of several sizes ({first[0]}: {sizes[0]},"
+                f" {name}: {sizes[1]}); say the size that the network takes:"
+                f" {FOLDER}:PATH[resize=256,crop=224]"
+            )
+    if first is None:
+        raise InputError(f"image folder {where}: no photo can be read ({names[0]} and all others)")
+    return first[1]

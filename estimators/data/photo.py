@@ -1,0 +1,139 @@
+"""One photo: from a file to grey levels, upright, in 8 bits, in the size that is asked for.
+
+Grey levels are those of Pillow's `convert`, with these choices:
+
+- a photo is turned as its EXIF orientation says (`ImageOps.exif_transpose`);
+- transparency is dropped and the colour behind it kept, as torchvision's `ImageFolder` does;
+- of 16 bits the upper 8 are kept, as Pillow does for 16-bit colour (its `convert` would clip 16-bit
+  grey at 255, which reads nearly every pixel as white);
+- floats are taken as [0, 1], as everywhere in this project; others are no image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+from torchvision.transforms import InterpolationMode, functional
+
+from estimators.data.geometry import Geometry
+
+GREY_MODES = ("1", "L", "LA", "La", "I", "F")
+ORIENTATION = 0x0112
+SWAPS_SIDES = (5, 6, 7, 8)
+MODES = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header of an image file says, without its pixels.
+
+    grey: one channel. width, height: in pixels, upright.
+    """
+
+    grey: bool
+    width: int
+    height: int
+
+
+def read_header(path: Path | str) -> Header | None:
+    """Return what the header of a file says; None for a file that is no image."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            # Pillow gives a TIFF's size upright already
+            if _orientation(image) in SWAPS_SIDES and image.format != "TIFF":
+                width, height = height, width
+            return Header(_is_grey(image.mode), width, height)
+    except Exception:
+        # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
+        return None
+
+
+def read_photo(path: Path | str, channels: int, geometry: Geometry) -> npt.NDArray[np.uint8]:
+    """Return the first frame of an image file as uint8 [C, H, W].
+
+    channels: 1 for grey, 3 for colour; a grey photo becomes colour.
+
+    Raises ValueError for pixels that are no grey levels and for a photo smaller than the crop;
+    Pillow raises other errors for a file that is damaged or no image.
+    """
+    with Image.open(path) as image:
+        limit = Image.MAX_IMAGE_PIXELS
+        if limit is not None and image.width * image.height > limit:
+            raise ValueError(f"{image.width} x {image.height} pixels, expected at most {limit:,}")
+        image.seek(0)
+        photo = in_mode(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
+    pixels = np.asarray(sized(photo, geometry))
+    return np.ascontiguousarray(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1))
+
+
+def in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Return an image in mode L or RGB; see the top of this file for what that means."""
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+    elif image.mode == "I":
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ValueError(f"pixels from {levels.min()} to {levels.max()}, expected 16 bits")
+        image = Image.fromarray((levels >> 8).astype(np.uint8))
+    elif image.mode == "F":
+        levels = np.asarray(image)
+        # written so that NaN fails
+        if not (levels.min() >= 0 and levels.max() <= 1):
+            text = "expected [0, 1]: divide float pixels by their largest possible value"
+            raise ValueError(f"pixels from {levels.min():g} to {levels.max():g}, {text}")
+        image = Image.fromarray(np.round(levels * 255).astype(np.uint8))
+    elif image.mode in ("La", "RGBa"):
+        # premultiplied: the colour behind the transparency comes back first
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
+    elif image.mode in ("P", "PA"):
+        # in this order Pillow has nothing to warn of where the palette is transparent
+        image = image.convert("RGBA").convert("RGB")
+    elif image.mode == "LAB":
+        image = image.convert("RGB")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
+    """Return a photo resized and cropped by torchvision's own functions for Pillow's images.
+
+    They equal `transforms.Resize` (antialiased) and `transforms.CenterCrop`.
+    """
+    if geometry.resize is not None:
+        mode = MODES[geometry.interpolation]
+        photo = functional.resize(photo, [geometry.resize], mode, antialias=True)
+    if geometry.crop is not None:
+        if min(photo.size) < geometry.crop:
+            side = geometry.crop
+            text = f"smaller than the crop of {side} x {side}; give resize={side} or more too"
+            raise ValueError(f"{photo.width} x {photo.height} pixels, {text}")
+        photo = functional.center_crop(photo, [geometry.crop])
+    return photo
+
+
+def size_after(header: Header, geometry: Geometry) -> tuple[int, int]:
+    """Return the height and width that a photo gets."""
+    height, width = header.height, header.width
+    if geometry.crop is not None:
+        return geometry.crop, geometry.crop
+    if geometry.resize is not None:
+        short, long = sorted((height, width))
+        grown = int(geometry.resize * long / short)
+        height, width = (geometry.resize, grown) if height <= width else (grown, geometry.resize)
+    return height, width
+
+
+def _is_grey(mode: str) -> bool:
+    return mode in GREY_MODES or mode.startswith("I;16")
+
+
+def _orientation(image: Image.Image) -> int:
+    # Pillow decodes a whole PNG in search of the tag
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    orientation = image.getexif().get(ORIENTATION, 1)
+    return orientation if isinstance(orientation, int) else 1

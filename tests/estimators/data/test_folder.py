@@ -1,0 +1,282 @@
+"""Folders of photos: which classes and files, in which order, and what is read when."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from estimators.data import folder as folders
+from estimators.data import streamed
+from estimators.data.class_order import natural, reordered
+from estimators.data.images import Images, subset
+from estimators.data.load import image_shape, load_images
+from estimators.errors import InputError
+from tests.helpers.photos import write_photos
+
+
+def photos(root: Path, options: str = "") -> Images:
+    return load_images(f"imagefolder:{root}{options}", "test")
+
+
+def test_image_folder(tmp_path: Path) -> None:
+    images = photos(write_photos(tmp_path / "pets", ("cat", "dog")))
+    assert images.x.shape == (6, 3, 16, 20)
+    assert images.classes == ("cat", "dog")
+    assert images.y.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images.x[1, 0, 0, 0] == np.float32(21) / np.float32(255)
+    assert image_shape(f"imagefolder:{tmp_path / 'pets'}") == ((3, 16, 20), 2)
+
+
+def test_folders_are_in_natural_order(tmp_path: Path) -> None:
+    names = tuple(str(k) for k in range(1, 13))
+    images = photos(write_photos(tmp_path, names))
+    assert images.classes == names
+    assert [int(x) for x in images.read().pixels[::3, 0, 0, 0]] == [20 * k for k in range(1, 13)]
+    assert "natural (1, 2, 3," in images.notes[0] and "classes.txt" in images.notes[0]
+
+
+def test_natural_order() -> None:
+    names = ["b", "a10", "a2", "A1", "10", "9", "01", "1", "a", ""]
+    expected = ["", "01", "1", "9", "10", "A1", "a", "a2", "a10", "b"]
+    assert sorted(names, key=natural) == expected
+    wnids = ["n01440764", "n01443537", "n02033041", "n12998815"]
+    assert sorted(wnids, key=natural) == wnids
+
+
+CLASS_FILES = {
+    "classes.txt": "dog\ncat\nfox\n",
+    "classes.tsv": "dog\tDog\ncat\tHouse cat\nfox\tRed fox\n",
+    "test/classes.csv": "dog,Dog\ncat,Cat\nfox,Fox\n",
+    "classes": "\ufeffdog\r\n\r\ncat\r\nfox",
+    "test/classes.txt": "0 dog\n1 cat\n2 fox\n",
+    "test/classes.tsv": "0\tdog\n1\tcat\n2\tfox\n",
+}
+
+
+@pytest.mark.parametrize("file", CLASS_FILES)
+def test_a_file_gives_the_order_of_the_classes(tmp_path: Path, file: str) -> None:
+    root = write_photos(tmp_path, ("cat", "dog"))
+    (root / file).write_text(CLASS_FILES[file], encoding="utf-8", newline="")
+    images = photos(root)
+    assert images.y.tolist() == [0, 0, 0, 1, 1, 1]
+    assert [int(x) for x in images.read().pixels[::3, 0, 0, 0]] == [40, 20]  # dog, cat
+    assert [name.lower().split()[-1] for name in images.classes] == ["dog", "cat", "fox"]
+    assert len(images.classes) == 3
+    assert "3 classes, 1 without a folder" in images.notes[0]
+
+
+BAD_CLASS_FILES = {
+    "lacks": ("dog\nfox\n", r"no line for the folder 'cat' \(1 of 2 folders\)"),
+    "twice": ("dog\ncat\ndog\n", "'dog' twice"),
+    "empty": ("\n", "one class per line"),
+    "binary": ("\udcff", "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CLASS_FILES)
+def test_bad_files_of_classes(tmp_path: Path, case: str) -> None:
+    text, message = BAD_CLASS_FILES[case]
+    root = write_photos(tmp_path, ("cat", "dog"))
+    (root / "classes.txt").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InputError, match=message):
+        photos(root)
+
+
+def test_two_files_of_classes_are_refused(tmp_path: Path) -> None:
+    root = write_photos(tmp_path, ("cat", "dog"))
+    for place in (root, root / "test"):
+        (place / "classes.txt").write_text("cat\ndog\n")
+    with pytest.raises(InputError, match="keep one"):
+        photos(root)
+
+
+def test_equal_class_names_stay_apart(tmp_path: Path) -> None:
+    root = write_photos(tmp_path, ("n1", "n2"))
+    (root / "classes.tsv").write_text("n1\tcrane\nn2\tcrane\n")
+    assert photos(root).classes == ("crane (n1)", "crane (n2)")
+
+
+def test_labels_of_a_network_are_matched_by_name() -> None:
+    labels = ["tench", "Great white shark", "cock", "hen"]
+    assert reordered(["hen", "great_white_shark"], labels) == (3, 1)
+    assert reordered(["hen", "fox"], labels) is None
+    assert reordered(["crane"], ["crane", "Crane"]) is None
+
+
+def test_hidden_folders_and_other_files_are_left_out_and_named(tmp_path: Path) -> None:
+    root = write_photos(tmp_path, ("cat", "dog"))
+    for hidden in (".ipynb_checkpoints", "__MACOSX"):
+        (root / "test" / hidden).mkdir()
+        shutil.copy(root / "test" / "cat" / "0.png", root / "test" / hidden / "0.png")
+    for other in ("Thumbs.db", "a.heic", "b.heic", "._0.png", ".DS_Store"):
+        (root / "test" / "cat" / other).write_bytes(b"x")
+    images = photos(root)
+    assert len(images) == 6 and images.classes == ("cat", "dog")
+    notes = "\n".join(images.notes)
+    assert "left out the folders .ipynb_checkpoints, __MACOSX" in notes
+    assert "left out 3 files that are no images by their ending (2 .heic, 1 .db)" in notes
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    root = write_photos(tmp_path / "a", ("cat", "dog"))
+    (tmp_path / "b" / "test" / "dog").mkdir(parents=True)
+    try:
+        (tmp_path / "b" / "test" / "cat").symlink_to(root / "test" / "cat")
+        for n in range(3):
+            link = tmp_path / "b" / "test" / "dog" / f"{n}.png"
+            link.symlink_to(root / "test" / "dog" / f"{n}.png")
+    except OSError:
+        pytest.skip("no symbolic links here")
+    assert photos(tmp_path / "b").sha256 == photos(root).sha256
+
+
+@pytest.mark.parametrize("ending", ["JPEG", "jpg", "png", "webp", "bmp", "tiff", "gif", "ppm"])
+def test_formats(tmp_path: Path, ending: str) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8), (200, 200, 200)).save(tmp_path / name / f"a.{ending}")
+    pixels = photos(tmp_path).read().pixels
+    assert pixels.shape == (2, 3, 8, 8)
+    assert np.abs(np.asarray(pixels).astype(int) - 200).max() <= 1
+
+
+def test_a_folder_of_grey_photos_stays_grey(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8), 9).save(tmp_path / name / "a.png")
+    assert photos(tmp_path).shape == (1, 8, 8)
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(tmp_path / "dog" / "b.png")
+    images = photos(tmp_path)
+    assert images.shape == (3, 8, 8)
+    assert np.asarray(images.pixels)[0, :, 0, 0].tolist() == [9, 9, 9]
+
+
+def test_mixed_sizes_need_a_size(tmp_path: Path) -> None:
+    root = write_photos(tmp_path, ("cat", "dog"))
+    Image.new("RGB", (30, 50)).save(root / "test" / "dog" / "odd.png")
+    with pytest.raises(InputError, match=r"several sizes .*\[resize=256,crop=224\]") as told:
+        photos(root)
+    assert "\n" not in str(told.value)
+    with pytest.raises(InputError, match="several sizes"):
+        photos(root, "[resize=12]")
+    images = photos(root, "[resize=12,crop=8]")
+    assert images.x.shape == (7, 3, 8, 8)
+    assert images.fingerprint != photos(root, "[resize=13,crop=8]").fingerprint
+
+
+def test_empty_folders_and_missing_ones(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no images"):
+        photos(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        photos(tmp_path / "nowhere")
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "a.png").write_bytes(b"")
+    with pytest.raises(InputError, match="no photo can be read"):
+        photos(tmp_path)
+
+
+def broken(root: Path) -> None:
+    """Break three photos of `cat`: no bytes, no image, cut off."""
+    cat = root / "test" / "cat"
+    (cat / "0.png").write_bytes(b"")
+    (cat / "1.png").write_bytes(b"not an image")
+    noise = np.random.default_rng(0).integers(0, 256, (16, 20, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(cat / "2.png")
+    content = (cat / "2.png").read_bytes()
+    (cat / "2.png").write_bytes(content[: len(content) // 2])
+
+
+def test_broken_photos_are_left_out_with_a_reason(tmp_path: Path) -> None:
+    root = write_photos(tmp_path, {"cat": 4, "dog": 3})
+    broken(root)
+    images = photos(root)
+    assert len(images) == 7
+    assert images.unreadable() == {}
+    read = images.read()
+    assert read.ids.tolist() == [3, 4, 5, 6] and read.y.tolist() == [0, 1, 1, 1]
+    assert len(read.x) == 4
+    reasons = images.unreadable()
+    assert sorted(reasons) == [0, 1, 2]
+    assert all(f"cat{os.sep}{n}.png: cannot be read (" in reasons[n] for n in range(3))
+    assert images.beginning(2).ids.tolist() == [3, 4]
+    with pytest.raises(InputError, match=r"0\.png: cannot be read"):
+        _ = images.x
+    with pytest.raises(InputError, match="none of 3 images can be read"):
+        images[:3].beginning(2)
+
+
+def test_only_what_is_taken_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_photos(tmp_path, {"cat": 20, "dog": 20})
+    decoded: list[str] = []
+    read_photo = folders.read_photo
+
+    def counted(path: Path, *rest: object) -> object:
+        decoded.append(path.name)
+        return read_photo(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(folders, "read_photo", counted)
+    images = photos(root, "[resize=12,crop=8]")
+    part = subset(images, 10, 0)
+    assert part.fingerprint and images.fingerprint and images.shape == (3, 8, 8)
+    assert decoded == []
+    assert len(part[:4].read()) == 4 == len(decoded)
+    assert len(part[:4].read()) == 4 == len(decoded), "the latest photos are kept"
+    monkeypatch.setattr(streamed, "KEPT_BYTES", 0)
+    part[4:8].read()
+    part[4:8].read()
+    assert len(decoded) == 12, "none are kept beyond the limit"
+
+
+def test_hashes_of_content_and_fingerprints_of_files(tmp_path: Path) -> None:
+    root = write_photos(tmp_path / "a", ("cat", "dog"))
+    images = photos(root)
+    assert images.scored_sha256 == ""
+    copied = photos(Path(shutil.copytree(root, tmp_path / "b")))
+    for path in (tmp_path / "b").rglob("*.png"):
+        os.utime(path, (1, 1))
+    touched = photos(tmp_path / "b")
+    assert images.sha256 == touched.sha256 == copied.sha256 == images.scored_sha256
+    assert images.fingerprint != touched.fingerprint
+    assert photos(root).fingerprint == images.fingerprint
+    Image.new("RGB", (20, 16), (1, 2, 3)).save(tmp_path / "b" / "test" / "dog" / "2.png")
+    changed = photos(tmp_path / "b")
+    assert changed.sha256 != images.sha256
+    assert changed[:5].sha256 == images[:5].sha256
+
+
+def test_a_source_can_be_pickled_and_shared_by_threads(tmp_path: Path) -> None:
+    images = photos(write_photos(tmp_path, {"cat": 30, "dog": 30}))
+    expected = images.x
+    assert np.array_equal(pickle.loads(pickle.dumps(images)).x, expected)
+    wrong: list[int] = []
+
+    def read(start: int) -> None:
+        for _ in range(20):
+            if not np.array_equal(
+                images[start : start + 20].read().x, expected[start : start + 20]
+            ):
+                wrong.append(start)
+
+    threads = [threading.Thread(target=read, args=(10 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_photos_of_others(real_data: Path | None) -> None:
+    if real_data is None or not (real_data / "photos").is_dir():
+        pytest.skip("needs the photos that BENCH_DATA_DIR names")
+    images = photos(real_data / "photos", "[resize=256,crop=224,interpolation=bicubic]")
+    assert (len(images), len(images.classes)) == (500, 1000)
+    assert images.classes[:2] == ("tench", "goldfish")
+    assert images.y[:3].tolist() == [0, 2, 4]
+    assert images[::50].x.shape == (10, 3, 224, 224)
