@@ -33,7 +33,7 @@ def test_the_docs_have_the_verdicts() -> None:
     assert with_verdicts(page, BASELINE) == page
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [n for n, study in STUDIES.items() if study.run == "paper"])
 def test_every_study_is_there_at_full_size(name: str) -> None:
     folder = BASELINE / "studies" / name
     about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
