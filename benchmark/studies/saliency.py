@@ -15,6 +15,7 @@ from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.load import load_images
+from estimators.errors import InputError
 from estimators.spec import Spec
 
 Maps = Mapping[str, maps.Floats]
@@ -61,7 +62,7 @@ def compute(request: StudyRequest) -> Findings:
         names = {"dataset": dataset, "network": str(network)}
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
-        images = images[predictions(classifier, images.x) == images.y]
+        images = _right(images, classifier, f"{network} on {dataset}")
         clean = {m: maps.map_of(m, classifier.network, images.x, images.y) for m in maps.METHODS}
         few = images[: request["cw_samples"]]
         specs = subjects.fast_gradients(request, images)
@@ -83,6 +84,17 @@ def compute(request: StudyRequest) -> Findings:
             arrays |= {f"{stem}/{what}": x.astype(np.float32) for what, x in pictures.items()}
     frames = tables.frames()
     return Findings({**frames, "summary": _summary(frames)}, arrays)
+
+
+def _right(images: Images, classifier: Classifier, subject: str) -> Images:
+    """Return the images that are right without an attack; InputError where none is."""
+    right = images[predictions(classifier, images.x) == images.y]
+    if not len(right):
+        raise InputError(
+            f"saliency: {subject} has none of {len(images)} images right; ask for more images"
+            " (--samples), or check its weights and its normalisation"
+        )
+    return right
 
 
 def _movement(

@@ -26,7 +26,7 @@ SMALL = (28, 32)
 GAIN = Rule("accuracy gained by JPEG, mean over eps and qualities", "above", 0)
 _BACK = "share of the accuracy that the attack took which the best quality gives back"
 VANISHES = Rule(_BACK, "below", 0.1)
-MORE_BACK = Rule("that share on photos minus that on CIFAR-10", "above", 0)
+MORE_BACK = Rule(f"{_BACK}, photos minus CIFAR-10", "above", 0)
 CHEAPER = Rule(
     "clean accuracy lost at the lower half of the qualities, photos minus CIFAR-10", "below", 0
 )
@@ -37,9 +37,8 @@ CUT_NOISE = Rule(
 )
 KEPT = Rule("gain of the noise above half Nyquist, minus that on", "below", 0)
 SMALLER = Rule("logarithm of the median smallest eps over that on CIFAR-10", "below", 0)
-PER_PIXEL = Rule(
-    "the same for the noise's L2 norm divided by the root of the number of values", "below", 0
-)
+_RMS = "logarithm of the median L2 norm per root of the number of values, over that on CIFAR-10"
+PER_PIXEL = Rule(_RMS, "below", 0)
 
 
 def same_cut_off(sources: Sources, size: int) -> Effect:
