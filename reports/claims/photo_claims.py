@@ -20,7 +20,8 @@ PHOTOS: Place = ("photos", "efficientnet:lite0")
 CIFAR: Place = ("cifar10", "cnn")
 MNIST: Place = ("mnist", "lenet")
 BOTH = (PHOTOS, CIFAR)
-ATTACKS = {"fgsm": "FGSM", "pgd": "PGD"}
+# as the grid's table names them
+ATTACKS = {"fgsm": "FGSM", "pgd[max_iter=10]": "PGD"}
 SMALL = (28, 32)
 
 GAIN = Rule("accuracy gained by JPEG, mean over eps and qualities", "above", 0)

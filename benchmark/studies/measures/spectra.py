@@ -33,7 +33,8 @@ def _transform(x: npt.NDArray[np.float32]) -> torch.Tensor:
     """Return the unitary transforms [N, C, H, W], centred, of images less their channel means."""
     images = torch.from_numpy(np.asarray(x)).to(torch.float64)
     around = images - images.mean(dim=(2, 3), keepdim=True)
-    return torch.fft.fftshift(torch.fft.fft2(around, norm="ortho"), dim=(2, 3))
+    centred: torch.Tensor = torch.fft.fftshift(torch.fft.fft2(around, norm="ortho"), dim=(2, 3))
+    return centred
 
 
 def windowed(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -15,7 +15,7 @@ from reports.plots.studies.drawing import by_subject, panels, table_of
 from reports.plots.studies.transfer_jpeg import PIXEL_FREQUENCY
 from reports.style.axes import legend_below, new_figure, outer_labels, shade
 from reports.style.labels import Labels, read_labels
-from reports.style.style import MARKERS, WONG
+from reports.style.style import MARKERS, WONG, Style
 
 PARTS = {
     "transfer-function": transfer_function.draw,
@@ -102,14 +102,13 @@ def _cutoffs(cutoffs: pd.DataFrame, summary: pd.DataFrame, labels: Labels) -> Fi
         for n, pixels in enumerate(sizes):
             rows = cutoffs[(cutoffs["contrast"] == contrast) & (cutoffs["size"] == pixels)]
             name = f"{pixels} pixels, contrast {contrast:g}"
-            look = {"color": WONG[n], "ls": style, "marker": MARKERS[n], "ms": 3.5, "lw": 1}
+            look: Style = {"color": WONG[n], "ls": style, "marker": MARKERS[n], "ms": 3.5, "lw": 1}
             left.plot(rows["quality"], rows["cutoff"], label=name, **look)
     rows = summary[summary["measure"] == "cutoff"]
-    for n, (dataset, network, of) in enumerate(by_subject(rows)):
+    for n, (dataset, _, of) in enumerate(by_subject(rows)):
         for (noise, label), style in zip(NOISES.items(), styles, strict=False):
             line = of[of["noise"] == noise]
             _with_limits(right, line, WONG[n], style, f"{labels.dataset(dataset)}, {label}")
-        del network
     left.set(title="gratings", ylabel="cut-off (cycles per pixel)", ylim=(0, None))
     right.set(title="noise on images (bars: 95 %)")
     for ax in (left, right):
@@ -121,7 +120,7 @@ def _cutoffs(cutoffs: pd.DataFrame, summary: pd.DataFrame, labels: Labels) -> Fi
 
 def _with_limits(ax: Axes, line: pd.DataFrame, colour: str, style: str, label: str) -> None:
     below, above = line["mean"] - line["low"], line["high"] - line["mean"]
-    bars = {"color": colour, "ls": style, "lw": 1, "capsize": 2, "label": label}
+    bars: Style = {"color": colour, "ls": style, "lw": 1, "capsize": 2, "label": label}
     ax.errorbar(line["quality"], line["mean"], yerr=[below, above], **bars)
 
 

@@ -16,7 +16,7 @@ from benchmark.studies.registry import STUDIES
 from estimators.data.load import load_images
 
 ARGS = ("paper", "--photos", "--quick", "--samples", "4")
-SMALL = {"sizes": (16, 28, 224), "frequencies": 5, "resolution": 0.05, "samples": 4}
+SMALL = {"sizes": (28, 32, 224), "frequencies": 5, "resolution": 0.05, "cw_samples": 2}
 
 
 @pytest.fixture(autouse=True)
