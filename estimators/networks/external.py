@@ -133,7 +133,7 @@ def declared_geometry(spec: Spec) -> Geometry | None:
     """
     family, _, name = spec.name.partition(":")
     if family in FAMILIES:
-        return family_geometry(family, name)
+        return family_geometry(family, name) or declared_by(FAMILIES[family].load()).geometry
     thing = builder("networks", spec.name) if is_external(spec.name) else None
     if thing is None:
         return None
