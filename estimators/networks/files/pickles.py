@@ -28,6 +28,10 @@ from estimators.plugins import describe_error
 
 # what torch.save never reaches; weights hardly compress
 _TIMES_SIZE, _AT_LEAST = 20, 16 * 2**20
+# one of these is in each archive of torch
+_INSIDE = {"data.pkl", "archive_format", "serialized_exported_program.json", "model.json"}
+# the number that a file of torch.save before 1.6 begins with, as a pickle
+_NUMBER = b"l\xfc\x9cF\xf9 j\xa8P\x19"
 # how files of torch.save begin: a zip archive, before torch 1.6 a pickle of protocol 2 or more
 _SAVED = (b"PK", b"\x80")
 # Python's own modules whose objects training scripts keep: plain values
@@ -71,6 +75,9 @@ def read_pickle(path: Path, key: str | None, trust: bool, where: str) -> dict[st
     trust: run the pickle, or load the program, where the restricted reader does not suffice.
     """
     members = _members(path, where)
+    if members and not any(name.rpartition("/")[2] in _INSIDE for name in members):
+        first = ", ".join(map(ascii, members[:3]))
+        raise InputError(f"{where}: a zip archive that torch.save did not write; it holds {first}")
     if program := _program(members):
         return choose_state(_of_program(path, program, trust, where), key, where)
     try:
@@ -84,6 +91,12 @@ def read_pickle(path: Path, key: str | None, trust: bool, where: str) -> dict[st
 def _as_data(path: Path, members: list[str], trust: bool, where: str) -> object:
     """Return what a file holds, with an `Unread` for each object that torch does not know."""
     asks = _asks(path, members)
+    with path.open("rb") as file:
+        start = file.read(32)
+    if not members and start.startswith(_SAVED[1]) and _NUMBER not in start:
+        named = f", which asks for {', '.join(list(asks.names)[:3])}" if asks.names else ""
+        text = f"a plain pickle{named}; write the weights with torch.save or as safetensors"
+        raise InputError(f"{where}: {text}")
     foreign = [name for name in asks.names if _is_foreign(name)]
     if foreign:
         raise _refused(f"asks for {foreign[0]}", where)
@@ -98,8 +111,10 @@ def _as_data(path: Path, members: list[str], trust: bool, where: str) -> object:
 
 def _members(path: Path, where: str) -> list[str]:
     """Return the names in a zip archive, [] for another file; InputError for a zip bomb."""
-    if not zipfile.is_zipfile(path):
-        return []
+    with path.open("rb") as file:
+        # torch decides by the beginning too: a file may be a pickle with an archive behind it
+        if file.read(2) != _SAVED[0]:
+            return []
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -171,8 +186,15 @@ def _of_tensors(name: str) -> bool:
 
 
 def _scan(file: Any, asks: _Pickle) -> None:
+    texts: list[str] = []
     for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name in ("GLOBAL", "INST"):
+        if opcode.name == "STACK_GLOBAL":
+            # protocol 4 puts both names on the stack before; torch refuses it, so a name that
+            # stands further back is missing in a message only
+            asks.names[".".join(texts[-2:])] = None
+        elif isinstance(argument, str) and opcode.name.endswith("UNICODE"):
+            texts = [*texts[-1:], argument]
+        elif opcode.name in ("GLOBAL", "INST"):
             module, _, name = str(argument).partition(" ")
             # protocol 2 writes Python 2's names
             asks.names[f"{IMPORT_MAPPING.get(module, module)}.{name}"] = None

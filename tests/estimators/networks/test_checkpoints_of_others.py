@@ -6,6 +6,7 @@ import argparse
 import datetime
 import json
 import os
+import pickle
 import zipfile
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
@@ -215,6 +216,23 @@ def test_another_protocol_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="refused, the pickle is of protocol 4"):
         read_weights(tmp_path / "w.pt")
     assert "0.weight" in read_weights(tmp_path / "w.pt", trust_pickle=True)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_plain_pickle_is_told(tmp_path: Path, protocol: int) -> None:
+    """As Detectron's: torch.load cannot read it, trusted or not."""
+    content = {"model": {"conv": np.zeros(3)}}
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps(content, protocol))
+    for trust in (False, True):
+        with pytest.raises(InputError, match=r"a plain pickle, which asks for numpy\.\S*reconst"):
+            read_weights(tmp_path / "w.pkl", trust_pickle=trust)
+
+
+def test_another_archive_is_told(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "w.model", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(InputError, match=r"torch.save did not write; it holds 'config.json'"):
+        read_weights(tmp_path / "w.model")
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
