@@ -19,9 +19,9 @@ from estimators.autograd import BackwardMode
 from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 from estimators.defences.backward import channels_last as channels_last
-from estimators.networks.copying import copied
-from estimators.networks.folding import COMPARED, Pair, foldable, folded
-from estimators.networks.guarded import guarded, placed
+from estimators.networks.running.copying import copied
+from estimators.networks.running.folding import COMPARED, Pair, foldable, folded
+from estimators.networks.running.guarded import guarded, placed
 from estimators.outputs import MarginLoss, finite_rows
 
 # Images per pass of networks that are small enough: such batches stay in the processor's cache.

@@ -18,7 +18,7 @@ from benchmark.execution.plan import Task
 from benchmark.grids.cell import Cell
 from estimators.classifier import BATCH
 from estimators.data.images import Images
-from estimators.networks.folding import Pair
+from estimators.networks.running.folding import Pair
 from estimators.plugins import describe_error
 from estimators.spec import Spec
 

@@ -20,9 +20,9 @@ from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
-from estimators.networks.folding import COMPARED, foldable
 from estimators.networks.given import Trained, given_network, is_given
-from estimators.networks.guarded import Guarded
+from estimators.networks.running.folding import COMPARED, foldable
+from estimators.networks.running.guarded import Guarded
 from estimators.networks.sanity_checks import check_fit, check_wrapped
 from estimators.networks.squashed import squashed
 from estimators.spec import Spec
