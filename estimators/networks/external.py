@@ -140,7 +140,10 @@ def declared_geometry(spec: Spec) -> Geometry | None:
     declared = declared_by(thing)
     if declared.geometry is not None or isinstance(thing, nn.Module) or not callable(thing):
         return declared.geometry
-    known = inspect.signature(thing).parameters
+    try:
+        known = inspect.signature(thing).parameters
+    except (TypeError, ValueError):
+        return None  # no factory, which loading it says
     needed = [n for n in ("shape", "classes") if n in known and known[n].default is known[n].empty]
     if needed:
         return None
