@@ -44,6 +44,10 @@ class Need(NamedTuple):
     weights: float
     chunk: int
 
+    def on(self, device: str) -> Need:
+        """Return the same on a device: a GPU takes as many images per chunk as fit."""
+        return self if device == "cpu" else self._replace(chunk=BATCH)
+
 
 @dataclass(frozen=True)
 class Fit(Generic[K]):
@@ -56,15 +60,15 @@ class Fit(Generic[K]):
     chunks: dict[K, int]
 
 
-def need(network: nn.Module, shape: tuple[int, int, int], device: str = "cpu") -> Need:
+def need(network: nn.Module, shape: tuple[int, int, int]) -> Need:
     """Return what a network needs for images of a shape (C, H, W), by a trial pass of two.
 
-    network: on the CPU. device: that the chunks are computed on; a GPU takes as many as fit.
+    network: on the CPU.
     """
     activations = activation_bytes(network, shape)
     tensors = [*network.parameters(), *network.buffers()]
     weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    if shape[1] * shape[2] <= SMALL_PIXELS or not activations or device != "cpu":
+    if shape[1] * shape[2] <= SMALL_PIXELS or not activations:
         return Need(activations, weights, BATCH)
     return Need(activations, weights, max(1, min(BATCH, int(CHUNK_BYTES / activations))))
 

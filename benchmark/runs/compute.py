@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import nn
-
-from benchmark.attacks.lookup import expected_passes
-from benchmark.execution.chunk import scorer_key
 from benchmark.execution.executor import ChunkOutcomes, ExecutionReport, Executor, Failure
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task, plan
@@ -21,8 +14,8 @@ from benchmark.grids.cell import Cell
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.rows import failed, ok
 from benchmark.runs.store import Store
+from benchmark.runs.work import expected_work
 from estimators.data.images import Images
-from estimators.errors import NetworkError
 
 LOG = "failures.log"
 
@@ -45,7 +38,7 @@ def compute(
     """
     tasks = plan(cells)
     unreadable = _Unreadable(directory / LOG, progress.message)
-    work = _expected_work(tasks, inputs)
+    work = expected_work(tasks, inputs)
 
     def images_of(task: Task) -> Images:
         return inputs.subset(task.dataset, task.samples, task.seed)
@@ -98,45 +91,3 @@ class _Unreadable:
             f"warning: {dataset}: {len(reasons)} of {len(images)} images cannot be read and are"
             f" left out, see {self.log.name}"
         )
-
-
-def _expected_work(tasks: Sequence[Task], inputs: RunInputs) -> dict[int, float]:
-    """Return the expected cost of each task by its id, in seconds of forward passes of 25 images.
-
-    An attack states its passes, averaged over draws where its gradients are. Each cell is scored
-    once under attack, and each defence once without. The time left is estimated from it.
-    """
-    seconds = {
-        pair: _forward_seconds(trained.network, inputs.images[pair[0]][: inputs.chunks[pair]])
-        for pair, trained in inputs.networks.items()
-    }
-    return {
-        id(task): len(inputs.subset(task.dataset, task.samples, task.seed))
-        * (_crafting_passes(task, len(inputs.images[task.dataset].classes)) + _scoring_passes(task))
-        * seconds[task.dataset, task.network]
-        for task in tasks
-    }
-
-
-def _crafting_passes(task: Task, classes: int) -> float:
-    """Return the passes per image of the attacks of a task; several eps share one gradient."""
-    return task.view.draws * expected_passes(task.attacks[0], classes)
-
-
-def _scoring_passes(task: Task) -> int:
-    """Return the forward passes per image that score the cells of a task."""
-    return len(task.cells) + len({scorer_key(cell) for cell in task.cells})
-
-
-def _forward_seconds(network: nn.Module, images: Images) -> float:
-    """Return the seconds of a forward pass of 25 images, or a chunk's, which compares networks.
-
-    A network that raises fails its cells later, in next to no time.
-    """
-    x = torch.from_numpy(images.beginning(25).x)
-    start = time.perf_counter()
-    with suppress(NetworkError), torch.inference_mode():
-        network(x)
-        start = time.perf_counter()
-        network(x)
-    return (time.perf_counter() - start) * 25 / len(x)

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 import torch
 
 from benchmark.attacks.steps.craft import targets
+from benchmark.execution.chunk_size import Need, need
 from benchmark.execution.executor import TrainedNetwork
+from benchmark.execution.passes import passes_of
+from benchmark.execution.plan import plan
 from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell, Inputs, Samples
 from benchmark.runs.images import with_classes_of, with_declared_size
@@ -23,11 +26,13 @@ from estimators.networks.build import build_network
 from estimators.networks.given import Trained, given_network, is_given
 from estimators.networks.running.folding import COMPARED, foldable
 from estimators.networks.running.guarded import Guarded
-from estimators.networks.sanity_checks import check_fit, check_wrapped
+from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
 from estimators.networks.squashed import squashed
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
 
+# share of a run's passes that the checks of an external network take
+CHECKED = 0.02
 # data set and network
 Pair = tuple[str, Spec]
 
@@ -43,6 +48,7 @@ class RunInputs:
     warnings: what the sanity checks say about each external network.
     squashed: the external networks whose outputs are squashed, with what was seen of them.
     code: hashes of external code, from all cells (`plugin_code`).
+    needs: what each network needs of the memory.
     chunks: images per chunk of each network.
     """
 
@@ -53,6 +59,7 @@ class RunInputs:
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
     squashed: dict[Pair, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    needs: dict[Pair, Need] = field(default_factory=dict)
     chunks: dict[Pair, int] = field(default_factory=dict)
     _subsets: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
     _models: dict[Pair, TrainedNetwork] = field(default_factory=dict)
@@ -125,12 +132,15 @@ def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs
     given: dict[Pair, Trained] = {}
     for dataset, network in pairs:
         if is_given(network):
-            given[dataset, network] = _load_given(inputs, (dataset, network), options)
+            passes = _passes(inputs, listed, (dataset, network))
+            given[dataset, network] = _load_given(inputs, (dataset, network), options, passes)
         else:
             images = inputs.images[dataset]
             build_network(network, images.shape, len(images.classes))
     for pair in pairs:
         inputs.networks[pair] = given.get(pair) or _train(inputs, pair, options, device)
+        if pair not in inputs.needs:
+            inputs.needs[pair] = need(inputs.networks[pair].network, inputs.images[pair[0]].shape)
     return inputs
 
 
@@ -176,8 +186,22 @@ def _networks(cell: Cell) -> list[Spec]:
     return [network for network in both if network is not None]
 
 
-def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions) -> Trained:
-    """Load a network that is not trained here, and check that it is wrapped correctly."""
+def _passes(inputs: RunInputs, cells: Sequence[Cell], pair: Pair) -> float:
+    """Return the expected forward passes with single images of all cells of a network."""
+    images = inputs.images[pair[0]]
+    own = [cell for cell in cells if (cell.dataset, cell.network) == pair]
+    return sum(
+        passes_of(task, len(images.classes))
+        * (len(images) if task.samples == "all" else task.samples)
+        for task in plan(own)
+    )
+
+
+def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float) -> Trained:
+    """Load a network that is not trained here, and check that it is wrapped correctly.
+
+    passes: expected with it in the run; the checks take CHECKED of them, but see LEAST images.
+    """
     dataset, network = pair
     message = options.progress.message
     images = inputs.images[dataset]
@@ -187,11 +211,15 @@ def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions) -> Trained:
     if note:
         message(f"{dataset}: {note}")
     notes = trained.network.notes if isinstance(trained.network, Guarded) else ()
-    fault = squashed(trained.network, inputs.images[dataset])
+    needs = inputs.needs[pair] = need(trained.network, images.shape)
+    fault = squashed(trained.network, inputs.images[dataset], needs.chunk)
     if fault is not None:
         inputs.squashed[pair] = fault
         notes = (fault, *notes)
-    found = check_wrapped(trained.network, inputs.images[dataset], str(network))
+    # a sound network is run twice on each image
+    sample = min(SAMPLE, max(LEAST, int(CHECKED * passes / 2)))
+    checked = inputs.images[dataset], str(network), sample, needs.chunk
+    found = check_wrapped(trained.network, *checked)
     inputs.warnings[pair] = [*notes, *found]
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
     message(f"{network} on {dataset}: not trained here, used as it is ({origin})")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.execution.chunk_size import fit, memory_budget, need
+from benchmark.execution.chunk_size import fit, memory_budget
 from benchmark.execution.dask_checks import check_scheduler
 from benchmark.execution.dask_executor import DaskExecutor
 from benchmark.execution.environment import default_threads, resolve_device
@@ -136,10 +136,7 @@ def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
 
     Raises InputError where one image in one thread does not fit.
     """
-    needs = {
-        pair: need(trained.network, inputs.images[pair[0]].shape, device)
-        for pair, trained in inputs.networks.items()
-    }
+    needs = {pair: of.on(device) for pair, of in inputs.needs.items()}
     # a worker of somebody else's cluster has memory of its own
     threads = 1 if options.scheduler else options.workers or options.threads
     threads = threads or default_threads(device)

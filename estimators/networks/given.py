@@ -15,6 +15,7 @@ from estimators.networks.build import WRAPPING, behind_input_layers, colour_netw
 from estimators.networks.external import DEFAULT, NONE, code_hash, find_network, is_external
 from estimators.networks.files.fitting import load_into
 from estimators.networks.registry import NETWORKS
+from estimators.networks.running.guarded import guarded
 from estimators.networks.weight_files import read_weights, weights_hash
 from estimators.spec import Spec, Value
 
@@ -27,7 +28,7 @@ EVALUATION = 2
 class Trained:
     """A trained network and where its weights come from.
 
-    network: in evaluation mode, on the CPU.
+    network: in evaluation mode, on the CPU; one with external code is behind a guard.
     metadata: data set, network, recipe, seed, hash of the training images, test accuracy; for a
         given network `recipe` is one line on its origin, the others are None.
     sha256: hash of the weights; for a given network of its code too.
@@ -92,7 +93,8 @@ def given_network(
         decides += f"evaluation {EVALUATION}"
     digest = hashlib.sha256(decides.encode()).hexdigest()
     metadata = {"recipe": origin, "seed": None, "test_accuracy": None}
-    return Trained(wrapped, metadata, digest, path, reused=True)
+    guard = guarded(wrapped, shape, str(network))
+    return Trained(guard, metadata, digest, path, reused=True)
 
 
 def _short(value: Value) -> str:

@@ -8,7 +8,7 @@ warning. Users of attack libraries report most of them (foolbox 74; ART 75 and 4
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -25,10 +25,10 @@ from estimators.networks.input_layers import Normalise
 from estimators.outputs import finite_rows, predicted_classes
 from estimators.plugins import describe_error
 
-SAMPLE = 125
+# images to look at, at most and at least
+SAMPLE, LEAST = 125, 16
 # share of images with NaN outputs up to which the others are worth a number
 FEW = 0.1
-GRADIENT_SAMPLE = 16
 # batches of another size may round differently, in the sixth digit
 ROUNDING = 1e-3
 # an untrained network gains up to a sixth by luck
@@ -45,6 +45,7 @@ class ProbedModel:
     y: their classes [N].
     out: the outputs [N, classes].
     classes: their names.
+    batch: images per pass at most.
     """
 
     network: nn.Module
@@ -53,14 +54,19 @@ class ProbedModel:
     y: torch.Tensor
     out: torch.Tensor
     classes: tuple[str, ...] = ()
+    batch: int = SAMPLE
+
+    def outputs(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs [N, classes] of images [N, C, H, W]."""
+        return _outputs(self.network, x, self.batch)
 
     def hits(self, x: torch.Tensor) -> int:
         """Return how many of the images are right when their pixels are others [N, C, H, W]."""
-        return _hits(_outputs(self.network, x), self.y)
+        return _hits(self.outputs(x), self.y)
 
     def off(self, n: int) -> float:
         """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
-        difference = _outputs(self.network, self.x[:n]) - self.out[:n]
+        difference = self.outputs(self.x[:n]) - self.out[:n]
         # of NaN and of equal infinite outputs it is NaN
         off = float(difference.nan_to_num(nan=0.0).abs().max())
         spread = float(self.out[finite_rows(self.out)].std())
@@ -71,24 +77,35 @@ class ProbedModel:
         return InputError(f"network {self.name}: {text}")
 
 
-def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
-    """Run a network on images of every class; InputError where it does not take them."""
+def probe(
+    network: nn.Module, images: Images, name: str, sample: int = SAMPLE, batch: int = SAMPLE
+) -> ProbedModel:
+    """Run a network on images of every class; InputError where it does not take them.
+
+    sample: number of images. batch: images per pass at most.
+    """
     _check_fit_of_some(network, images, name)
-    part = images[stratified_order(images.y, seed=0)].beginning(SAMPLE)
+    part = images[stratified_order(images.y, seed=0)].beginning(sample)
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
-    return ProbedModel(network, name, x, y, _outputs(network, x), images.classes)
+    out = _outputs(network, x, batch)
+    return ProbedModel(network, name, x, y, out, images.classes, batch)
 
 
-def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
+def check_wrapped(
+    network: nn.Module, images: Images, name: str, sample: int = SAMPLE, batch: int = SAMPLE
+) -> list[str]:
     """Run every check on an external network; return the warnings, one line each.
 
-    A network that raises for some of the images gets no further checks: its cells fail.
+    A network that raises for some of the images gets no further checks: its cells fail. A sound
+    network is run twice on `sample` images, and forward and backward on LEAST.
+
+    sample: number of images. batch: images per pass at most.
 
     Raises InputError for the first fault that makes numbers meaningless.
     """
     still_training(network, name)
     try:
-        probed = probe(network, images, name)
+        probed = probe(network, images, name, sample, batch)
     except NetworkError as error:
         return [f"raises for some images ({error.reason}): cells with such an image fail"]
     return [text for check in CHECKS if (text := check(probed)) is not None]
@@ -127,7 +144,7 @@ def _check_fit_of_some(network: nn.Module, images: Images, name: str) -> None:
             error.__cause__.__cause__, Exception
         ):
             raise error.__cause__ from error
-        for at in range(min(GRADIENT_SAMPLE, len(images))):
+        for at in range(min(LEAST, len(images))):
             with suppress(Exception):
                 out = _outputs(network, torch.from_numpy(images[at : at + 1].x))
                 if tuple(out.shape) == (1, len(images.classes)):
@@ -192,19 +209,18 @@ def gradients(probed: ProbedModel) -> str | None:
 
     `networks.squashed` warns of single zeros.
     """
-    x = probed.x[:GRADIENT_SAMPLE].clone().requires_grad_(True)
-    y = probed.y[:GRADIENT_SAMPLE]
-    with torch.enable_grad():
-        out = probed.network(x)
-        of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), x)
-        if of_loss is None:
-            raise probed.fault(
-                "no gradient reaches the image: look in forward for detach(), no_grad(), .data,"
-                " numpy or argmax"
-            )
-        # weights that no sum cancels, so that a saturated loss differs from a cut gradient
-        weights = torch.linspace(1.0, 2.0, out.shape[1])
-        of_logits = _gradient((probed.network(x) * weights).sum(), x)
+    x, y = probed.x[:LEAST], probed.y[:LEAST]
+    # weights that no sum cancels, so that a saturated loss differs from a cut gradient
+    weights = torch.linspace(1.0, 2.0, probed.out.shape[1])
+    parts = zip(x.split(probed.batch), y.split(probed.batch), strict=True)
+    pairs = [_gradients(probed.network, *part, weights) for part in parts]
+    if any(of_loss is None for of_loss, _ in pairs):
+        raise probed.fault(
+            "no gradient reaches the image: look in forward for detach(), no_grad(), .data,"
+            " numpy or argmax"
+        )
+    of_loss, of_logits = (_joined(part) for part in zip(*pairs, strict=True))
+    assert of_loss is not None
     bad = int((~torch.isfinite(of_loss)).flatten(1).any(dim=1).sum())
     if bad:
         text = f"its gradient has NaN or infinite values for {bad} of {len(x)} images; is a sqrt or"
@@ -252,11 +268,28 @@ Check = Callable[[ProbedModel], str | None]
 CHECKS: tuple[Check, ...] = (finite, logits, repeatable, one_by_one, gradients, pixels)
 
 
-def _outputs(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def _outputs(network: nn.Module, x: torch.Tensor, batch: int = SAMPLE) -> torch.Tensor:
     # not inference_mode: what a network keeps from a call must work with gradients later
     with torch.no_grad():
-        out: torch.Tensor = network(x)
-    return out
+        parts: list[torch.Tensor] = [network(part) for part in x.split(batch)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _gradients(
+    network: nn.Module, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Return the gradients of the cross entropy and of the weighted outputs at images."""
+    leaf = x.clone().requires_grad_(True)
+    with torch.enable_grad():
+        of_loss = _gradient(functional.cross_entropy(network(leaf), y, reduction="sum"), leaf)
+        return of_loss, None if of_loss is None else _gradient(
+            (network(leaf) * weights).sum(), leaf
+        )
+
+
+def _joined(parts: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
+    known = [part for part in parts if part is not None]
+    return torch.cat(known) if known else None
 
 
 def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:

@@ -20,6 +20,8 @@ SAMPLE = 16
 SIZES = (0.0, 0.1, 0.3)
 # float32 rounds a sum of a thousand probabilities in the sixth digit
 ROUNDING = 1e-4
+# share of the range that counts as close to its end
+NEAR = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,19 @@ class _Seen:
     clean: int
 
 
-def squashed(network: nn.Module, images: Images) -> str | None:
+def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | None:
     """Return what is wrong with a network's outputs, in one sentence; None for logits.
 
     network: in evaluation mode, on the CPU. It takes three passes with SAMPLE images at most: as
     they are, and moved by 0.1 and 0.3 along the sign of the gradient of the margin.
+    batch: images per pass at most.
     """
-    part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
-    seen = _look(network, torch.from_numpy(part.x), torch.from_numpy(part.y))
+    part = images[stratified_order(images.y, seed=0)].beginning(SAMPLE)
+    split = (torch.from_numpy(array).split(batch) for array in (part.x, part.y))
+    looks = [_look(network, *pair) for pair in zip(*split, strict=True)]
+    outputs = [look.outputs for look in looks if len(look.outputs)]
+    vanished, clean = (sum(getattr(look, name) for look in looks) for name in ("vanished", "clean"))
+    seen = _Seen(torch.cat(outputs) if outputs else torch.empty(0, 0), vanished, clean)
     if not len(seen.outputs):
         return None
     fault = _range_of(seen.outputs.double())
@@ -105,6 +112,8 @@ def _range_of(outputs: Tensor) -> str | None:
         what = "probabilities" if abs(total - 1) <= ROUNDING else "probabilities times a factor"
         return f"its outputs are {what} (each image's sum to {total:.4g})"
     for bound in (0.0, -1.0):
-        if low >= bound - ROUNDING and high <= 1 + ROUNDING:
+        near = NEAR * (1 - bound)
+        # logits may be small; what is squashed comes close to both ends
+        if bound - ROUNDING <= low <= bound + near and 1 - near <= high <= 1 + ROUNDING:
             return f"its outputs lie in [{bound:g}, 1], as those of a sigmoid or tanh do"
     return None

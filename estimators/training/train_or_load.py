@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from estimators.networks.build import build_network
 from estimators.networks.external import code_hash
 from estimators.networks.given import Trained, given_network, is_given
 from estimators.networks.registry import NETWORKS
-from estimators.networks.running.guarded import guarded
 from estimators.networks.weight_files import default_cache, weights_hash
 from estimators.spec import Spec
 from estimators.training import checkpoints
@@ -39,8 +37,7 @@ def trained_network(
     """
     if is_given(network):
         shape, classes = image_shape(dataset, data_dir)
-        given = given_network(network, shape, classes, trust_pickle)
-        return replace(given, network=guarded(given.network, shape, str(network)))
+        return given_network(network, shape, classes, trust_pickle)
     file = shipped_file(dataset, network)
     if file.is_file():
         return load_checkpoint(file)

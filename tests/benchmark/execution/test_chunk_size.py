@@ -44,7 +44,7 @@ def test_a_large_image_has_a_smaller_chunk() -> None:
     # the ReLU's output, and the image
     assert of.activations == pytest.approx(4 * 67 * 224 * 224, rel=0.01)
     assert of.chunk == int(CHUNK_BYTES / of.activations) == 29
-    assert need(wide(), (3, 224, 224), "cuda").chunk == BATCH
+    assert of.on("cpu") == of and of.on("cuda").chunk == BATCH
 
 
 def test_chunks_and_then_threads_shrink_to_fit() -> None:

@@ -68,3 +68,11 @@ def test_a_network_that_raises_is_left_to_the_run(digits: Images, digits_lenet: 
         raise RuntimeError("too bright")
 
     assert squashed(Changed(digits_lenet, change), digits) is None
+
+
+def test_small_logits_are_not_squashed(digits: Images) -> None:
+    class Small(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 0.5 * torch.sin(x.flatten(1)[:, ::70][:, :10] + torch.arange(10))
+
+    assert squashed(Small(), digits) is None
