@@ -24,14 +24,14 @@ from benchmark.speed.timing import Measured
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
     """Measure the speed against ART and others.
 
-    Both sides run alternately on MNIST.
+    Both sides run alternately on MNIST, and on photos where these are at hand.
     """
     if only == "memory":
         for count, megabytes in peaks():
             click.echo(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
         return
     lines = []
-    for line in measure(data_dir, repeat, only):
+    for line in measure(data_dir, repeat, only, skipped=say):
         lines.append(line)
         _show(line)
     if json_file is not None:

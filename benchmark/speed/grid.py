@@ -1,4 +1,4 @@
-"""A grid of FGSM at 10 eps and 11 JPEG qualities, against the loop that a user of ART writes."""
+"""A grid of FGSM behind JPEG of several qualities, against the loop that a user of ART writes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
+from benchmark.execution.chunk_size import need
 from benchmark.execution.environment import default_threads
 from benchmark.execution.executor import ChunkOutcomes, Failure, TrainedNetwork
 from benchmark.execution.plan import Task, plan
 from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
-from benchmark.speed.rivals import EPS, QUALITIES, Bench, plain_loop
+from benchmark.speed.rivals import Bench, plain_loop
 from benchmark.speed.timing import Measured, alternate
-from estimators.classifier import BATCH, Classifier, Frozen, channels_last
+from estimators.classifier import Classifier, Frozen, channels_last
 from estimators.networks.running.folding import COMPARED, foldable
 from estimators.spec import Spec
 
@@ -23,12 +24,13 @@ from estimators.spec import Spec
 def grid_line(bench: Bench, threat: str) -> Measured:
     """Time the grid, and the passes through the network that it cannot do without."""
     network, samples = Spec("own"), len(bench.images)
-    jpegs = [Spec.of("jpeg", quality=quality) for quality in QUALITIES]
-    attacks = [Spec.of("fgsm", eps=eps) for eps in EPS]
+    jpegs = [Spec.of("jpeg", quality=quality) for quality in bench.qualities]
+    attacks = [Spec.of("fgsm", eps=eps) for eps in bench.eps]
     cells = [Cell("own", network, a, threat, jpeg, samples, 0) for a in attacks for jpeg in jpegs]
     tasks = plan(cells)
     folds = foldable(bench.network, torch.from_numpy(bench.images[:COMPARED].x))
-    trained = TrainedNetwork(bench.network, bench.images.shape, bench.classes, folds)
+    about = bench.images.shape, bench.classes, folds, need(bench.network, bench.images.shape).chunk
+    trained = TrainedNetwork(bench.network, *about)
     models = {("own", network): trained}
 
     def ours() -> list[int]:
@@ -45,9 +47,10 @@ def grid_line(bench: Bench, threat: str) -> Measured:
         return list(hits.values())
 
     pair = alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)
-    floor = _floor(bench, forwards=len(cells), gradients=1 if threat == "oblivious" else 11)
+    floor = _floor(bench, forwards=len(cells), gradients=len(tasks))
     return pair.line(
-        f"{type(bench.network).__name__}, 10 eps x 11 qualities, {samples:,} images, {threat}",
+        f"{bench.name or type(bench.network).__name__}, {len(bench.eps)} eps x"
+        f" {len(bench.qualities)} qualities, {samples:,} images, {threat}",
         "plain ART loop",
         pair.our_result == pair.their_result,
         f"floor {floor:.2f} s, {pair.our_seconds / floor:.2f} times the floor",
@@ -58,11 +61,12 @@ def _floor(bench: Bench, forwards: int, gradients: int) -> float:
     """Return the seconds of the forward and backward passes alone, in the grid's batches."""
     torch.set_num_threads(1)
     x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
-    frozen = Frozen.of(bench.network, bench.images.shape)
+    shape, batch = bench.images.shape, need(bench.network, bench.images.shape).chunk
+    frozen = Frozen.of(bench.network, shape)
 
     def job(part: tuple[torch.Tensor, torch.Tensor]) -> None:
         torch.set_num_threads(1)
-        classifier = Classifier(frozen, bench.images.shape, bench.classes)
+        classifier = Classifier(frozen, shape, bench.classes)
         at = channels_last(part[0])
         for _ in range(gradients):
             classifier.input_gradient(*part)
@@ -70,7 +74,7 @@ def _floor(bench: Bench, forwards: int, gradients: int) -> float:
             for _ in range(forwards):
                 frozen.scorer(at)
 
-    parts = list(zip(torch.split(x, BATCH), torch.split(y, BATCH), strict=True))
+    parts = list(zip(torch.split(x, batch), torch.split(y, batch), strict=True))
     times = []
     for _ in range(bench.repeat):
         start = time.perf_counter()

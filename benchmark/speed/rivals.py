@@ -29,11 +29,15 @@ class Bench:
     """What the timings use.
 
     network: a trained network. images: the images. repeat: number of timed runs.
+    eps, qualities: of FGSM and of JPEG, in a grid. name: of the network; "" for that of its class.
     """
 
     network: nn.Module
     images: Images
     repeat: int
+    eps: tuple[float, ...] = EPS
+    qualities: tuple[int, ...] = QUALITIES
+    name: str = ""
 
     @property
     def classes(self) -> int:
@@ -49,10 +53,10 @@ def plain_loop(bench: Bench, threat: str) -> list[int]:
     torch.set_num_threads(default_threads("cpu"))
     x, y = bench.images.x, bench.images.y
     hits = []
-    for eps in EPS:
+    for eps in bench.eps:
         bare = art_classifier(bench)
         adversarial = FastGradientMethod(bare, eps=eps).generate(x, y=y)
-        for quality in QUALITIES:
+        for quality in bench.qualities:
             defence = ArtJpeg((0.0, 1.0), quality=quality, channels_first=True)
             if threat == "adaptive":
                 behind = art_classifier(bench, [defence])
