@@ -392,7 +392,6 @@ BAD_LINES = {
         "needs exactly one --network",
     ),
     "no network": (["--weights", "w.pt"], "needs exactly one --network"),
-    "probabilities": (["--network", "soft:net"], "leave the softmax out"),
     "classes": (["--network", "soft:seven"], "the data have 10 classes"),
 }
 
