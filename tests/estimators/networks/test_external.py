@@ -402,7 +402,6 @@ def test_bad_command_lines(bench, module, tmp_path: Path, case: str) -> None:
         "soft",
         """
         from torch import nn
-        def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Softmax(1))
         def seven(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 7))
         """,
     )
