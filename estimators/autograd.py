@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# functions that bound their output and keep the order of classes, as autograd names them
-SQUASHING = {"Sigmoid", "Tanh", "Softmax", "Hardtanh", "Hardsigmoid", "Clamp", "Atan", "Erf"}
+# functions that bound their output and never reverse the order of classes, as autograd names them
+SMOOTH = {"Sigmoid", "Tanh", "Softmax", "Atan", "Erf"}
+SQUASHING = {*SMOOTH, "Hardsigmoid", "Hardtanh", "Clamp", "Relu"}
 # functions of one tensor that may follow: a factor, a shift, a change of type or shape
 FOLLOWING = {"Mul", "Div", "Add", "Sub", "ToCopy", "Clone", "Alias", "View", "UnsafeView"}
 FOLLOWING |= {"Reshape", "ReshapeAlias", "Squeeze", "Unsqueeze"}
@@ -33,14 +34,17 @@ Gradients = tuple[Tensor | None, ...]
 class BackwardMode:
     """How gradients come back through a network; by default as torch computes them.
 
-    finite: NaN in the gradient of any single operation counts as zero. So a branch that does not
-        count, such as sqrt of a negative number behind `torch.where`, does not spoil the others.
+    finite: NaN and infinite values in the gradient of any single operation count as zero. So a
+        branch that does not count, such as sqrt of a negative number behind `torch.where`, does not
+        spoil the others.
+    infinite: what is infinite there counts as large, not as zero.
     past_squashing: a last sigmoid, tanh or softmax passes gradients unchanged (a straight-through
         estimate), since its own vanish in float32 where it saturates.
     broken: number of images, summed over gradients, that had NaN or infinite values.
     """
 
     finite: bool = False
+    infinite: bool = False
     past_squashing: bool = False
     broken: int = 0
 
@@ -52,7 +56,7 @@ class BackwardMode:
                     node.register_hook(_unchanged)
             if self.finite:
                 for node in _nodes(outputs.grad_fn):
-                    node.register_hook(_without_nan)
+                    node.register_hook(_with_infinite if self.infinite else _without)
         return outputs
 
     def repaired(
@@ -70,7 +74,8 @@ class BackwardMode:
         tried gets random signs, so that a step takes it to another point.
 
         A gradient that is finite is returned as it is, at no cost. Otherwise it is taken again in
-        the mode `finite`; where it is zero then, at random points nearby (RADII).
+        the mode `finite`, and pixels where it was infinite and is zero then, in the mode
+        `infinite`; where it is zero in every pixel, at random points nearby (RADII).
         """
         if bool(gradient.isfinite().all()):
             return gradient
@@ -78,25 +83,31 @@ class BackwardMode:
         self.broken += int(broken.sum())
         self.finite = True
         try:
+            needs = wanted(broken)
             result = _where(broken, torch.zeros_like(gradient), gradient)
-            return _repaired(result, x, again, wanted(broken), steps_anyway)
+            if not bool(needs.any()):
+                return result
+            result = _where(needs, again(x), result)
+            lost = gradient.isinf() & (result == 0) & _like(needs, result)
+            if bool(lost.any()):
+                self.infinite = True
+                result = _tamed(torch.where(lost, again(x), result))
+                self.infinite = False
+            return _elsewhere(result, x, again, needs, steps_anyway)
         finally:
-            self.finite = False
+            self.finite = self.infinite = False
 
 
-def _repaired(
+def _elsewhere(
     result: Tensor, x: Tensor, again: Callable[[Tensor], Tensor], needs: Tensor, steps_anyway: bool
 ) -> Tensor:
-    """Return a gradient with that of `again` at the images that need one."""
-    if not bool(needs.any()):
-        return result
-    result = _where(needs, _tamed(again(x)), result)
+    """Return a gradient with that of points nearby, at images that need one and have none."""
     for n, radius in enumerate(RADII):
         stuck = needs & (result == 0).flatten(1).all(1)
         if not bool(stuck.any()):
             return result
         points = _where(stuck, (x + radius * noise_at(x, stuck, n)).clamp_(0, 1), x)
-        result = _where(stuck, _tamed(again(points)), result)
+        result = _where(stuck, again(points), result)
     stuck = needs & (result == 0).flatten(1).all(1)
     if steps_anyway and bool(stuck.any()):
         result = _where(stuck, noise_at(x, stuck, len(RADII)).sign(), result)
@@ -125,17 +136,19 @@ def noise_at(x: Tensor, chosen: Tensor, n: int) -> Tensor:
 
 def _where(chosen: Tensor, there: Tensor, elsewhere: Tensor) -> Tensor:
     """Return one tensor at the chosen images [N], the other elsewhere."""
-    return torch.where(chosen.view(-1, *[1] * (elsewhere.ndim - 1)), there, elsewhere)
+    return torch.where(_like(chosen, elsewhere), there, elsewhere)
+
+
+def _like(values: Tensor, images: Tensor) -> Tensor:
+    """Return one value per image [N] as [N, 1, ..., 1], to broadcast over images [N, ...]."""
+    return values.view(-1, *[1] * (images.ndim - 1))
 
 
 def _tamed(gradient: Tensor) -> Tensor:
-    """Return a gradient whose infinite values have the size of its largest other value."""
-    gradient = gradient.nan_to_num(nan=0.0)
+    """Return a gradient whose huge values have the size of its largest other value."""
     huge = gradient.abs() > HUGE
-    if not bool(huge.any()):
-        return gradient
     largest = gradient.abs().masked_fill(huge, 0.0).flatten(1).amax(1)
-    largest = largest.where(largest > 0, 1.0).view(-1, *[1] * (gradient.ndim - 1))
+    largest = _like(largest.where(largest > 0, 1.0), gradient)
     return torch.where(huge, gradient.sign() * largest, gradient)
 
 
@@ -151,10 +164,23 @@ def _nodes(first: Node) -> Iterator[Node]:
                 waiting.append(other)
 
 
+def ends_squashed(outputs: Tensor) -> str:
+    """Return the name of a smooth squashing function at the end of a network, "" without one.
+
+    outputs: as the network returned them, with their graph.
+    """
+    names = [_name(node) for node in _last_squashing(outputs.grad_fn)] if outputs.grad_fn else []
+    return next((name.lower() for name in names if name in SMOOTH), "")
+
+
+def _name(node: Node) -> str:
+    return str(node.name().partition("Backward")[0].removeprefix("_"))
+
+
 def _last_squashing(node: Node) -> Iterator[Node]:
     """Yield the squashing functions at the end of a network, from its output backward."""
     while True:
-        name = node.name().partition("Backward")[0].removeprefix("_")
+        name = _name(node)
         inputs = [other for other, _ in node.next_functions if other is not None]
         if name not in SQUASHING | FOLLOWING or len(inputs) != 1:
             return
@@ -168,13 +194,19 @@ def _unchanged(inputs: Gradients, outputs: Gradients) -> Gradients:
     return (outputs[0], *inputs[1:])
 
 
-def _without_nan(inputs: Gradients, outputs: Gradients) -> Gradients:
+def _without(inputs: Gradients, outputs: Gradients) -> Gradients:
+    """Replace NaN and infinite values by zero."""
+    return tuple(_finite(gradient, 0.0) for gradient in inputs)
+
+
+def _with_infinite(inputs: Gradients, outputs: Gradients) -> Gradients:
     """Replace NaN by zero and what is infinite by a number whose square is finite."""
-    return tuple(_finite(gradient) for gradient in inputs)
+    return tuple(_finite(gradient, 0.5) for gradient in inputs)
 
 
-def _finite(gradient: Tensor | None) -> Tensor | None:
+def _finite(gradient: Tensor | None, power: float) -> Tensor | None:
+    """Replace infinite values by the largest number to a power; by zero if that is 0."""
     if gradient is None or not gradient.is_floating_point():
         return gradient
-    large = torch.finfo(gradient.dtype).max ** 0.5
+    large = torch.finfo(gradient.dtype).max ** power if power else 0.0
     return gradient.nan_to_num(nan=0.0, posinf=large, neginf=-large)

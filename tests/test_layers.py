@@ -31,7 +31,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "atomic": {"errors"},
         "jpeg_codec": set(),
         "data": set(),
-        "networks": {"data", "outputs"},
+        "networks": {"data", "outputs", "autograd"},
         "training": {"data", "networks", "jpeg_codec", "weights"},
         "defences": {"jpeg_codec"},
         "outputs": set(),

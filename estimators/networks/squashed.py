@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from estimators.autograd import ends_squashed
 from estimators.data.images import Images, stratified_order
 from estimators.outputs import MarginLoss, finite_rows
 
@@ -22,17 +23,21 @@ SIZES = (0.0, 0.1, 0.3)
 ROUNDING = 1e-4
 # share of the range that counts as close to its end
 NEAR = 0.05
+# share of outputs that equal the least or the largest one
+CUT = 0.1
 
 
 @dataclass(frozen=True)
 class _Seen:
     """Outputs [N, classes] of images, clean and attacked; those with no finite outputs left out.
 
+    layer: the squashing function that the network ends with; "" for another end.
     vanished: at how many the gradient of cross entropy is zero in every pixel, and of the images
     alone, without the attacked ones, at how many (`clean`).
     """
 
     outputs: Tensor
+    layer: str
     vanished: int
     clean: int
 
@@ -53,6 +58,8 @@ def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | N
     if not len(seen.outputs):
         return None
     fault = _range_of(seen.outputs.double())
+    if fault is None and seen.layer:
+        fault = f"its outputs come from a {seen.layer}"
     if fault is None and seen.vanished:
         attacked = f" ({seen.clean} of them clean)" if seen.clean else " (attacked ones)"
         fault = (
@@ -69,7 +76,7 @@ def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | N
 
 def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
     """Return the outputs of images clean and attacked, and how often the gradient vanishes."""
-    outputs, vanished = [], []
+    outputs, vanished, layer = [], [], ""
     direction = torch.zeros_like(x)
     for size in SIZES:
         leaf = (x + size * direction).clamp_(0, 1).requires_grad_(True)
@@ -83,15 +90,15 @@ def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
         with torch.enable_grad():
             of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), leaf)
             if size == SIZES[0]:
-                margin = MarginLoss()
+                layer, margin = ends_squashed(out), MarginLoss()
                 margin.reduction = "sum"
                 direction = _gradient(margin(out, y), leaf).nan_to_num().sign()
         finite = finite_rows(out.detach())
         outputs.append(out.detach()[finite])
         vanished.append(int((of_loss == 0).flatten(1).all(1)[finite].sum()))
     if not outputs:
-        return _Seen(torch.empty(0, 0), 0, 0)
-    return _Seen(torch.cat(outputs), sum(vanished), vanished[0])
+        return _Seen(torch.empty(0, 0), "", 0, 0)
+    return _Seen(torch.cat(outputs), layer, sum(vanished), vanished[0])
 
 
 def _gradient(value: Tensor, leaf: Tensor) -> Tensor:
@@ -105,6 +112,8 @@ def _gradient(value: Tensor, leaf: Tensor) -> Tensor:
 def _range_of(outputs: Tensor) -> str | None:
     """Return in which bounds outputs [N, classes] lie; None where there are none."""
     low, high = float(outputs.min()), float(outputs.max())
+    if low == high:
+        return None
     sums = outputs.sum(dim=1)
     total = float(sums.mean())
     equal = bool(((sums - total).abs() <= ROUNDING * total).all())
@@ -116,4 +125,8 @@ def _range_of(outputs: Tensor) -> str | None:
         # logits may be small; what is squashed comes close to both ends
         if bound - ROUNDING <= low <= bound + near and 1 - near <= high <= 1 + ROUNDING:
             return f"its outputs lie in [{bound:g}, 1], as those of a sigmoid or tanh do"
+    for bound in (low, high):
+        # logits of several images are never equal
+        if float((outputs == bound).double().mean()) > CUT:
+            return f"many of its outputs are exactly {bound:.4g}, as those of a clamp or ReLU are"
     return None

@@ -71,6 +71,21 @@ def test_infinite_slopes_keep_their_sign() -> None:
     assert found.flatten().tolist() == [1.0, 1.0, 0.5, 1.0]
 
 
+def test_an_infinite_slope_of_one_branch_does_not_hide_the_other() -> None:
+    """The root of black pixels would decide their sign, however little it changes the outputs."""
+    weight = torch.tensor([-1.0, 2.0, 3.0, 4.0])
+
+    def change(z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        pixels = x.flatten(1)
+        value = (weight * pixels).sum(1) + 1e-6 * pixels.sqrt().sum(1)
+        return torch.stack([value, 0 * value], 1)
+
+    x = torch.tensor([[[[0.0, 0.25], [1.0, 0.0]]]])
+    classifier = Classifier(Changed(nn.Identity(), change), (1, 2, 2), 2)
+    found = classifier.mean_gradient(x, lambda z: z[:, 0].sum())
+    assert torch.allclose(found.flatten(), weight, atol=1e-5)
+
+
 def test_noise_depends_on_the_image_alone() -> None:
     x, chosen = torch.from_numpy(CASE.x), torch.tensor([True, False, True, True, True, True])
     whole = noise_at(x, chosen, 1)

@@ -63,7 +63,8 @@ def _one_step(
     passes = Passes(classifier.gradients / n, classifier.forwards / n + (other is not None))
     nan_gradient = np.zeros(n, dtype=np.bool_)
     if classifier.backward_mode.broken:
-        nan_gradient = _faults(classifier, clean, batch)[1]
+        # the gradient of an image whose outputs are NaN is neither
+        zero_gradient, nan_gradient = _faults(classifier, clean, batch)
     for spec in family:
         eps = spec.get("eps")
         assert isinstance(eps, float)  # since `check_attack`

@@ -94,6 +94,16 @@ def test_a_network_without_nan_is_asked_no_more() -> None:
     assert attacked(CASE.network, ATTACKS["fgsm"]).passes == (1, 0)
 
 
+def test_an_image_with_nan_outputs_has_no_faulty_gradient() -> None:
+    x = np.full((2, *SHAPE), 0.4, dtype=np.float32)
+    x[0] = 0.9
+    classifier, y = Classifier(NanWhenBright(0.48), SHAPE, 3), np.zeros(2, dtype=np.int64)
+    for attack in (Spec.of("fgsm", eps=0.0), Spec.of("pgd", eps=0.01, max_iter=2)):
+        ((_, crafted),) = craft([check_attack(attack)], classifier, x, y, np.arange(2), 0)
+        assert not crafted.zero_gradient.any() and not crafted.nan_gradient.any()
+        assert np.array_equal(crafted.images.numpy()[0], x[0])
+
+
 LOST = {
     "fgsm": Spec.of("fgsm", eps=0.2),
     "fgm": Spec.of("fgm", eps=1.6),

@@ -475,7 +475,6 @@ BAD_LINES = {
         "needs exactly one --network",
     ),
     "no network": (["--weights", "w.pt"], "needs exactly one --network"),
-    "probabilities": (["--network", "soft:net"], "leave the softmax out"),
     "classes": (["--network", "soft:seven"], "the data have 10 classes"),
 }
 
@@ -486,7 +485,6 @@ def test_bad_command_lines(bench, module, tmp_path: Path, case: str) -> None:
         "soft",
         """
         from torch import nn
-        def net(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Softmax(1))
         def seven(): return nn.Sequential(nn.Flatten(), nn.Linear(784, 7))
         """,
     )

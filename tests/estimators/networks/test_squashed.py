@@ -22,6 +22,9 @@ FAULTS = {
     "softmax": (SQUASHING["softmax"], "are probabilities (each image's sum to 1)"),
     "softmax by hand": (own_softmax, "are probabilities (each image's sum to 1)"),
     "softmax times 100": (SQUASHING["softmax times 100"], "factor (each image's sum to 100)"),
+    "scaled tanh": (lambda z, x: 7 * torch.tanh(z / 5) + 1, "outputs come from a tanh"),
+    "clamped": (lambda z, x: z.clamp(-5, 5), "outputs are exactly -5"),
+    "relu": (lambda z, x: z.relu(), "outputs are exactly 0, as those of a clamp or ReLU"),
     "large logits": (lambda z, x: 100 * z, "gradient of cross entropy is zero in every pixel for"),
     "squashed when bright": (
         lambda z, x: torch.where(x.amax((1, 2, 3))[:, None] > 2, z, 60 * z),
