@@ -54,9 +54,9 @@ def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | N
     looks = [_look(network, *pair) for pair in zip(*split, strict=True)]
     outputs = [look.outputs for look in looks if len(look.outputs)]
     vanished, clean = (sum(getattr(look, name) for look in looks) for name in ("vanished", "clean"))
-    seen = _Seen(torch.cat(outputs) if outputs else torch.empty(0, 0), vanished, clean)
-    if not len(seen.outputs):
+    if not outputs:
         return None
+    seen = _Seen(torch.cat(outputs), looks[0].layer, vanished, clean)
     fault = _range_of(seen.outputs.double())
     if fault is None and seen.layer:
         fault = f"its outputs come from a {seen.layer}"
