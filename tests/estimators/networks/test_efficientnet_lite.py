@@ -77,7 +77,7 @@ def test_its_weights_are_read_as_data(stand_in: Path) -> None:
             return print, ("run",)
 
     torch.save({"last.weight": Harm()}, stand_in)
-    with pytest.raises(InputError, match=r"weights tiny\.pth"):
+    with pytest.raises(InputError, match=r"tiny\.pth"):
         given_network(LITE0, SHAPE, 1000)
 
 
