@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +15,18 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional
 
+from estimators.autograd import BackwardMode
 from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 from estimators.defences.backward import channels_last as channels_last
+from estimators.networks.running.copying import copied
+from estimators.networks.running.folding import COMPARED, Pair, foldable, folded
+from estimators.networks.running.guarded import guarded, placed
+from estimators.outputs import MarginLoss, finite_rows
 
-# Batches of this size stay in the processor's cache; the partition is part of the result (a
-# convolution may round differently in another batch), so it is a constant and not an option.
+# Images per pass of networks that are small enough: such batches stay in the processor's cache.
+# The partition is part of the result (a convolution may round differently in another batch), so it
+# follows from network and image size, and is no option.
 BATCH = 125
 
 
@@ -31,31 +36,46 @@ class Plain(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.backward_mode = BackwardMode()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, classes] of images [N, C, H, W]."""
         # several of ART's defences return float64
         logits: torch.Tensor = self.network(x.to(torch.float32))
-        return logits
+        return self.backward_mode.applied(logits)
 
 
 @dataclass(frozen=True)
 class Frozen:
     """A network that is ready to be attacked.
 
-    network: a copy in evaluation mode, its weights without gradients, channels last.
-    scorer: the same for predictions only, with batch norms folded where possible.
+    network: a copy in evaluation mode, its weights without gradients; channels last, unless the
+        network does not work with that.
+    scorer: the same for predictions only, with batch norms folded where that is proved right.
     """
 
     network: nn.Module
     scorer: nn.Module
 
     @classmethod
-    def of(cls, network: nn.Module, device: str = "cpu") -> Frozen:
-        """Return a frozen copy of a network on a device."""
-        network = copy.deepcopy(network).eval().requires_grad_(False)
-        network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(network, folded(network))
+    def of(
+        cls,
+        network: nn.Module,
+        shape: tuple[int, int, int],
+        device: str = "cpu",
+        folds: tuple[Pair, ...] | None = None,
+    ) -> Frozen:
+        """Return a frozen copy of a network on a device.
+
+        shape: of an image, [C, H, W].
+        folds: the batch norms to fold, as `foldable` returned them. None calls it on random
+            images, which no other thread may run a network beside.
+        """
+        network = guarded(copied(network).eval().requires_grad_(False), shape)
+        if folds is None:
+            folds = foldable(network, torch.rand(COMPARED, *shape, generator=torch.Generator()))
+        network = placed(network, device)
+        return cls(network, folded(network, folds))
 
 
 class Classifier(PyTorchClassifier):  # type: ignore[misc]
@@ -76,16 +96,22 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         defence: Preprocessor | None = None,
         device: str = "cpu",
         draws: int = 1,
+        batch: int = BATCH,
+        squashed: bool = False,
     ) -> None:
         """Wrap a network.
 
         network: copied and frozen; a Frozen is used as it is.
         draws: every gradient is the mean over so many passes of a random defence (expectation over
             transformation, Athalye et al. 2018); each counts as one.
+        batch: images per pass at most.
+        squashed: its outputs are probabilities or otherwise squashed: attacks on cross entropy are
+            repeated by `margin_loss`.
         """
-        frozen = network if isinstance(network, Frozen) else Frozen.of(network, device)
+        frozen = network if isinstance(network, Frozen) else Frozen.of(network, shape, device)
+        plain = Plain(frozen.network)
         super().__init__(
-            model=Plain(frozen.network),
+            model=plain,
             loss=nn.CrossEntropyLoss(),
             input_shape=shape,
             nb_classes=classes,
@@ -96,13 +122,16 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         self.network = frozen.network
         self.defence = defence
         self.draws = draws
+        self.batch = batch
+        self.squashed = squashed
+        self.backward_mode = plain.backward_mode
         self.torch_device = torch.device(device)
         self.scorer = frozen.scorer
         self.reset_counts()
 
     def reset_counts(self) -> None:
-        """Start new counts of gradients and forwards."""
-        self.gradients = self.forwards = 0
+        """Start new counts of gradients, of forwards and of gradients with NaN."""
+        self.gradients = self.forwards = self.backward_mode.broken = 0
 
     def defended(self, x: torch.Tensor) -> torch.Tensor:
         """Return images [N, C, H, W] behind the defence, as the network gets them."""
@@ -121,7 +150,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, classes] of images that are behind the defence already."""
         with torch.inference_mode():
-            parts = [self.scorer(channels_last(part)) for part in torch.split(x, BATCH)]
+            parts = [self.scorer(channels_last(part)) for part in torch.split(x, self.batch)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def passes(self, x: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -136,27 +165,76 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
                 leaf, seen = self.defence.enter(x)
             else:
                 leaf = seen = channels_last(self.defended(x)).detach().requires_grad_(True)
-            yield leaf, self.network(seen)
+            yield leaf, self.backward_mode.applied(self.network(seen))
 
     def mean_gradient(
         self, x: torch.Tensor, objective: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        """Return the gradient [N, C, H, W] at x of a function of the logits, mean over draws."""
+        """Return the gradient [N, C, H, W] at x of a function of the logits, mean over draws.
+
+        It is finite; see `finite`.
+        """
+
+        def again(points: torch.Tensor) -> torch.Tensor:
+            return self.raw_gradient(points, objective)
+
+        return self.finite(again(x), x, again, steps_anyway=True)
+
+    def raw_gradient(
+        self, x: torch.Tensor, objective: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """Return `mean_gradient` as torch computes it, with NaN where it has some."""
         parts = [torch.autograd.grad(objective(logits), leaf)[0] for leaf, logits in self.passes(x)]
         mean = parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
         return mean.contiguous()
 
     def input_gradient(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return the attacker's gradient [N, C, H, W] of the summed cross entropy."""
-        return self.mean_gradient(x, lambda out: functional.cross_entropy(out, y, reduction="sum"))
+        """Return the attacker's gradient [N, C, H, W] of the summed cross entropy, NaN included."""
+        return self.raw_gradient(x, lambda out: functional.cross_entropy(out, y, reduction="sum"))
+
+    def finite(
+        self,
+        gradient: torch.Tensor,
+        x: torch.Tensor,
+        again: Callable[[torch.Tensor], torch.Tensor],
+        wanted: torch.Tensor | None = None,
+        steps_anyway: bool = False,
+    ) -> torch.Tensor:
+        """Return a gradient [N, ..., C, H, W] at images x without NaN or infinite values.
+
+        Of an image with NaN or infinite outputs it is zero: that one is broken and stays. wanted:
+        which other images [N] need one. again, steps_anyway: see `BackwardMode.repaired`.
+        """
+
+        def standing(broken: torch.Tensor) -> torch.Tensor:
+            broken = broken if wanted is None else broken & wanted
+            if not bool(broken.any()):
+                return broken
+            self.forwards += len(x)
+            return broken & finite_rows(self.logits(self.defended(x)))
+
+        return self.backward_mode.repaired(gradient, x, again, standing, steps_anyway)
+
+    @contextmanager
+    def margin_loss(self) -> Iterator[None]:
+        """Let attacks follow the logit margin in the place of cross entropy, until the block ends.
+
+        Gradients pass a last sigmoid, tanh or softmax unchanged (`BackwardMode.past_squashing`).
+        """
+        loss = self.loss
+        self._loss, self.backward_mode.past_squashing = MarginLoss(), True
+        try:
+            yield
+        finally:
+            self._loss, self.backward_mode.past_squashing = loss, False
 
     def loss_gradient(self, x: FloatArray, *args: object, **kwargs: object) -> FloatArray:
         """Return ART's loss gradient, counted; mean over the draws."""
-        return self._mean(super().loss_gradient, x, *args, **kwargs)
+        return self.mean_of_art(super().loss_gradient, x, *args, **kwargs)
 
     def class_gradient(self, x: FloatArray, *args: object, **kwargs: object) -> FloatArray:
         """Return ART's class gradient, counted; mean over the draws."""
-        return self._mean(super().class_gradient, x, *args, **kwargs)
+        return self.mean_of_art(super().class_gradient, x, *args, **kwargs)
 
     def predict(
         self, x: FloatArray, batch_size: int = BATCH, training_mode: bool = False, **kwargs: object
@@ -164,7 +242,9 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         """Return ART's predictions (logits [N, classes]), counted; float32 for any input."""
         self.forwards += len(x)
         x = self._clipped(np.asarray(x, dtype=np.float32))
-        logits: FloatArray = super().predict(x, batch_size=batch_size, training_mode=training_mode)
+        logits: FloatArray = super().predict(
+            x, batch_size=min(batch_size, self.batch), training_mode=training_mode
+        )
         return logits
 
     def _clipped(self, x: FloatArray) -> FloatArray:
@@ -175,49 +255,27 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         """
         return x if self.defence is None else np.clip(x, 0, 1)
 
-    def _mean(
+    def mean_of_art(
         self, gradient: Callable[..., FloatArray], x: FloatArray, *args: object, **kwargs: object
     ) -> FloatArray:
-        self.gradients += len(x) * self.draws
-        parts = [gradient(self._clipped(x), *args, **kwargs) for _ in range(self.draws)]
-        mean: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
-        return parts[0] if len(parts) == 1 else mean
+        """Return the mean of a gradient of ART over the draws, finite; arrays or tensors."""
 
+        def mean(points: FloatArray) -> FloatArray:
+            self.gradients += len(x) * self.draws
+            parts = [gradient(self._clipped(points), *args, **kwargs) for _ in range(self.draws)]
+            if len(parts) == 1:
+                return parts[0]
+            averaged: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
+            return averaged
 
-def folded(network: nn.Module) -> nn.Module:
-    """Return the network with each batch norm folded into the convolution directly before it.
+        def again(points: torch.Tensor) -> torch.Tensor:
+            same: Any = points if tensors else points.cpu().numpy()
+            return torch.as_tensor(mean(same), device=self.torch_device)
 
-    For predictions only: the weights are rounded again, which turns the sign of gradients that are
-    nearly zero. A network without such pairs is returned unchanged.
-    """
-    pairs = _conv_norm_pairs(network)
-    if not pairs:
-        return network
-    copied = copy.deepcopy(network)
-    for conv_name, norm_name in pairs:
-        conv, norm = copied.get_submodule(conv_name), copied.get_submodule(norm_name)
-        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        copied.set_submodule(conv_name, torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm))
-        copied.set_submodule(norm_name, nn.Identity())
-    return copied.requires_grad_(False)
-
-
-def _conv_norm_pairs(network: nn.Module) -> list[tuple[str, str]]:
-    """Return names of convolutions whose output goes to one batch norm and nowhere else.
-
-    These are neighbours in an nn.Sequential, and what a block lists in `conv_norm_pairs`. (Tracing
-    would find more, but torch.fx patches every module while it traces, which breaks other threads.)
-    """
-    uses = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
-    pairs = []
-    for path, module in network.named_modules():
-        names = list(getattr(module, "conv_norm_pairs", ()))
-        if type(module) is nn.Sequential:
-            names += itertools.pairwise(dict(module.named_children()))
-        for conv_name, norm_name in names:
-            conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
-            once = uses[id(conv)] == uses[id(norm)] == 1
-            if once and isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                prefix = f"{path}." if path else ""
-                pairs.append((prefix + conv_name, prefix + norm_name))
-    return pairs
+        raw, tensors = mean(x), isinstance(x, torch.Tensor)
+        if bool((torch if tensors else np).isfinite(raw).all()):
+            return raw
+        found, images = (torch.as_tensor(a, device=self.torch_device) for a in (raw, x))
+        fixed: Any = self.finite(found, images.float(), again, None, found.shape == images.shape)
+        result: FloatArray = fixed if tensors else fixed.cpu().numpy()
+        return result

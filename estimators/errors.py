@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import difflib
 import math
+import reprlib
 from collections.abc import Iterable
 
 
 class InputError(ValueError):
     """Bad input: a message of one line that says what, where and what to do (exit code 2)."""
+
+
+class NetworkError(InputError):
+    """An external network that raised, or that cannot be used.
+
+    name: of the network. reason: what is wrong with it, or class and first line of what it raised.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
+
+    def __str__(self) -> str:
+        return f"network {self.name}: {self.reason}"
 
 
 class DataUnavailable(InputError):
@@ -33,7 +48,7 @@ def whole(what: str, value: object, low: int, high: float = math.inf) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
         return value
     limits = f"from {low} up" if math.isinf(high) else f"from {low} to {high}"
-    raise InputError(f"{what} must be an integer {limits}, got {value!r}")
+    raise InputError(f"{what} must be an integer {limits}, got {reprlib.repr(value)}")
 
 
 def number(what: str, value: object, low: float, high: float = math.inf, ends: str = "[]") -> float:
@@ -44,10 +59,18 @@ def number(what: str, value: object, low: float, high: float = math.inf, ends: s
 
     Raises InputError for any other value, NaN included.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value):
         above = low < value if ends[0] == "(" else low <= value
         below = value < high if ends[1] == ")" else value <= high
         if above and below:
             return float(value)
     limits = f"{ends[0]}{low:g}, {high:g}{')' if math.isinf(high) else ends[1]}"
-    raise InputError(f"{what} must be a number in {limits}, got {value!r}")
+    raise InputError(f"{what} must be a number in {limits}, got {reprlib.repr(value)}")
+
+
+def _is_finite(value: float) -> bool:
+    """Return whether a number is one that a float can hold."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from estimators.entries import E, Entry
-from estimators.errors import InputError
+from estimators.errors import InputError, NetworkError
 
 Kind = Literal["attacks", "defences", "networks", "datasets", "studies"]
 _SINGULAR = {"datasets": "data set", "studies": "study"}
@@ -108,6 +108,8 @@ def import_from_art(name: str, base: type, kind: str) -> Callable[..., Any]:
 
 def describe_error(error: BaseException) -> str:
     """Return class and first line of an error that external code raised."""
+    if isinstance(error, NetworkError):
+        return error.reason
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
@@ -147,7 +149,7 @@ def _singular(kind: Kind) -> str:
 def _guarded(kind: Kind, where: str, load: Callable[[], object]) -> object:
     try:
         return load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"{_singular(kind)} {where}: cannot be imported ({describe_error(error)}); expected a"
             " short name (see `bench list`) or package.module:thing, importable from here"

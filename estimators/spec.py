@@ -11,6 +11,7 @@ from typing import Union
 import yaml
 
 from estimators.errors import InputError
+from estimators.yaml_values import read_yaml
 
 _SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*")
 # Union: `|` does not take the forward reference at run time
@@ -67,7 +68,7 @@ def _plain(value: Value) -> str:
 
 
 def parse_spec(text: str) -> Spec:
-    """Read a spec as the command line writes it; values are read as YAML.
+    """Read a spec as the command line writes it; values are read by `yaml_values.read_yaml`.
 
     Examples: `pgd`, `pgd:eps=0.1,max_iter=40`, `torchvision:resnet18`,
     `package.module:factory:depth=3`. What follows the first colon belongs to the name unless it
@@ -87,7 +88,9 @@ def parse_spec(text: str) -> Spec:
         if not equals or not key.strip():
             raise InputError(f"{text!r}: expected NAME or NAME:PARAMETER=VALUE,...")
         try:
-            parsed = yaml.safe_load(value)
+            parsed = read_yaml(value)
+        except InputError as error:
+            raise InputError(f"{text!r}: the value of {key}: {error}") from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise InputError(
                 f"{text!r}: the value of {key} cannot be read; write it as in YAML"

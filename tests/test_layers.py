@@ -20,8 +20,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     # `version` and the public names of the package are free of rooms
     "benchmark": {room: {"version", *BENCHMARK[:n]} for n, room in enumerate(BENCHMARK)},
     "estimators": {
-        "spec": {"errors"},
+        "spec": {"errors", "yaml_values"},
         "errors": set(),
+        "yaml_values": {"errors"},
         "random_streams": set(),
         "entries": {"spec"},
         "training_spec": {"spec", "errors", "entries"},
@@ -30,10 +31,13 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "atomic": {"errors"},
         "jpeg_codec": set(),
         "data": set(),
-        "networks": {"data"},
+        "networks": {"data", "outputs"},
         "training": {"data", "networks", "jpeg_codec", "weights"},
         "defences": {"jpeg_codec"},
-        "classifier": {"jpeg_codec", "data", "networks", "training", "defences"},
+        "outputs": set(),
+        "autograd": set(),
+        "classifier": {"jpeg_codec", "data", "networks", "training", "defences"}
+        | {"outputs", "autograd"},
         "weights": set(),
     },
     "reports": {

@@ -10,7 +10,17 @@ import torch
 from art.attacks.evasion import CarliniL2Method
 from art.utils import to_categorical
 
-from benchmark.attacks.steps.checks import FloatArray, Labels, as_classifier, as_images, as_labels
+from benchmark.attacks.entry import Params
+from benchmark.attacks.steps.checks import (
+    FloatArray,
+    Labels,
+    as_budget,
+    as_classifier,
+    as_count,
+    as_images,
+    as_labels,
+    as_positive,
+)
 from benchmark.attacks.steps.gradients import backward_is_identity
 from estimators.classifier import BATCH, Classifier, channels_last
 
@@ -25,8 +35,9 @@ class CarliniL2Exact(CarliniL2Method):  # type: ignore[misc]
     def __init__(
         self, classifier: Classifier, batch_size: int = BATCH, verbose: bool = False, **params: Any
     ) -> None:
-        """params: those of ART's class. Raises ValueError or TypeError as ART does."""
+        """params: those of ART's class. Raises InputError for parameters out of range."""
         as_classifier(classifier)
+        check_params(params)
         super().__init__(classifier, batch_size=batch_size, verbose=verbose, **params)
         if backward_is_identity(classifier):
             self._estimator = _SharedPasses(classifier)
@@ -37,6 +48,15 @@ class CarliniL2Exact(CarliniL2Method):  # type: ignore[misc]
         classes = self.estimator.nb_classes
         one_hot = to_categorical(as_labels(y, len(images), classes), classes)
         return np.asarray(super().generate(images, one_hot), dtype=np.float32)
+
+
+def check_params(params: Params) -> None:
+    """Raise InputError for parameters that ART's class takes and fails with, or never ends."""
+    as_budget(params.get("confidence", 0.0), "confidence")
+    for name in ("learning_rate", "initial_const"):
+        as_positive(params.get(name, 0.01), name)
+    for name in ("binary_search_steps", "max_iter"):
+        as_count(params.get(name, 1), name, 1)
 
 
 class _SharedPasses:
@@ -67,7 +87,9 @@ class _SharedPasses:
         rows = torch.zeros_like(self.logits)
         rows[torch.arange(len(x)), torch.from_numpy(np.asarray(label))] = 1.0
         (gradient,) = torch.autograd.grad(self.logits, self.leaf, rows, retain_graph=True)
-        return gradient.contiguous().cpu().numpy()[:, None]
+        found = gradient.contiguous().cpu().numpy()[:, None]
+        # with NaN or infinite values, the classifier takes it again
+        return found if np.isfinite(found).all() else self.classifier.class_gradient(x, label)
 
     def predict(self, x: FloatArray, batch_size: int, **_: object) -> FloatArray:
         """Return logits [N, classes], computed in batches of the size that ART chooses."""

@@ -18,6 +18,7 @@ from benchmark.attacks.steps.crafted import Batch, OneStep
 from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
+from estimators.outputs import predicted_classes
 
 
 class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
@@ -148,9 +149,9 @@ def smallest_eps(
     direction, _ = attack.directions(images, labels)
     grid = torch.linspace(0.0, top, steps + 1, dtype=torch.float64).float()
     parts = []
-    for at in range(0, len(images), BATCH):
+    for at in range(0, len(images), classifier.batch):
         part, truth, towards = (
-            torch.from_numpy(array[at : at + BATCH]).to(classifier.torch_device)
+            torch.from_numpy(array[at : at + classifier.batch]).to(classifier.torch_device)
             for array in (images, labels, direction)
         )
         parts.append(_search(classifier, part, truth, towards, order, grid, tolerance, target))
@@ -172,7 +173,7 @@ def _search(
     def is_broken(which: Tensor, eps: Tensor) -> Tensor:
         x_adv = perturbed(x[which], direction[which], eps.view(-1, 1, 1, 1), norm)
         classifier.forwards += len(x_adv)
-        predicted = classifier.logits(classifier.defended(x_adv)).argmax(dim=1)
+        predicted = predicted_classes(classifier.logits(classifier.defended(x_adv)))
         return predicted != y[which] if into is None else predicted == into
 
     grid = grid.to(x.device)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import reprlib
 
 from benchmark.attacks.entry import AttackEntry
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
 from estimators.errors import InputError, unknown
 from estimators.plugins import plugin
-from estimators.spec import Spec
+from estimators.spec import Spec, Value
+from estimators.yaml_values import one_form
+from reports.results.norms import norm_text
 
 # time of a gradient (forward and backward pass) in forward passes
 GRADIENT = 3.0
+# in the L2 norm 10^6 moves every pixel of 10^12 by 1
+MOST_EPS = 1e6
+# of the order of a norm, as text
+MOST_DIGITS = 20
 
 
 def attack_entry(spec: Spec) -> AttackEntry:
@@ -65,30 +73,55 @@ def all_params(spec: Spec) -> str:
 
 
 def check_attack(spec: Spec) -> Spec:
-    """Return the spec with eps as a float; InputError for unknown parameters or bad values."""
+    """Return the spec with eps as a float and the norm as `inf` or a number.
+
+    Raises InputError for unknown parameters and bad values. `steps.trial.check_built` finds what
+    the attack's own code refuses.
+    """
     entry = attack_entry(spec)
     params = spec.kwargs
     for name in params:
         known = [*entry.params, *(["eps"] if entry.bounded else [])]
         if name not in known:
             raise unknown(f"parameter of the attack {spec.name}", name, known or ["(none)"])
+    if "norm" in params:
+        params["norm"] = _norm(params["norm"])
     if entry.bounded:
-        eps = params.get("eps")
-        if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 <= eps < math.inf:
-            raise _bad(spec, "eps", "a number from 0 up", eps)
-        params["eps"] = float(eps)
+        params["eps"] = _eps(spec, attack_norm(Spec.of(spec.name, params)))
     allowed = {"engine": ("fast", "stock"), **entry.allowed}
     for name, values in allowed.items():
         if name in params and str(params[name]) not in values:
             raise _bad(spec, name, " or ".join(values), params[name])
-    for name, least in (("queries", 1), ("max_iter", 0)):
-        count = params.get(name, least)
+    for name in ("queries", "max_iter"):
+        count = params.get(name, 1)
         if count is None and entry.params[name] is None:
             continue
-        if isinstance(count, bool) or not isinstance(count, int) or count < least:
-            raise _bad(spec, name, f"an integer from {least} up", count)
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise _bad(spec, name, "an integer from 1 up", count)
     _check_targets(spec, entry)
     return Spec.of(spec.name, params)
+
+
+def _norm(value: Value) -> Value:
+    """Return a norm as `inf` or a number; what is no norm as it is."""
+    text = norm_text(value)
+    if text == "inf":
+        return text
+    known = not isinstance(value, bool) and re.fullmatch(r"\d+(\.\d+)?", text)
+    return one_form(float(text)) if known and len(text) < MOST_DIGITS else value
+
+
+def _eps(spec: Spec, norm: str) -> float:
+    """Return the bound of an attack as a float."""
+    eps = spec.get("eps")
+    if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 <= eps < math.inf:
+        raise _bad(spec, "eps", "a number from 0 up", eps)
+    if eps > 1 and norm == "inf":
+        levels = f"; write {eps}/255 for {eps} grey levels of 255" if eps <= 255 else ""
+        raise _bad(spec, "eps", "at most 1 (pixels lie in [0, 1])", eps, levels)
+    if eps > MOST_EPS:
+        raise _bad(spec, "eps", f"at most {MOST_EPS:g}", eps)
+    return float(eps)
 
 
 def _check_targets(spec: Spec, entry: AttackEntry) -> None:
@@ -96,7 +129,11 @@ def _check_targets(spec: Spec, entry: AttackEntry) -> None:
     targeted = spec.get("targeted", False)
     if not isinstance(targeted, bool):
         raise _bad(spec, "targeted", "true or false", targeted)
-    if not targeted and spec.get("target", "next") != "next":
+    target = spec.get("target", "next")
+    is_class = isinstance(target, int) and not isinstance(target, bool) and target >= 0
+    if target != "next" and not is_class:
+        raise _bad(spec, "target", "`next` or a class from 0 up", target)
+    if not targeted and target != "next":
         raise InputError(f"attack {spec.name}: a target needs targeted=true")
     if targeted and not entry.stock_targets and spec.get("engine") == "stock":
         raise InputError(
@@ -104,5 +141,6 @@ def _check_targets(spec: Spec, entry: AttackEntry) -> None:
         )
 
 
-def _bad(spec: Spec, name: str, expected: str, value: object) -> InputError:
-    return InputError(f"attack {spec.name}: expected {name} to be {expected}, got {value!r}")
+def _bad(spec: Spec, name: str, expected: str, value: object, advice: str = "") -> InputError:
+    got = f"got {reprlib.repr(value)}{advice}"
+    return InputError(f"attack {spec.name}: expected {name} to be {expected}, {got}")

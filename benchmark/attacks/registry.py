@@ -34,7 +34,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         summary="projected gradient descent from the image (Madry et al. 2018)",
         build="benchmark.attacks.projected_gradient:ProjectedGradient",
         stock="benchmark.attacks.stock:pgd",
-        whole_batch=True, optional=TARGETS,
+        whole_batch=True, allowed=NORMS, optional=TARGETS,
         resolve_defaults="benchmark.attacks.projected_gradient:step_size",
         defaults={**FAST, "max_iter": 40, "eps_step": None, "norm": "inf"},
     ),

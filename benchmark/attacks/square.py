@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.attacks.steps.checks import as_budget, as_count
+from benchmark.attacks.steps.checks import as_budget, as_count, as_positive
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 from estimators.errors import InputError
@@ -40,9 +40,9 @@ class Square(TensorAttack):
         super().__init__(estimator, targeted)
         self.eps = as_budget(eps)
         self.queries = as_count(queries, "queries", 1)
-        if not 0 < p_init <= 1:
+        self.p_init = as_positive(p_init, "p_init")
+        if self.p_init > 1:
             raise InputError(f"attack: expected p_init above 0 and up to 1, got {p_init!r}")
-        self.p_init = float(p_init)
 
     def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Try stripes first, then squares; images that are wrong already stay unchanged."""

@@ -9,7 +9,9 @@ from typing import Any
 from art.attacks import evasion
 from art.attacks.attack import EvasionAttack
 
+from benchmark.attacks.adapters.inner_classifier import with_finite_gradients
 from benchmark.attacks.auto_pgd import LOSSES
+from benchmark.attacks.carlini_art import check_params
 from benchmark.attacks.steps.checks import as_norm
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
@@ -29,7 +31,8 @@ def _art(name: str, adapt: Callable[[Params], Params] = dict, **fixed: object) -
         params = {**fixed, **adapt(params)}
         if "norm" in params:
             params["norm"] = as_norm(params["norm"])
-        return getattr(evasion, name)(classifier, batch_size=BATCH, **params)
+        attack = getattr(evasion, name)(classifier, batch_size=BATCH, **params)
+        return with_finite_gradients(attack, classifier)
 
     return build
 
@@ -51,6 +54,11 @@ def _hop_skip_jump(params: Params) -> Params:
     return {"max_iter": max(1, int(steps)), **params}
 
 
+def _carlini(params: Params) -> Params:
+    check_params(params)
+    return params
+
+
 fgsm = _art("FastGradientMethod")
 fgm = _art("FastGradientMethod", norm=2)
 pgd = _art("ProjectedGradientDescent", verbose=False)
@@ -59,7 +67,7 @@ apgd = _art("AutoProjectedGradientDescent", _apgd, verbose=False)
 deep_fool = _art("DeepFool", lambda p: {"epsilon": p.pop("overshoot"), **p}, verbose=False)
 square = _art("SquareAttack", _square, verbose=False)
 hop_skip_jump = _art("HopSkipJump", _hop_skip_jump, verbose=False)
-carlini = _art("CarliniL2Method", verbose=False)
+carlini = _art("CarliniL2Method", _carlini, verbose=False)
 
 
 def auto_attack(

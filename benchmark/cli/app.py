@@ -89,9 +89,29 @@ class _Group(click.Group):
                 "out of memory; finished cells are kept: the same command with fewer --threads,"
                 " or a grid with fewer --samples, needs less"
             ) from error
+        except SystemExit as error:
+            outside = _outside(error)
+            if outside is None:
+                raise
+            raise _BadInput(
+                f"external code ended the program ({outside}); it must raise an error instead of"
+                " calling sys.exit"
+            ) from error
         except KeyboardInterrupt:
             click.echo("\nstopped; finished cells are kept, the same command continues", err=True)
             sys.exit(exit_codes.INTERRUPTED)
+
+
+def _outside(error: SystemExit) -> str | None:
+    """Return file and line of code outside this package that ended the program; None for ours."""
+    frame, line = None, 0
+    trace = error.__traceback__
+    while trace is not None:
+        frame, line = trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
+    if frame is None or str(frame.f_globals.get("__name__", "")).startswith("benchmark."):
+        return None
+    return f"SystemExit: {error.code}, {frame.f_code.co_filename}:{line}"
 
 
 @click.group(

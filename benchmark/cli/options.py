@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from estimators.errors import InputError
+from estimators.errors import InputError, whole
 from estimators.spec import Spec
+from estimators.yaml_values import read_number
 
 PATH = click.Path(path_type=Path)
 NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
@@ -19,6 +20,22 @@ data_dir = click.option(
     envvar="BENCH_DATA_DIR",
     help="Folder of data sets: torchvision's files, or NAME.npz. [env: BENCH_DATA_DIR]",
 )
+
+
+def whole_from(
+    low: int, high: int
+) -> Callable[[click.Context, click.Parameter, int | None], int | None]:
+    """Return a callback for an option: InputError unless its integer is from low to high."""
+
+    def check(context: click.Context, param: click.Parameter, value: int | None) -> int | None:
+        return None if value is None else whole(param.opts[0], value, low, high)
+
+    return check
+
+
+# the range of NumPy's RandomState
+SEEDS = whole_from(0, 2**32 - 1)
+seed_option = click.option("--seed", type=int, default=0, show_default=True, callback=SEEDS)
 device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 
 
@@ -48,6 +65,10 @@ def parse_samples(text: str) -> int | Literal["all"]:
     """Return the value of `--samples`: a number of images, or `all`."""
     if text == "all":
         return "all"
-    if not text.isdigit() or int(text) < 1:
+    try:
+        count = read_number(text.strip())
+    except InputError:
+        count = 0
+    if not isinstance(count, int) or count < 1:
         raise InputError(f"--samples: expected a number of at least 1, or all, got {text!r}")
-    return int(text)
+    return count

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from benchmark.cli import exit_codes
 from benchmark.cli.console import console, say
-from benchmark.cli.options import PATH, data_dir, device, parse_samples
+from benchmark.cli.options import PATH, data_dir, device, parse_samples, seed_option
 from benchmark.cli.progress_bars import run_progress
 from benchmark.studies.paper import Paper, run_paper
 from reports.claims.evaluate import WHOLE
@@ -23,7 +23,7 @@ STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 @click.option("--quick", is_flag=True, help="Small sizes: a few minutes, for a first look.")
 @click.option("--photos", is_flag=True, help="The paper's open question: photos of 224 pixels.")
 @click.option("--samples", help="Images per cell and study, or all.  [default: their own]")
-@click.option("--seed", type=int, default=0, show_default=True)
+@seed_option
 @click.option("--out", type=PATH, help="Run directory.")
 @data_dir
 @device

@@ -9,8 +9,18 @@ from typing import Any
 import click
 
 from benchmark.cli import exit_codes
-from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device, parse_samples, with_weights
+from benchmark.cli.options import (
+    NETWORK_HELP,
+    PATH,
+    SEEDS,
+    data_dir,
+    device,
+    parse_samples,
+    with_weights,
+)
 from estimators.spec import parse_spec
+
+SEED_HELP = "Seed of the subset of images and of random attacks."
 
 
 @click.command()
@@ -22,9 +32,10 @@ from estimators.spec import parse_spec
 @click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
 @click.option("--defence", "defences", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--samples", help="Number of images, or all.")
-@click.option("--seed", type=int, help="Seed of the subset of images and of random attacks.")
+@click.option("--seed", type=int, callback=SEEDS, help=SEED_HELP)
 @click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
+@click.option("--memory", metavar="SIZE", help="Limit, as 4GB.  [default: 70 % of what is free]")
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
 @click.option("--baseline", type=PATH, help="Results to compare with.")

@@ -17,7 +17,7 @@ from benchmark.speed.timing import Measured
 
 
 @click.command()
-@click.option("--repeat", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--repeat", type=click.IntRange(1, 1000), default=5, show_default=True)
 @click.option("--only", default="", help="Part of the names of the lines to measure, or memory.")
 @click.option("--json", "json_file", type=PATH, help="Write a JSON file.")
 @data_dir

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from benchmark.cli.console import say
-from benchmark.cli.options import PATH, data_dir, device, parse_samples
+from benchmark.cli.options import PATH, data_dir, device, parse_samples, seed_option
 from benchmark.cli.progress_bars import study_status
 from benchmark.execution.environment import resolve_device
 from benchmark.runs.run import RUNS
@@ -24,7 +24,7 @@ from estimators.spec import parse_spec
 @click.option("--dataset", help="This data set alone.  [default: those of the paper]")
 @click.option("--network", help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--samples", help="Number of images, or all.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@seed_option
 @click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
 @click.option("--quick", is_flag=True, help="A small size, for a first look.")
 @click.option("--out", type=PATH, help="Folder.")

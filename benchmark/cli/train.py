@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from benchmark.cli.console import say
-from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device
+from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device, seed_option
 from benchmark.cli.progress_bars import epoch_progress
 from benchmark.execution.environment import resolve_device
 from estimators.networks.given import Trained
@@ -24,7 +24,7 @@ from reports.plots.training import draw_training
 @click.option("--dataset", required=True)
 @click.option("--epochs", type=int, help="Passes over the data.  [default: the recipe's]")
 @click.option("--adversarial", help="Defence in training: pgd or jpeg, or pgd:eps=VALUE,...")
-@click.option("--seed", type=int, default=0, show_default=True)
+@seed_option
 @click.option("--out", type=PATH, help="File.  [default: in the cache]")
 @data_dir
 @device

@@ -9,7 +9,7 @@ import threading
 import torch
 
 from benchmark.execution.chunk import ClassifierCache
-from benchmark.execution.environment import processor
+from benchmark.execution.environment import exact_gpu, processor
 from benchmark.execution.errors import UnfitWorker
 from benchmark.execution.memory import keep_memory
 from benchmark.execution.plugin_code import code_hashes
@@ -47,6 +47,8 @@ def _check_device(device: str) -> None:
             f"a worker advertises a GPU but has no CUDA device ({platform.system()});"
             " start it on a machine with one, or run with --device cpu"
         )
+    if device != "cpu":
+        exact_gpu()
 
 
 def _check_code(code: dict[str, str]) -> None:

@@ -69,6 +69,8 @@ class DaskPool:
     _chunks: dict[str, _Chunk] = field(default_factory=dict)
     _finished: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     _ready: list[str] = field(default_factory=list)
+    # chunks whose images could not be read here
+    _unread: dict[str, Failure] = field(default_factory=dict)
     _task: tuple[Task, bytes, dict[str, str]] | None = None
     _checked_at: float = 0.0
     _without_workers_since: float | None = None
@@ -104,7 +106,13 @@ class DaskPool:
 
         Images on disk are read here, since workers may not have the files.
         """
-        images = images.read()
+        try:
+            images = images.read()
+        except InputError as error:
+            key = f"unread-{len(self._unread)}"
+            self._unread[key] = Failure.of(error)
+            self._ready.append(key)
+            return key
         if self._task is None or self._task[0] is not task:
             code = {k: v for cell in task.cells for k, v in plugin_code(cell).items()}
             self._task = (task, pickle.dumps(task, protocol=5), code)
@@ -127,11 +135,13 @@ class DaskPool:
 
         Dask blames every chunk that a dying worker had, whichever of them killed it.
         """
+        if handle in self._unread:
+            return self._unread[handle], 0.0
         chunk = self._chunks.pop(handle)
         content, error = self._gather(chunk.future)
         if isinstance(error, KilledWorker):
             # nothing else may be on the workers, so that nothing else is blamed
-            while len(self._ready) < len(self._chunks):
+            while len(set(self._ready) - self._unread.keys()) < len(self._chunks):
                 self._ready.append(self._next_finished())
             key = self.submit(chunk.task, chunk.images)
             while (other := self._next_finished()) != key:

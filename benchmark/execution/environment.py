@@ -37,11 +37,21 @@ def resolve_device(name: str) -> str:
     import torch
 
     check_device(name)
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    available = torch.cuda.is_available()
+    if name.startswith("cuda") and not available:
         raise InputError(f"device {name}: no CUDA device is available here; use cpu or auto")
-    return name
+    device = ("cuda" if available else "cpu") if name == "auto" else name
+    if device != "cpu":
+        exact_gpu()
+    return device
+
+
+def exact_gpu() -> None:
+    """Make GPUs compute in float32, without TF32, and cuDNN by deterministic algorithms."""
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
 
 
 def default_threads(device: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,15 +18,27 @@ from benchmark.execution.plan import Task
 from benchmark.grids.cell import Cell
 from estimators.classifier import BATCH
 from estimators.data.images import Images
+from estimators.networks.running.folding import Pair
+from estimators.plugins import describe_error
 from estimators.spec import Spec
 
 
 class TrainedNetwork(NamedTuple):
-    """A network with the shape [channels, height, width] of its images and its class count."""
+    """A network as workers get it.
+
+    shape: of its images, [channels, height, width].
+    classes: their number.
+    folds: the batch norms that are folded for predictions (`folding.foldable`).
+    chunk: images per chunk, and per pass through the network at most.
+    squashed: its outputs are probabilities or otherwise squashed (`estimators.networks.squashed`).
+    """
 
     network: nn.Module
     shape: tuple[int, int, int]
     classes: int
+    folds: tuple[Pair, ...] = ()
+    chunk: int = BATCH
+    squashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,8 +54,7 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException) -> Failure:
         """Return the failure for an exception that is being handled."""
-        first = (str(error).splitlines() or [""])[0]
-        return cls(f"{type(error).__name__}: {first}", traceback.format_exc())
+        return cls(describe_error(error), traceback.format_exc())
 
 
 @dataclass(frozen=True)
@@ -118,20 +130,21 @@ class Executor(ABC):
         Raises ClusterLost when a cluster goes away, InputError for one that cannot be used.
         """
         with self.pool(networks) as pool:
-            run_chunks(tasks, images_of, pool, on_chunk, on_task)
+            run_chunks(tasks, images_of, networks, pool, on_chunk, on_task)
             return pool.report()
 
 
 def run_chunks(
     tasks: Sequence[Task],
     images_of: Callable[[Task], Images],
+    networks: Networks,
     pool: Pool[Handle],
     on_chunk: OnChunk,
     on_task: OnTask,
 ) -> None:
     """Compute tasks chunk by chunk on a pool; report each task as soon as it is complete.
 
-    A chunk has BATCH images on every pool, so the arithmetic and the result do not depend on it.
+    A chunk has as many images on every pool, so the arithmetic and the result do not depend on it.
     """
     # the task's state and the number of the chunk in it
     pending: dict[Handle, tuple[_TaskState, int]] = {}
@@ -148,12 +161,30 @@ def run_chunks(
 
     for task in tasks:
         images = images_of(task)
-        starts = range(0, len(images), BATCH)
-        state = _TaskState(task, len(starts))
-        for chunk, start in enumerate(starts):
-            pending[pool.submit(task, images[start : start + BATCH])] = state, chunk
+        parts = chunks(len(images), chunk_of(task, networks))
+        state = _TaskState(task, len(parts))
+        for number, part in enumerate(parts):
+            pending[pool.submit(task, images[part])] = state, number
             wait(pool.limit)
     wait(0)
+
+
+def chunk_of(task: Task, networks: Networks) -> int:
+    """Return the images per chunk of a task: as many as the largest of its networks takes."""
+    names = {task.network, *(cell.network for cell in task.cells)}
+    return min(networks[task.dataset, name].chunk for name in names)
+
+
+def chunks(count: int, size: int) -> list[slice]:
+    """Return the parts of so many images, each of at most `size`.
+
+    Parts of fewer than BATCH are of nearly equal size: in a part of one image networks round
+    differently.
+    """
+    if size >= BATCH:
+        return [slice(start, start + size) for start in range(0, count, size)]
+    parts = math.ceil(count / size)
+    return [slice(count * n // parts, count * (n + 1) // parts) for n in range(parts)]
 
 
 @dataclass

@@ -26,6 +26,7 @@ from benchmark.execution.memory import keep_memory, release_memory
 from benchmark.execution.plan import Task
 from estimators.classifier import BATCH, channels_last
 from estimators.data.images import Images
+from estimators.errors import NetworkError
 
 
 @dataclass(frozen=True)
@@ -85,27 +86,36 @@ class _ThreadPool:
 def timed_chunk(
     task: Task, images: Images, classifiers: ClassifierCache, compute: RunChunk = run_chunk
 ) -> ChunkResult:
-    """Compute a chunk; return its outcomes and seconds. An exception becomes a Failure."""
+    """Compute a chunk; return its outcomes and seconds.
+
+    An exception becomes a Failure. So does what would end the program: external code raised it,
+    since Ctrl-C reaches the main thread alone.
+    """
     start = time.perf_counter()
     try:
         # decoded here, by the workers; without images that cannot be read
         images = images.read()
         outcomes = compute(task, images, classifiers) if len(images) else {}
         return outcomes, time.perf_counter() - start
-    except Exception as error:
+    except BaseException as error:
+        on_main = threading.current_thread() is threading.main_thread()
+        if isinstance(error, KeyboardInterrupt) and on_main:
+            raise
         return Failure.of(error), time.perf_counter() - start
 
 
-def measured_threads(network: nn.Module, images: Images, device: str) -> int:
+def measured_threads(network: nn.Module, images: Images, device: str, batch: int = BATCH) -> int:
     """Return the number of worker threads that finish forward passes soonest: 1, 2, 4, ...
 
+    batch: images per pass.
+
     More threads help as long as cores are free and the network is large enough. Both are measured
-    instead of assumed. A GPU gets one thread.
+    instead of assumed. A GPU gets one thread, a network that raises as many as there are cores.
     """
     most = default_threads(device)
     if most == 1:
         return 1
-    chunk = channels_last(torch.from_numpy(images.beginning(BATCH).x))
+    chunk = channels_last(torch.from_numpy(images.beginning(batch).x))
     candidates = sorted({*(1 << n for n in range(most.bit_length())), most})
 
     def forward(_: int) -> None:
@@ -113,13 +123,16 @@ def measured_threads(network: nn.Module, images: Images, device: str) -> int:
             network(chunk)
 
     seconds = {}
-    with one_torch_thread():
-        for threads in candidates:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(forward, range(threads)))
-                start = time.perf_counter()
-                list(pool.map(forward, range(2 * most)))
-                seconds[threads] = time.perf_counter() - start
+    try:
+        with one_torch_thread():
+            for threads in candidates:
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(forward, range(threads)))
+                    start = time.perf_counter()
+                    list(pool.map(forward, range(2 * most)))
+                    seconds[threads] = time.perf_counter() - start
+    except NetworkError:
+        return most
     return min(candidates, key=lambda threads: seconds[threads])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from benchmark.threats import threat_text
 from estimators.errors import InputError
 from estimators.spec import Spec, parse_spec
+from estimators.yaml_values import one_form
 
 Scalar = bool | int | float | str | None
 Entry = str | dict[str, Scalar | list[Scalar | list[Scalar]]]
@@ -21,6 +22,8 @@ VECTORS = ("mean", "std")
 def specs(entries: list[Entry], key: str) -> list[Spec]:
     """Return the specs of entries; a list of values stands for one spec per value.
 
+    Equal numbers give equal specs: 2.0 is 2.
+
     key: the key of the grid file, for messages.
     """
     result = []
@@ -31,7 +34,7 @@ def specs(entries: list[Entry], key: str) -> list[Spec]:
         name = entry.get("name")
         if not isinstance(name, str):
             raise InputError(f"key {key}: an entry needs a `name`, got {entry!r}")
-        own: dict[str, Any] = {k: v for k, v in entry.items() if k != "name"}
+        own: dict[str, Any] = {k: one_form(v) for k, v in entry.items() if k != "name"}
         params = {k: v if isinstance(v, list) and k not in VECTORS else [v] for k, v in own.items()}
         products = itertools.product(*params.values())
         result += [Spec.of(name, dict(zip(params, values, strict=True))) for values in products]

@@ -20,14 +20,16 @@ from benchmark.grids.expand import Entry, check_size, specs, threats
 from estimators.data.geometry import dataset_name
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
+from estimators.yaml_values import read_yaml
 
 SHIPPED = Path(__file__).parent
 # the keys whose product makes the cells
 LISTS = ("datasets", "networks", "attacks", "threats", "defences")
 
-Count = int | Literal["all"]
+Count = Annotated[int, Field(ge=1)] | Literal["all"]
 # the range of NumPy's RandomState
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+SEEDS = (0, 2**32 - 1)
+Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
 
 
 class Block(BaseModel, extra="forbid", strict=True):
@@ -148,9 +150,11 @@ def _path_of(name: str | Path) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"grid {path}: cannot be read ({error})") from error
+    except InputError as error:
+        raise InputError(f"grid {path}: {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         first = " ".join(str(error).split())
         raise InputError(f"grid {path}: not YAML ({first[:200]})") from error

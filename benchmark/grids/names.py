@@ -12,13 +12,7 @@ from estimators.data.registry import DATASET_PATTERNS, DATASETS
 from estimators.defences.registry import DEFENCE_PATTERNS, DEFENCES
 from estimators.entries import Entry
 from estimators.errors import InputError
-from estimators.networks.registry import (
-    EVERY_NETWORK,
-    FAMILIES,
-    NETWORK_PATTERNS,
-    NETWORKS,
-    network_label,
-)
+from estimators.networks.registry import EVERY_NETWORK, NETWORK_PATTERNS, NETWORKS, network_label
 from estimators.plugins import Kind, Plugin, installed, plugin
 from estimators.spec import Spec
 from estimators.training_spec import KEY, TRAININGS
@@ -79,9 +73,10 @@ def labels(used: Mapping[str, Iterable[Spec]]) -> dict[str, dict[str, str]]:
         for key, registry in REGISTRIES.items()
     }
     for kind in PLUGIN_KINDS:
+        # what stands behind such a colon is a file or a name of a package, not code to import
+        families = {row.family for row in PATTERNS.get(kind, ()) if row.family}
         for spec in used.get(kind, ()):
-            # the name behind a family's colon is one of a package's list, not code to import
-            ours = spec.name in REGISTRIES[kind] or spec.name.partition(":")[0] in FAMILIES
+            ours = spec.name in REGISTRIES[kind] or spec.name.partition(":")[0] in families
             entry = None if ours else plugin(kind, spec.name)
             if isinstance(entry, Entry) and entry.label:
                 labels[kind][spec.name] = entry.label

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from benchmark.grids.cell import Samples
 from benchmark.grids.expand import Entry, entry_name, entry_of
-from benchmark.grids.model import LISTS, Grid
+from benchmark.grids.model import LISTS, SEEDS, Grid
+from estimators.errors import whole
 from estimators.spec import Spec, parse_spec
 
 
@@ -23,7 +24,12 @@ def narrowed(
     """Return the grid with what the arguments ask for; an empty one changes nothing.
 
     A name that the grid has narrows the grid to it; another name replaces the grid's own.
+    Raises InputError for a bad number of samples or seed.
     """
+    if seed is not None:
+        whole("seed", seed, *SEEDS)
+    if samples not in (None, "all"):
+        whole("samples", samples, 1)
     changed = grid.model_copy(deep=True)
     for block in changed.blocks:
         for key in LISTS:

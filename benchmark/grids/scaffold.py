@@ -7,8 +7,6 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from benchmark.grids.code_names import refuse_import
 from benchmark.grids.expand import entry_of
 from benchmark.grids.schema import SCHEMA_FILE
@@ -17,11 +15,12 @@ from estimators.errors import DataUnavailable, InputError, unknown
 from estimators.networks.external import is_external
 from estimators.networks.registry import NETWORK_PATTERNS, NETWORKS
 from estimators.spec import Spec
+from estimators.yaml_values import flow
 
 SAMPLES = 250
 # in pixels of [0, 1]: strokes stay readable at 0.3; photographs change visibly from 8/255 on
-GREY_EPS = [0, 0.05, 0.1, 0.2, 0.3]
-COLOUR_EPS = [0, 0.00393, 0.00785, 0.01569, 0.03138]
+GREY_EPS = ("0", "0.05", "0.1", "0.2", "0.3")
+COLOUR_EPS = ("0", "1/255", "2/255", "4/255", "8/255")
 
 TEXT = """\
 # yaml-language-server: $schema={schema}
@@ -52,7 +51,8 @@ defences:
 samples: {samples}                        # images of the test split, or all
 seed: 0                             # draws the images and what is random in an attack
 
-# eps is a distance in pixels of [0, 1]; a list stands for one attack per value
+# eps is a distance in pixels of [0, 1]: 8/255 is eight grey levels of a photo's 255.
+# A list stands for one attack per value.
 attacks:
   - {{name: fgsm, eps: {eps}}}
   - {{name: pgd, eps: {iterative}}}
@@ -110,12 +110,12 @@ def grid_text(network: Spec, dataset: str, path: Path, data_dir: Path | None = N
         schema=SCHEMA_FILE.as_uri(),
         command=" ".join(_command(network, dataset, path).split()),
         name=name.strip("-_")[:64] or "mine",
-        description=_flow(f"{network} on {dataset}"),
-        dataset=_flow(dataset),
-        network=_flow(entry_of(network)),
+        description=flow(f"{network} on {dataset}"),
+        dataset=flow(dataset),
+        network=flow(entry_of(network)),
         samples=min(SAMPLES, images),
-        eps=_flow(eps),
-        iterative=_flow(eps[1:]),
+        eps=f"[{', '.join(eps)}]",
+        iterative=f"[{', '.join(eps[1:])}]",
     )
 
 
@@ -137,9 +137,3 @@ def _command(network: Spec, dataset: str, path: Path) -> str:
     except InputError:
         return f"{command} --allow-import"
     return command
-
-
-def _flow(value: object) -> str:
-    """Return a value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
-    return text.removesuffix("...\n").strip()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -64,9 +65,14 @@ def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Ima
     if images.class_source == "folders" and labels:
         position = reordered(images.classes, labels)
         if position is not None:
-            y = torch.tensor(position)[torch.from_numpy(images.y)].numpy()
+            note = f"class order from the labels of {spec}: {len(labels)} classes"
+            y = np.array(position, dtype=np.int64)[images.y]
             ordered = replace(images, y=y, classes=_unique(labels), class_source="names")
-            return ordered, f"class order from the labels of {spec}: {len(labels)} classes"
+            return replace(ordered, notes=(note, *images.notes[1:])), note
+    if images.class_source == "names" and len(labels) == len(images.classes):
+        position = reordered(images.classes, labels)
+        if position is not None and position != tuple(range(len(labels))):
+            return images, f"warning: the labels of {spec} have another order than the classes"
     if outputs is None:
         return images, ""
     count = len(images.classes)
@@ -86,7 +92,8 @@ def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Ima
         if outputs > count:
             classes = tuple(str(c) for c in range(outputs))
             note = f"{outputs} classes, the outputs of {spec} (the largest label is {count - 1})"
-            return replace(images, classes=classes, class_source="names"), note
+            notes = (*images.notes, note)
+            return replace(images, classes=classes, class_source="names", notes=notes), note
     return images, ""
 
 
@@ -95,8 +102,8 @@ def _outputs(network: nn.Module, shape: tuple[int, int, int]) -> int | None:
     try:
         with torch.no_grad():
             out = network(torch.full((2, *shape), 0.5))
-    except Exception:
-        # external code may raise anything; the checks that follow say it
+    except (Exception, SystemExit):
+        # external code may raise anything, and end the program; the checks that follow say it
         return None
     return int(out.shape[1]) if isinstance(out, torch.Tensor) and out.ndim == 2 else None
 

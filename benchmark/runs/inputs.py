@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import torch
+
 from benchmark.attacks.steps.craft import targets
 from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell, Inputs, Samples
 from benchmark.runs.images import with_classes_of, with_declared_size
 from benchmark.runs.options import RunOptions
+from benchmark.runs.parameters import check_on_images, check_parameters
 from benchmark.threats import threat
+from estimators.classifier import BATCH
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
-from estimators.defences.build import build_defence
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
 from estimators.networks.given import Trained, given_network, is_given
+from estimators.networks.running.folding import COMPARED, foldable
+from estimators.networks.running.guarded import Guarded
 from estimators.networks.sanity_checks import check_fit, check_wrapped
+from estimators.networks.squashed import squashed
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
 
@@ -35,7 +41,9 @@ class RunInputs:
     missing: the reason for each data set that is unavailable.
     networks: trained networks by data set and name.
     warnings: what the sanity checks say about each external network.
+    squashed: the external networks whose outputs are squashed, with what was seen of them.
     code: hashes of external code, from all cells (`plugin_code`).
+    chunks: images per chunk of each network.
     """
 
     images: dict[str, Images] = field(default_factory=dict)
@@ -43,8 +51,11 @@ class RunInputs:
     missing: dict[str, str] = field(default_factory=dict)
     networks: dict[Pair, Trained] = field(default_factory=dict)
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
+    squashed: dict[Pair, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    chunks: dict[Pair, int] = field(default_factory=dict)
     _subsets: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
+    _models: dict[Pair, TrainedNetwork] = field(default_factory=dict)
 
     def subset(self, dataset: str, samples: Samples, seed: int) -> Images:
         """Return the images of cells; cells with the same samples and seed share them."""
@@ -80,12 +91,23 @@ class RunInputs:
         return cell.key(self.hashes(cell))
 
     def models(self) -> dict[Pair, TrainedNetwork]:
-        """Return the networks as executors take them."""
-        models = {}
+        """Return the networks as executors take them.
+
+        The first call decides which batch norms are folded, on the first images; no other thread
+        may run a network meanwhile (`foldable`).
+        """
         for pair, trained in self.networks.items():
-            images = self.images[pair[0]]
-            models[pair] = TrainedNetwork(trained.network, images.shape, len(images.classes))
-        return models
+            if pair not in self._models:
+                images, network = self.images[pair[0]], trained.network
+                self._models[pair] = TrainedNetwork(
+                    network,
+                    images.shape,
+                    len(images.classes),
+                    folds=foldable(network, torch.from_numpy(images.beginning(COMPARED).x)),
+                    chunk=self.chunks.get(pair, BATCH),
+                    squashed=pair in self.squashed,
+                )
+        return self._models
 
 
 def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs:
@@ -96,6 +118,7 @@ def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs
     """
     listed = list(cells)
     inputs = RunInputs()
+    check_parameters(listed)
     _load_images(inputs, listed, options)
     _check_cells(inputs, listed)
     pairs = _pairs(inputs, listed)
@@ -127,9 +150,8 @@ def _load_images(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) 
 
 
 def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
-    """Check defences, samples and targets; note the hashes of external code."""
-    for defence in dict.fromkeys(cell.defence for cell in cells):
-        build_defence(defence)
+    """Check samples, targets and attacks of ART; note the hashes of external code."""
+    check_on_images(cells, inputs.images)
     for cell in cells:
         images = inputs.images.get(cell.dataset)
         if images is not None and cell.samples != "all" and not 1 <= cell.samples <= len(images):
@@ -164,7 +186,13 @@ def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions) -> Trained:
     inputs.images[dataset], note = with_classes_of(images, trained.network, network)
     if note:
         message(f"{dataset}: {note}")
-    inputs.warnings[pair] = check_wrapped(trained.network, inputs.images[dataset], str(network))
+    notes = trained.network.notes if isinstance(trained.network, Guarded) else ()
+    fault = squashed(trained.network, inputs.images[dataset])
+    if fault is not None:
+        inputs.squashed[pair] = fault
+        notes = (fault, *notes)
+    found = check_wrapped(trained.network, inputs.images[dataset], str(network))
+    inputs.warnings[pair] = [*notes, *found]
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
     message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
     for text in inputs.warnings[pair]:

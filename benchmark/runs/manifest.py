@@ -60,11 +60,18 @@ def _sources(inputs: RunInputs) -> dict[str, Any]:
     return {
         "code": dict(sorted(inputs.code.items())),
         "outputs": {
-            name: output_facts(inputs.networks[key].network, inputs.images[key[0]])
+            name: output_facts(
+                inputs.networks[key].network, inputs.images[key[0]], inputs.chunks[key]
+            )
             for name, key in networks.items()
         },
+        "chunks": {name: inputs.chunks[key] for name, key in networks.items()},
         "wrapping": {
             f"{dataset}/{network}": texts for (dataset, network), texts in inputs.warnings.items()
+        },
+        # networks that were attacked by the margin of their outputs, too
+        "squashed": {
+            f"{data}/{network}": text for (data, network), text in inputs.squashed.items()
         },
         "weights": {
             name: {

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmark.execution.chunk_size import parse_memory
 from benchmark.execution.dask_checks import check_dask
 from benchmark.execution.environment import check_device
 from benchmark.execution.progress import Progress
 from estimators.errors import InputError
+
+# threads or processes; more than the cores of any machine
+MOST_WORKERS = 4096
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class RunOptions:
     data_dir: folder of data sets; None for the cache.
     device: `auto`, `cpu` or `cuda`.
     threads: worker threads of this process; None to measure how many are fastest.
+    memory: what the computation may take, such as `4GB`; None for 70 % of what is available. Chunks
+        of images, then threads, become fewer to stay below it.
     workers: processes of this machine to compute on, by Dask. A script that sets it must
         guard its entry point, as `multiprocessing` demands: the processes import the script.
     scheduler: address of a Dask scheduler whose workers compute, such as `tcp://HOST:8786`.
@@ -35,6 +41,7 @@ class RunOptions:
     data_dir: Path | None = None
     device: str = "auto"
     threads: int | None = None
+    memory: str | None = None
     workers: int | None = None
     scheduler: str | None = None
     retry_failed: bool = False
@@ -58,6 +65,10 @@ class RunOptions:
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise InputError(f"--{name}: must be at least 1, got {count}")
+            if count is not None and count > MOST_WORKERS:
+                raise InputError(f"--{name}: must be at most {MOST_WORKERS}, got {count}")
+        if self.memory is not None:
+            parse_memory(self.memory)
         if self.uses_cluster:
             check_dask("--workers" if self.scheduler is None else "--scheduler")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.execution.chunk_size import fit, memory_budget, need
 from benchmark.execution.dask_checks import check_scheduler
 from benchmark.execution.dask_executor import DaskExecutor
 from benchmark.execution.environment import default_threads, resolve_device
@@ -94,13 +96,14 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
     inputs = gather(cells, options, device)
+    threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
     available = [cell for cell in cells if cell.dataset not in inputs.missing]
     with _open_store(directory, options) as store:
         stored = store.keys(failed=not options.retry_failed)
         missing = [cell for cell in available if keys[cell] not in stored]
         reused = len(available) - len(missing)
-        executor = executor or _executor_for(options, missing, inputs, device)
+        executor = executor or _executor_for(options, missing, inputs, device, threads)
         report = compute(
             missing, keys, inputs, store, directory, executor, reused, options.progress
         )
@@ -128,17 +131,49 @@ def _table(
     return frame(rows[keys[cell]] for cell in cells)
 
 
+def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
+    """Set the images per chunk of each network; return how many threads fit into the memory.
+
+    Raises InputError where one image in one thread does not fit.
+    """
+    needs = {
+        pair: need(trained.network, inputs.images[pair[0]].shape, device)
+        for pair, trained in inputs.networks.items()
+    }
+    # a worker of somebody else's cluster has memory of its own
+    threads = 1 if options.scheduler else options.workers or options.threads
+    threads = threads or default_threads(device)
+    budget = math.inf, ""
+    if options.memory is not None or options.scheduler is None:
+        budget = memory_budget(options.memory, device)
+    result = fit(needs, threads, *budget)
+    inputs.chunks = result.chunks
+    for pair, chunk in inputs.chunks.items():
+        if chunk < needs[pair].chunk:
+            options.progress.message(
+                f"{pair[1]} on {pair[0]}: {chunk} instead of {needs[pair].chunk} images per chunk,"
+                f" to stay below {budget[1]}"
+            )
+    if result.threads < threads:
+        options.progress.message(
+            f"{result.threads} of {threads} threads, to stay below {budget[1]}"
+        )
+    return result.threads
+
+
 def _executor_for(
-    options: RunOptions, cells: Sequence[Cell], inputs: RunInputs, device: str
+    options: RunOptions, cells: Sequence[Cell], inputs: RunInputs, device: str, most: int
 ) -> Executor:
     """Return the executor that the options ask for; without cells no cluster is started.
 
-    cells: the cells to compute. device: the device of this process.
+    cells: the cells to compute. device: the device of this process. most: threads that fit.
     """
     if cells and options.uses_cluster:
         message = options.progress.message
-        return DaskExecutor(options.workers, options.scheduler, options.device, message)
-    return ThreadExecutor(options.threads or _fastest_threads(cells, inputs, device), device)
+        workers = options.workers and min(options.workers, most)
+        return DaskExecutor(workers, options.scheduler, options.device, message)
+    threads = options.threads or _fastest_threads(cells, inputs, device)
+    return ThreadExecutor(min(threads, most), device)
 
 
 def _fastest_threads(cells: Sequence[Cell], inputs: RunInputs, device: str) -> int:
@@ -147,8 +182,9 @@ def _fastest_threads(cells: Sequence[Cell], inputs: RunInputs, device: str) -> i
         return default_threads(device)
     counts = Counter((cell.dataset, cell.network) for cell in cells)
     (dataset, network), _ = counts.most_common(1)[0]
-    trained = inputs.networks[dataset, network].network
-    return measured_threads(trained, inputs.images[dataset], device)
+    pair = dataset, network
+    trained, chunk = inputs.networks[pair].network, inputs.chunks[pair]
+    return measured_threads(trained, inputs.images[dataset], device, chunk)
 
 
 @contextmanager

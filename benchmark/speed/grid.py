@@ -15,7 +15,8 @@ from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from benchmark.speed.rivals import EPS, QUALITIES, Bench, plain_loop
 from benchmark.speed.timing import Measured, alternate
-from estimators.classifier import BATCH, Classifier, channels_last, folded
+from estimators.classifier import BATCH, Classifier, Frozen, channels_last
+from estimators.networks.running.folding import COMPARED, foldable
 from estimators.spec import Spec
 
 
@@ -26,7 +27,9 @@ def grid_line(bench: Bench, threat: str) -> Measured:
     attacks = [Spec.of("fgsm", eps=eps) for eps in EPS]
     cells = [Cell("own", network, a, threat, jpeg, samples, 0) for a in attacks for jpeg in jpegs]
     tasks = plan(cells)
-    models = {("own", network): TrainedNetwork(bench.network, bench.images.shape, bench.classes)}
+    folds = foldable(bench.network, torch.from_numpy(bench.images[:COMPARED].x))
+    trained = TrainedNetwork(bench.network, bench.images.shape, bench.classes, folds)
+    models = {("own", network): trained}
 
     def ours() -> list[int]:
         hits = dict.fromkeys(cells, 0)
@@ -55,16 +58,17 @@ def _floor(bench: Bench, forwards: int, gradients: int) -> float:
     """Return the seconds of the forward and backward passes alone, in the grid's batches."""
     torch.set_num_threads(1)
     x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
+    frozen = Frozen.of(bench.network, bench.images.shape)
 
     def job(part: tuple[torch.Tensor, torch.Tensor]) -> None:
         torch.set_num_threads(1)
-        classifier = Classifier(bench.network, bench.images.shape, bench.classes)
-        scorer, at = folded(classifier.network), channels_last(part[0])
+        classifier = Classifier(frozen, bench.images.shape, bench.classes)
+        at = channels_last(part[0])
         for _ in range(gradients):
             classifier.input_gradient(*part)
         with torch.inference_mode():
             for _ in range(forwards):
-                scorer(at)
+                frozen.scorer(at)
 
     parts = list(zip(torch.split(x, BATCH), torch.split(y, BATCH), strict=True))
     times = []

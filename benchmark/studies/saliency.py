@@ -16,6 +16,7 @@ from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.load import load_images
 from estimators.errors import InputError
+from estimators.outputs import class_name
 from estimators.spec import Spec
 
 Maps = Mapping[str, maps.Floats]
@@ -63,7 +64,10 @@ def compute(request: StudyRequest) -> Findings:
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
         images = _right(images, classifier, f"{network} on {dataset}")
-        clean = {m: maps.map_of(m, classifier.network, images.x, images.y) for m in maps.METHODS}
+        clean = {
+            method: maps.map_of(method, classifier.network, images.x, images.y, classifier.batch)
+            for method in maps.METHODS
+        }
         few = images[: request["cw_samples"]]
         specs = subjects.fast_gradients(request, images)
         x_adv = attacked(classifier, images, specs, request.seed)
@@ -104,7 +108,7 @@ def _movement(
         before = clean[method][: len(x)]
         top = maps.salient(before)
         for score, classes in (("true", images.y), ("predicted", predicted)):
-            after = maps.map_of(method, classifier.network, x, classes)
+            after = maps.map_of(method, classifier.network, x, classes, classifier.batch)
             correlation = maps.rank_correlation(before, after)
             shared = maps.overlap(top, maps.salient(after))
             broken, chance = predicted != images.y, [chosen.mean() for chosen in top]
@@ -172,7 +176,7 @@ def _examples(
             pictures[spec.name] = x_adv
             arrays[f"{spec.name}/noise"] = (x_adv - one.x)[0]
         for name, picture in pictures.items():
-            row[name] = one.classes[predictions(classifier, picture)[0]]
+            row[name] = class_name(one.classes, predictions(classifier, picture)[0])
             for method in maps.METHODS:
                 (shown,) = maps.map_of(method, classifier.network, picture, one.y)
                 arrays[f"{name}/{method}"] = shown

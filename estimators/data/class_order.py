@@ -17,7 +17,7 @@ FILES = ("classes.tsv", "classes.txt", "classes.csv", "classes")
 LARGEST_FILE = 64 << 20
 # made by tools, not by people; so are hidden folders
 NOT_CLASSES = ("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "lost+found")
-SHOWN = 3
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,12 @@ def find_classes(where: Path, root: Path) -> Classes:
         )
         notes.insert(0, f"class order from {files[0]}: {len(names)} classes{unused}")
         return Classes(names, labels, "names", tuple(notes))
+    shown = ", ".join(folders[:SHOWN]) + (", ..." if len(folders) > SHOWN else "")
+    order = f"class order: the names of the folders ({shown})"
     if folders != sorted(folders):
-        shown = ", ".join(folders[: SHOWN + 7])
         as_text = ", ".join(sorted(folders)[:SHOWN])
-        notes.insert(
-            0,
-            f"class order: natural ({shown}{', ...' if len(folders) > SHOWN + 7 else ''}), not as"
-            f" text ({as_text}, ...); a file classes.txt with one folder per line gives another",
-        )
+        order += f", numbers by value, not as text ({as_text}, ...)"
+    notes.insert(0, f"{order}; a file classes.txt with one folder per line gives another")
     labels = {name: label for label, name in enumerate(folders)}
     return Classes(tuple(folders), labels, "folders", tuple(notes))
 

@@ -53,6 +53,8 @@ def from_npz(path: Path, split: Split, classes: tuple[str, ...] | None = None) -
             ids = member(path, indices, found[indices], LARGEST_LABELS).read()
         if "classes" in found:
             names = member(path, "classes", found["classes"], LARGEST_LABELS).read()
+            if names.dtype.kind == "S":
+                names = np.char.decode(names, "utf-8")
             classes = tuple(str(c) for c in names.ravel())
         stored = member(path, pixels, found[pixels])
         if is_large(stored):

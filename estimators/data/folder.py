@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,9 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".g
 # changes when photos are read in another way, so that stored results are computed again
 VERSION = 1
 SHOWN_SUFFIXES = 3
+# headers that are read before the first photo is; a photo that does not fit them is left out
+MOST_HEADERS = 2000
+HeaderOf = Callable[[str], Header | None]
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,16 @@ class PhotoFile:
 class FolderSource(Source):
     """The photos of a folder, decoded one by one."""
 
-    def __init__(
-        self, where: Path, files: list[PhotoFile], channels: int, geometry: Geometry
-    ) -> None:
+    def __init__(self, where: Path, files: list[PhotoFile], geometry: Geometry) -> None:
         super().__init__()
         self._where = where
         self._names = [file.name for file in files]
         self._digests: dict[int, bytes] = {}
         self._geometry = geometry
-        height, width = _common_size(where, self._names, geometry)
-        self.shape = channels, height, width
+        header_of = cache(lambda name: read_header(where / name))
+        looked_at = _looked_at(self._names)
+        height, width = _common_size(where, looked_at, geometry, header_of)
+        self.shape = _channels(looked_at, header_of), height, width
         self.dtype = np.dtype(np.uint8)
         digest = hashlib.sha256(repr((VERSION, self.shape, geometry)).encode())
         for file in files:
@@ -89,21 +93,25 @@ class FolderSource(Source):
 
 
 def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> Images:
-    """Return the photos in one folder per class, in `root/<split>` where that exists, else `root`.
+    """Return the photos in one folder per class, in the folder of the split where there is one.
 
-    Nothing is decoded yet. The index of a photo is its position by class and name. Hidden folders
+    It is `root/<split>`, or `root/val` for `test` beside `root/train`; else `root` itself. Nothing
+    is decoded yet. The index of a photo is its position by class and name. Hidden folders
     and files are left out.
 
     geometry: None to take the photos as they are; all must then have one size.
 
     Raises InputError for missing folders, and for photos that differ in size.
     """
-    where = root / split if (root / split).is_dir() else root
+    where = _folder_of(root, split)
     if not where.is_dir():
         raise InputError(f"image folder {root}: no such folder; name one with a folder per class")
-    classes = find_classes(where, root)
     others: Counter[str] = Counter()
-    files = list(_photos(where, classes, others))
+    try:
+        classes = find_classes(where, root)
+        files = list(_photos(where, classes, others))
+    except OSError as error:
+        raise InputError(f"image folder {where}: cannot be listed ({error})") from error
     if not files:
         raise InputError(f"image folder {where}: no images (expected one folder per class)")
     notes = list(classes.notes)
@@ -112,8 +120,7 @@ def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> I
         notes.append(
             f"left out {others.total()} files that are no images by their ending ({endings})"
         )
-    names = [file.name for file in files]
-    source = FolderSource(where, files, _channels(where, names), geometry or Geometry())
+    source = FolderSource(where, files, geometry or Geometry())
     rows = np.arange(len(files), dtype=np.int64)
     labels = np.array([file.label for file in files], dtype=np.int64)
     pixels = Streamed(source, rows)
@@ -130,6 +137,15 @@ def uniform_size(root: Path, split: Split) -> tuple[int, int] | None:
 
 class MixedSizes(InputError):
     """Photos of several sizes in a folder whose name says no size."""
+
+
+def _folder_of(root: Path, split: Split) -> Path:
+    if (root / split).is_dir():
+        return root / split
+    # as ImageNet comes
+    if split == "test" and (root / "val").is_dir() and (root / "train").is_dir():
+        return root / "val"
+    return root
 
 
 def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[PhotoFile]:
@@ -154,28 +170,32 @@ def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[Pho
             yield PhotoFile(f"{name}/{entry.name}", label, size, time)
 
 
-def _channels(where: Path, names: list[str]) -> int:
+def _looked_at(names: list[str]) -> list[str]:
+    """Return the photos whose headers are read at the start: all, or MOST_HEADERS of them."""
+    if len(names) <= MOST_HEADERS:
+        return names
+    return [names[at] for at in np.linspace(0, len(names) - 1, MOST_HEADERS).astype(int)]
+
+
+def _channels(names: list[str], header_of: HeaderOf) -> int:
     """Return 1 where every photo is grey, else 3; the first colour photo ends the search."""
-    headers = (read_header(where / name) for name in names)
-    grey = [header.grey for header in _until_colour(headers)]
-    return 1 if grey and all(grey) else 3
+    grey = False
+    for header in filter(None, map(header_of, names)):
+        if not header.grey:
+            return 3
+        grey = True
+    return 1 if grey else 3
 
 
-def _until_colour(headers: Iterator[Header | None]) -> Iterator[Header]:
-    for header in headers:
-        if header is not None:
-            yield header
-            if not header.grey:
-                return
-
-
-def _common_size(where: Path, names: list[str], geometry: Geometry) -> tuple[int, int]:
+def _common_size(
+    where: Path, names: list[str], geometry: Geometry, header_of: HeaderOf
+) -> tuple[int, int]:
     """Return height and width of all photos; MixedSizes where they differ."""
     if geometry.crop is not None:
         return geometry.crop, geometry.crop
     first: tuple[str, tuple[int, int]] | None = None
     for name in names:
-        header = read_header(where / name)
+        header = header_of(name)
         if header is None:
             continue
         size = size_after(header, geometry)

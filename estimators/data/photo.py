@@ -21,8 +21,11 @@ from torchvision.transforms import InterpolationMode, functional
 
 from estimators.data.geometry import Geometry
 
+# others are not opened: a file called a.png may be PostScript, for which Pillow starts a program
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM")
 GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 ORIENTATION = 0x0112
+IMAGE_WIDTH, IMAGE_LENGTH = 256, 257
 SWAPS_SIDES = (5, 6, 7, 8)
 MODES = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
 
@@ -42,10 +45,9 @@ class Header:
 def read_header(path: Path | str) -> Header | None:
     """Return what the header of a file says; None for a file that is no image."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
-            # Pillow gives a TIFF's size upright already
-            if _orientation(image) in SWAPS_SIDES and image.format != "TIFF":
+            if _orientation(image) in SWAPS_SIDES and not _size_is_upright(image):
                 width, height = height, width
             return Header(_is_grey(image.mode), width, height)
     except Exception:
@@ -58,13 +60,15 @@ def read_photo(path: Path | str, channels: int, geometry: Geometry) -> npt.NDArr
 
     channels: 1 for grey, 3 for colour; a grey photo becomes colour.
 
-    Raises ValueError for pixels that are no grey levels and for a photo smaller than the crop;
-    Pillow raises other errors for a file that is damaged or no image.
+    Raises ValueError for pixels that are no grey levels, for a photo smaller than the crop and for
+    colour where grey is expected. Pillow raises others for a file that is damaged or no image.
     """
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         limit = Image.MAX_IMAGE_PIXELS
         if limit is not None and image.width * image.height > limit:
             raise ValueError(f"{image.width} x {image.height} pixels, expected at most {limit:,}")
+        if channels == 1 and not _is_grey(image.mode):
+            raise ValueError("in colour, expected grey as the photos before it")
         image.seek(0)
         photo = in_mode(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
     pixels = np.asarray(sized(photo, geometry))
@@ -129,6 +133,12 @@ def size_after(header: Header, geometry: Geometry) -> tuple[int, int]:
 
 def _is_grey(mode: str) -> bool:
     return mode in GREY_MODES or mode.startswith("I;16")
+
+
+def _size_is_upright(image: Image.Image) -> bool:
+    """Return whether the size is that of the turned image, as newer Pillow has it for TIFF."""
+    tags = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return image.size == (tags.get(IMAGE_LENGTH), tags.get(IMAGE_WIDTH))
 
 
 def _orientation(image: Image.Image) -> int:

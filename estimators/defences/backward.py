@@ -16,6 +16,7 @@ from estimators.defences.base import (
     Randomised,
     TensorDefence,
     is_random,
+    lent,
     vector_jacobian_product,
     with_gradient_of,
 )
@@ -87,7 +88,7 @@ class DefenceWithBackward(TensorDefence):
         if len(ids) != len(x):
             raise ValueError(f"bound to {len(ids)} images, got {len(x)}")
         defence: Randomised = self.defence
-        return defence.draw(x, ids, self._seed, self.n)
+        return defence.draw(lent(defence, x), ids, self._seed, self.n)
 
 
 def channels_last(x: torch.Tensor) -> torch.Tensor:
@@ -97,7 +98,7 @@ def channels_last(x: torch.Tensor) -> torch.Tensor:
 
 def surrogate_at(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor | None:
     """Return what a defence's surrogate makes of x; None for a defence without one."""
-    return defence.surrogate(x) if isinstance(defence, HasSurrogate) else None
+    return defence.surrogate(lent(defence, x)) if isinstance(defence, HasSurrogate) else None
 
 
 def has_surrogate(defence: Preprocessor | None) -> bool:
@@ -109,6 +110,7 @@ def plain_forward(defence: Preprocessor | None, x: torch.Tensor) -> torch.Tensor
     """Return images behind a defence, on their device where the defence can stay there."""
     if defence is None:
         return x
+    x = lent(defence, x)
     if hasattr(defence, "forward_tensor"):
         out: torch.Tensor = defence.forward_tensor(x)
         return out

@@ -15,6 +15,7 @@ from estimators.defences.base import (
     Ids,
     content_ids,
     is_random,
+    lent,
     with_gradient_of,
 )
 
@@ -55,7 +56,7 @@ class Chain(DifferentiableDefence):
                 x = defended(member, x)
                 continue
             ids, seed, first = draw
-            drawn = member.draw(x, ids, seed, first + k)
+            drawn = member.draw(lent(member, x), ids, seed, first + k)
             identity = x.requires_grad and not drawn.requires_grad
             x = with_gradient_of(x, drawn) if identity else drawn
         return x
@@ -90,5 +91,7 @@ class _Estimated(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (x,) = ctx.saved_tensors
-        before = ctx.member.estimate_gradient(x.cpu().numpy(), gradient.cpu().numpy())
+        before = ctx.member.estimate_gradient(
+            lent(ctx.member, x).cpu().numpy(), gradient.cpu().numpy()
+        )
         return torch.from_numpy(np.asarray(before, dtype=np.float32)).to(x.device), None, None

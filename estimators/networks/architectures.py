@@ -55,8 +55,8 @@ class LeNet(_Stack):
         dropout: float,
     ) -> None:
         if activation not in ACTIVATIONS:
-            raise unknown("activation", activation, ACTIVATIONS)
-        whole("lenet: extra_layers", extra_layers, 0)
+            raise unknown("activation", str(activation), ACTIVATIONS)
+        whole("lenet: extra_layers", extra_layers, 0, 1000)
         number("lenet: dropout", dropout, 0, 1, "[)")
         act = ACTIVATIONS[activation]
         channels, height, width = shape
@@ -90,6 +90,10 @@ class CNN(_Stack):
     def __init__(
         self, shape: tuple[int, int, int], classes: int, dropout: tuple[float, float, float, float]
     ) -> None:
+        if not isinstance(dropout, tuple) or len(dropout) != 4:
+            raise InputError(f"cnn: dropout must be four numbers, got {dropout!r}")
+        for share in dropout:
+            number("cnn: dropout", share, 0, 1, "[)")
         channels, height, width = shape
         stages: list[nn.Module] = []
         for maps, drop in zip((32, 64, 128), dropout[:3], strict=True):
@@ -116,9 +120,6 @@ class CNN(_Stack):
 
 class IdentityBlock(nn.Module):
     """Two 3x3 convolutions with batch norm around a shortcut (He et al. 2015, Figure 2)."""
-
-    # each convolution and the batch norm that alone reads it: may be folded for predictions
-    conv_norm_pairs = (("conv1", "norm1"), ("conv2", "norm2"))
 
     def __init__(self, maps: int) -> None:
         super().__init__()

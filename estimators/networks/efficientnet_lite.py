@@ -11,7 +11,8 @@ from torch import nn
 from estimators.data.geometry import Geometry
 from estimators.errors import InputError, unknown
 from estimators.networks.external import ExternalNetwork
-from estimators.networks.weight_files import load_into, read_weights
+from estimators.networks.files.fitting import load_into
+from estimators.networks.weight_files import read_weights
 from estimators.spec import Spec
 
 CODE = "efficientnet_lite_pytorch"
@@ -49,6 +50,10 @@ def efficientnet(
         load_into(made, read_weights(path), f"weights {path.name}")
     origin = f"{spec.name}, {'its own weights' if pretrained else 'untrained'}"
     return ExternalNetwork(made.float().eval(), origin, CODE, MEAN, STD)
+
+
+# the size is known before the network is built
+efficientnet.geometry = GEOMETRY  # type: ignore[attr-defined]
 
 
 def _package(module: str, spec: Spec) -> Any:

@@ -90,13 +90,14 @@ def behind_low_pass(network: nn.Module, sigma: Value, shape: tuple[int, int, int
     width = number("low_pass", sigma, 0)
     if width == 0:
         return network
-    low_pass = LowPass(width)
-    if low_pass.radius >= min(shape[1:]):
+    radius = math.ceil(REACH * width)
+    # before the filter is made: a wide one fills the memory
+    if radius >= min(shape[1:]):
         raise InputError(
-            f"low_pass: {sigma} pixels reach {low_pass.radius} pixels far, the images have"
+            f"low_pass: {sigma} pixels reach {radius} pixels far, the images have"
             f" {shape[1]}x{shape[2]}; take a smaller one"
         )
-    return nn.Sequential(low_pass, network)
+    return nn.Sequential(LowPass(width), network)
 
 
 def _per_channel(value: Value, channels: int, what: str) -> list[float]:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from estimators.networks.architectures import IdentityBlock
+from estimators.networks.running.guarded import guarded
 
 
 class LayerRow(TypedDict):
@@ -31,9 +32,10 @@ def layer_table(network: nn.Module, shape: tuple[int, int, int]) -> list[LayerRo
         name, out = type(module).__name__, tuple(output.shape[1:])
         rows.append({"layer": name, "output_shape": out, "parameters": trainable + fixed})
 
+    called = guarded(network, shape)
     hooks = [m.register_forward_hook(note) for m in _layers(network)]
     with torch.no_grad():
-        network(torch.zeros(1, *shape))
+        called(torch.zeros(1, *shape))
     for hook in hooks:
         hook.remove()
     return rows

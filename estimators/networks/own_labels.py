@@ -25,17 +25,26 @@ def own_labels(spec: Spec, network: nn.Module) -> tuple[str, ...]:
             return ()
         return _texts(meta.get("categories"))
     for part in network.modules():
-        config = getattr(part, "config", None)
-        trained = getattr(part, "pretrained_cfg", None)
+        trained = _attribute(part, "pretrained_cfg")
         for candidate in (
-            getattr(part, "labels", None),
-            getattr(part, "categories", None),
-            getattr(config, "id2label", None),
+            _attribute(part, "labels"),
+            _attribute(part, "categories"),
+            _attribute(_attribute(part, "config"), "id2label"),
             trained.get("label_names") if isinstance(trained, dict) else None,
         ):
             if texts := _texts(candidate):
                 return texts
     return ()
+
+
+def _attribute(thing: object, name: str) -> object:
+    """Return an attribute; None where there is none, or where reading it fails."""
+    try:
+        value: object = getattr(thing, name)
+    except Exception:
+        # a property of external code may raise anything
+        return None
+    return value
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ EVERY_NETWORK = NetworkEntry(
     name="(every network)",
     build="estimators.networks.build:build_network",
     summary="a file of weights; a first layer",
-    values={"weights": "FILE"},
+    values={"weights": "FILE", "weights_key": "NAME"},
     defaults={"mean": 0, "std": 1, "low_pass": 0},
 )
 

@@ -39,7 +39,7 @@ class PgdTraining:
 
     def __post_init__(self) -> None:
         number("training pgd: eps", self.eps, 0, 1)
-        whole("training pgd: max_iter", self.max_iter, 1)
+        whole("training pgd: max_iter", self.max_iter, 1, 10_000)
         if self.eps_step is not None:
             number("training pgd: eps_step", self.eps_step, 0, 1)
         number("training pgd: warmup", self.warmup, 0, 1)

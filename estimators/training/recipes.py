@@ -36,7 +36,7 @@ class Recipe:
     adversarial: Training | None = None
 
     def __post_init__(self) -> None:
-        whole("epochs", self.epochs, 1)
+        whole("epochs", self.epochs, 1, 1_000_000)
 
     @property
     def as_dict(self) -> dict[str, object]:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from estimators.data.images import Images
+from estimators.networks.running.guarded import guarded, placed
 from estimators.training.recipes import Recipe
 
 EVALUATION_BATCH = 250
@@ -36,7 +37,9 @@ def train(
     of training (running, with dropout and augmentation) and of test, seconds.
     """
     torch.manual_seed(seed)
-    network = build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build()
+    # the same network; an external one gets its own memory and layout
+    called = placed(guarded(network, images.shape), device)
     take = _taker(images, device)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -49,7 +52,7 @@ def train(
     history = []
     for epoch in range(1, recipe.epochs + 1):
         start = time.perf_counter()
-        network.train()
+        called.train()
         if recipe.adversarial is not None and not recipe.adversarial.dropout:
             for dropout in (m for m in network.modules() if isinstance(m, nn.Dropout)):
                 dropout.eval()
@@ -57,10 +60,10 @@ def train(
         for batch_x, batch_y in _batches(take, len(images), recipe, random):
             if recipe.adversarial is not None:
                 done = schedule.last_epoch / schedule.total_steps
-                batch_x = recipe.adversarial.batch(network, batch_x, batch_y, done, random)
+                batch_x = recipe.adversarial.batch(called, batch_x, batch_y, done, random)
             optimiser.zero_grad(set_to_none=True)
             with torch.autocast(batch_x.device.type, torch.bfloat16, enabled=recipe.bfloat16):
-                logits = network(batch_x)
+                logits = called(batch_x)
             loss = functional.cross_entropy(logits.float(), batch_y)
             loss.backward()
             optimiser.step()
@@ -68,14 +71,15 @@ def train(
             loss_sum += loss.item() * len(batch_y)
             hits += int((logits.argmax(1) == batch_y).sum())
             seen += len(batch_y)
-        test_loss, test_accuracy = evaluate(network, test, device)
+        test_loss, test_accuracy = evaluate(called, test, device)
         row = {"epoch": epoch, "train_loss": loss_sum / seen, "train_accuracy": hits / seen}
         row |= {"test_loss": test_loss, "test_accuracy": test_accuracy}
         row["seconds"] = time.perf_counter() - start
         history.append(row)
         if on_epoch is not None:
             on_epoch(row)
-    return network.eval().to("cpu", memory_format=torch.contiguous_format), pd.DataFrame(history)
+    network.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return network, pd.DataFrame(history)
 
 
 def evaluate(network: nn.Module, images: Images, device: str = "cpu") -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from estimators.networks.build import build_network
 from estimators.networks.external import code_hash
 from estimators.networks.given import Trained, given_network, is_given
 from estimators.networks.registry import NETWORKS
+from estimators.networks.running.guarded import guarded
 from estimators.networks.weight_files import default_cache, weights_hash
 from estimators.spec import Spec
 from estimators.training import checkpoints
@@ -36,7 +38,9 @@ def trained_network(
     Its training seed is 0: the seed of a run draws images and noise only.
     """
     if is_given(network):
-        return given_network(network, *image_shape(dataset, data_dir), trust_pickle)
+        shape, classes = image_shape(dataset, data_dir)
+        given = given_network(network, shape, classes, trust_pickle)
+        return replace(given, network=guarded(given.network, shape, str(network)))
     file = shipped_file(dataset, network)
     if file.is_file():
         return load_checkpoint(file)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.compare.pairing import IDENTITY, Run, describe, load, match, records, tested
+from reports.compare.pairing import IDENTITY, Run, damages, describe, load, match, records, tested
 from reports.errors import TableError
 from reports.statistics.tests import CORRECTIONS, Correction, adjust
 
@@ -85,7 +85,8 @@ def compare(
     if not (base.table["status"] == "ok").any():
         nothing = "no row has status ok, nothing to compare with"
         raise TableError(f"results {a}: {nothing}; name another run")
-    rows = pd.concat([_compared(base, load(b), level, force) for b in others], ignore_index=True)
+    runs = [load(b) for b in others]
+    rows = pd.concat([_compared(base, run, level, force) for run in runs], ignore_index=True)
     unfinished = int((rows["verdict"] == "neither").sum())
     rows = rows[rows["verdict"] != "neither"].reset_index(drop=True)
     rows["p_adjusted"] = adjust(rows["p"], correction)
@@ -100,6 +101,7 @@ def compare(
     rows = rows.sort_values(order, kind="stable", ignore_index=True)
     names = tuple(str(other) for other in others)
     notes = _notes(rows, correction, level, unfinished)
+    notes += tuple(note for run in (base, *runs) for note in damages(run))
     return Comparison(rows[list(ROWS)], str(a), names, correction, level, notes)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import eq
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,25 @@ from reports.errors import TableError
 from reports.results.predictions import Pairs, Prediction, Predictions, pair, read_predictions
 from reports.results.read_write import read_results
 from reports.results.rows import Row
+from reports.results.values import HASHES, damaged, name_by_value, parsed, same_hash, same_params
 from reports.statistics.intervals import Floats, difference, paired_difference
 from reports.statistics.tests import fisher, mcnemar
 
 # what makes two rows the same cell; the key `cell` does not, it also hashes data and weights
 IDENTITY = ("dataset", "network", "attack", "norm", "eps", "threat", "defence", "quality", "seed")
 # what must agree as well for the numbers of that cell to be comparable
-MUST_AGREE = ("data_sha256", "samples", "weights_sha256", "attack_params")
+_AGREE: dict[str, Callable[[str, str], bool]] = {
+    "data_sha256": same_hash,
+    "samples": eq,
+    "weights_sha256": same_hash,
+    "attack_params": same_params,
+}
+MUST_AGREE = tuple(_AGREE)
 # the attack of rows that compare clean accuracy, and the cells that share one clean accuracy
 NO_ATTACK = "no attack"
 _SAME_CLEAN = ("dataset", "network", "defence", "quality", "seed")
+# the columns of IDENTITY whose texts contain parameters
+_NAMES = ("network", "attack", "threat", "defence")
 _NUMBERS = (
     *("n_a", "n_b", "accuracy_a", "accuracy_b", "difference", "low", "high"),
     *("p", "lost", "gained", "clean_a", "clean_b"),
@@ -55,12 +65,23 @@ def load(path: Path) -> Run:
     table = read_results(path)
     if table.empty:
         raise TableError(f"results {path}: no rows; name a run with rows")
-    table["key"] = _keys(table, IDENTITY)
+    table["key"] = _keys(table.assign(**{n: table[n].map(name_by_value) for n in _NAMES}), IDENTITY)
     twice = table["key"].duplicated()
     if twice.any():
         first = describe(table[twice].iloc[0])
         raise TableError(f"results {path}: two rows for {first}; remove one of them")
     return Run(str(path), table, read_predictions(path))
+
+
+def damages(run: Run) -> list[str]:
+    """Return a sentence for each column of hashes that another program read as numbers."""
+    counts = {name: int(run.table[name].map(damaged).sum()) for name in HASHES}
+    return [
+        f"{run.name}: {name} of {count} rows was read as a number and written back damaged, so it"
+        " is not compared; read this column as text."
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def describe(row: Row | pd.Series, columns: Iterable[str] = IDENTITY, named: bool = True) -> str:
@@ -107,7 +128,7 @@ def _warnings(cells: pd.DataFrame, name: str, force: bool) -> list[str]:
         differ = [
             int(i)
             for i in np.flatnonzero(both & (left != right))
-            if column != "attack_params" or _parsed(left[i]) != _parsed(right[i])
+            if not _AGREE[column](left[i], right[i])
         ]
         for i in differ:
             warnings[i].append(f"{column} differs")
@@ -122,16 +143,9 @@ def _warnings(cells: pd.DataFrame, name: str, force: bool) -> list[str]:
     return ["; ".join(parts) for parts in warnings]
 
 
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def _apart(left: str, right: str) -> str:
     """Return the two values in words; of parameters only those that differ."""
-    a, b = _parsed(left), _parsed(right)
+    a, b = parsed(left), parsed(right)
     if not (isinstance(a, dict) and isinstance(b, dict)):
         return f"{left or 'none'} in A, {right or 'none'} in B"
     missing = "nothing"

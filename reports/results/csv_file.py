@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,10 +17,20 @@ MOST_BYTES = 256 << 20
 MOST_ROWS = 1_000_000
 # the csv module's own limit, stated: pandas has none
 MOST_CHARACTERS = 131_072
+# the first line that some programs write to name the separator
+_DECLARED = re.compile(r"sep=.\r?\n")
+_BINARY = {
+    b"PK\x03\x04": "a workbook or another ZIP archive",
+    b"\xd0\xcf\x11\xe0": "a workbook",
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "a compressed file",
+}
 
 
 def read_csv(path: Path, kind: str) -> pd.DataFrame:
     """Read a CSV in UTF-8 as a table of text; nothing in it is evaluated or converted.
+
+    Fields are separated by commas, semicolons or tabs. Columns without a name are left out.
 
     kind: the word for the file in errors. Raises TableError for a file that cannot be read, is
     larger than MOST_BYTES or MOST_ROWS, is not UTF-8, has a field of more than MOST_CHARACTERS,
@@ -30,9 +42,14 @@ def read_csv(path: Path, kind: str) -> pd.DataFrame:
                 f"{kind} {path}: larger than {MOST_BYTES >> 20} MB, which no run writes;"
                 " split it, or name the right file"
             )
+        _check_kind(path, f"{kind} {path}")
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = csv.reader(file, strict=True)
-            header = next(lines, [])
+            first = file.readline()
+            if _DECLARED.fullmatch(first):
+                first = file.readline()
+            delimiter = _delimiter(first)
+            lines = csv.reader(itertools.chain([first], file), strict=True, delimiter=delimiter)
+            header = next(lines, []) if first else []
             _check_header(header, f"{kind} {path}")
             rows = []
             for row in lines:
@@ -51,13 +68,29 @@ def read_csv(path: Path, kind: str) -> pd.DataFrame:
         raise
     except (csv.Error, ValueError, OSError) as error:
         raise TableError(f"{kind} {path}: not a CSV table ({error}); write it again") from error
-    return pd.DataFrame(rows, columns=header, dtype="str")
+    table = pd.DataFrame(rows, columns=header, dtype="str")
+    # pandas and R write the numbers of the rows in a column without a name
+    return table.loc[:, [bool(name) for name in header]]
+
+
+def _check_kind(path: Path, what: str) -> None:
+    """Raise TableError for a file that is no text."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    for magic, name in _BINARY.items():
+        if start.startswith(magic):
+            raise TableError(f"{what}: {name}, not a CSV table; write it as CSV in UTF-8")
+
+
+def _delimiter(header: str) -> str:
+    """Return what separates the most fields of a header: a comma, a semicolon or a tab."""
+    return max(",;\t", key=header.count)
 
 
 def _check_header(header: list[str], what: str) -> None:
     if not header:
         raise TableError(f"{what}: not a CSV table (it is empty); write it again")
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise TableError(f"{what}: has the column {twice[0]!r} twice; remove one of them")
 

@@ -10,16 +10,17 @@ import pandas as pd
 
 from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
-from reports.results.columns import COLUMNS, RESULTS, SCHEMA, typed
+from reports.results.columns import COLUMNS, REQUIRED, RESULTS, SCHEMA, typed
 from reports.results.csv_file import read_csv, require
 from reports.results.manifest import check_sha256
+from reports.results.values import by_value
 
 STATES = ("ok", "skipped", "failed")
 # ten million images are more than any data set has, and what the tests can take
 MOST_IMAGES = 10**7
 # every finished row has these; the others are empty where no image counts for them
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
-_SHARES = (*_ALWAYS, "success_rate", "zero_gradient")
+_SHARES = (*_ALWAYS, "success_rate", "zero_gradient", "nan_gradient")
 _NORMS = (f"{norm}_{kind}" for norm in ("l2", "linf") for kind in ("mean", "median", "max"))
 _SIZES = ("eps", *_NORMS, "gradients", "forwards")
 # a spreadsheet evaluates a field that begins with one of these
@@ -38,7 +39,8 @@ def write_results(table: pd.DataFrame, path: Path) -> None:
 def read_results(path: Path) -> pd.DataFrame:
     """Read a `results.csv`, or that of a run directory.
 
-    The table of a run directory must be as the run wrote it (see `results.manifest`).
+    The table of a run directory must be as the run wrote it (see `results.manifest`). Another one
+    may come from pandas, R or a spreadsheet: values are read as `results.values` says.
 
     Raises TableError for a missing file, missing columns, a schema that this version cannot read,
     and impossible numbers.
@@ -50,13 +52,17 @@ def read_results(path: Path) -> pd.DataFrame:
     if path.is_dir():
         check_sha256(file)
     table = read_csv(file, "results")
+    try:
+        table = by_value(table)
+    except ValueError as error:
+        raise TableError(f"results {file}: {error}; write it with decimal points") from error
     versions = set(table["schema"]) if "schema" in table.columns else {str(SCHEMA)}
     if versions - {str(SCHEMA)}:
         raise TableError(
             f"results {file}: schema {', '.join(sorted(versions))[:80]}, this version of"
             f" art-bench reads {SCHEMA}; use the version that wrote it, or run the grid again"
         )
-    require(table, COLUMNS, f"results {file}", "name a results.csv")
+    require(table, REQUIRED, f"results {file}", "name a results.csv")
     try:
         table = typed(table.astype(object).replace("", None))
     except (ValueError, TypeError, OverflowError) as error:
@@ -74,7 +80,16 @@ def _text(value: object) -> str:
 
 
 def _check_texts(table: pd.DataFrame, path: Path) -> None:
-    """Raise TableError for a text that a spreadsheet would evaluate: tables are exported again."""
+    """Raise TableError for a text that a spreadsheet would evaluate: tables are exported again.
+
+    Likewise for a row without a name: pandas reads names such as NA as missing.
+    """
+    for name in ("dataset", "network", "attack", "threat", "defence"):
+        lacks = table[name] == ""
+        if lacks.any():
+            where = f"{name} is empty (row {int(table.index[lacks][0]) + 1})"
+            advice = "write the file again; pandas needs keep_default_na=False for names such as NA"
+            raise TableError(f"results {path}: {where}; {advice}")
     for name in table.columns[table.dtypes.map(lambda kind: kind.kind == "O")]:
         bad = table[name].str.startswith(_FORMULA)
         if bad.any():
@@ -96,6 +111,8 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     n, hits, clean = (done[c].astype("float64") for c in ("n", "correct", "clean_correct"))
     fit = n.between(1, MOST_IMAGES) & hits.between(0, n) & clean.between(0, n)
     faults = {"correct, clean_correct and n do not fit": ~fit}
+    lost = done["non_finite"].astype("float64")
+    faults["non_finite, correct and n do not fit"] = ~(lost.isna() | lost.between(0, n - hits))
     for name in _SHARES:
         may_lack = done[name].isna() & (name not in _ALWAYS)
         faults[f"{name} is no share in [0, 1]"] = ~(may_lack | done[name].between(0, 1))

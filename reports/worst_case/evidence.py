@@ -100,6 +100,6 @@ def _kind(rows: list[Row], params: dict[str, Row]) -> str:
     forwards = max(row["forwards"] or 0 for row in spent)
     steps = [params[row["attack_params"]].get("max_iter") for row in spent]
     if gradients > 0:
-        many = any(isinstance(n, int) and n > 1 for n in steps)
+        many = any(isinstance(n, (int, float)) and n > 1 for n in steps)
         return "iterative" if gradients > 1 or many else "one-step"
     return "query" if forwards > 0 else "control"

@@ -10,7 +10,7 @@ from art.defences.preprocessor import JpegCompression as ArtJpeg
 from art.estimators.classification import PyTorchClassifier
 from torch import nn
 
-from estimators.classifier import Classifier, folded
+from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.build import build_defence
 from estimators.errors import InputError
@@ -99,30 +99,6 @@ def test_evaluation_mode_whatever_the_network_was_in() -> None:
     assert np.array_equal(classifier.predict(x), classifier.predict(x))
     classifier.loss_gradient(x, np.eye(10, dtype=np.float32)[:8])
     assert not any(m.training for m in classifier.network.modules())
-
-
-def test_folded_batch_norm_predicts_the_same() -> None:
-    torch.manual_seed(0)
-    network = build_network(Spec("resnet"), SHAPE, 10)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 2.0)
-    x = torch.rand(16, *SHAPE)
-    fast = folded(network)
-    assert sum(isinstance(m, nn.BatchNorm2d) for m in fast.modules()) == 0
-    with torch.no_grad():
-        assert torch.allclose(fast(x), network(x), atol=1e-4)
-    # the CNN's batch norms follow an activation: nothing to fold
-    cnn = build_network(Spec("cnn"), (3, 32, 32), 10)
-    assert folded(cnn) is cnn
-
-
-def test_a_convolution_used_twice_is_not_folded() -> None:
-    conv, norm = nn.Conv2d(1, 1, 3, padding=1), nn.BatchNorm2d(1)
-    network = nn.Sequential(conv, norm, conv).eval()
-    assert folded(network) is network
-    assert folded(nn.Sequential(conv, norm).eval()) is not network
 
 
 def test_trap_sequential_is_not_unrolled() -> None:

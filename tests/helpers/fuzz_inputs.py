@@ -42,6 +42,8 @@ EVIL = [
     "npz:../x.npz",
     "imagefolder:.",
     "imagefolder:\0",
+    "imagefolder:.[crop=8]",
+    "imagefolder:.[resize=,x=]",
     "{}",
     "[1, 2]",
     "!!python/object:os.system",

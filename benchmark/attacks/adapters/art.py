@@ -10,6 +10,7 @@ from typing import cast
 
 from art.attacks.attack import EvasionAttack
 
+from benchmark.attacks.adapters.inner_classifier import with_finite_gradients
 from benchmark.attacks.entry import AttackEntry
 from estimators.classifier import Classifier
 from estimators.errors import InputError
@@ -27,14 +28,17 @@ class ClassEntry(AttackEntry):
     cls: type[EvasionAttack]
 
     def load(self) -> Callable[..., EvasionAttack]:
-        """Return a builder that leaves out parameters without a value, and reads norm "inf"."""
+        """Return a builder that leaves out parameters without a value, and reads norm `inf`."""
         return self._build
 
     def _build(self, classifier: Classifier, **params: object) -> EvasionAttack:
-        chosen = {name: value for name, value in params.items() if value is not None}
-        if str(chosen.get("norm")) == "inf":
-            chosen["norm"] = math.inf
-        return self.cls(classifier, **chosen)
+        known = inspect.signature(self.cls).parameters
+        chosen = {
+            name: _like(known[name].default, name, value)
+            for name, value in params.items()
+            if value is not None
+        }
+        return with_finite_gradients(self.cls(classifier, **chosen), classifier)
 
 
 def class_entry(spec: Spec, plugin: object | None) -> ClassEntry:
@@ -62,6 +66,20 @@ def class_entry(spec: Spec, plugin: object | None) -> ClassEntry:
         bounded="eps" in known,
         defaults=defaults,
     )
+
+
+def _like(default: object, name: str, value: object) -> object:
+    """Return a value in the type of the class's own default, which some classes insist on.
+
+    Raises InputError for a text, True, False or NaN where the default is a number.
+    """
+    if name == "norm":
+        return str(value) if isinstance(default, str) else math.inf if value == "inf" else value
+    if isinstance(default, bool) or not isinstance(default, (int, float)):
+        return value
+    if isinstance(value, (bool, str)) or value != value:
+        raise InputError(f"expected {name} to be a number, got {value!r}")
+    return float(value) if isinstance(default, float) and isinstance(value, int) else value
 
 
 def _plain(value: object) -> Value:

@@ -9,11 +9,14 @@ import numpy.typing as npt
 
 from estimators.classifier import Classifier
 from estimators.errors import InputError
+from reports.results.norms import norm_text
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.generic]
+# more steps, queries or restarts than any run finishes
+MOST_STEPS = 10**9
 
 
 def as_classifier(estimator: object) -> Classifier:
@@ -57,9 +60,13 @@ def as_labels(y: Labels | None, count: int, classes: int) -> IntArray:
 
 
 def as_norm(norm: float | str) -> float:
-    """Return a norm's order as a Python float; InputError unless it is "inf" or at least 1."""
-    order = _number(norm)
-    if not order >= 1:
+    """Return a norm's order as a Python float; InputError unless it is "inf" or at least 1.
+
+    A text may be of any form that `norm_text` knows.
+    """
+    text = norm_text(norm)
+    order = _number(text)
+    if not order >= 1 or (order == math.inf and text != "inf"):
         raise InputError(f'attack: expected norm to be "inf" or at least 1, got {norm!r}')
     return order
 
@@ -91,11 +98,13 @@ def as_positive(value: float, name: str) -> float:
 
 
 def as_count(value: int, name: str, least: int) -> int:
-    """Return an integer of at least `least`; InputError otherwise."""
+    """Return an integer from `least` to MOST_STEPS; InputError otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise InputError(
             f"attack: expected {name} to be an integer of at least {least}, got {value!r}"
         )
+    if value > MOST_STEPS:
+        raise InputError(f"attack: expected {name} to be at most {MOST_STEPS:,}, got {value!r}")
     return int(value)
 
 
@@ -108,6 +117,6 @@ def as_flag(value: bool, name: str) -> bool:
 
 def _number(value: float | str) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         return math.nan

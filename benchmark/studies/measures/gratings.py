@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import nn
 
 from estimators.errors import InputError, unknown
 from estimators.jpeg_codec.codec import round_trip
+from estimators.networks.running.copying import copied
 
 # cycles along rows and columns per cycle of the wave; a wave that changes from top to bottom is
 # "vertical", as in the paper
@@ -83,7 +83,9 @@ def first_layer(network: nn.Module) -> nn.Conv2d:
 
 def first_convolution(network: nn.Module, device: str = "cpu") -> nn.Conv2d:
     """Return a copy of the network's first convolution alone."""
-    return copy.deepcopy(first_layer(network)).to(device).requires_grad_(False)
+    layer = copied(first_layer(network)).to(device).requires_grad_(False)
+    assert isinstance(layer, nn.Conv2d)
+    return layer
 
 
 def compressed(images: torch.Tensor, quality: int) -> torch.Tensor:

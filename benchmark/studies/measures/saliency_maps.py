@@ -9,7 +9,8 @@ from scipy.stats import rankdata
 from torch import nn
 
 from benchmark.studies.measures.spectra import pearson
-from benchmark.studies.measures.subjects import FloatArray, IntArray, batches
+from benchmark.studies.measures.subjects import FloatArray, IntArray, batches_of
+from estimators.classifier import BATCH
 from estimators.errors import InputError
 from estimators.random_streams import stream
 
@@ -26,16 +27,20 @@ def last_convolution(network: nn.Module) -> nn.Conv2d:
     return convolutions[-1]
 
 
-def map_of(method: str, network: nn.Module, x: FloatArray, classes: IntArray) -> Floats:
+def map_of(
+    method: str, network: nn.Module, x: FloatArray, classes: IntArray, batch: int = BATCH
+) -> Floats:
     """Return a map [N, H, W] of each image [N, C, H, W] for the logit of its class.
 
     saliency: the largest |dS_c / dI| over the channels (Simonyan et al. 2014).
     gradcam: ReLU of the maps of the last convolution, weighted by their mean gradients, scaled up
     bilinearly (Selvaraju et al. 2017); 0 everywhere where no map supports the class.
+    batch: images per pass.
     """
     device = next(network.parameters()).device
     parts = []
-    for part, target in batches(device, x, classes):
+    # outputs that are no numbers belong to no class, and have a map of NaN whichever is taken
+    for part, target in batches_of(batch, device, x, np.maximum(classes, 0)):
         part.requires_grad_(True)
         if method == "saliency":
             maps = Saliency(network).attribute(part, target=target).amax(dim=1)

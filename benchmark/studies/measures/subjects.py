@@ -13,13 +13,16 @@ from scipy.special import softmax
 
 from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.steps.craft import craft
+from benchmark.execution.chunk_size import need
+from benchmark.execution.memory import keep_memory
 from benchmark.execution.plan import BARE
 from benchmark.studies.request import StudyRequest
-from estimators.classifier import BATCH, Classifier, Frozen
+from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, unknown
+from estimators.outputs import NO_CLASS
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
 
@@ -83,38 +86,55 @@ def wrapped(
     network: torch.nn.Module | Frozen, images: Images, defence: Spec = BARE, device: str = "cpu"
 ) -> Classifier:
     """Return any network for these images behind a defence."""
-    return Classifier(network, images.shape, len(images.classes), build_defence(defence), device)
+    keep_memory()
+    chunk = need(network.network if isinstance(network, Frozen) else network, images.shape).chunk
+    about = images.shape, len(images.classes), build_defence(defence), device
+    return Classifier(network, *about, batch=chunk)
 
 
 def batches(
-    device: torch.device | str, *arrays: npt.NDArray[np.generic]
+    classifier: Classifier, *arrays: npt.NDArray[np.generic]
 ) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield BATCH rows of each array at a time, as tensors on the device."""
-    for at in range(0, len(arrays[0]), BATCH):
-        yield tuple(torch.from_numpy(array[at : at + BATCH]).to(device) for array in arrays)
+    """Yield the rows of each array in batches of the classifier, as tensors on its device."""
+    return batches_of(classifier.batch, classifier.torch_device, *arrays)
+
+
+def batches_of(
+    size: int, device: torch.device, *arrays: npt.NDArray[np.generic]
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield `size` rows of each array at a time, as tensors on a device."""
+    for at in range(0, len(arrays[0]), size):
+        yield tuple(torch.from_numpy(array[at : at + size]).to(device) for array in arrays)
 
 
 def predictions(classifier: Classifier, x: FloatArray) -> IntArray:
-    """Return the predicted classes [N] of images [N, C, H, W] behind the classifier's defence."""
-    return np.asarray(logits(classifier, x).argmax(1))
+    """Return the predicted classes [N] of images [N, C, H, W] behind the classifier's defence.
+
+    NO_CLASS where the outputs are not all finite.
+    """
+    return _classes(logits(classifier, x))
 
 
 def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
     """Return the logits [N, classes] of images [N, C, H, W] behind the classifier's defence."""
-    parts = (classifier.defended(part) for (part,) in batches(classifier.torch_device, x))
+    parts = (classifier.defended(part) for (part,) in batches(classifier, x))
     return np.concatenate([classifier.logits(part).cpu().numpy() for part in parts])
 
 
 def confidences(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
     """Return the predicted classes [N] of images [N, C, H, W], and the softmax of each."""
     values = logits(classifier, x)
-    return np.asarray(values.argmax(1)), softmax(values.astype(np.float64), axis=1).max(1)
+    return _classes(values), softmax(values.astype(np.float64), axis=1).max(1)
+
+
+def _classes(values: FloatArray) -> IntArray:
+    return np.where(np.isfinite(values).all(1), values.argmax(1), NO_CLASS)
 
 
 def attacked(
     classifier: Classifier, images: Images, attacks: Sequence[Spec], seed: int = 0
 ) -> dict[Spec, FloatArray]:
-    """Return adversarial images [N, C, H, W] by attack, crafted in batches of BATCH images.
+    """Return adversarial images [N, C, H, W] by attack, crafted in batches of the classifier.
 
     attacks: of any kinds; those that differ in eps alone share their gradient.
     """
@@ -123,8 +143,8 @@ def attacked(
     for attack in attacks:
         checked = check_attack(attack)
         families.setdefault(checked.without("eps"), []).append(checked)
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
+    for start in range(0, len(images), classifier.batch):
+        part = images[start : start + classifier.batch]
         for family in families.values():
             for spec, crafted in craft(family, classifier, part.x, part.y, part.ids, seed):
                 x_adv.setdefault(spec, []).append(crafted.images.detach().cpu().numpy())

@@ -231,6 +231,7 @@ def test_exact_runs_fewer_passes(right: Images, digits_lenet: nn.Module) -> None
     part = right[:12]
     options = {"batch_size": 12, "max_iter": 2, "binary_search_steps": 1}
     classifier = wrap(Counted())
+    passes = 0
     CarliniL2Exact(classifier, **options).generate(part.x, part.y)
     assert passes == 2
     passes = 0

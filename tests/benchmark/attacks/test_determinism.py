@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmark.attacks.registry import ATTACKS
+from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import plan
 from benchmark.execution.threads import ThreadExecutor
@@ -85,16 +86,14 @@ def outcomes(
         for cell in task.cells:
             result[cell.attack] = Outcome.joined(part[cell] for part in parts)
 
-    with pytest.MonkeyPatch.context() as patch:
+    ThreadExecutor(threads).execute(
+        plan(cells),
+        lambda task: images,
         # what an attack sees at once is a chunk, or less
-        patch.setattr("benchmark.execution.executor.BATCH", chunk)
-        ThreadExecutor(threads).execute(
-            plan(cells),
-            lambda task: images,
-            {("digits", Spec("lenet")): (network, images.shape, 10)},
-            lambda *_: None,
-            done,
-        )
+        {("digits", Spec("lenet")): TrainedNetwork(network, images.shape, 10, chunk=chunk)},
+        lambda *_: None,
+        done,
+    )
     assert set(result) == set(attacks)
     return result
 

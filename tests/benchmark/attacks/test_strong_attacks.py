@@ -18,6 +18,7 @@ from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.square import square_side
 from benchmark.attacks.steps.craft import craft
 from benchmark.execution.chunk import ClassifierCache, run_chunk
+from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
 from benchmark.runs.rows import row_of
@@ -300,7 +301,8 @@ def test_an_image_of_the_target_class_is_left_as_it_is(digits: Images, digits_le
     images = digits[:40]
     spec = check_attack(Spec.of("fgsm", eps=0.3, targeted=True, target=3))
     cell = Cell("digits", Spec("lenet"), spec, "oblivious", Spec("none"), 40, 0)
-    bench = ClassifierCache({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
+    trained = TrainedNetwork(digits_lenet, (1, 28, 28), 10)
+    bench = ClassifierCache({("digits", Spec("lenet")): trained})
     (task,) = plan([cell])
     out = run_chunk(task, images, bench)[cell]
     there = images.y == 3
@@ -344,7 +346,8 @@ def test_every_new_attack_fills_a_row(digits: Images, digits_lenet) -> None:
             Cell("digits", Spec("lenet"), spec, known, jpeg, 8, 0)
             for known in ("oblivious", "adaptive", "adaptive-diff")
         ]
-    bench = ClassifierCache({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
+    trained = TrainedNetwork(digits_lenet, (1, 28, 28), 10)
+    bench = ClassifierCache({("digits", Spec("lenet")): trained})
     rows = {
         cell: row_of(cell, outcome)
         for task in plan(cells)
@@ -391,7 +394,7 @@ def test_bad_parameters(name: str, params: dict[str, Any], message: str) -> None
         ("apgd:eps=0.1,loss=mse", "expected loss to be ce or dlr, got 'mse'"),
         ("hopskipjump:norm=1", "expected norm to be inf or 2, got 1"),
         ("square:eps=0.1,queries=0", "expected queries to be an integer from 1 up"),
-        ("pgd:eps=0.1,max_iter=many", "expected max_iter to be an integer from 0 up, got 'many'"),
+        ("pgd:eps=0.1,max_iter=many", "expected max_iter to be an integer from 1 up, got 'many'"),
         ("deepfool:engine=slow", "expected engine to be fast or stock"),
         ("deepfool:targeted=true", "unknown parameter of the attack deepfool 'targeted'"),
         ("apgd:eps=0.1,targeted=1", "expected targeted to be true or false, got 1"),

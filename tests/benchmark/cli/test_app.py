@@ -20,6 +20,11 @@ ERRORS: dict[str, tuple[BaseException, int, str]] = {
         "Error: /d/results.csv: No space left on device; fix that",
     ),
     "no memory": (MemoryError(), 2, "Error: out of memory; finished cells are kept"),
+    "exit of external code": (
+        SystemExit(0),
+        2,
+        f"Error: external code ended the program (SystemExit: 0, {__file__}:",
+    ),
     "Ctrl-C": (KeyboardInterrupt(), 130, "stopped; finished cells are kept"),
 }
 

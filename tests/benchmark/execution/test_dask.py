@@ -126,12 +126,13 @@ class FakePool:
 
 
 def test_chunks_under_way_are_bounded_and_come_in_order() -> None:
-    tasks, images, _ = linear_tasks(1100, {"a": None, "b": None})
+    tasks, images, networks = linear_tasks(1100, {"a": None, "b": None})
     pool = FakePool()
     seen = {}
     run_chunks(
         tasks,
         lambda task: images,
+        networks,
         pool,
         lambda task, chunks: None,
         lambda task, parts, seconds: seen.update({task.dataset: (parts, seconds)}),

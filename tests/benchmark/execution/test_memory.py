@@ -9,6 +9,7 @@ import pytest
 from memory_grid import FewChunks
 
 from benchmark.execution.chunk import ClassifierCache, run_chunk
+from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
 from benchmark.speed.memory import peaks
@@ -47,7 +48,7 @@ def test_what_outlives_a_chunk_holds_no_tensor_of_it(
         Cell("digits", lenet, attack, "oblivious", defence, 8, 0)
         for defence in (Spec("none"), Spec.of("jpeg", quality=50))
     ]
-    bench = ClassifierCache({("digits", lenet): (digits_lenet, images.shape, 10)})
+    bench = ClassifierCache({("digits", lenet): TrainedNetwork(digits_lenet, images.shape, 10)})
     (task,) = plan(cells)
     for outcome in run_chunk(task, images, bench).values():
         for name in (field.name for field in fields(outcome)):
@@ -61,7 +62,7 @@ def test_the_measured_grid_crafts_its_first_chunks_and_keeps_the_size_of_all(
 ) -> None:
     lenet = Spec("lenet")
     cell = Cell("digits", lenet, ATTACKS[0], "oblivious", Spec("none"), 24, 0)
-    bench = ClassifierCache({("digits", lenet): (digits_lenet, digits.shape, 10)})
+    bench = ClassifierCache({("digits", lenet): TrainedNetwork(digits_lenet, digits.shape, 10)})
     (task,) = plan([cell])
     chunks = [subset(digits, 24, 0)[start : start + 8] for start in (0, 8, 16)]
     few = FewChunks(crafted=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,24 @@ BAD = {
     "unknown attack": ("attacks: [{name: fgs, eps: 1}]", "did you mean 'fgsm'"),
     "no eps": ("attacks: [fgsm]", "expected eps to be a number from 0 up, got None"),
     "negative eps": ("attacks: [{name: fgm, eps: -0.1}]", "expected eps to be a number from 0 up"),
+    "grey levels": (
+        "attacks: [{name: pgd, eps: 8}]",
+        "expected eps to be at most 1 (pixels lie in [0, 1]), got 8; write 8/255 for 8 grey",
+    ),
+    "infinity": ("attacks: [{name: pgd, eps: 300}]", "expected eps to be at most 1"),
+    "huge": ("attacks: [{name: fgm, eps: 1e300}]", "expected eps to be at most 1e+06"),
+    "octal": ("attacks: [{name: fgsm, eps: 010}]", "010: some readers of YAML take it for octal"),
+    "base 60": ("attacks: [{name: fgsm, eps: 1:30}]", "1:30: base 60 in YAML"),
+    "nan": ("attacks: [{name: fgsm, eps: .nan}]", "got nan"),
+    "boolean": ("attacks: [{name: fgsm, eps: yes}]", "got True"),
+    "quoted": ("attacks: [{name: fgsm, eps: '8/255'}]", "got '8/255'"),
+    "norm": ("attacks: [{name: pgd, eps: 0.1, norm: L1}]", "expected norm to be inf or 2, got 1"),
+    "no norm": ("attacks: [{name: apgd, eps: 0.1, norm: x}]", "norm to be inf or 2, got 'x'"),
+    "no steps": ("attacks: [{name: pgd, eps: 0.1, max_iter: 0}]", "an integer from 1 up, got 0"),
+    "half a step": ("attacks: [{name: cw, max_iter: 1.5}]", "an integer from 1 up, got 1.5"),
+    "target": ("attacks: [{name: cw, targeted: true, target: -1}]", "a class from 0 up, got -1"),
+    "no samples": (MINIMAL + "samples: 0", "greater than or equal to 1 (got 0)"),
+    "seed": (MINIMAL + "seed: 0x1_0000_0000", "key seed"),
     "text eps": ("attacks: [{name: fgm, eps: big}]", "got 'big'"),
     "infinite eps": ("attacks: [{name: fgm, eps: .inf}]", "got inf"),
     "eps of cw": ("attacks: [{name: cw, eps: 1}]", "unknown parameter of the attack cw 'eps'"),
@@ -99,6 +118,92 @@ def test_bad_grids_say_what_and_where(tmp_path: Path, case: str) -> None:
         load_grid(path)
     assert message in str(raised.value)
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "eps"),
+    [
+        ("8/255", 8 / 255),
+        ("0.03137254901960784", 8 / 255),
+        ("1e-2", 0.01),
+        ("+.5", 0.5),
+        ("1", 1.0),
+        ("[0, 1/255, 1E-1]", None),
+    ],
+)
+def test_every_form_of_a_number(tmp_path: Path, text: str, eps: float | None) -> None:
+    """The same double makes the same cell, however it is written."""
+    cells = load_grid(written(tmp_path, f"attacks: [{{name: fgsm, eps: {text}}}]")).cells()
+    found = {cell.eps for cell in cells}
+    assert found == ({0, 1 / 255, 0.1} if eps is None else {eps})
+    if eps is not None:
+        quick = load_grid("quick")
+        (spec,) = {
+            c.attack for c in narrowed(quick, attacks=[parse_spec(f"fgsm:eps={text}")]).cells()
+        }
+        (own,) = {cell.attack for cell in cells}
+        assert own.canonical() == spec.canonical() == Spec.of("fgsm", eps=eps).canonical()
+
+
+# of the cells of each included grid, in their order, without data and weights
+KEYS = {"full": "702b7393992fc25e", "paper": "189a552b532e36ab", "quick": "92008fa10155cc2e"}
+NORMS = {
+    "inf": "inf",
+    ".inf": "inf",
+    "Linf": "inf",
+    "linf": "inf",
+    "np.inf": "inf",
+    "2": 2,
+    "2.0": 2,
+    "'2'": 2,
+    "L2": 2,
+}
+
+
+@pytest.mark.parametrize("text", NORMS)
+def test_every_form_of_a_norm(tmp_path: Path, text: str) -> None:
+    (attack,) = {
+        cell.attack
+        for cell in load_grid(
+            written(tmp_path, f"attacks: [{{name: pgd, eps: 1/10, norm: {text}}}]")
+        ).cells()
+    }
+    assert attack.canonical() == Spec.of("pgd", eps=0.1, norm=NORMS[text]).canonical()
+
+
+def test_equal_numbers_are_one_cell(tmp_path: Path) -> None:
+    text = """
+        attacks: [{name: pgd, eps: 0.1, max_iter: [40, 40.0, 4e1]}]
+        networks: [{name: lenet, extra_layers: [1, 1.0], mean: [1/2], std: [0.5]}]
+        defences: [{name: tvm, norm: [2, 2.0]}, {name: jpeg, quality: [75, 75.0, 7.5e1]}]
+        threats: [{name: adaptive-eot, k: [4, 4.0]}]
+        samples: 1e2
+    """
+    cells = load_grid(written(tmp_path, text)).cells()
+    assert len(cells) == 2
+    assert {cell.samples for cell in cells} == {100}
+    assert {str(cell.attack) for cell in cells} == {"pgd[eps=0.1,max_iter=40]"}
+    assert {str(cell.defence) for cell in cells} == {"tvm[norm=2]", "jpeg[quality=75]"}
+    assert {str(cell.network) for cell in cells} == {"lenet[extra_layers=1,mean=[0.5],std=[0.5]]"}
+    api = Grid(name="g", attacks=[{"name": "cw", "max_iter": [9, 9.0]}], threats=["oblivious"])
+    assert len(api.cells()) == 1
+
+
+def test_the_cells_of_the_included_grids_keep_their_keys() -> None:
+    """Otherwise every stored result would be computed again."""
+    keys = {
+        name: hashlib.sha256(
+            "".join(cell.key(Inputs()) for cell in load_grid(name).cells()).encode()
+        ).hexdigest()[:16]
+        for name in ("full", "paper", "quick")
+    }
+    assert keys == KEYS
+
+
+def test_narrowing_refuses_what_a_grid_refuses() -> None:
+    for bad in ({"seed": -1}, {"seed": 2**32}, {"seed": 1.5}, {"samples": 0}):
+        with pytest.raises(InputError, match="must be an integer from"):
+            narrowed(load_grid("quick"), **bad)  # type: ignore[arg-type]
 
 
 def test_yaml_makes_no_objects(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from benchmark.grids.model import SHIPPED, load_grid
 from benchmark.grids.scaffold import grid_text
 from benchmark.grids.schema import SCHEMA_FILE, schema_text
 from estimators.spec import Spec
+from estimators.yaml_values import read_yaml
 from reports.results.read_write import read_results
 
 
@@ -96,7 +96,8 @@ def test_data_that_are_not_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("torchvision.datasets.CIFAR10", offline)
     text = grid_text(Spec("cnn"), "cifar10", tmp_path / "my.yaml")
-    assert yaml.safe_load(text)["attacks"][0]["eps"][-1] == 0.03138
+    assert "eps: [0, 1/255, 2/255, 4/255, 8/255]" in text
+    assert read_yaml(text)["attacks"][0]["eps"][-1] == 8 / 255
 
 
 def test_the_schema_is_that_of_the_code(bench) -> None:

@@ -39,7 +39,11 @@ def test_folders_are_in_natural_order(tmp_path: Path) -> None:
     images = photos(write_photos(tmp_path, names))
     assert images.classes == names
     assert [int(x) for x in images.read().pixels[::3, 0, 0, 0]] == [20 * k for k in range(1, 13)]
-    assert "natural (1, 2, 3," in images.notes[0] and "classes.txt" in images.notes[0]
+    assert images.notes == (
+        "class order: the names of the folders (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ...), numbers by"
+        " value, not as text (1, 10, 11, 12, 2, 3, 4, 5, 6, 7, ...); a file classes.txt with one"
+        " folder per line gives another",
+    )
 
 
 def test_natural_order() -> None:
@@ -158,6 +162,25 @@ def test_a_folder_of_grey_photos_stays_grey(tmp_path: Path) -> None:
     assert np.asarray(images.pixels)[0, :, 0, 0].tolist() == [9, 9, 9]
 
 
+def test_of_many_photos_some_headers_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cat").mkdir()
+    for n in range(40):
+        Image.new("L", (8, 8), n).save(tmp_path / "cat" / f"{n:02d}.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "cat" / "21.png")
+    Image.new("L", (9, 8)).save(tmp_path / "cat" / "22.png")
+    with pytest.raises(InputError, match="several sizes"):
+        photos(tmp_path)
+    monkeypatch.setattr(folders, "MOST_HEADERS", 4)
+    images = photos(tmp_path)
+    assert images.shape == (1, 8, 8)
+    assert len(images.read()) == 38
+    reasons = images.unreadable()
+    assert "in colour, expected grey" in reasons[21]
+    assert "9 x 8 pixels, expected 8 x 8" in reasons[22]
+
+
 def test_mixed_sizes_need_a_size(tmp_path: Path) -> None:
     root = write_photos(tmp_path, ("cat", "dog"))
     Image.new("RGB", (30, 50)).save(root / "test" / "dog" / "odd.png")
@@ -169,6 +192,17 @@ def test_mixed_sizes_need_a_size(tmp_path: Path) -> None:
     images = photos(root, "[resize=12,crop=8]")
     assert images.x.shape == (7, 3, 8, 8)
     assert images.fingerprint != photos(root, "[resize=13,crop=8]").fingerprint
+
+
+def test_the_folders_of_splits(tmp_path: Path) -> None:
+    root = write_photos(tmp_path / "a", ("cat", "dog"))
+    (root / "test").rename(root / "val")
+    shutil.copytree(root / "val", root / "train")
+    (root / "train" / "cat" / "0.png").unlink()
+    assert len(photos(root)) == 6
+    assert len(load_images(f"imagefolder:{root}", "train")) == 5
+    (root / "val").rename(root / "test")
+    assert len(photos(root)) == 6
 
 
 def test_empty_folders_and_missing_ones(tmp_path: Path) -> None:

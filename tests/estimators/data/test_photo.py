@@ -172,6 +172,13 @@ def test_sizes_are_those_of_torchvision(
     assert size_after(header, Geometry(resize, crop)) == expected.shape[:2]
 
 
+def test_a_photo_in_another_format_than_its_ending_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EOF\n")
+    assert read_header(tmp_path / "a.png") is None
+    with pytest.raises(OSError, match="cannot identify"):
+        read_photo(tmp_path / "a.png", 3, PLAIN)
+
+
 def test_a_photo_smaller_than_the_crop_is_not_padded(tmp_path: Path) -> None:
     Image.fromarray(COLOUR).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="9 x 6 pixels, smaller than the crop"):
@@ -185,3 +192,9 @@ def test_a_photo_of_too_many_pixels_is_refused(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 11_999)
     with pytest.raises((ValueError, Warning), match=r"12000|120 x 100"):
         read_photo(tmp_path / "a.png", 3, PLAIN)
+
+
+def test_a_jpeg_of_several_pictures_gives_the_first(tmp_path: Path) -> None:
+    first, second = Image.new("RGB", (8, 8), (9, 9, 9)), Image.new("RGB", (8, 8), (90, 90, 90))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
+    assert np.abs(colour_of(tmp_path / "a.jpg").astype(int) - 9).max() <= 1

@@ -13,6 +13,7 @@ from torch import nn
 from benchmark.attacks.fast_gradient import FastGradient
 from benchmark.attacks.projected_gradient import ProjectedGradient
 from benchmark.execution.chunk import ClassifierCache, run_chunk
+from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier
@@ -258,7 +259,8 @@ def test_attacks_on_a_randomised_defence_depend_on_no_chunk(
         Cell("digits", Spec("lenet"), spec, known, Spec("coin"), 9, 0)
         for known in ("oblivious", "adaptive", "adaptive-eot[k=4]")
     ]
-    bench = ClassifierCache({("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10)})
+    trained = TrainedNetwork(digits_lenet, (1, 28, 28), 10)
+    bench = ClassifierCache({("digits", Spec("lenet")): trained})
 
     def norms(part: slice) -> list[np.ndarray]:
         found = {c: o for t in plan(cells) for c, o in run_chunk(t, digits[part], bench).items()}
@@ -283,8 +285,8 @@ def test_transfer_crafts_elsewhere(digits: Images, digits_lenet) -> None:
     torch.manual_seed(3)
     other = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     models = {
-        ("digits", Spec("lenet")): (digits_lenet, (1, 28, 28), 10),
-        ("digits", Spec("other")): (other, (1, 28, 28), 10),
+        ("digits", Spec("lenet")): TrainedNetwork(digits_lenet, (1, 28, 28), 10),
+        ("digits", Spec("other")): TrainedNetwork(other, (1, 28, 28), 10),
     }
     images = digits[:50]
     none = Spec("none")

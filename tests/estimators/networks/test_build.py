@@ -69,7 +69,7 @@ def test_logits_of_any_input(name: str, shape: tuple[int, int, int]) -> None:
         (Spec("lenett"), "did you mean 'lenet'"),
         (Spec.of("lenet", layers=3), "unknown parameter of the network lenet 'layers'"),
         (Spec.of("lenet", activation="swish"), "unknown activation"),
-        (Spec.of("lenet", extra_layers=-1), "extra_layers must be an integer from 0 up"),
+        (Spec.of("lenet", extra_layers=-1), "extra_layers must be an integer from 0 to 1000"),
         (Spec.of("lenet", dropout=1.0), "dropout"),
     ],
 )

@@ -115,7 +115,7 @@ def test_dropout_is_off_for_pgd_alone(digits: Images, method, dropout: bool) -> 
         return network
 
     def note(module: nn.Module, *_: object) -> None:
-        if not torch.is_inference_mode_enabled():
+        if torch.is_grad_enabled():
             seen.append(module.training)
 
     train(build, digits[:32], digits[:8], Recipe(1, 32, adversarial=method), 0)
@@ -218,7 +218,7 @@ def test_option_and_name_are_the_same() -> None:
     [
         ("pgd:eps=2", "eps must be a number in [0, 1], got 2"),
         ("pgd:eps=big", "got 'big'"),
-        ("pgd:max_iter=0", "max_iter must be an integer from 1 up, got 0"),
+        ("pgd:max_iter=0", "max_iter must be an integer from 1 to 10000, got 0"),
         ("pgd:warmup=-1", "warmup"),
         ("pgd:qualities=3", "unknown parameter of the training pgd 'qualities'"),
         ("jpeg:qualities=50+0", "qualities must be integers from 1 to 100"),

@@ -1,0 +1,117 @@
+"""How many images a chunk has, so that its tensors fit: by network, image size and memory."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+import torch
+from torch import nn
+
+from benchmark.execution.memory import available_memory
+from estimators.classifier import BATCH
+from estimators.errors import InputError
+from estimators.networks.activations import activation_bytes
+
+# activations of a chunk in one thread. On two cores larger chunks of EfficientNet-Lite0 and
+# ResNet-50 at 224 pixels gained less than 10 % of the time (docs/speed.md).
+CHUNK_BYTES = 400e6
+# images up to this size have BATCH of them per chunk
+SMALL_PIXELS = 32 * 32
+# the share of the available memory that a run takes by default
+SHARE = 0.7
+# gradients and the images of an attack beside the activations; libraries, tables, plots
+OVERHEAD, BASE_BYTES = 1.25, 500e6
+# two copies beside the original: for gradients and for predictions
+COPIES = 3
+_UNITS = {"": 1e9, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20,
+          "gib": 2**30, "tib": 2**40}  # fmt: skip
+
+
+K = TypeVar("K")
+
+
+class Need(NamedTuple):
+    """What a network needs of the memory.
+
+    activations: bytes per image. weights: bytes. chunk: images per chunk without any limit.
+    """
+
+    activations: float
+    weights: float
+    chunk: int
+
+
+@dataclass(frozen=True)
+class Fit(Generic[K]):
+    """What fits into a memory budget.
+
+    threads: number of threads. chunks: images per chunk by network.
+    """
+
+    threads: int
+    chunks: dict[K, int]
+
+
+def need(network: nn.Module, shape: tuple[int, int, int], device: str = "cpu") -> Need:
+    """Return what a network needs for images of a shape (C, H, W), by a trial pass of two.
+
+    network: on the CPU. device: that the chunks are computed on; a GPU takes as many as fit.
+    """
+    activations = activation_bytes(network, shape)
+    tensors = [*network.parameters(), *network.buffers()]
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    if shape[1] * shape[2] <= SMALL_PIXELS or not activations or device != "cpu":
+        return Need(activations, weights, BATCH)
+    return Need(activations, weights, max(1, min(BATCH, int(CHUNK_BYTES / activations))))
+
+
+def fit(needs: Mapping[K, Need], threads: int, budget: float, name: str) -> Fit[K]:
+    """Return the chunks of networks that fit into a budget in bytes, and how many threads.
+
+    Chunks are halved as long as they do not fit, then threads are left out. name: of the budget,
+    for the message.
+
+    Raises InputError where one image in one thread does not fit.
+    """
+    chunks: dict[K, int] = {}
+    for network, of in needs.items():
+        chunk, own = of.chunk, threads
+        while _bytes(of, chunk, own) > budget and (chunk > 1 or own > 1):
+            chunk, own = (math.ceil(chunk / 2), own) if chunk > 1 else (1, own - 1)
+        if _bytes(of, chunk, own) > budget:
+            raise InputError(
+                f"memory: network {network} needs {_bytes(of, 1, 1) / 1e9:.1f} GB for one image,"
+                f" {name} is {budget / 1e9:.1f} GB; free memory, or raise --memory"
+            )
+        chunks[network], threads = chunk, own
+    return Fit(threads, chunks)
+
+
+def memory_budget(text: str | None, device: str = "cpu") -> tuple[float, str]:
+    """Return the budget in bytes that `--memory` names, and its name for messages.
+
+    By default a share of the memory that is available to this process, or free on its GPU.
+    """
+    if text is not None:
+        return parse_memory(text), "--memory"
+    free = available_memory() if device == "cpu" else float(torch.cuda.mem_get_info(device)[0])
+    return SHARE * free, f"{100 * SHARE:.0f} % of the available memory"
+
+
+def parse_memory(text: str) -> float:
+    """Return the bytes of a text such as `4GB`, `1500MB` or `4` (GB); InputError for others."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b)?\s*", text, re.IGNORECASE)
+    size = float(match[1]) * _UNITS[(match[2] or "").lower()] if match else 0.0
+    if not 0 < size < math.inf:
+        raise InputError(f"--memory: expected a size such as 4GB or 1500MB, got {text!r}")
+    return size
+
+
+def _bytes(of: Need, chunk: int, threads: int) -> float:
+    """Return the memory of a run in bytes: each thread has its own copies of the weights."""
+    per_thread = OVERHEAD * of.activations * chunk + (COPIES - 1) * of.weights
+    return BASE_BYTES + of.weights + threads * per_thread

@@ -1,0 +1,78 @@
+"""Check the parameters of a grid's attacks, defences and networks before any data are loaded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from torch import nn
+
+from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.steps.trial import CLASSES, SHAPE, check_built
+from benchmark.grids.cell import Cell
+from benchmark.threats import threat
+from estimators.data.images import Images
+from estimators.defences.build import build_defence
+from estimators.errors import InputError, number
+from estimators.networks.build import WRAPPING
+from estimators.networks.external import NONE, find_network
+from estimators.networks.input_layers import normalised
+from estimators.networks.registry import NETWORKS
+from estimators.plugins import ALLOWED_PACKAGE
+from estimators.spec import Spec
+from estimators.training.adversarial import build_training
+from estimators.training_spec import split_training
+
+
+def check_parameters(cells: Sequence[Cell]) -> None:
+    """Raise InputError for the first bad parameter of an attack, a defence or a network.
+
+    Each is built once, networks and attacks for small images. What needs the real images is left
+    to `check_on_images`.
+    """
+    for defence in dict.fromkeys(cell.defence for cell in cells):
+        build_defence(defence)
+    attacks = dict.fromkeys(cell.attack for cell in cells)
+    check_built(attack for attack in attacks if attack.name in ATTACKS)
+    for network in dict.fromkeys(_networks(cells)):
+        check_network(network)
+
+
+def check_on_images(cells: Iterable[Cell], images: Mapping[str, Images]) -> None:
+    """Raise InputError for the first attack of ART's that its class refuses for these images.
+
+    images: by data set; those that are unavailable are left out. Attacks of plug-ins are left to
+    the run: they may need the very network that they attack.
+    """
+    pairs = dict.fromkeys((cell.dataset, cell.attack) for cell in cells)
+    for dataset, attack in pairs:
+        if attack.name.startswith(ALLOWED_PACKAGE) and dataset in images:
+            of = images[dataset]
+            check_built([attack], of.shape, len(of.classes))
+
+
+def check_network(network: Spec) -> None:
+    """Raise InputError for bad parameters of a network, as far as they are known without images.
+
+    Those of every network (`mean`, `std`, `low_pass`), of a training and of the registry's own.
+    """
+    if not isinstance(network.get("weights"), (str, type(None))):
+        got = repr(network.get("weights"))
+        raise InputError(f"network {network.name}: expected weights to be a file, got {got}")
+    mean, std = network.get("mean"), network.get("std")
+    lengths = [len(value) for value in (mean, std) if isinstance(value, tuple)]
+    normalised(nn.Identity(), mean, std, max([1, *lengths[:1]]), network.name)
+    number("low_pass", network.get("low_pass", 0), 0, math.inf)
+    architecture, training = split_training(network)
+    if training is not None:
+        build_training(training)
+    if network.name in NETWORKS:
+        find_network(architecture.without(*WRAPPING), SHAPE, CLASSES, NONE)
+
+
+def _networks(cells: Iterable[Cell]) -> Iterable[Spec]:
+    for cell in cells:
+        yield cell.network
+        source = threat(cell.threat).source
+        if source is not None:
+            yield source

@@ -1,0 +1,56 @@
+"""Copies of networks, those included whose weights are computed anew at each pass."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from estimators.errors import InputError
+from estimators.plugins import describe_error
+
+CONTAINERS = (list, tuple, set, frozenset)
+
+
+def copied(network: nn.Module, name: str = "") -> nn.Module:
+    """Return a copy that shares no tensor with a network.
+
+    A tensor that is the result of a computation, as the weight of a pruned or weight-normalised
+    layer, is copied by its value: torch's own `deepcopy` refuses it.
+
+    name: of the network, for messages. Raises InputError for a network that cannot be copied.
+    """
+    memo: dict[int, Any] = {}
+    for tensor in _computed(network):
+        memo[id(tensor)] = tensor.detach().clone()
+    try:
+        with torch.no_grad():
+            # the weights of a ScriptModule would get a history
+            return copy.deepcopy(network, memo)
+    except Exception as error:
+        # external code may hold anything: locks, open files, generators
+        raise InputError(
+            f"network {name or type(network).__name__}: cannot be copied"
+            f" ({describe_error(error)}); keep what cannot be copied out of the module"
+        ) from error
+
+
+def _computed(network: nn.Module) -> Iterator[torch.Tensor]:
+    """Yield the tensors with a history that modules hold as attributes, also in containers."""
+    seen: set[int] = set()
+    waiting: list[object] = [vars(module) for module in network.modules()]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, torch.Tensor):
+            if not thing.is_leaf:
+                yield thing
+        elif isinstance(thing, dict):
+            waiting += thing.values()
+        elif isinstance(thing, CONTAINERS):
+            waiting += thing

@@ -1,0 +1,178 @@
+"""Batch norms folded into the convolutions before them, where that is proved to change nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from estimators.networks.running.copying import copied
+from estimators.networks.running.guarded import Guarded
+from estimators.networks.running.plain_layers import global_hooks, is_plain
+from estimators.networks.running.silence import silenced
+
+# names of a convolution and of the batch norm that alone reads it
+Pair = tuple[str, str]
+
+# images on which the folded network is compared with the network
+COMPARED = 2
+# Linf of the attack among them
+STEP = 0.1
+# largest difference of logits, as a part of the largest logit
+TOLERANCE = 1e-4
+
+# torch.fx patches the modules of the whole process while it traces
+_tracing = threading.Lock()
+
+
+def foldable(network: nn.Module, images: torch.Tensor) -> tuple[Pair, ...]:
+    """Return the pairs of convolution and batch norm that `folded` may make one.
+
+    Both are exactly torch's, without hooks, in evaluation mode; the norm alone reads what the
+    convolution returns, as a trace shows. The folded network has the same logits, within
+    TOLERANCE, on the first COMPARED images, clean and under attack. Otherwise nothing is folded.
+
+    Call it only where no other thread runs a network: the trace patches the modules of the whole
+    process.
+
+    images: float32 [N, C, H, W] in [0, 1].
+    """
+    kinds = {type(module) for module in network.modules()}
+    if not {nn.Conv2d, nn.BatchNorm2d} <= kinds or global_hooks():
+        return ()
+    # a trace may leave something in the network
+    pairs = _pairs(_Root(_inner(copied(network).eval())))
+    if not pairs:
+        return ()
+    same = copied(network).eval() if network.training else network
+    return pairs if _agree(same, folded(same, pairs), images[:COMPARED]) else ()
+
+
+def folded(network: nn.Module, pairs: tuple[Pair, ...]) -> nn.Module:
+    """Return a copy of a network with these pairs folded; without pairs the network itself.
+
+    For predictions only: the weights are rounded again, which turns the sign of gradients that are
+    nearly zero.
+    """
+    if not pairs:
+        return network
+    copy = copied(network)
+    inner = _inner(copy)
+    for conv_name, norm_name in pairs:
+        conv, norm = inner.get_submodule(conv_name), inner.get_submodule(norm_name)
+        assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        inner.set_submodule(conv_name, torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm))
+        inner.set_submodule(norm_name, nn.Identity())
+    return copy.requires_grad_(False)
+
+
+def _inner(network: nn.Module) -> nn.Module:
+    return network.network if isinstance(network, Guarded) else network
+
+
+class _Root(nn.Module):
+    """The parent of a network: a trace ignores hooks and a replaced `forward` of its root."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the network returns."""
+        out: torch.Tensor = self.network(x)
+        return out
+
+
+class _Tracer(fx.Tracer):
+    """Follows everything but plain layers of torch into its `forward` and its hooks."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Return whether a layer stays one node of the graph."""
+        parents = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+        of_torch = type(m).__module__.startswith("torch.nn.modules.")
+        return of_torch and is_plain(m) and not isinstance(m, parents)
+
+    def call_module(
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Trace a call; also that of a layer without a name, as a slice of an nn.Sequential."""
+        if m not in (self.submodule_paths or {}):
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+
+def _pairs(root: _Root) -> tuple[Pair, ...]:
+    """Return the pairs that a trace shows; none where it fails."""
+    try:
+        with _tracing, silenced(), torch.random.fork_rng(devices=[]):
+            graph = _Tracer().trace(root)
+    except (Exception, SystemExit):
+        # external code may raise anything; decisions by values cannot be traced
+        return ()
+    calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
+    read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
+    names = Counter(id(module) for _, module in root.named_modules(remove_duplicate=False))
+    pairs = []
+    for node in graph.nodes:
+        source = node.args[0] if len(node.args) == 1 and not node.kwargs else None
+        if node.op != "call_module" or not isinstance(source, fx.Node):
+            continue
+        if source.op != "call_module" or list(source.users) != [node]:
+            continue
+        both = str(source.target), str(node.target)
+        conv, norm = map(root.get_submodule, both)
+        alone = all(calls[name] == 1 and name not in read for name in both)
+        alone = alone and names[id(conv)] == names[id(norm)] == 1
+        if alone and _is_convolution(conv) and _is_norm(norm):
+            pairs.append((both[0].removeprefix("network."), both[1].removeprefix("network.")))
+    return tuple(pairs)
+
+
+def _is_convolution(module: nn.Module) -> bool:
+    return type(module) is nn.Conv2d and _own_tensors(module)
+
+
+def _is_norm(module: nn.Module) -> bool:
+    if type(module) is not nn.BatchNorm2d or not _own_tensors(module):
+        return False
+    return not module.training and module.running_mean is not None
+
+
+def _own_tensors(module: nn.Module) -> bool:
+    """Return whether a layer has plain weights that it computes with as they are."""
+    parameters = [p for p in module._parameters.values() if p is not None]
+    return is_plain(module) and all(type(p) is nn.Parameter for p in parameters)
+
+
+def _agree(network: nn.Module, fused: nn.Module, clean: torch.Tensor) -> bool:
+    """Return whether two networks have the same logits on images, clean and after one FGSM step.
+
+    The step is against the classes that the first network predicts.
+    """
+    try:
+        leaf = clean.clone().requires_grad_(True)
+        with torch.enable_grad():
+            out = network(leaf.clone())
+            loss = functional.cross_entropy(out, out.argmax(1), reduction="sum")
+            (gradient,) = torch.autograd.grad(loss, leaf)
+        attacked = (clean + STEP * gradient.nan_to_num(0, 0, 0).sign()).clamp(0, 1)
+        with torch.no_grad():
+            pairs = (out, fused(clean.clone())), (network(attacked.clone()), fused(attacked))
+        return all(_close(one.detach(), other) for one, other in pairs)
+    except Exception:
+        # external code may raise anything
+        return False
+
+
+def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    limit = TOLERANCE * float(one.nan_to_num(0, 0, 0).abs().max())
+    return torch.allclose(one, other, rtol=0, atol=limit, equal_nan=True)

@@ -1,0 +1,184 @@
+"""External networks behind a guard: own memory, own layout, errors of one kind, no output."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from estimators.errors import InputError, NetworkError
+from estimators.networks.running.copying import copied
+from estimators.networks.running.plain_layers import is_known
+from estimators.networks.running.silence import silenced
+from estimators.plugins import describe_error
+
+# images that show which memory layout a network takes
+PROBED = 2
+# convolutions of another layout round differently, in the sixth digit
+ROUNDING = 1e-3
+HALF = (torch.float16, torch.bfloat16)
+
+T = TypeVar("T")
+
+
+class Guarded(nn.Module):
+    """A network with code that is neither torch's nor this project's.
+
+    It gets a copy of its images and may change them. Half precision is read as float32. What it
+    prints is dropped. What it raises becomes a NetworkError, SystemExit and its like included.
+
+    channels_last: whether it takes images and weights with the channels innermost in memory; else
+        its images are contiguous.
+    notes: what `bench run` says about it, one line each.
+    """
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network = network
+        self.name = name
+        self.channels_last = True
+        self.notes: tuple[str, ...] = ()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits [N, classes] of images [N, C, H, W]."""
+        if torch.is_inference_mode_enabled():
+            # what a network keeps from a call must work with gradients later
+            with torch.inference_mode(False), torch.no_grad():
+                return self._logits(x)
+        return self._logits(x)
+
+    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+        layout = torch.preserve_format if self.channels_last else torch.contiguous_format
+        own = x.clone(memory_format=layout)
+        try:
+            with silenced():
+                out = self.network(own)
+        except BaseException as error:
+            if _passes(error):
+                raise
+            raise _raised(self.name, error) from error
+        logits: torch.Tensor = _float_logits(self.name, out)
+        return logits
+
+
+def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> nn.Module:
+    """Return a network behind a guard; itself where all its code is torch's or this project's.
+
+    Runs PROBED images forward and backward, once per memory layout.
+
+    shape: of an image, [C, H, W]. name: of the network, for messages.
+
+    Raises NetworkError for outputs that have no gradient, and for a KeyboardInterrupt that the
+    network raises. What else it raises is left to the checks that follow.
+    """
+    if isinstance(network, Guarded) or is_known(network):
+        return network
+    guard = Guarded(network, name or type(network).__name__)
+    # in a thread of its own, KeyboardInterrupt is the network's and not that of Ctrl-C
+    with ThreadPoolExecutor(1) as thread, torch.random.fork_rng(devices=[]):
+        guard.channels_last, guard.notes = thread.submit(_probe, guard, shape).result()
+    return guard
+
+
+def placed(network: nn.Module, device: str) -> nn.Module:
+    """Move a network to a device: channels last, unless it keeps its own layout."""
+    last = not isinstance(network, Guarded) or network.channels_last
+    layout = torch.channels_last if last else torch.preserve_format
+    moved: nn.Module = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    return moved
+
+
+def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str, ...]]:
+    """Return whether a network takes channels-last memory, and what to say about it."""
+    network = copied(guard.network, guard.name).eval()
+    x = torch.rand(PROBED, *shape, generator=torch.Generator().manual_seed(0))
+    answer = _or_none(guard.name, lambda: _run(network, x, backward=False))
+    if answer is None or not isinstance(answer[0], torch.Tensor):
+        return True, ()
+    out, printed = answer
+    expected, notes = _float_logits(guard.name, out), []
+    if printed:
+        notes.append(f"prints while it computes ({printed[0]!r}); its output is dropped")
+    if out.dtype in HALF:
+        notes.append(
+            f"returns {_dtype(out)} outputs, read as float32: logits that differ by less than"
+            f" {_dtype(out)} resolves are equal, and gradients are as coarse"
+        )
+    reason = _refused_layout(network, guard.name, x, expected)
+    if reason is None:
+        return True, tuple(notes)
+    network = network.to(memory_format=torch.contiguous_format)
+    if _or_none(guard.name, lambda: _run(network, x)) is None:
+        return True, tuple(notes)  # it does not work at all, which the checks explain
+    notes.append(f"does not work with channels-last memory ({reason}); it keeps its own layout")
+    return False, tuple(notes)
+
+
+def _refused_layout(
+    network: nn.Module, name: str, x: torch.Tensor, expected: torch.Tensor
+) -> str | None:
+    """Return why a network does not work with channels-last memory; None where it does."""
+    last = torch.channels_last
+    try:
+        network.to(memory_format=last)
+        out = _float_logits(name, _run(network, x.contiguous(memory_format=last))[0])
+        off = float((out - expected).abs().max())
+    except Exception as error:
+        # external code may raise anything
+        return describe_error(error)
+    same = off <= ROUNDING * float(expected.abs().max()) or not math.isfinite(off)
+    return None if same else f"its outputs differ by {off:.2g}"
+
+
+def _run(network: nn.Module, x: torch.Tensor, backward: bool = True) -> tuple[Any, list[str]]:
+    """Return what a network gives for images, and the first line that it prints."""
+    leaf = x.clone().requires_grad_(backward)
+    with silenced() as printed, torch.set_grad_enabled(backward):
+        out = network(leaf.clone())
+        if backward:
+            torch.autograd.grad(out.sum(), leaf)
+    return out.detach() if isinstance(out, torch.Tensor) else out, printed
+
+
+def _float_logits(name: str, out: Any) -> Any:
+    """Return outputs as float32; anything but a tensor as it is, for the checks to explain."""
+    if not isinstance(out, torch.Tensor):
+        return out
+    if not out.is_floating_point():
+        raise NetworkError(
+            name, f"returns {_dtype(out)} outputs, which have no gradient; return float32 logits"
+        )
+    return out.float() if out.dtype in HALF else out
+
+
+def _dtype(out: torch.Tensor) -> str:
+    return str(out.dtype).removeprefix("torch.")
+
+
+def _or_none(name: str, call: Callable[[], T]) -> T | None:
+    """Return what a call returns, None where it raises; NetworkError for a KeyboardInterrupt."""
+    try:
+        return call()
+    except (Exception, SystemExit):
+        return None
+    except BaseException as error:
+        raise _raised(name, error) from error
+
+
+def _raised(name: str, error: BaseException) -> NetworkError:
+    """Return the error for what a network raised."""
+    ends = "" if isinstance(error, Exception) else ", raised in its forward, would end the program"
+    return NetworkError(name, describe_error(error) + ends)
+
+
+def _passes(error: BaseException) -> bool:
+    """Return whether an error stays as it is: Ctrl-C, lack of memory, an error of the user."""
+    if isinstance(error, KeyboardInterrupt):
+        return threading.current_thread() is threading.main_thread()
+    no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
+    return no_memory or isinstance(error, InputError) or "allocate memory" in str(error)
