@@ -18,6 +18,7 @@ from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.networks import efficientnet_lite
 from estimators.networks.build import build_network
+from estimators.networks.external import declared_geometry
 from estimators.networks.given import given_network
 from estimators.networks.registry import network_label
 from estimators.spec import Spec, parse_spec
@@ -57,14 +58,17 @@ def test_what_it_is_not(stand_in: Path, network: str, shape: Any, message: str) 
         given_network(parse_spec(network), shape, 1000)
 
 
-def test_it_brings_its_normalisation_and_geometry(stand_in: Path) -> None:
+def test_it_brings_its_normalisation(stand_in: Path) -> None:
     given = given_network(LITE0, SHAPE, 1000).network
     x = torch.rand(2, *SHAPE)
     bare = trained()
     # of the TensorFlow original: (x - 127) / 128 on bytes
     torch.testing.assert_close(given(x), bare((x * 255 - 127) / 128))
-    inner = given[1]
-    assert inner.geometry == Geometry(256, 224, "bicubic")
+
+
+def test_its_geometry_is_known_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, efficientnet_lite.CODE, None)
+    assert declared_geometry(LITE0) == Geometry(256, 224, "bicubic")
 
 
 def test_untrained_it_has_the_classes_of_the_data(stand_in: Path) -> None:
