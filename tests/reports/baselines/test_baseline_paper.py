@@ -44,6 +44,17 @@ def test_the_claims_about_photos_are_what_the_committed_numbers_give() -> None:
         pd.testing.assert_series_equal(committed[name], again[name], rtol=1e-3)
 
 
+@pytest.mark.skipif(not (PHOTOS / "claims.csv").is_file(), reason="no run of photos is committed")
+def test_the_study_of_photos_is_there_at_full_size() -> None:
+    folder = PHOTOS / "studies" / "photos"
+    about = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    assert about["params"] == json.loads(json.dumps(dict(make_request(STUDIES["photos"]).params)))
+    for path in folder.rglob("*.csv"):
+        assert path.stat().st_size < 600_000 and len(pd.read_csv(path)) > 0, path
+    for path in folder.glob("*/study.json"):
+        assert json.loads(path.read_text(encoding="utf-8"))["study"] == path.parent.name
+
+
 @pytest.mark.parametrize("name", [n for n, study in STUDIES.items() if study.run == "paper"])
 def test_every_study_is_there_at_full_size(name: str) -> None:
     folder = BASELINE / "studies" / name
