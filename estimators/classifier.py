@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +15,14 @@ from art.estimators.classification import PyTorchClassifier
 from torch import nn
 from torch.nn import functional
 
+from estimators.autograd import BackwardMode
 from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 from estimators.defences.backward import channels_last as channels_last
-from estimators.networks.copying import copied
-from estimators.networks.folding import COMPARED, Pair, foldable, folded
-from estimators.networks.guarded import guarded, placed
+from estimators.networks.running.copying import copied
+from estimators.networks.running.folding import COMPARED, Pair, foldable, folded
+from estimators.networks.running.guarded import guarded, placed
+from estimators.outputs import MarginLoss, finite_rows
 
 # Images per pass of networks that are small enough: such batches stay in the processor's cache.
 # The partition is part of the result (a convolution may round differently in another batch), so it
@@ -32,12 +36,13 @@ class Plain(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        self.backward_mode = BackwardMode()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, classes] of images [N, C, H, W]."""
         # several of ART's defences return float64
         logits: torch.Tensor = self.network(x.to(torch.float32))
-        return logits
+        return self.backward_mode.applied(logits)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         device: str = "cpu",
         draws: int = 1,
         batch: int = BATCH,
+        squashed: bool = False,
     ) -> None:
         """Wrap a network.
 
@@ -99,10 +105,13 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         draws: every gradient is the mean over so many passes of a random defence (expectation over
             transformation, Athalye et al. 2018); each counts as one.
         batch: images per pass at most.
+        squashed: its outputs are probabilities or otherwise squashed: attacks on cross entropy are
+            repeated by `margin_loss`.
         """
         frozen = network if isinstance(network, Frozen) else Frozen.of(network, shape, device)
+        plain = Plain(frozen.network)
         super().__init__(
-            model=Plain(frozen.network),
+            model=plain,
             loss=nn.CrossEntropyLoss(),
             input_shape=shape,
             nb_classes=classes,
@@ -114,13 +123,15 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         self.defence = defence
         self.draws = draws
         self.batch = batch
+        self.squashed = squashed
+        self.backward_mode = plain.backward_mode
         self.torch_device = torch.device(device)
         self.scorer = frozen.scorer
         self.reset_counts()
 
     def reset_counts(self) -> None:
-        """Start new counts of gradients and forwards."""
-        self.gradients = self.forwards = 0
+        """Start new counts of gradients, of forwards and of gradients with NaN."""
+        self.gradients = self.forwards = self.backward_mode.broken = 0
 
     def defended(self, x: torch.Tensor) -> torch.Tensor:
         """Return images [N, C, H, W] behind the defence, as the network gets them."""
@@ -154,27 +165,76 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
                 leaf, seen = self.defence.enter(x)
             else:
                 leaf = seen = channels_last(self.defended(x)).detach().requires_grad_(True)
-            yield leaf, self.network(seen)
+            yield leaf, self.backward_mode.applied(self.network(seen))
 
     def mean_gradient(
         self, x: torch.Tensor, objective: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
-        """Return the gradient [N, C, H, W] at x of a function of the logits, mean over draws."""
+        """Return the gradient [N, C, H, W] at x of a function of the logits, mean over draws.
+
+        It is finite; see `finite`.
+        """
+
+        def again(points: torch.Tensor) -> torch.Tensor:
+            return self.raw_gradient(points, objective)
+
+        return self.finite(again(x), x, again, steps_anyway=True)
+
+    def raw_gradient(
+        self, x: torch.Tensor, objective: Callable[[torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """Return `mean_gradient` as torch computes it, with NaN where it has some."""
         parts = [torch.autograd.grad(objective(logits), leaf)[0] for leaf, logits in self.passes(x)]
         mean = parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
         return mean.contiguous()
 
     def input_gradient(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return the attacker's gradient [N, C, H, W] of the summed cross entropy."""
-        return self.mean_gradient(x, lambda out: functional.cross_entropy(out, y, reduction="sum"))
+        """Return the attacker's gradient [N, C, H, W] of the summed cross entropy, NaN included."""
+        return self.raw_gradient(x, lambda out: functional.cross_entropy(out, y, reduction="sum"))
+
+    def finite(
+        self,
+        gradient: torch.Tensor,
+        x: torch.Tensor,
+        again: Callable[[torch.Tensor], torch.Tensor],
+        wanted: torch.Tensor | None = None,
+        steps_anyway: bool = False,
+    ) -> torch.Tensor:
+        """Return a gradient [N, ..., C, H, W] at images x without NaN or infinite values.
+
+        Of an image with NaN or infinite outputs it is zero: that one is broken and stays. wanted:
+        which other images [N] need one. again, steps_anyway: see `BackwardMode.repaired`.
+        """
+
+        def standing(broken: torch.Tensor) -> torch.Tensor:
+            broken = broken if wanted is None else broken & wanted
+            if not bool(broken.any()):
+                return broken
+            self.forwards += len(x)
+            return broken & finite_rows(self.logits(self.defended(x)))
+
+        return self.backward_mode.repaired(gradient, x, again, standing, steps_anyway)
+
+    @contextmanager
+    def margin_loss(self) -> Iterator[None]:
+        """Let attacks follow the logit margin in the place of cross entropy, until the block ends.
+
+        Gradients pass a last sigmoid, tanh or softmax unchanged (`BackwardMode.past_squashing`).
+        """
+        loss = self.loss
+        self._loss, self.backward_mode.past_squashing = MarginLoss(), True
+        try:
+            yield
+        finally:
+            self._loss, self.backward_mode.past_squashing = loss, False
 
     def loss_gradient(self, x: FloatArray, *args: object, **kwargs: object) -> FloatArray:
         """Return ART's loss gradient, counted; mean over the draws."""
-        return self._mean(super().loss_gradient, x, *args, **kwargs)
+        return self.mean_of_art(super().loss_gradient, x, *args, **kwargs)
 
     def class_gradient(self, x: FloatArray, *args: object, **kwargs: object) -> FloatArray:
         """Return ART's class gradient, counted; mean over the draws."""
-        return self._mean(super().class_gradient, x, *args, **kwargs)
+        return self.mean_of_art(super().class_gradient, x, *args, **kwargs)
 
     def predict(
         self, x: FloatArray, batch_size: int = BATCH, training_mode: bool = False, **kwargs: object
@@ -195,10 +255,27 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         """
         return x if self.defence is None else np.clip(x, 0, 1)
 
-    def _mean(
+    def mean_of_art(
         self, gradient: Callable[..., FloatArray], x: FloatArray, *args: object, **kwargs: object
     ) -> FloatArray:
-        self.gradients += len(x) * self.draws
-        parts = [gradient(self._clipped(x), *args, **kwargs) for _ in range(self.draws)]
-        mean: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
-        return parts[0] if len(parts) == 1 else mean
+        """Return the mean of a gradient of ART over the draws, finite; arrays or tensors."""
+
+        def mean(points: FloatArray) -> FloatArray:
+            self.gradients += len(x) * self.draws
+            parts = [gradient(self._clipped(points), *args, **kwargs) for _ in range(self.draws)]
+            if len(parts) == 1:
+                return parts[0]
+            averaged: FloatArray = np.mean(parts, axis=0, dtype=np.float32)
+            return averaged
+
+        def again(points: torch.Tensor) -> torch.Tensor:
+            same: Any = points if tensors else points.cpu().numpy()
+            return torch.as_tensor(mean(same), device=self.torch_device)
+
+        raw, tensors = mean(x), isinstance(x, torch.Tensor)
+        if bool((torch if tensors else np).isfinite(raw).all()):
+            return raw
+        found, images = (torch.as_tensor(a, device=self.torch_device) for a in (raw, x))
+        fixed: Any = self.finite(found, images.float(), again, None, found.shape == images.shape)
+        result: FloatArray = fixed if tensors else fixed.cpu().numpy()
+        return result

@@ -31,10 +31,13 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "atomic": {"errors"},
         "jpeg_codec": set(),
         "data": set(),
-        "networks": {"data"},
+        "networks": {"data", "outputs"},
         "training": {"data", "networks", "jpeg_codec", "weights"},
         "defences": {"jpeg_codec"},
-        "classifier": {"jpeg_codec", "data", "networks", "training", "defences"},
+        "outputs": set(),
+        "autograd": set(),
+        "classifier": {"jpeg_codec", "data", "networks", "training", "defences"}
+        | {"outputs", "autograd"},
         "weights": set(),
     },
     "reports": {

@@ -120,7 +120,20 @@ class AutoPGD(TensorAttack):
         return result, hits
 
     def _evaluate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the loss [N] to increase, its gradient, and success [N]; means over the draws."""
+        """Return the loss [N] to increase, its gradient, and success [N]; means over the draws.
+
+        The loss of an image with NaN or infinite outputs is -inf: never the best of several.
+        """
+        loss, gradient, margin = self._passes(x, y)
+        loss = loss.nan_to_num_(nan=-math.inf, posinf=-math.inf, neginf=-math.inf)
+
+        def again(points: Tensor) -> Tensor:
+            return self._passes(points, y)[1]
+
+        return loss, self.estimator.finite(gradient, x, again, steps_anyway=True), margin < 0
+
+    def _passes(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the loss, its gradient and the margin as torch computes them."""
         losses, gradients, margins = [], [], []
         for leaf, logits in self.estimator.passes(x):
             loss = self._loss(logits, y)
@@ -128,13 +141,15 @@ class AutoPGD(TensorAttack):
             losses.append(loss.detach())
             margins.append(self.logit_margin(logits.detach(), y))
         loss, gradient, margin = (torch.stack(t).mean(0) for t in (losses, gradients, margins))
-        return loss, gradient.contiguous().nan_to_num_(), margin < 0
+        return loss, gradient.contiguous(), margin
 
     def _loss(self, logits: Tensor, y: Tensor) -> Tensor:
-        if self.loss == "ce":
+        if self.loss == "ce" and not self.estimator.backward_mode.past_squashing:
             loss = functional.cross_entropy(logits, y, reduction="none")
             return -loss if self.targeted else loss
         margin = self.logit_margin(logits, y)
+        if self.loss == "ce":
+            return -margin
         top = logits.topk(min(4, logits.shape[1]), dim=1).values
         if top.shape[1] < (4 if self.targeted else 3):
             # with fewer logits the ratio may be constant: numerator and denominator are equal

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from benchmark.attacks.steps.checks import as_budget, as_count, as_positive
 from benchmark.attacks.steps.projections import each
-from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack, logit_margin
+from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack
 from estimators.classifier import Classifier
+from estimators.outputs import finite_rows, logit_margin
 
 # x = 1/2 + tanh(w) / (2 SQUEEZE): the paper's footnote 8 (scale by 1/2 + epsilon), with an epsilon
 # for which the slope at black and white pixels does not vanish. With ART's 0.999999, steps of 0.01
@@ -70,7 +71,7 @@ class CarliniL2(TensorAttack):
         """Search c by bisection (section VI.A); images that never become wrong are unchanged."""
         own = functional.one_hot(y, self.estimator.nb_classes).bool()
         excess, gradient = self._excess_gradient(x, own, torch.ones_like(y, dtype=x.dtype))
-        const, rate = self._first_guess(x, excess, gradient)
+        const, rate = self._first_guess(x, y, excess, gradient)
         best, nearest = x.clone(), torch.full_like(excess, math.inf)
         low, high = torch.zeros_like(const), torch.full_like(const, math.inf)
         left = (excess > 0).nonzero().flatten()
@@ -88,7 +89,9 @@ class CarliniL2(TensorAttack):
             left = left[improved & (const[left] <= CONST_MAX)]
         return best
 
-    def _first_guess(self, x: Tensor, excess: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def _first_guess(
+        self, x: Tensor, y: Tensor, excess: Tensor, gradient: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the first c [N] and Adam's rate [N], as if the logits were linear.
 
         Then the nearest adversarial image is at d = f / |grad f|, and c = 2 d / |grad f| is the
@@ -96,7 +99,10 @@ class CarliniL2(TensorAttack):
         """
         side = math.sqrt(x[0].numel())
         length = gradient.flatten(1).norm(dim=1).clamp_min(TINY)
-        distance = (excess / length).clamp(1e-5 * side, 0.1 * side)
+        distance = excess / length
+        if self.estimator.backward_mode.past_squashing:
+            distance = self.reach(x, y, -gradient)
+        distance = distance.clamp(1e-5 * side, 0.1 * side)
         const = (4 * distance / length).clamp_max(CONST_MAX)
         if self.initial_const is not None:
             const = torch.full_like(const, self.initial_const)
@@ -139,9 +145,20 @@ class CarliniL2(TensorAttack):
         One backward pass serves all images. own: bool [N, classes], True at the label. An image is
         adversarial where f <= 0; `MIN_MARGIN` is part of f.
         """
+        excess, gradient = self._passes(x, own, weight)
+
+        def again(points: Tensor) -> Tensor:
+            return self._passes(points, own, weight)[1]
+
+        return excess, self.estimator.finite(gradient, x, again, wanted=excess > 0)
+
+    def _passes(self, x: Tensor, own: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `_excess_gradient` as torch computes it, means over the draws."""
         excesses, gradients = [], []
         for leaf, logits in self.estimator.passes(x):
             needed = self.confidence + MIN_MARGIN * logits.detach().abs().amax(dim=1)
+            # an output that is no number is adversarial by any margin
+            needed = needed.where(finite_rows(logits.detach()), 0.0)
             excess = logit_margin(logits, own, self.targeted) + needed
             (gradient,) = torch.autograd.grad((weight * excess.clamp_min(0)).sum(), leaf)
             excesses.append(excess.detach())

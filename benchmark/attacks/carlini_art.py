@@ -87,7 +87,9 @@ class _SharedPasses:
         rows = torch.zeros_like(self.logits)
         rows[torch.arange(len(x)), torch.from_numpy(np.asarray(label))] = 1.0
         (gradient,) = torch.autograd.grad(self.logits, self.leaf, rows, retain_graph=True)
-        return gradient.contiguous().cpu().numpy()[:, None]
+        found = gradient.contiguous().cpu().numpy()[:, None]
+        # with NaN or infinite values, the classifier takes it again
+        return found if np.isfinite(found).all() else self.classifier.class_gradient(x, label)
 
     def predict(self, x: FloatArray, batch_size: int, **_: object) -> FloatArray:
         """Return logits [N, classes], computed in batches of the size that ART chooses."""

@@ -8,12 +8,15 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_budget, as_count
-from benchmark.attacks.steps.projections import each
+from benchmark.attacks.steps.projections import each, lengths
 from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack
 from estimators.classifier import Classifier
+from estimators.outputs import finite_rows
 
 # bisection steps back towards the image: the distance is then exact to a thousandth
 HALVINGS = 10
+# a step along a gradient that leads to no adversarial image, as a change of each pixel
+UNREACHED = 0.01
 
 
 class DeepFool(TensorAttack):
@@ -58,10 +61,20 @@ class DeepFool(TensorAttack):
         nearest = distance.argmin(1)
         # a point on the boundary must move, too
         size = distance[rows, nearest].clamp_min(1e-6) / length[rows, nearest]
-        return each(size) * away[rows, nearest]
+        step = each(size) * away[rows, nearest]
+        if self.estimator.backward_mode.past_squashing:
+            reach = self.reach(x, y, step)
+            reach = reach.where(reach.isfinite(), UNREACHED * math.sqrt(x[0].numel()))
+            step = each(reach) * step / lengths(step).clamp_min(1e-12)
+        return step
 
     def _jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits [N, classes] and gradients [N, classes, C, H, W], means over draws."""
+        values, gradients = self._passes(x)
+        return values, self.estimator.finite(gradients, x, lambda points: self._passes(points)[1])
+
+    def _passes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `_jacobian` as torch computes it."""
         classes = self.estimator.nb_classes
         values, gradients = [], []
         for leaf, logits in self.estimator.passes(x):
@@ -78,7 +91,8 @@ class DeepFool(TensorAttack):
         """Return which images [N] are adversarial by more than rounding."""
         self.estimator.forwards += len(x)
         logits: Tensor = self.estimator.logits(self.estimator.defended(x))
-        return self.logit_margin(logits, y) < -MIN_MARGIN * logits.abs().amax(1)
+        needed = (MIN_MARGIN * logits.abs().amax(1)).where(finite_rows(logits), 0.0)
+        return self.logit_margin(logits, y) < -needed
 
     def _bisect(self, x: Tensor, x_adv: Tensor, y: Tensor) -> Tensor:
         """Return the adversarial points nearest to x on the lines from x to x_adv."""

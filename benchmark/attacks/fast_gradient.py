@@ -18,6 +18,7 @@ from benchmark.attacks.steps.crafted import Batch, OneStep
 from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
+from estimators.outputs import predicted_classes
 
 
 class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
@@ -172,7 +173,7 @@ def _search(
     def is_broken(which: Tensor, eps: Tensor) -> Tensor:
         x_adv = perturbed(x[which], direction[which], eps.view(-1, 1, 1, 1), norm)
         classifier.forwards += len(x_adv)
-        predicted = classifier.logits(classifier.defended(x_adv)).argmax(dim=1)
+        predicted = predicted_classes(classifier.logits(classifier.defended(x_adv)))
         return predicted != y[which] if into is None else predicted == into
 
     grid = grid.to(x.device)

@@ -17,6 +17,7 @@ from benchmark.attacks.steps.projections import each
 from benchmark.attacks.steps.tensor_attack import batches, joined
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
+from estimators.outputs import predicted_classes
 
 
 class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
@@ -81,7 +82,7 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
             x_adv[standing] = self._descend(centre, truth, start)
             self.estimator.forwards += len(standing)
             seen = self.estimator.defended(x_adv[standing])
-            right = self.estimator.logits(seen).argmax(dim=1) == truth
+            right = predicted_classes(self.estimator.logits(seen)) == truth
             standing = standing[~right if self.targeted else right]
             if not len(standing):
                 break

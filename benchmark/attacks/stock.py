@@ -9,6 +9,7 @@ from typing import Any
 from art.attacks import evasion
 from art.attacks.attack import EvasionAttack
 
+from benchmark.attacks.adapters.inner_classifier import with_finite_gradients
 from benchmark.attacks.auto_pgd import LOSSES
 from benchmark.attacks.carlini_art import check_params
 from benchmark.attacks.steps.checks import as_norm
@@ -30,7 +31,8 @@ def _art(name: str, adapt: Callable[[Params], Params] = dict, **fixed: object) -
         params = {**fixed, **adapt(params)}
         if "norm" in params:
             params["norm"] = as_norm(params["norm"])
-        return getattr(evasion, name)(classifier, batch_size=BATCH, **params)
+        attack = getattr(evasion, name)(classifier, batch_size=BATCH, **params)
+        return with_finite_gradients(attack, classifier)
 
     return build
 

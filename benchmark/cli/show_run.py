@@ -13,7 +13,7 @@ from rich.table import Table
 from benchmark.cli.console import console, say
 from reports.audit.audit import short
 from reports.audit.finding import STATUSES
-from reports.results.manifest import read_manifest
+from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.style.labels import read_labels
 
@@ -25,6 +25,7 @@ SHOWN_FINDINGS = 8
 
 def show_result(result: Result) -> None:
     """Print the main figures of a run, what is missing from it, and where its files are."""
+    show_squashed(result.directory)
     rows = operating_points(result.table, read_labels(result.directory).threats)
     if len(rows):
         console.print(_headline_table(rows))
@@ -42,6 +43,12 @@ def show_result(result: Result) -> None:
             say(f"  {path.name}")
         elif path.is_dir():
             say(f"  {path.name}/ ({len(list(path.iterdir()))} files)")
+
+
+def show_squashed(directory: Path) -> None:
+    """Print one line for each network whose outputs are squashed, before any number."""
+    for network, text in squashed_networks(read_manifest(directory)).items():
+        say(f"warning: {network}: {text}", style="bold yellow")
 
 
 def _show_notes(directory: Path) -> None:

@@ -62,6 +62,6 @@ def _show(done: FinishedStudy) -> None:
     """Print where the tables and figures of a study are."""
     took = "reused, nothing has changed" if done.reused else f"took {done.seconds:.0f} s"
     say(f"{took}; in {done.folder}:")
-    for path in sorted(done.folder.iterdir()):
+    for path in sorted(done.folder.rglob("*")):
         if path.suffix in (".csv", ".png", ".gif"):
-            say(f"  {path.name}")
+            say(f"  {path.relative_to(done.folder)}")

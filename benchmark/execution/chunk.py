@@ -25,6 +25,7 @@ from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.base import from_bytes, is_random, to_bytes
 from estimators.defences.build import build_defence, byte_coder
+from estimators.outputs import predicted_classes
 from estimators.spec import Spec
 
 # float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
@@ -70,7 +71,9 @@ class ClassifierCache:
             if defence is not None and (view.backward == "surrogate" or is_random(defence)):
                 defence = DefenceWithBackward(defence, view.backward, fresh)
             about = trained.shape, trained.classes, defence, self._device, view.draws
-            self._classifiers[at] = Classifier(self._frozen[name], *about, trained.chunk)
+            self._classifiers[at] = Classifier(
+                self._frozen[name], *about, batch=trained.chunk, squashed=trained.squashed
+            )
         return self._classifiers[at]
 
 
@@ -104,7 +107,7 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
             norms = _measured(x, x_adv, attack)
             # the arrays are shared by the cells: only predictions differ between defences
             counts = (np.full(len(images), count) for count in crafted.passes)
-            rest = (*norms, crafted.zero_gradient.copy(), *counts)
+            rest = (*norms, crafted.zero_gradient.copy(), crafted.nan_gradient.copy(), *counts)
             for cell in cells:
                 key = scorer_key(cell)
                 classes = target, clean[key], adversarial[key]
@@ -119,8 +122,11 @@ def scorer_key(cell: Cell) -> tuple[Spec, Spec]:
 
 def _predictions(
     scorers: Mapping[tuple[Spec, Spec], Classifier], x: Tensor
-) -> dict[tuple[Spec, Spec], npt.NDArray[np.int16]]:
-    """Return predicted classes behind each defence; those that code bytes share the bytes."""
+) -> dict[tuple[Spec, Spec], npt.NDArray[np.signedinteger[Any]]]:
+    """Return predicted classes behind each defence; those that code bytes share the bytes.
+
+    NO_CLASS stands for outputs that are not all finite.
+    """
     bytes_of_x: Tensor | None = None
     predicted = {}
     for key, classifier in scorers.items():
@@ -130,8 +136,14 @@ def _predictions(
         else:
             bytes_of_x = to_bytes(x) if bytes_of_x is None else bytes_of_x
             seen = from_bytes(coder(bytes_of_x))
-        predicted[key] = _kept(classifier.logits(seen).argmax(1).to(torch.int16))
+        classes = predicted_classes(classifier.logits(seen))
+        predicted[key] = _kept(classes.to(_class_type(classifier.nb_classes)))
     return predicted
+
+
+def _class_type(classes: int) -> torch.dtype:
+    """Return the narrowest integers, of 16 bits or more, that hold the classes 0 to classes - 1."""
+    return torch.int16 if classes <= 1 << 15 else torch.int32
 
 
 def _measured(

@@ -18,7 +18,7 @@ from benchmark.execution.plan import Task
 from benchmark.grids.cell import Cell
 from estimators.classifier import BATCH
 from estimators.data.images import Images
-from estimators.networks.folding import Pair
+from estimators.networks.running.folding import Pair
 from estimators.plugins import describe_error
 from estimators.spec import Spec
 
@@ -30,6 +30,7 @@ class TrainedNetwork(NamedTuple):
     classes: their number.
     folds: the batch norms that are folded for predictions (`folding.foldable`).
     chunk: images per chunk, and per pass through the network at most.
+    squashed: its outputs are probabilities or otherwise squashed (`estimators.networks.squashed`).
     """
 
     network: nn.Module
@@ -37,6 +38,7 @@ class TrainedNetwork(NamedTuple):
     classes: int
     folds: tuple[Pair, ...] = ()
     chunk: int = BATCH
+    squashed: bool = False
 
 
 @dataclass(frozen=True)

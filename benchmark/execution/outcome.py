@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +15,25 @@ class Outcome:
     """One cell on some images; every array has one entry per image.
 
     ids: official indices. label: true classes. target: the labels given to the attack.
-    clean, adversarial: predicted classes behind the defence, without and under attack.
+    clean, adversarial: predicted classes behind the defence, without and under attack; -1 where the
+        network's outputs are not all finite. int16, or int32 for more than 32,768 classes.
     l2, linf: norms of the perturbation; pixels are in [0, 1].
     over: outside the budget or outside [0, 1].
     zero: the loss gradient that the attacker sees is zero in every pixel.
+    nan: that gradient, or the one at the adversarial image, has NaN or infinite values.
     gradients, forwards: passes of the attack for this image, as if nothing were shared.
     """
 
     ids: npt.NDArray[np.int64]
     label: npt.NDArray[np.int64]
     target: npt.NDArray[np.int64]
-    clean: npt.NDArray[np.int16]
-    adversarial: npt.NDArray[np.int16]
+    clean: npt.NDArray[np.signedinteger[Any]]
+    adversarial: npt.NDArray[np.signedinteger[Any]]
     l2: npt.NDArray[np.float32]
     linf: npt.NDArray[np.float32]
     over: npt.NDArray[np.bool_]
     zero: npt.NDArray[np.bool_]
+    nan: npt.NDArray[np.bool_]
     gradients: npt.NDArray[np.float64]
     forwards: npt.NDArray[np.float64]
 

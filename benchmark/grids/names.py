@@ -73,8 +73,11 @@ def labels(used: Mapping[str, Iterable[Spec]]) -> dict[str, dict[str, str]]:
         for key, registry in REGISTRIES.items()
     }
     for kind in PLUGIN_KINDS:
+        # what stands behind such a colon is a file or a name of a package, not code to import
+        families = {row.family for row in PATTERNS.get(kind, ()) if row.family}
         for spec in used.get(kind, ()):
-            entry = None if spec.name in REGISTRIES[kind] else plugin(kind, spec.name)
+            ours = spec.name in REGISTRIES[kind] or spec.name.partition(":")[0] in families
+            entry = None if ours else plugin(kind, spec.name)
             if isinstance(entry, Entry) and entry.label:
                 labels[kind][spec.name] = entry.label
     for spec in used.get("networks", ()):

@@ -21,15 +21,6 @@ from reports.results.read_write import write_results
 
 # cells whose predictions are in memory at once
 GROUP = 64
-PREDICTIONS = pa.schema(
-    [
-        ("cell", pa.dictionary(pa.int32(), pa.string())),
-        ("id", pa.int32()),
-        ("label", pa.int16()),
-        ("clean", pa.int16()),
-        ("adversarial", pa.int16()),
-    ]
-)
 
 
 def export(table: pd.DataFrame, store: Store, keys: Sequence[str], directory: Path) -> None:
@@ -70,20 +61,23 @@ def _write_timings(path: Path, store: Store, keys: Sequence[str]) -> None:
 
 def _write_predictions(path: Path, store: Store, keys: Sequence[str]) -> None:
     """Write one row group per GROUP cells, so that memory does not grow with the run."""
-    with pq.ParquetWriter(path, PREDICTIONS, compression="zstd") as writer:
+    key = ("cell", pa.dictionary(pa.int32(), pa.string()))
+    types = store.types(keys)
+    schema = pa.schema([key, *((name, pa.from_numpy_dtype(kind)) for name, kind in types.items())])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for group in _groups(keys):
-            writer.write_table(_predictions([store.get(key) for key in group]))
+            writer.write_table(_predictions([store.get(key) for key in group], schema))
 
 
-def _predictions(cells: Sequence[Stored]) -> pa.Table:
+def _predictions(cells: Sequence[Stored], schema: pa.Schema) -> pa.Table:
     """Return the predictions of the cells that have some, with the key of the cell in each row."""
     tables = {cell.key: cell.predictions for cell in cells if cell.predictions is not None}
     index = np.repeat(np.arange(len(tables), dtype=np.int32), [len(t) for t in tables.values()])
     arrays = [pa.DictionaryArray.from_arrays(index, pa.array(list(tables), pa.string()))]
-    for column in list(PREDICTIONS)[1:]:
+    for column in list(schema)[1:]:
         values = [table[column.name].to_numpy() for table in tables.values()]
         arrays.append(pa.array(np.concatenate(values) if values else [], column.type))
-    return pa.Table.from_arrays(arrays, schema=PREDICTIONS)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _groups(keys: Sequence[str]) -> Iterator[list[str]]:

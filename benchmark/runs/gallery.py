@@ -22,6 +22,7 @@ from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
 from estimators.data.images import Images
 from estimators.errors import NetworkError
+from estimators.outputs import NO_CLASS, class_name, predicted_classes
 from estimators.plugins import describe_error
 from reports.results.predictions import read_predictions
 from reports.style.labels import Labels, read_labels
@@ -155,10 +156,16 @@ def _pictures(
 
 
 def _prediction(logits: torch.Tensor, label: int, classes: tuple[str, ...]) -> Entry:
-    """Return the predicted class, whether it is right, and its softmax probability."""
-    probability, predicted = torch.softmax(logits[0].double(), 0).max(0)
-    right, confidence = int(predicted) == label, round(float(probability), 4)
-    return {"predicted": classes[int(predicted)], "right": right, "confidence": confidence}
+    """Return the predicted class, whether it is right, and its softmax probability.
+
+    Without the probability where the outputs are not all finite.
+    """
+    predicted = int(predicted_classes(logits)[0])
+    prediction: Entry = {"predicted": class_name(classes, predicted), "right": predicted == label}
+    if predicted == NO_CLASS:
+        return prediction
+    probability = torch.softmax(logits[0].double(), 0).max()
+    return prediction | {"confidence": round(float(probability), 4)}
 
 
 def _save_png(pixels: FloatArray, path: Path) -> None:

@@ -20,10 +20,11 @@ from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
-from estimators.networks.folding import COMPARED, foldable
 from estimators.networks.given import Trained, given_network, is_given
-from estimators.networks.guarded import Guarded
+from estimators.networks.running.folding import COMPARED, foldable
+from estimators.networks.running.guarded import Guarded
 from estimators.networks.sanity_checks import check_fit, check_wrapped
+from estimators.networks.squashed import squashed
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
 
@@ -40,6 +41,7 @@ class RunInputs:
     missing: the reason for each data set that is unavailable.
     networks: trained networks by data set and name.
     warnings: what the sanity checks say about each external network.
+    squashed: the external networks whose outputs are squashed, with what was seen of them.
     code: hashes of external code, from all cells (`plugin_code`).
     chunks: images per chunk of each network.
     """
@@ -49,6 +51,7 @@ class RunInputs:
     missing: dict[str, str] = field(default_factory=dict)
     networks: dict[Pair, Trained] = field(default_factory=dict)
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
+    squashed: dict[Pair, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     chunks: dict[Pair, int] = field(default_factory=dict)
     _subsets: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
@@ -96,9 +99,14 @@ class RunInputs:
         for pair, trained in self.networks.items():
             if pair not in self._models:
                 images, network = self.images[pair[0]], trained.network
-                folds = foldable(network, torch.from_numpy(images.beginning(COMPARED).x))
-                about = images.shape, len(images.classes), folds, self.chunks.get(pair, BATCH)
-                self._models[pair] = TrainedNetwork(network, *about)
+                self._models[pair] = TrainedNetwork(
+                    network,
+                    images.shape,
+                    len(images.classes),
+                    folds=foldable(network, torch.from_numpy(images.beginning(COMPARED).x)),
+                    chunk=self.chunks.get(pair, BATCH),
+                    squashed=pair in self.squashed,
+                )
         return self._models
 
 
@@ -179,6 +187,10 @@ def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions) -> Trained:
     if note:
         message(f"{dataset}: {note}")
     notes = trained.network.notes if isinstance(trained.network, Guarded) else ()
+    fault = squashed(trained.network, inputs.images[dataset])
+    if fault is not None:
+        inputs.squashed[pair] = fault
+        notes = (fault, *notes)
     found = check_wrapped(trained.network, inputs.images[dataset], str(network))
     inputs.warnings[pair] = [*notes, *found]
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"

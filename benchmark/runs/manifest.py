@@ -69,6 +69,10 @@ def _sources(inputs: RunInputs) -> dict[str, Any]:
         "wrapping": {
             f"{dataset}/{network}": texts for (dataset, network), texts in inputs.warnings.items()
         },
+        # networks that were attacked by the margin of their outputs, too
+        "squashed": {
+            f"{data}/{network}": text for (data, network), text in inputs.squashed.items()
+        },
         "weights": {
             name: {
                 "sha256": inputs.networks[key].sha256,

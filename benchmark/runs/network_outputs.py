@@ -7,6 +7,7 @@ from torch import nn
 
 from estimators.data.images import Images
 from estimators.errors import NetworkError
+from estimators.outputs import finite_rows
 
 
 def output_facts(network: nn.Module, images: Images, batch: int) -> dict[str, float]:
@@ -25,6 +26,9 @@ def output_facts(network: nn.Module, images: Images, batch: int) -> dict[str, fl
             outputs = network(x).double()
     except NetworkError:
         return {}
+    finite = finite_rows(outputs)
+    # a few images may have outputs that are no numbers
+    outputs = outputs[finite] if bool(finite.any()) else outputs
     sums = outputs.sum(dim=1)
     facts = {"low": outputs.min(), "high": outputs.max()}
     facts |= {"sum_low": sums.min(), "sum_high": sums.max()}

@@ -10,6 +10,7 @@ from benchmark.execution.outcome import Outcome
 from benchmark.grids.cell import Cell
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.store import COLUMNS, Row, Stored
+from estimators.outputs import NO_CLASS
 from reports.results.columns import SCHEMA
 from reports.statistics.intervals import wilson
 
@@ -25,7 +26,9 @@ def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:
 def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float) -> Stored:
     """Return a finished cell: its row, and its predictions per image."""
     row = {**_base(cell, key, inputs), "status": "ok", "reason": "", **row_of(cell, outcome)}
-    values = (outcome.ids, outcome.label, outcome.clean, outcome.adversarial)
+    # labels are classes, too
+    label = outcome.label.astype(outcome.clean.dtype)
+    values = (outcome.ids, label, outcome.clean, outcome.adversarial)
     return Stored(key, row, seconds, pd.DataFrame(dict(zip(COLUMNS, values, strict=True))))
 
 
@@ -59,7 +62,9 @@ def row_of(cell: Cell, outcome: Outcome) -> Row:
     row |= {"accuracy": correct / n, "accuracy_low": float(low), "accuracy_high": float(high)}
     row["success_rate"] = float(success[attackable].mean()) if attackable.any() else None
     row["zero_gradient"] = float(outcome.zero.mean()) if uses_gradient else None
+    row["nan_gradient"] = float(outcome.nan.mean()) if uses_gradient else None
     row["over_budget"] = int(outcome.over.sum())
+    row["non_finite"] = int((outcome.adversarial == NO_CLASS).sum())
     row |= {name: float(getattr(outcome, name).mean()) for name in ("gradients", "forwards")}
     for norm in ("l2", "linf"):
         sizes = getattr(outcome, norm)[right].astype(np.float64)

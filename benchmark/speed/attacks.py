@@ -17,6 +17,7 @@ from benchmark.attacks.projected_gradient import ProjectedGradient
 from benchmark.speed.rivals import Attack, Bench, art_classifier, carlini_peers, pgd_peers
 from benchmark.speed.timing import Measured, alternate
 from estimators.classifier import BATCH, Classifier
+from estimators.outputs import predicted_classes
 
 EPS, STEP, ITERATIONS = 0.3, 0.01, 40
 
@@ -83,7 +84,7 @@ def _strength(bench: Bench, x_adv: npt.NDArray[np.float32]) -> str:
     classifier = _classifier(bench)
     x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
     moved = torch.from_numpy(np.asarray(x_adv, dtype=np.float32))
-    right = classifier.logits(x).argmax(1) == y
-    broken = right & (classifier.logits(moved).argmax(1) != y)
+    right = predicted_classes(classifier.logits(x)) == y
+    broken = right & (predicted_classes(classifier.logits(moved)) != y)
     distance = (moved - x).flatten(1).norm(dim=1)[broken].mean()
     return f"success {float(broken.sum() / right.sum()):.3f}, mean L2 {float(distance):.3f}"

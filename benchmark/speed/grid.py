@@ -16,7 +16,7 @@ from benchmark.grids.cell import Cell
 from benchmark.speed.rivals import EPS, QUALITIES, Bench, plain_loop
 from benchmark.speed.timing import Measured, alternate
 from estimators.classifier import BATCH, Classifier, Frozen, channels_last
-from estimators.networks.folding import COMPARED, foldable
+from estimators.networks.running.folding import COMPARED, foldable
 from estimators.spec import Spec
 
 

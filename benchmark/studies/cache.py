@@ -22,9 +22,11 @@ from benchmark.version import __version__
 from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError
 from estimators.networks.build import build_network
-from estimators.source_code import code_sha256, modules_sha256
+from estimators.networks.given import is_given
+from estimators.source_code import modules_sha256
 from estimators.spec import Spec
 from estimators.training.checkpoints import shipped_file
+from estimators.training.train_or_load import trained_network
 
 FILE = "study.json"
 # The packages whose code decides the numbers of a study. An edit of any module that the study
@@ -51,14 +53,16 @@ class FinishedStudy:
     reused: bool
 
 
-def run_study(name: str, request: StudyRequest, folder: Path) -> FinishedStudy:
+def run_study(
+    name: str, request: StudyRequest, folder: Path, figures: bool = True
+) -> FinishedStudy:
     """Compute a study into a folder and draw its figures; reuse the folder if its key is equal.
 
-    The folder is replaced as a whole: a study that is interrupted leaves the previous files. Raises
-    InputError where the folder holds other files.
+    The folder is replaced as a whole: a study that is interrupted leaves the previous files.
+    figures: False leaves them out. Raises InputError where the folder holds other files.
     """
     study = study_entry(name)
-    compute, draw = load_compute(study), load_draw(study)
+    compute, draw = load_compute(study), load_draw(study) if figures else None
     key = study_key(study, request)
     if _stored_key(folder) == key:
         if draw is not None:
@@ -87,7 +91,9 @@ def study_key(study: StudyEntry, request: StudyRequest) -> str:
     for dataset in request.datasets:
         parts.append(load_images(dataset, "test", request.data_dir).fingerprint)
     for dataset, network in request.subjects:
-        parts.append(code_sha256("networks", network.name))
+        if is_given(network):
+            # its code, and the weights that it brings or that its spec names
+            parts.append(trained_network(dataset, network, request.data_dir).sha256)
         file = shipped_file(dataset, network)
         if file.is_file():
             parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
@@ -140,3 +146,5 @@ def _write(findings: Findings, folder: Path) -> None:
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     if findings.arrays:
         np.savez_compressed(folder / "arrays.npz", **findings.arrays)  # type: ignore[arg-type]
+    for name, part in findings.parts.items():
+        shutil.copytree(part, folder / name)

@@ -24,6 +24,7 @@ class StudyEntry(Entry):
     subjects: (data set, network) pairs that the study analyses where the user names none.
     quick: the parameters that `--quick` replaces.
     attack_labels: labels of attacks that only this study has.
+    run: the run of `bench paper` that has it: `paper`, or `photos` (`bench paper --photos`).
     """
 
     figures: str
@@ -31,6 +32,7 @@ class StudyEntry(Entry):
     plot: str = ""
     quick: Mapping[str, Value] = field(default_factory=dict)
     attack_labels: Mapping[str, str] = field(default_factory=dict)
+    run: str = "paper"
 
     def parameters(self) -> str:
         """Return the names of the parameters; their values are long."""

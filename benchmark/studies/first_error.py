@@ -14,6 +14,7 @@ from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.load import load_images
+from estimators.outputs import class_name
 from reports.statistics.intervals import held_out, median_smallest_eps
 
 
@@ -62,7 +63,7 @@ def _rows(request: StudyRequest, classifier: Classifier, images: Images) -> Iter
         result = smallest_step(classifier, images, attack, scan)
         size = sizes(images.x, result.x)
         broken = result.success
-        predicted = [images.classes[label] for label in result.predicted]
+        predicted = [class_name(images.classes, label) for label in result.predicted]
         yield from per_image(
             images.ids,
             **{"class": [images.classes[label] for label in images.y]},
@@ -125,7 +126,7 @@ def _panels(
             scan = Scan.of(request, row["attack"])
             result = smallest_step(classifier, one, row["attack"], scan)
             pictures[f"{image}.{row['attack']}"] = result.x[0]
-            row |= {"predicted": one.classes[predicted[0]], "confidence": confidence[0]}
+            row |= {"predicted": class_name(one.classes, predicted[0]), "confidence": confidence[0]}
             row["becomes_confidence"] = result.confidence[0] if result.success[0] else None
             rows.append({"split": split, "choice": choice, **row})
     return rows, pictures

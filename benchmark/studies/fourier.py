@@ -13,6 +13,7 @@ from benchmark.studies.measures.subjects import FloatArray, predictions
 from benchmark.studies.measures.tables import Row, Tables, means, per_image
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.data.images import Images
+from estimators.outputs import class_name
 
 Predicted = Mapping[str, npt.NDArray[np.int64]]
 Spectra = Mapping[str, spectra.Floats]
@@ -72,7 +73,7 @@ def compute(request: StudyRequest) -> Findings:
             arrays[f"{dataset}/{network}/{what}"] = x[shown]
             spectrum = spectra.log_magnitude(power[what][[shown]], SMALLEST)[0]
             arrays[f"{dataset}/{network}/{what}/spectrum"] = spectrum.astype(np.float32)
-        fgsm, fgm = (images.classes[predicted[name][shown]] for name in ("fgsm", "fgm"))
+        fgsm, fgm = (class_name(images.classes, predicted[n][shown]) for n in ("fgsm", "fgm"))
         row = {"id": int(images.ids[shown]), "class": images.classes[images.y[shown]]}
         row |= {"fgsm": fgsm, "fgm": fgm}
         row |= {f"eps_{spec.name}": spec.get("eps") for spec in specs[:2]}

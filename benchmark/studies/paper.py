@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 
 from benchmark.execution.environment import resolve_device
 from benchmark.execution.progress import Progress
+from benchmark.grids.cell import Samples
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
 from benchmark.runs.options import RunOptions
@@ -22,7 +24,9 @@ from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
 from reports.page.page import write_page
 
-QUICK_SAMPLES = 100
+# images per cell of `quick`, by run
+QUICK_SAMPLES = {"paper": 100, "photos": 4}
+PAPER, PHOTOS = "paper", "photos"
 
 
 @dataclass
@@ -50,21 +54,35 @@ def run_paper(
     quick: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
+    photos: bool = False,
+    samples: Samples | None = None,
 ) -> Paper:
     """Run the paper's grid and every study into a directory, then evaluate the claims.
 
     Cells, networks and studies that exist already are reused. A study that raises does not stop
     the others; its traceback is in `failures.log`.
+
+    photos: run the grid `photos` and its study, the paper's open question, and their claims.
+    samples: images per cell, and of a study that has the parameter; by default their own.
     """
+    which = PHOTOS if photos else PAPER
     progress = progress or Progress()
     message = progress.message
-    directory = out if out is not None else RUNS / ("paper-quick" if quick else "paper")
-    grid = narrowed(load_grid("paper"), samples=QUICK_SAMPLES if quick else None, seed=seed)
+    directory = out if out is not None else RUNS / (f"{which}-quick" if quick else which)
+    if samples is None and quick:
+        grid = narrowed(load_grid(which), samples=QUICK_SAMPLES[which], seed=seed)
+    else:
+        grid = narrowed(load_grid(which), samples=samples, seed=seed)
     options = RunOptions(out=directory, data_dir=data_dir, device=device, progress=progress)
     paper = Paper(directory, run(grid, options))
+    count = sys.maxsize if samples == "all" else samples
     for name, study in STUDIES.items():
+        if study.run != which:
+            continue
+        sized = count is not None and "samples" in study.defaults
         request = make_request(
             study,
+            params={"samples": count} if sized else None,
             quick=quick,
             seed=seed,
             data_dir=data_dir,
@@ -87,7 +105,7 @@ def run_paper(
         took = "reused" if finished.reused else f"took {finished.seconds:.0f} s"
         message(f"{name}: {took}")
     message("claims and page")
-    paper.claims = write_claims(directory)
+    paper.claims = write_claims(directory, which)
     write_page(directory)
     return paper
 

@@ -11,6 +11,7 @@ from estimators.spec import Spec, Value
 LENET, RESNET, CNN = Spec("lenet"), Spec("resnet"), Spec("cnn")
 MNIST_LENET, CIFAR_LENET = ("mnist", LENET), ("cifar10", LENET)
 FOUR = (MNIST_LENET, ("mnist", RESNET), CIFAR_LENET, ("cifar10", CNN))
+SIZES = (MNIST_LENET, ("cifar10", CNN), ("photos", Spec("efficientnet:lite0")))
 # search for the smallest eps: the largest eps of FGSM (eps_max) and of FGM (l2_max); the step of
 # the scan and the tolerance of the bisection are fractions of it
 SCAN = {"eps_max": 1.0, "l2_max": 20.0, "resolution": 0.001, "tolerance": 1e-6}
@@ -30,6 +31,7 @@ def _study(
     defaults: Mapping[str, Value],
     quick: Mapping[str, Value],
     attack_labels: Mapping[str, str] | None = None,
+    run: str = "paper",
 ) -> StudyEntry:
     """Return the row of a study, whose code and plot are in modules of its name."""
     module = name.replace("-", "_")
@@ -43,6 +45,7 @@ def _study(
         defaults=defaults,
         quick=quick,
         attack_labels=attack_labels or {},
+        run=run,
     )
 
 
@@ -100,6 +103,25 @@ STUDIES: dict[str, StudyEntry] = table(
         {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
         {"layers": (0, 2, 10), "epochs": 1, "seeds": 1, **QUICK_PROBE},
         MARGIN,
+    ),
+    _study(
+        "photos", "none: the open question",
+        "JPEG's transfer function, spectra, saliency and smallest eps at 28, 32 and 224 pixels",
+        SIZES,
+        {
+            "samples": 48, "cw_samples": 4, "cw_steps": (4, 25), "eps_grey": 0.15,
+            "eps_colour": 8 / 255, "controls": 20, "examples": 2, "image": 0, "split": "test",
+            "eps_max": 0.25, "l2_max": 12.5, "resolution": 0.004, "tolerance": 1e-4,
+            "sizes": (28, 32, 224), "frequencies": 29, "phases": 4, "seeds": 1, "seeds_colour": 1,
+            "qualities": (95, 75, 50, 25, 10), "qualities_other_sizes": (95, 75, 50, 25, 10),
+            "contrasts": (1.0, 0.25, 0.0625),
+        },
+        {
+            "samples": 8, "cw_samples": 1, "cw_steps": (2, 10), "controls": 3, "examples": 1,
+            "resolution": 0.02, "frequencies": 9, "qualities": (75, 10),
+            "qualities_other_sizes": (75, 10), "contrasts": (1.0, 0.0625),
+        },
+        run="photos",
     ),
     _study(
         "saliency", "20 to 25",

@@ -53,10 +53,12 @@ class Findings:
 
     tables: tidy frames by name; each becomes `<name>.csv`, from which figures and claims are made.
     arrays: images and spectra for the figures, by name; together they become `arrays.npz`.
+    parts: folders of finished studies that are part of this one, by name; each is copied.
     """
 
     tables: Mapping[str, pd.DataFrame]
     arrays: Mapping[str, Array] = field(default_factory=dict)
+    parts: Mapping[str, Path] = field(default_factory=dict)
 
 
 def make_request(

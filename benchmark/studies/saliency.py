@@ -15,11 +15,20 @@ from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.load import load_images
+from estimators.errors import InputError
+from estimators.outputs import class_name
 from estimators.spec import Spec
 
 Maps = Mapping[str, maps.Floats]
 CONTROL = "noise"
-CW = Spec("cw")
+
+
+def _cw(request: StudyRequest) -> Spec:
+    """Return C&W; a request's `cw_steps` (binary search, iterations) make it shorter."""
+    steps = request.params.get("cw_steps")
+    if steps is None:
+        return Spec("cw")
+    return Spec.of("cw", binary_search_steps=steps[0], max_iter=steps[1])
 
 
 def compute(request: StudyRequest) -> Findings:
@@ -54,7 +63,7 @@ def compute(request: StudyRequest) -> Findings:
         names = {"dataset": dataset, "network": str(network)}
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
-        images = images[predictions(classifier, images.x) == images.y]
+        images = _right(images, classifier, f"{network} on {dataset}")
         clean = {
             method: maps.map_of(method, classifier.network, images.x, images.y, classifier.batch)
             for method in maps.METHODS
@@ -62,7 +71,7 @@ def compute(request: StudyRequest) -> Findings:
         few = images[: request["cw_samples"]]
         specs = subjects.fast_gradients(request, images)
         x_adv = attacked(classifier, images, specs, request.seed)
-        x_adv |= attacked(classifier, few, [CW], request.seed)
+        x_adv |= attacked(classifier, few, [_cw(request)], request.seed)
         for spec, x in x_adv.items():
             request.report(f"{network} on {dataset}, {spec.name}")
             part = images[: len(x)]
@@ -79,6 +88,17 @@ def compute(request: StudyRequest) -> Findings:
             arrays |= {f"{stem}/{what}": x.astype(np.float32) for what, x in pictures.items()}
     frames = tables.frames()
     return Findings({**frames, "summary": _summary(frames)}, arrays)
+
+
+def _right(images: Images, classifier: Classifier, subject: str) -> Images:
+    """Return the images that are right without an attack; InputError where none is."""
+    right = images[predictions(classifier, images.x) == images.y]
+    if not len(right):
+        raise InputError(
+            f"saliency: {subject} has none of {len(images)} images right; ask for more images"
+            " (--samples), or check its weights and its normalisation"
+        )
+    return right
 
 
 def _movement(
@@ -142,6 +162,7 @@ def _examples(
     All have the study's eps; the study `first-error` has the smallest eps per image.
     """
     fgsm, fgm, _ = subjects.fast_gradients(request, images)
+    specs = [fgsm, fgm, _cw(request)]
     chosen = _pair(request, classifier, dataset, fgsm)
     (x,) = attacked(classifier, images, [fgsm], request.seed).values()
     fooled = np.flatnonzero(predictions(classifier, x) != images.y)
@@ -151,11 +172,11 @@ def _examples(
         arrays: dict[str, FloatArray | maps.Floats] = {"image": one.x[0]}
         row: Row = {"id": int(one.ids[0]), "class": one.classes[one.y[0]]}
         pictures = {"clean": one.x}
-        for spec, x_adv in attacked(classifier, one, [fgsm, fgm, CW], request.seed).items():
+        for spec, x_adv in attacked(classifier, one, specs, request.seed).items():
             pictures[spec.name] = x_adv
             arrays[f"{spec.name}/noise"] = (x_adv - one.x)[0]
         for name, picture in pictures.items():
-            row[name] = one.classes[predictions(classifier, picture)[0]]
+            row[name] = class_name(one.classes, predictions(classifier, picture)[0])
             for method in maps.METHODS:
                 (shown,) = maps.map_of(method, classifier.network, picture, one.y)
                 arrays[f"{name}/{method}"] = shown

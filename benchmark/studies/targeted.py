@@ -16,6 +16,7 @@ from estimators.classifier import Classifier
 from estimators.data.images import Images, stratified_order
 from estimators.data.load import load_images
 from estimators.errors import InputError
+from estimators.outputs import class_name
 from reports.statistics.intervals import spread, wilson
 
 
@@ -93,7 +94,7 @@ def _attacks(
             source=[classes[label] for label in part.y],
             target=name,
             success=result.success,
-            predicted=[classes[label] for label in result.predicted],
+            predicted=[class_name(classes, label) for label in result.predicted],
             confidence=result.confidence,
             l2=np.where(result.success, size["l2"], np.nan),
             linf=np.where(result.success, size["linf"], np.nan),

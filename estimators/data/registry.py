@@ -23,6 +23,8 @@ DATASETS, DATASET_PATTERNS = table(
     DatasetEntry(name="fashion_mnist", build="estimators.data.torchvision_sets:fashion_mnist",
                  summary="Fashion-MNIST, 28x28 grey, 10,000 test images",
                  label="Fashion-MNIST", shape=(1, 28, 28), classes=FASHION),
+    DatasetEntry(name="photos", build="estimators.data.photos:photos", label="Photos",
+                 summary="your photos of ImageNet's classes, at 224x224 (docs/paper.md)"),
 ), table(
     DatasetEntry(name="npz:PATH", build="estimators.data.files:from_npz",
                  summary="arrays x_train, y_train, x_test, y_test (idx_*, classes)"),

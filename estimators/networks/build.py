@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from torch import nn
 
+from estimators.errors import InputError
 from estimators.networks.external import NONE, ExternalNetwork, find_network
-from estimators.networks.input_layers import behind_low_pass, normalised
+from estimators.networks.input_layers import GreyToColour, behind_low_pass, normalised
 from estimators.networks.registry import EVERY_NETWORK
 from estimators.spec import Spec
 from estimators.training_spec import split_training
 
 # parameters of every network that the harness reads itself; the network never gets them
 WRAPPING = (*EVERY_NETWORK.values, *EVERY_NETWORK.defaults)
+COLOURS = 3
 
 
 def build_network(spec: Spec, shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -22,6 +24,8 @@ def build_network(spec: Spec, shape: tuple[int, int, int], classes: int) -> nn.M
     Raises InputError for an unknown name or parameter, and for a bad one.
     """
     architecture, _ = split_training(spec)
+    if spec.get("weights_key") is not None and spec.get("weights") is None:
+        raise InputError(f"network {spec}: weights_key needs weights=FILE")
     bare = find_network(architecture.without(*WRAPPING), shape, classes, NONE)
     return behind_input_layers(bare, spec, shape)
 
@@ -38,5 +42,16 @@ def behind_input_layers(
     Raises InputError for bad numbers, and for a filter that is wider than the images.
     """
     mean, std = spec.get("mean", bare.mean), spec.get("std", bare.std)
-    network = normalised(bare.network, mean, std, shape[0], spec.name)
+    network, channels, copied = bare.network, shape[0], colour_network(bare.network)
+    if copied is not None and any(isinstance(v, tuple) and len(v) == COLOURS for v in (mean, std)):
+        # numbers per colour belong behind the copy of a grey image to three channels
+        network = nn.Sequential(GreyToColour(), normalised(copied, mean, std, COLOURS, spec.name))
+    else:
+        network = normalised(network, mean, std, channels, spec.name)
     return behind_low_pass(network, spec.get("low_pass", 0), shape).eval()
+
+
+def colour_network(network: nn.Module) -> nn.Module | None:
+    """Return the network behind a copy of grey images to three channels; None without such."""
+    parts = list(network.children()) if type(network) is nn.Sequential else []
+    return parts[1] if len(parts) == 2 and isinstance(parts[0], GreyToColour) else None

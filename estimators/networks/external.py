@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from estimators.data.geometry import Geometry
 from estimators.entries import NetworkEntry
 from estimators.errors import InputError, unknown
-from estimators.networks.copying import copied
-from estimators.networks.registry import FAMILIES, NETWORK_PATTERNS, NETWORKS
+from estimators.networks.declared import declared_by, family_geometry
+from estimators.networks.programs import as_module, program_sha256, programs_in
+from estimators.networks.registry import EVERY_NETWORK, FAMILIES, NETWORK_PATTERNS, NETWORKS
+from estimators.networks.running.copying import copied
 from estimators.plugins import builder, describe_error, entry_of, plugin
 from estimators.source_code import modules_sha256
 from estimators.spec import Spec, Value
@@ -31,6 +34,7 @@ class ExternalNetwork:
     origin: one line on where it comes from.
     source: the file that holds its code, or the package.
     mean, std: the normalisation that its own weights were trained with, where it is known.
+    geometry: how photos become images of its size, where it is known.
     """
 
     network: nn.Module
@@ -38,6 +42,7 @@ class ExternalNetwork:
     source: str
     mean: Value = None
     std: Value = None
+    geometry: Geometry | None = None
 
 
 # the builder of a family: called with name, spec (`family:name`), channels, classes, pretrained
@@ -82,11 +87,6 @@ def find_network(
     return _from_factory(spec, shape, classes)
 
 
-def declared_geometry(spec: Spec) -> Geometry | None:
-    """Return the size that a network declares for its photos; None where it declares none."""
-    return None
-
-
 def call_factory(
     factory: Callable[..., Any],
     spec: Spec,
@@ -111,7 +111,7 @@ def call_factory(
                 raise unknown(f"parameter of the network {spec.name}", name, own or ["(none)"])
     params = {**{k: v for k, v in offered.items() if k in known}, **defaults, **spec.kwargs}
     try:
-        network = factory(**params)
+        network = as_module(factory(**params))
     except InputError:
         raise
     except (Exception, SystemExit) as error:
@@ -123,6 +123,33 @@ def call_factory(
             f"network {spec.name}: expected a torch.nn.Module from its factory, got {got}"
         )
     return network
+
+
+def declared_geometry(spec: Spec) -> Geometry | None:
+    """Return how photos become images of a network's size, where the network says so.
+
+    Nothing is downloaded. A factory is called only where neither it nor its module says it, and
+    where it needs neither `shape` nor `classes`.
+    """
+    family, _, name = spec.name.partition(":")
+    if family in FAMILIES:
+        return family_geometry(family, name) or declared_by(FAMILIES[family].load()).geometry
+    thing = builder("networks", spec.name) if is_external(spec.name) else None
+    if thing is None:
+        return None
+    declared = declared_by(thing)
+    if declared.geometry is not None or isinstance(thing, nn.Module) or not callable(thing):
+        return declared.geometry
+    try:
+        known = inspect.signature(thing).parameters
+    except (TypeError, ValueError):
+        return None  # no factory, which loading it says
+    needed = [n for n in ("shape", "classes") if n in known and known[n].default is known[n].empty]
+    if needed:
+        return None
+    bare = spec.without(*EVERY_NETWORK.values, *EVERY_NETWORK.defaults)
+    with torch.random.fork_rng(devices=[]):
+        return _from_factory(bare, (3, 224, 224), 1000).geometry
 
 
 def code_hash(network: nn.Module, name: str) -> str:
@@ -141,11 +168,13 @@ def code_hash(network: nn.Module, name: str) -> str:
     for module in sorted(modules):
         if module.partition(".")[0] not in ("torch", "estimators", ""):
             digest.update(f"{module} {modules_sha256([module])}\n".encode())
+    for program in programs_in(network):
+        digest.update(program_sha256(program).encode())
     return digest.hexdigest()
 
 
 def _from_factory(spec: Spec, shape: tuple[int, int, int], classes: int) -> ExternalNetwork:
-    thing = builder("networks", spec.name)
+    thing = as_module(builder("networks", spec.name))
     if isinstance(thing, nn.Module):
         if spec.params:
             raise InputError(f"network {spec}: a ready module takes no parameters")
@@ -159,7 +188,15 @@ def _from_factory(spec: Spec, shape: tuple[int, int, int], classes: int) -> Exte
             f"network {spec.name}: expected a factory of networks or a torch.nn.Module,"
             f" got {type(thing).__name__}"
         )
-    return ExternalNetwork(network.float().cpu().eval(), spec.name, source)
+    declared = declared_by(network, thing)
+    try:
+        network = network.float().cpu().eval()
+    except Exception as error:
+        # modules override train(), and graphs of torch.export within others refuse it
+        raise InputError(f"network {spec}: its eval() failed ({describe_error(error)})") from error
+    return ExternalNetwork(
+        network, spec.name, source, declared.mean, declared.std, declared.geometry
+    )
 
 
 def _source(thing: Any) -> str:

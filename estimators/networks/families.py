@@ -9,18 +9,18 @@ import warnings
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
 
 from torch import nn
 from torchvision import models
 
 from estimators.errors import InputError, unknown
+from estimators.networks.declared import UNDECLARED, Declared, declared_by, family_geometry
 from estimators.networks.external import ExternalNetwork
 from estimators.networks.input_layers import GreyToColour
 from estimators.networks.registry import FAMILIES
 from estimators.networks.weight_files import default_cache, pickles_as_data
 from estimators.plugins import describe_error
-from estimators.spec import Spec, Value
+from estimators.spec import Spec
 
 
 def torchvision(
@@ -31,13 +31,15 @@ def torchvision(
     if name not in known:
         raise _unknown_of("torchvision", name, known)
     make = partial(models.get_model, name, **spec.kwargs)
+    geometry = family_geometry("torchvision", name)
     if not pretrained:
         network = _made(spec, lambda: make(weights=None, num_classes=classes))
-        return _external(network, spec, channels, pretrained)
+        return _external(network, spec, channels, pretrained, Declared(geometry=geometry))
     weights = models.get_model_weights(name).DEFAULT
     network = _downloaded(spec, lambda: make(weights=weights, progress=False))
     preset = weights.transforms()
-    return _external(network, spec, channels, pretrained, tuple(preset.mean), tuple(preset.std))
+    declared = Declared(tuple(preset.mean), tuple(preset.std), geometry)
+    return _external(network, spec, channels, pretrained, declared)
 
 
 def timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) -> ExternalNetwork:
@@ -51,12 +53,11 @@ def timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) -
     make = partial(zoo.create_model, name, **spec.kwargs)
     if not pretrained:
         network = _made(spec, lambda: make(num_classes=classes))
-        return _external(network, spec, channels, pretrained)
+        size = Declared(geometry=declared_by(network).geometry)
+        return _external(network, spec, channels, pretrained, size)
     # its own number of classes: another one would get a new, untrained last layer
     network = _downloaded(spec, lambda: make(pretrained=True))
-    config: Any = network.pretrained_cfg
-    normalisation = tuple(config["mean"]), tuple(config["std"])
-    return _external(network, spec, channels, pretrained, *normalisation)
+    return _external(network, spec, channels, pretrained, declared_by(network))
 
 
 def robustbench(
@@ -118,12 +119,13 @@ def _downloaded(spec: Spec, make: Callable[[], nn.Module], remedy: str = "") -> 
 
 
 def _external(
-    network: nn.Module, spec: Spec, channels: int, pretrained: bool, *normalisation: Value
+    network: nn.Module, spec: Spec, channels: int, pretrained: bool, declared: Declared = UNDECLARED
 ) -> ExternalNetwork:
     network = network.float().cpu()
     network = (nn.Sequential(GreyToColour(), network) if channels == 1 else network).eval()
     origin = f"{spec.name}, {'its own weights' if pretrained else 'untrained'}"
-    return ExternalNetwork(network, origin, spec.name.partition(":")[0], *normalisation)
+    source = spec.name.partition(":")[0]
+    return ExternalNetwork(network, origin, source, declared.mean, declared.std, declared.geometry)
 
 
 def _extra_missing(spec: Spec, extra: str, error: ImportError) -> InputError:

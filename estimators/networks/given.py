@@ -11,11 +11,16 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError
-from estimators.networks.build import WRAPPING, behind_input_layers
+from estimators.networks.build import WRAPPING, behind_input_layers, colour_network
 from estimators.networks.external import DEFAULT, NONE, code_hash, find_network, is_external
+from estimators.networks.files.fitting import load_into
 from estimators.networks.registry import NETWORKS
-from estimators.networks.weight_files import load_into, read_weights, weights_hash
-from estimators.spec import Spec
+from estimators.networks.weight_files import read_weights, weights_hash
+from estimators.spec import Spec, Value
+
+# of the rules by which external networks are attacked and judged; cells of older rules are computed
+# again. 2: batch norms folded only where that is proved, losses for squashed outputs, broken images
+EVALUATION = 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def given_network(
 
     network: `weights` is a file, `DEFAULT` for the author's own or `none` for random ones. Without
         it a factory's network is used as it is, one of a family with its own weights.
+        `weights_key` names the state dict in a file that holds several.
     trust_pickle: as in `weight_files.read_weights`.
 
     Raises InputError where the network or its weights are unavailable.
@@ -57,6 +63,9 @@ def given_network(
     if not isinstance(weights, str):
         raise InputError(f"network {network}: weights must be a file, {DEFAULT} or {NONE}")
     from_file = weights not in (DEFAULT, NONE)
+    key = network.get("weights_key")
+    if key is not None and not from_file:
+        raise InputError(f"network {network}: weights_key needs weights=FILE")
     bare = network.without(*WRAPPING)
     with torch.random.fork_rng(devices=[]):
         is_external(bare.name)  # imports it, which may draw random numbers too
@@ -67,12 +76,25 @@ def given_network(
     origin, path = result.origin, Path(result.source)
     if from_file:
         path = Path(weights)
-        state = read_weights(path, trust_pickle)
+        state = read_weights(path, trust_pickle, None if key is None else str(key))
         # what `bench train` wrote has the normalisation in it
         whole = state.keys() == wrapped.state_dict().keys()
-        load_into(wrapped if whole else result.network, state, f"weights {path}")
-        origin = f"{bare}, weights from {path.name}"
-    both = weights_hash(wrapped) + code_hash(wrapped, bare.name)
-    digest = hashlib.sha256(both.encode()).hexdigest()
+        target = wrapped if whole else colour_network(result.network) or result.network
+        changes = load_into(target, state, f"weights {path}")
+        taken = "" if key is None else f" ({key})"
+        origin = f"{bare}, weights from {path.name}{taken}{changes and f', {changes}'}"
+    if (result.mean, result.std) != (None, None) and not {"mean", "std"} & network.kwargs.keys():
+        origin += (
+            f", normalised as it declares (mean={_short(result.mean)}, std={_short(result.std)})"
+        )
+    decides = weights_hash(wrapped) + code_hash(wrapped, bare.name)
+    if is_external(bare.name):
+        decides += f"evaluation {EVALUATION}"
+    digest = hashlib.sha256(decides.encode()).hexdigest()
     metadata = {"recipe": origin, "seed": None, "test_accuracy": None}
     return Trained(wrapped, metadata, digest, path, reused=True)
+
+
+def _short(value: Value) -> str:
+    values = value if isinstance(value, tuple) else (value,)
+    return f"[{', '.join(f'{v:.4g}' if isinstance(v, float) else str(v) for v in values)}]"

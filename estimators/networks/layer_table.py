@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from estimators.networks.architectures import IdentityBlock
-from estimators.networks.guarded import guarded
+from estimators.networks.running.guarded import guarded
 
 
 class LayerRow(TypedDict):

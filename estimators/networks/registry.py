@@ -33,6 +33,11 @@ NETWORKS, NETWORK_PATTERNS = table(
     NetworkEntry(name="robustbench:NAME", build="estimators.networks.families:robustbench",
                  summary="a network of RobustBench's zoo (extra robustbench)",
                  defaults={"dataset": "cifar10", "threat_model": "Linf"}),
+    NetworkEntry(name="efficientnet:NAME",
+                 build="estimators.networks.efficientnet_lite:efficientnet",
+                 summary="lite0: EfficientNet-Lite0, ImageNet, 224x224 (extra photos)",
+                 label="EfficientNet",
+                 values={"weights": "DEFAULT, none or FILE"}),
     NetworkEntry(name="package.module:factory", build="estimators.plugins:builder",
                  summary="your own, see docs/extending.md", values={"its own": ""}),
 )  # fmt: skip
@@ -43,17 +48,20 @@ EVERY_NETWORK = NetworkEntry(
     name="(every network)",
     build="estimators.networks.build:build_network",
     summary="a file of weights; a first layer",
-    values={"weights": "FILE"},
+    values={"weights": "FILE", "weights_key": "NAME"},
     defaults={"mean": 0, "std": 1, "low_pass": 0},
 )
 
 
 def network_label(spec: Spec) -> str:
-    """Return how titles name a network: "LeNet", "LeNet trained by PGD".
+    """Return how titles name a network: "LeNet", "LeNet trained by PGD", "EfficientNet lite0".
 
     A network with other parameters, or that is not in the registry, keeps its written form.
     """
     architecture, training = split_training(spec)
+    family, _, name = spec.name.partition(":")
+    if family in FAMILIES and FAMILIES[family].label and not spec.params:
+        return f"{FAMILIES[family].label} {name}"
     if architecture.params or architecture.name not in NETWORKS:
         return str(spec)
     label = NETWORKS[architecture.name].label

@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import product
 
 import torch
 from torch import nn
@@ -19,24 +18,21 @@ from torch.nn import functional
 
 from estimators.data.images import Images, stratified_order
 from estimators.errors import InputError, NetworkError
-from estimators.networks.input_layers import Normalise, normalised
+from estimators.networks.advice.class_order import order_hint
+from estimators.networks.advice.pixels import better_pixels, range_fault
+from estimators.networks.advice.shapes import what_fits, what_is_over
+from estimators.networks.input_layers import Normalise
+from estimators.outputs import finite_rows, predicted_classes
 from estimators.plugins import describe_error
 
 SAMPLE = 125
+# share of images with NaN outputs up to which the others are worth a number
+FEW = 0.1
 GRADIENT_SAMPLE = 16
 # batches of another size may round differently, in the sixth digit
 ROUNDING = 1e-3
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
-SIZES = (28, 32, 64, 96, 128, 224, 299)
-# (mean, std) by name, as recipes of the field normalise outside their networks
-USUAL: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "ImageNet's normalisation": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "CIFAR-10's normalisation": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
-    "MNIST's normalisation": ((0.1307,), (0.3081,)),
-    "pixels from -1 to 1": ((0.5,), (0.5,)),
-    "pixels from 0 to 255": ((0.0,), (1 / 255,)),
-}
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,7 @@ class ProbedModel:
     x: images [N, C, H, W].
     y: their classes [N].
     out: the outputs [N, classes].
+    classes: their names.
     """
 
     network: nn.Module
@@ -55,11 +52,19 @@ class ProbedModel:
     x: torch.Tensor
     y: torch.Tensor
     out: torch.Tensor
+    classes: tuple[str, ...] = ()
+
+    def hits(self, x: torch.Tensor) -> int:
+        """Return how many of the images are right when their pixels are others [N, C, H, W]."""
+        return _hits(_outputs(self.network, x), self.y)
 
     def off(self, n: int) -> float:
         """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
-        off = float((_outputs(self.network, self.x[:n]) - self.out[:n]).abs().max())
-        return off if off > ROUNDING * (float(self.out.std()) + 1e-12) else 0.0
+        difference = _outputs(self.network, self.x[:n]) - self.out[:n]
+        # of NaN and of equal infinite outputs it is NaN
+        off = float(difference.nan_to_num(nan=0.0).abs().max())
+        spread = float(self.out[finite_rows(self.out)].std())
+        return off if off > ROUNDING * (spread + 1e-12) else 0.0
 
     def fault(self, text: str) -> InputError:
         """Return the error that names this network."""
@@ -71,7 +76,7 @@ def probe(network: nn.Module, images: Images, name: str) -> ProbedModel:
     _check_fit_of_some(network, images, name)
     part = images[stratified_order(images.y, seed=0)].beginning(SAMPLE)
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
-    return ProbedModel(network, name, x, y, _outputs(network, x))
+    return ProbedModel(network, name, x, y, _outputs(network, x), images.classes)
 
 
 def check_wrapped(network: nn.Module, images: Images, name: str) -> list[str]:
@@ -97,7 +102,7 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
         # external code may raise anything
         raise InputError(
             f"network {name}: does not take images of shape {list(shape)}"
-            f" ({describe_error(error)}){_what_fits(network, shape)}"
+            f" ({describe_error(error)}){what_fits(network, shape, error)}"
         ) from error
     if not isinstance(out, torch.Tensor):
         expected = "expected one tensor of logits [images, classes] from it"
@@ -106,6 +111,7 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
         raise InputError(
             f"network {name}: returns an output of shape {list(out.shape[1:])},"
             f" the data have {classes} classes; its last layer must have one logit per class"
+            f"{what_is_over(out.shape, classes)}"
         )
 
 
@@ -141,26 +147,18 @@ def still_training(network: nn.Module, name: str) -> None:
         )
 
 
-def finite(probed: ProbedModel) -> None:
-    """Refuse NaN and infinite outputs."""
-    bad = int((~torch.isfinite(probed.out)).any(dim=1).sum())
-    if bad:
-        raise probed.fault(
-            f"returns NaN or infinite outputs for {bad} of {len(probed.out)} images; are its"
-            " weights whole, and does it take pixels in [0, 1]?"
-        )
+def finite(probed: ProbedModel) -> str | None:
+    """Refuse NaN and infinite outputs of more than a few images, warn of those of a few."""
+    bad, n = int((~finite_rows(probed.out)).sum()), len(probed.out)
+    text = f"returns NaN or infinite outputs for {bad} of {n} images"
+    if bad > FEW * n:
+        raise probed.fault(f"{text}; are its weights whole, and does it take pixels in [0, 1]?")
+    return f"{text}: they count as wrong" if bad else None
 
 
 def logits(probed: ProbedModel) -> str | None:
-    """Refuse probabilities in place of logits, warn of log-probabilities."""
-    out = probed.out.double()
-    inside = bool(out.min() >= -1e-4) and bool(out.max() <= 1 + 1e-4)
-    if inside and bool(((out.sum(dim=1) - 1).abs() <= 1e-3).all()):
-        raise probed.fault(
-            "returns probabilities (each image's sum to 1), expected logits: a loss on top of a"
-            " softmax flattens the gradient and flatters the network; leave the softmax out"
-        )
-    if bool((out.logsumexp(dim=1).abs() <= 1e-3).all()):
+    """Warn of log-probabilities; `networks.squashed` finds probabilities."""
+    if bool((probed.out.double().logsumexp(dim=1).abs() <= 1e-3).all()):
         return (
             "returns log-probabilities: cross entropy and margins are the same as on logits, but"
             " what log_softmax rounds away is gone; leave it out if you can"
@@ -190,7 +188,10 @@ def one_by_one(probed: ProbedModel) -> None:
 
 
 def gradients(probed: ProbedModel) -> str | None:
-    """Refuse gradients that are cut off, all zero or not finite; warn of single zeros."""
+    """Refuse gradients that are cut off, all zero or never finite; warn of NaN in some.
+
+    `networks.squashed` warns of single zeros.
+    """
     x = probed.x[:GRADIENT_SAMPLE].clone().requires_grad_(True)
     y = probed.y[:GRADIENT_SAMPLE]
     with torch.enable_grad():
@@ -204,46 +205,46 @@ def gradients(probed: ProbedModel) -> str | None:
         # weights that no sum cancels, so that a saturated loss differs from a cut gradient
         weights = torch.linspace(1.0, 2.0, out.shape[1])
         of_logits = _gradient((probed.network(x) * weights).sum(), x)
-    if not bool(torch.isfinite(of_loss).all()):
-        raise probed.fault("its gradient has NaN or infinite values; is a sqrt or log taken at 0?")
+    bad = int((~torch.isfinite(of_loss)).flatten(1).any(dim=1).sum())
+    if bad:
+        text = f"its gradient has NaN or infinite values for {bad} of {len(x)} images; is a sqrt or"
+        text += " log taken at 0?"
+        if bad == len(x):
+            raise probed.fault(text)
+        return text
     zero = int((of_loss == 0).flatten(1).all(dim=1).sum())
     if zero == len(x) and (of_logits is None or not bool(of_logits.any())):
         raise probed.fault(
             "its gradient is zero in every pixel: look in forward for rounding, sign or a"
             " comparison; an attack that follows gradients cannot move such an image"
         )
-    if zero:
-        return (
-            f"the loss gradient is zero in every pixel for {zero} of {len(x)} images: the loss"
-            " saturates, which flatters the network; scale its logits down"
-        )
     return None
 
 
 def pixels(probed: ProbedModel) -> str | None:
-    """Warn of accuracy at chance, and of a missing normalisation; refuse both together."""
+    """Warn of accuracy at chance, of data that are scaled or ordered otherwise than expected.
+
+    Refuse data or a normalisation that leave the network at chance.
+    """
     n, hits = len(probed.y), _hits(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
     near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
-    best, better = "", hits
-    # one that the network has as a layer already was chosen by its user
-    if not any(isinstance(m, Normalise) for m in probed.network.modules()):
-        best, better = _best_normalisation(probed, hits)
-    if better - hits >= (GAIN_OVER_CHANCE if near else GAIN) * n:
-        mean, std = ([float(f"{v:.5g}") for v in values] for values in USUAL[best])
-        text = (
-            f"{hits} of {n} images are right as they come, in [0, 1], and {better} with {best}:"
-            f" add the parameters mean={mean},std={std}, which make it the first layer, so that"
-            " eps stays in pixels"
-        )
-        if near:
-            raise probed.fault(text)
+    text = range_fault(probed.x)
+    if text is None:
+        # one that the network has as a layer already was chosen by its user
+        layer = any(isinstance(m, Normalise) for m in probed.network.modules())
+        gain = GAIN_OVER_CHANCE if near else GAIN
+        text = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
+    if text is not None and near:
+        raise probed.fault(text)
+    if text is not None:
         return text
+    order = order_hint(probed.out.argmax(dim=1).numpy(), probed.y.numpy(), probed.classes)
+    right = "images are right, which is chance" if near else "images are right"
+    if order is not None:
+        return f"{hits} of {n} {right}; {order}; reorder the data's classes"
     if near:
-        return (
-            f"{hits} of {n} images are right, which is chance: is it trained, and are its classes"
-            " in the order of the data's?"
-        )
+        return f"{hits} of {n} {right}: is it trained, and are its classes in the data's order?"
     return None
 
 
@@ -266,34 +267,4 @@ def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
 
 
 def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
-    return int((out.argmax(dim=1) == y).sum())
-
-
-def _best_normalisation(probed: ProbedModel, hits: int) -> tuple[str, int]:
-    best, most = "", hits
-    channels = probed.x.shape[1]
-    for name, (mean, std) in USUAL.items():
-        if len(mean) in (1, channels):
-            layered = normalised(probed.network, mean, std, channels, probed.name)
-            now = _hits(_outputs(layered, probed.x), probed.y)
-            best, most = (name, now) if now > most else (best, most)
-    return best, most
-
-
-def _what_fits(network: nn.Module, shape: tuple[int, int, int]) -> str:
-    """Return a hint on another number of channels or another size that the network takes."""
-    channels = shape[0]
-    sizes = [shape[1:], *((side, side) for side in SIZES)]
-    for (height, width), count in product(sizes, (channels, 3 if channels == 1 else 1)):
-        if (count, height, width) == shape:
-            continue
-        try:
-            _outputs(network, torch.full((2, count, height, width), 0.5))
-        except Exception:
-            continue
-        what = f"it takes {count} x {height} x {width}"
-        if count != channels:
-            needed = "1 channel" if channels == 1 else f"{channels} channels"
-            return f"; {what}: build it for {needed}, or give it such images"
-        return f"; {what}: build it for this size, or let it resize in its forward"
-    return ""
+    return int((predicted_classes(out) == y).sum())

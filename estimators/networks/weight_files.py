@@ -1,18 +1,13 @@
-"""Files of weights, safetensors and .pt, read as data and never run; hashes of weights.
-
-A .pt file is a pickle, and a pickle is a program. torch's restricted reader, which reads it, knows
-tensors and containers; a file that needs more is refused unless the user trusts its author.
-"""
+"""Files of weights: which reader takes which; hashes of weights; the folder of the cache."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import pickle
-import re
-import warnings
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import platformdirs
@@ -22,42 +17,52 @@ from safetensors.torch import load_file
 from torch import nn
 
 from estimators.errors import InputError
+from estimators.networks.files.contents import choose_state
+from estimators.networks.files.pickles import read_pickle
+from estimators.networks.files.shards import read_shards
 from estimators.plugins import describe_error
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-# where training scripts put the weights in a dictionary of all that they keep
-_NESTED = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-# DataParallel, torch.compile, Lightning
-_PREFIXES = ("module.", "_orig_mod.", "model.")
-_FAULTS, _SHOWN = ("missing", "not in the network", "of another shape"), 3
-# how files of torch.save begin: a zip archive, before torch 1.6 a pickle of protocol 2 or more
-_SAVED = (b"PK", b"\x80")
+SAFE, INDEX = ".safetensors", ".index.json"
+# what torch.save's files are called; the content decides, not the name
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".tar", ".t7", ".model", ".pkl", ".pickle", ".pyth",
+           ".weights", ".pt2", ".ts", ".torchscript")  # fmt: skip
 # torch looks for this variable at every load
 _RESTRICT = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
-def read_weights(path: Path, trust_pickle: bool = False) -> dict[str, torch.Tensor]:
+def read_weights(
+    path: Path, trust_pickle: bool = False, key: str | None = None
+) -> dict[str, torch.Tensor]:
     """Return the tensors of a weights file by name, on the CPU.
 
-    path: safetensors, or a .pt file that holds a state dict, a dictionary with one in it, or
-        (trusted) a whole module.
+    path: safetensors, an index of several files, or a file of torch.save that holds a state dict,
+        containers with one in it, or (trusted) a whole module or program.
     trust_pickle: run the pickle where it needs more than tensors; only for files whose author
         may run code here.
+    key: which state dict is meant, where the file holds several.
 
-    Raises InputError for a file that cannot be read, is refused, or holds no weights.
+    Raises InputError for a file that cannot be read, is refused, holds no weights or several.
     """
     where = f"weights {path}"
+    if path.is_dir():
+        raise InputError(f"{where}: a folder; name a file in it{_files_in(path)}")
     if not path.is_file():
         raise InputError(f"{where}: no such file")
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"{where}: expected a file {', '.join(SUFFIXES)}")
-    if path.suffix == ".safetensors":
+    name = path.name.lower()
+    if name.endswith(INDEX):
+        one = partial(read_weights, trust_pickle=trust_pickle, key=key)
+        return read_shards(path, partial(_shard, one, where), where)
+    if name.endswith(SAFE):
         try:
             tensors: dict[str, torch.Tensor] = load_file(path)
-            return tensors
         except (SafetensorError, OSError) as error:
             raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
-    return _state_dict(_unpickled(path, where, trust_pickle), where)
+        return tensors if key is None else choose_state(tensors, key, where)
+    if name.endswith(".npz"):
+        raise InputError(f"{where}: holds NumPy arrays{_arrays_in(path)}; {_CONVERT}")
+    if not name.endswith(PICKLES):
+        raise InputError(f"{where}: expected a file {', '.join((SAFE, INDEX, *PICKLES))}")
+    return read_pickle(path, key, trust_pickle, where)
 
 
 @contextmanager
@@ -72,31 +77,6 @@ def pickles_as_data() -> Iterator[None]:
             del os.environ[_RESTRICT]
         else:
             os.environ[_RESTRICT] = before
-
-
-def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
-    """Put weights into a network; prefixes that wrappers add to every name are removed.
-
-    Raises InputError that names the first few weights that are missing, left over, or of another
-    shape.
-    """
-    expected = network.state_dict()
-    state = _without_prefix(state, expected)
-    missing = [k for k in expected if k not in state]
-    extra = [k for k in state if k not in expected]
-    other = [
-        f"{k} {list(state[k].shape)}, expected {list(v.shape)}"
-        for k, v in expected.items()
-        if k in state and state[k].shape != v.shape
-    ]
-    faults = []
-    for names, fault in zip((missing, extra, other), _FAULTS, strict=True):
-        if names:
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            faults.append(f"{fault}: {', '.join(names[:_SHOWN])}{more}")
-    if faults:
-        raise InputError(f"{where}: does not fit the network; {'; '.join(faults)}")
-    network.load_state_dict(dict(state))
 
 
 def weights_hash(network: nn.Module) -> str:
@@ -115,55 +95,34 @@ def default_cache() -> Path:
     return (Path(named) if named else Path(platformdirs.user_cache_dir("art-bench"))) / "weights"
 
 
-def _unpickled(path: Path, where: str, trust: bool) -> object:
-    with warnings.catch_warnings():
-        # torch warns of old formats and of TorchScript archives; the error below says it
-        warnings.simplefilter("ignore")
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            with path.open("rb") as file:
-                if not file.read(2).startswith(_SAVED):
-                    raise InputError(
-                        f"{where}: cannot be read, torch.save wrote no such file; is it whole?"
-                    ) from error
-            if not trust:
-                raise InputError(_refused(error, where)) from error
-        except Exception as error:
-            # zip, pickle and torch each raise their own for a damaged file
-            raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
-        try:
-            return torch.load(path, map_location="cpu", weights_only=False)
-        except Exception as error:
-            raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
+_CONVERT = (
+    "write them as a state dict: torch.save({name: torch.from_numpy(array), ...}, 'weights.pt')"
+)
 
 
-def _refused(error: Exception, where: str) -> str:
-    match = re.search(r"GLOBAL (\S+)", str(error))
-    asks = f"asks for {match.group(1)}" if match else "is no plain state dict"
-    return (
-        f"{where}: refused, the pickle {asks}, and reading it could run any code; save the"
-        " network's state_dict() (best as safetensors), or add --trust-pickle if you trust its"
-        " author"
-    )
+def _shard(
+    read: partial[dict[str, torch.Tensor]], where: str, path: Path
+) -> dict[str, torch.Tensor]:
+    if path.name.lower().endswith(INDEX):
+        raise InputError(f"{where}: names another index, {path.name}")
+    return read(path)
 
 
-def _state_dict(content: object, where: str) -> dict[str, torch.Tensor]:
-    nested = [content.get(key) for key in _NESTED] if isinstance(content, Mapping) else []
-    for state in (content, *nested):
-        state = state.state_dict() if isinstance(state, nn.Module) else state
-        if isinstance(state, Mapping) and state and all(map(torch.is_tensor, state.values())):
-            return {str(name): tensor for name, tensor in state.items()}
-    got = type(content).__name__
-    raise InputError(f"{where}: holds no state dict (got {got}); save network.state_dict()")
+def _files_in(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if _is_weights(path))
+    return f": {', '.join(names[:3])}" if names else ""
 
 
-def _without_prefix(
-    state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
-) -> Mapping[str, torch.Tensor]:
-    """Remove prefixes that all names have and the network's do not, one after the other."""
-    for prefix in _PREFIXES * len(_PREFIXES):
-        ours = any(name.startswith(prefix) for name in expected)
-        if not ours and all(name.startswith(prefix) for name in state):
-            state = {name[len(prefix) :]: tensor for name, tensor in state.items()}
-    return state
+def _is_weights(path: Path) -> bool:
+    return path.name.lower().endswith((SAFE, INDEX, *PICKLES))
+
+
+def _arrays_in(path: Path) -> str:
+    """Return the names of a few arrays, without unpacking one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name.removesuffix(".npy") for name in archive.namelist()]
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f" ({', '.join(map(ascii, names[:3]))}{more})"

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from estimators.data.images import Images
-from estimators.networks.guarded import guarded, placed
+from estimators.networks.running.guarded import guarded, placed
 from estimators.training.recipes import Recipe
 
 EVALUATION_BATCH = 250

@@ -14,8 +14,8 @@ from estimators.errors import InputError
 from estimators.networks.build import build_network
 from estimators.networks.external import code_hash
 from estimators.networks.given import Trained, given_network, is_given
-from estimators.networks.guarded import guarded
 from estimators.networks.registry import NETWORKS
+from estimators.networks.running.guarded import guarded
 from estimators.networks.weight_files import default_cache, weights_hash
 from estimators.spec import Spec
 from estimators.training import checkpoints

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.audit import cell_checks as cells
+from reports.audit import gradient_checks as faults
 from reports.audit import image_checks
 from reports.audit import pair_checks as pairs
 from reports.audit.finding import COLUMNS, STATUSES, Finding
@@ -47,7 +48,10 @@ CHECKS: dict[str, Check] = {
                       cells.WRAPPING_RULE, cells.wrapping),
     "images": Check("Every image that was asked for was scored",
                     image_checks.IMAGES_RULE, image_checks.images),
-    "zero-gradient": Check("Gradients are not zero", cells.ZERO_GRADIENT_RULE, cells.zero_gradient),
+    "zero-gradient": Check("Gradients are not zero",
+                           faults.ZERO_GRADIENT_RULE, faults.zero_gradient),
+    "nan-gradient": Check("Gradients are numbers", faults.NAN_GRADIENT_RULE, faults.nan_gradient),
+    "finite": Check("Outputs are numbers under attack", faults.FINITE_RULE, faults.finite),
     "monotone": Check("Accuracy does not rise with eps", pairs.MONOTONE_RULE, pairs.monotone),
     "large-eps": Check("A large eps reaches an accuracy of about 0",
                        cells.LARGE_EPS_RULE, cells.large_eps),

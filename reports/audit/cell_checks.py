@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from reports.audit.finding import SCOPE, STATUSES, Finding, finding
+from reports.results.manifest import squashed_networks
 from reports.results.rows import Row, grouped
 from reports.statistics.intervals import wilson
 from reports.style.numbers import count, percent, size
 from reports.worst_case.evidence import Evidence
 
-WARN_ZERO, FAIL_ZERO = 0.01, 0.10
 NOTHING = 0.02
 # half of the range: in Linf it can turn any image grey; in L2 so can half for every pixel
 LARGE_LINF = 0.5
@@ -28,16 +28,13 @@ BUDGET_RULE = (
 )
 LOGITS_RULE = (
     "Fails where all outputs lie in [0, 1] and each image's sum to 1: cross entropy on top of a"
-    " softmax flattens the gradient, and C&W's margin means something else."
+    " softmax flattens the gradient, and C&W's margin means something else. Where the run found the"
+    " outputs squashed, it repeated every attack with their margin: then a warning."
 )
 WRAPPING_RULE = (
-    "For external networks only: warns of log-probabilities, a saturated loss, accuracy at chance"
-    " or far below that with a usual normalisation. Worse faults stop the run before it begins."
-)
-ZERO_GRADIENT_RULE = (
-    "Share of images whose loss gradient is zero in every pixel, in the worst cell: warns from"
-    f" {100 * WARN_ZERO:g} %, fails from {100 * FAIL_ZERO:g} %. An attack on that loss cannot move"
-    " such an image: the true accuracy may be lower by up to that share."
+    "For external networks only: warns of probabilities and other squashed outputs, of a saturated"
+    " loss, NaN gradients, log-probabilities, accuracy at chance or far below that with a usual"
+    " normalisation. Worse faults stop the run before it begins."
 )
 LARGE_EPS_RULE = (
     "If the attacker attacks what is scored, some eps must bring the lower 95 % Wilson limit of the"
@@ -53,10 +50,6 @@ JUDGED_RULE = (
 _CANNOT_LOSE = (
     "The attack fails where success is certain: use more iterations, another loss, or an attack"
     " without gradients; look for masked gradients."
-)
-_SATURATED = (
-    "The loss saturates or the network masks its gradient: scale the logits down, or use an attack"
-    " on the logits (C&W) or one without gradients."
 )
 _OVERSHOOT = "A single step overshoots: use an iterative attack."
 
@@ -129,7 +122,8 @@ def logits(evidence: Evidence) -> Iterator[Finding]:
             f" {sum_low:.3g} to {sum_high:.3g}{': probabilities' if probabilities else ''}."
         )
         advice = "Remove the softmax from the network; argmax does not need it."
-        yield finding(scope, "fail" if probabilities else "ok", 1, detail, advice)
+        bad = "warn" if "/".join(scope) in squashed_networks(evidence.manifest) else "fail"
+        yield finding(scope, bad if probabilities else "ok", 1, detail, advice)
 
 
 def wrapping(evidence: Evidence) -> Iterator[Finding]:
@@ -141,26 +135,6 @@ def wrapping(evidence: Evidence) -> Iterator[Finding]:
             continue  # a built-in network
         detail = "; ".join(str(text) for text in texts) or "No fault."
         yield finding(scope, "warn" if texts else "ok", 1, detail, "Fix it, then run again.")
-
-
-def zero_gradient(evidence: Evidence) -> Iterator[Finding]:
-    """Check how many images have a loss gradient of zero."""
-    groups = grouped(evidence.rows, ["dataset", "network", "threat"])
-    for (dataset, network, threat), group in groups:
-        scope = (dataset, network, "", threat)
-        seen = [row for row in group if row["zero_gradient"] is not None]
-        if not seen:
-            detail = "No attack of the run uses a gradient."
-            yield finding(scope, "not tested", 0, detail, "Add an attack with gradients.")
-            continue
-        most = max(seen, key=lambda row: float(row["zero_gradient"]))
-        share = float(most["zero_gradient"])
-        status = "fail" if share >= FAIL_ZERO else "warn" if share >= WARN_ZERO else "ok"
-        sees = evidence.labels.threats.sees_defence(threat)
-        seen_defence = evidence.labels.behind(most) if sees else "no defence"
-        of = f"{most['n']} images (attacker sees {seen_defence})"
-        detail = f"At most {100 * share:.2g} % of {of}."
-        yield finding(scope, status, len(seen), detail, _SATURATED)
 
 
 def large_eps(evidence: Evidence) -> Iterator[Finding]:

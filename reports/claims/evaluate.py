@@ -10,6 +10,7 @@ import pandas as pd
 from reports.claims.grid_claims import GRID_CLAIMS
 from reports.claims.image_claims import IMAGE_CLAIMS
 from reports.claims.network_claims import NETWORK_CLAIMS
+from reports.claims.photo_claims import PHOTO_CLAIMS
 from reports.claims.rule import Claim, Effect, Part, Verdict, combined
 from reports.claims.sources import Missing, Sources
 from reports.results.atomic import replace_text
@@ -26,18 +27,21 @@ COLUMNS = (
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted((*GRID_CLAIMS, *IMAGE_CLAIMS, *NETWORK_CLAIMS), key=lambda c: int(c.number[1:]))
 )
+# the claims of each run of `bench paper`; that of photos keeps the studies in its own
+RUNS: dict[str, tuple[Claim, ...]] = {"paper": CLAIMS, "photos": PHOTO_CLAIMS}
+_WITHIN = {"paper": "", "photos": "photos"}
 _NOTHING = Effect(math.nan, math.nan, math.nan, "")
 
 
-def evaluate(directory: Path) -> pd.DataFrame:
-    """Return the claims in the order of their numbers: of each its verdict, then its parts.
+def evaluate(directory: Path, run: str = "paper") -> pd.DataFrame:
+    """Return the claims of a run in their order: of each its verdict, then its parts.
 
     Columns as in COLUMNS; low and high are 95 % limits, units says what they are over. A claim
     about JPEG has a verdict for each attacker.
     """
-    sources = Sources(directory)
+    sources = Sources(directory, _WITHIN[run])
     rows: list[tuple[object, ...]] = []
-    for claim in CLAIMS:
+    for claim in RUNS[run]:
         parts = [(part, *_measured(part, sources)) for part in claim.parts]
         for attacker in dict.fromkeys(part.attacker for part, *_ in parts):
             mine = [p for p in parts if p[0].attacker == attacker]
@@ -55,9 +59,9 @@ def evaluate(directory: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def write_claims(directory: Path) -> pd.DataFrame:
-    """Evaluate all claims of a directory and write its `claims.csv`. Raises TableError."""
-    table = evaluate(directory)
+def write_claims(directory: Path, run: str = "paper") -> pd.DataFrame:
+    """Evaluate all claims of a run and write its `claims.csv`. Raises TableError."""
+    table = evaluate(directory, run)
     text = table.to_csv(index=False, float_format="%.4g", lineterminator="\n")
     replace_text(directory / FILE, text)
     return table
@@ -73,11 +77,10 @@ def read_claims(directory: Path) -> pd.DataFrame:
 
 def verdicts_as_markdown(table: pd.DataFrame) -> str:
     """Return the verdict on every claim, for docs/paper.md."""
-    texts = {claim.number: claim.text for claim in CLAIMS}
     lines = ["| | claim | attacker | verdict | |", "| --- | --- | --- | --- | --- |"]
     for row in table[table["part"] == WHOLE].to_dict("records"):
         number = row["claim"]
-        cells = (number, texts[number], row["attacker"], f"**{row['verdict']}**", row["measured"])
+        cells = (number, row["text"], row["attacker"], f"**{row['verdict']}**", row["measured"])
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -91,10 +94,10 @@ def _measured(part: Part, sources: Sources) -> tuple[Effect, Verdict, str]:
     return effect, part.rule.decide(effect), ""
 
 
-def as_markdown(labels: Labels) -> str:
-    """Return every claim with its rules, for docs/claims.md."""
+def as_markdown(labels: Labels, run: str = "paper") -> str:
+    """Return every claim of a run with its rules, for docs/claims.md."""
     lines = []
-    for claim in CLAIMS:
+    for claim in RUNS[run]:
         header = "| part | on | effect | supported if its 95 % interval is |"
         lines += [f"### {claim.number}", "", f"{claim.text}.", "", header, f"|{' --- |' * 4}"]
         seen: dict[tuple[str, str, str], list[str]] = {}

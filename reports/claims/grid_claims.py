@@ -13,6 +13,7 @@ from reports.claims.rule import FOUR, Claim, Effect, Part, Rule, each
 from reports.claims.sources import Curves, Missing, Sources
 
 Floats = npt.NDArray[np.float64]
+Place = tuple[str, str]  # a data set and a network
 ATTACKERS = ("oblivious", "adaptive")
 # networks of one kind on MNIST and CIFAR-10, which C3 and C4 compare
 COUNTERPARTS = (("lenet", "lenet"), ("resnet", "cnn"))
@@ -28,12 +29,14 @@ _MORE_BACK = "share given back by the best quality on CIFAR-10 minus that on MNI
 HELPS_MORE = Rule(_MORE_BACK, "above", 0)
 
 
-def _jpeg(sources: Sources, dataset: str, network: str, attacker: str) -> list[Curves]:
+def _jpeg(
+    sources: Sources, dataset: str, network: str, attacker: str, attack: str = "fgsm"
+) -> list[Curves]:
     """Return the curves behind JPEG, from the lowest quality to the highest."""
-    qualities = sources.qualities(dataset, network)
+    qualities = sources.qualities(dataset, network, attacker, attack)
     if len(qualities) < 2:
         raise Missing(f"the grid has fewer than two qualities of {network} on {dataset}")
-    return [sources.curves(dataset, network, attacker, q) for q in qualities]
+    return [sources.curves(dataset, network, attacker, q, attack) for q in qualities]
 
 
 def _under_attack(curves: Curves) -> Floats:
@@ -41,14 +44,16 @@ def _under_attack(curves: Curves) -> Floats:
     return np.asarray(curves.right[curves.eps > 0].mean(axis=0))
 
 
-def _bare(sources: Sources, dataset: str, network: str) -> Curves:
-    return sources.curves(dataset, network, "oblivious", None)
+def _bare(sources: Sources, dataset: str, network: str, attack: str = "fgsm") -> Curves:
+    return sources.curves(dataset, network, "oblivious", None, attack)
 
 
-def gain(sources: Sources, dataset: str, network: str, attacker: str) -> Effect:
+def gain(
+    sources: Sources, dataset: str, network: str, attacker: str, attack: str = "fgsm"
+) -> Effect:
     """Return right behind JPEG minus right without, mean over eps > 0, qualities and images."""
-    bare = _under_attack(_bare(sources, dataset, network))
-    behind = [_under_attack(c) for c in _jpeg(sources, dataset, network, attacker)]
+    bare = _under_attack(_bare(sources, dataset, network, attack))
+    behind = [_under_attack(c) for c in _jpeg(sources, dataset, network, attacker, attack)]
     return mean_over_images(np.mean(behind, axis=0) - bare)
 
 
@@ -60,32 +65,46 @@ def gain_as_quality_falls(sources: Sources, dataset: str, network: str, attacker
 
 
 def _given_back(
-    sources: Sources, dataset: str, network: str, attacker: str
+    sources: Sources, dataset: str, network: str, attacker: str, attack: str = "fgsm"
 ) -> tuple[Floats, Floats]:
-    """Return for each image the gain by the best quality and the loss by FGSM, means over eps > 0.
+    """Return for each image the gain by the best quality and the loss by the attack.
+
+    Both are means over eps > 0.
 
     The best quality is chosen on these images, so the share is slightly too high.
     """
-    bare = _bare(sources, dataset, network)
+    bare = _bare(sources, dataset, network, attack)
     under = _under_attack(bare)
-    behind = [_under_attack(c) for c in _jpeg(sources, dataset, network, attacker)]
+    behind = [_under_attack(c) for c in _jpeg(sources, dataset, network, attacker, attack)]
     best = max(behind, key=lambda shares: float(shares.mean()))
     return best - under, bare.clean - under
 
 
 def _ratio(given: Floats, taken: Floats, axis: int = -1) -> Floats:
-    return np.asarray(np.sum(given, axis=axis) / np.sum(taken, axis=axis))
+    whole = np.sum(taken, axis=axis)
+    # of nothing taken, no share was given back
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole > 0, np.sum(given, axis=axis) / whole, np.nan)
 
 
-def share_given_back(sources: Sources, dataset: str, network: str, attacker: str) -> Effect:
-    """Return the gain by the best quality as a share of the loss by FGSM, both summed."""
-    return over_images(_ratio, *_given_back(sources, dataset, network, attacker))
+def share_given_back(
+    sources: Sources, dataset: str, network: str, attacker: str, attack: str = "fgsm"
+) -> Effect:
+    """Return the gain by the best quality as a share of the loss by the attack, both summed."""
+    return over_images(_ratio, *_given_back(sources, dataset, network, attacker, attack))
+
+
+def gives_back_more(
+    sources: Sources, place: Place, than: Place, attacker: str, attack: str = "fgsm"
+) -> Effect:
+    """Return the share given back at one data set and network minus that at another."""
+    sides = (_given_back(sources, *at, attacker, attack) for at in (place, than))
+    return between_samples(_ratio, *sides)
 
 
 def helps_more(sources: Sources, grey: str, colour: str, attacker: str) -> Effect:
     """Return the share given back on CIFAR-10 minus that on MNIST."""
-    places = (("cifar10", colour), ("mnist", grey))
-    return between_samples(_ratio, *(_given_back(sources, *place, attacker) for place in places))
+    return gives_back_more(sources, ("cifar10", colour), ("mnist", grey), attacker)
 
 
 def falls_faster(sources: Sources) -> Effect:
@@ -107,10 +126,14 @@ def clean_cost(sources: Sources, dataset: str, network: str) -> Effect:
     return mean_over_images(_cost(sources, dataset, network))
 
 
+def costs_more(sources: Sources, place: Place, than: Place) -> Effect:
+    """Return that cost at one data set and network minus that at another."""
+    return between_samples(np.mean, [_cost(sources, *place)], [_cost(sources, *than)])
+
+
 def cost_more(sources: Sources, grey: str, colour: str) -> Effect:
     """Return that cost on CIFAR-10 minus that on MNIST."""
-    sides = [_cost(sources, "cifar10", colour)], [_cost(sources, "mnist", grey)]
-    return between_samples(np.mean, *sides)
+    return costs_more(sources, ("cifar10", colour), ("mnist", grey))
 
 
 def _counterparts(

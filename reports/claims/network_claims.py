@@ -77,18 +77,19 @@ def _destroyed(sources: Sources, size: int) -> float:
     return float(rows["share"].mean())
 
 
-def _exact(value: float) -> Effect:
+def exact(value: float) -> Effect:
+    """Return an effect that is computed from every grating, without an interval."""
     return Effect(value, value, value, "every grating, no sampling")
 
 
 def destroyed(sources: Sources) -> Effect:
     """Return the share of gratings that the lowest qualities destroy; exact, so without width."""
-    return _exact(_destroyed(sources, SIZE))
+    return exact(_destroyed(sources, SIZE))
 
 
 def artefact(sources: Sources) -> Effect:
     """Return the share destroyed at 28 pixels minus that at 224."""
-    return _exact(_destroyed(sources, SIZE) - _destroyed(sources, LARGE))
+    return exact(_destroyed(sources, SIZE) - _destroyed(sources, LARGE))
 
 
 def _slopes(table: pd.DataFrame, x: str, y: str, doubling: bool = False) -> Effect:

@@ -36,14 +36,18 @@ class Curves(NamedTuple):
 
 
 class Sources:
-    """A directory with results.csv, predictions.parquet and studies/<name>/<table>.csv."""
+    """A directory with results.csv, predictions.parquet and studies/<name>/<table>.csv.
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    within: a study that has the others as its parts, in studies/<within>/<name>; "" for none.
+    """
+
+    def __init__(self, directory: Path, within: str = "") -> None:
+        self.directory, self.within = directory, within
 
     def study(self, name: str, table: str) -> pd.DataFrame:
         """Read a table of a study; raises Missing if the study was not run."""
-        path = self.directory / "studies" / name / f"{table}.csv"
+        folder = self.directory / "studies" / ("" if name == self.within else self.within) / name
+        path = folder / f"{table}.csv"
         if not path.is_file():
             raise Missing(f"study {name} was not run")
         try:
@@ -78,9 +82,12 @@ class Sources:
             raise Missing("the grid has no predictions.parquet")
         return predictions
 
-    def qualities(self, dataset: str, network: str) -> list[int]:
-        """Return the JPEG qualities that the grid has for a network, from low to high."""
-        rows = chosen(self._results, dataset=dataset, network=network)
+    def qualities(
+        self, dataset: str, network: str, attacker: str = OBLIVIOUS, attack: str = "fgsm"
+    ) -> list[int]:
+        """Return the JPEG qualities that the grid has for these, from low to high."""
+        rows = chosen(self._results, dataset=dataset, network=network, attack=attack)
+        rows = self._of(rows, attacker)
         return sorted({int(q) for q in rows["quality"].dropna()})
 
     def curves(
@@ -96,9 +103,7 @@ class Sources:
             rows = chosen(rows, defence="none", threat=OBLIVIOUS)
         else:
             rows = rows[(rows["defence"] == "jpeg") & (rows["quality"] == quality)]
-            threats = self.labels.threats
-            fits = OBLIVIOUS.__eq__ if attacker == OBLIVIOUS else threats.sees_defence
-            rows = rows[rows["threat"].map(fits).astype(bool)]
+            rows = self._of(rows, attacker)
         if rows.empty:
             raise Missing(f"the grid has no {attack} rows of {network} on {dataset}, {attacker}")
         eps = np.array(sorted(set(rows["eps"])), dtype=np.float64)
@@ -110,6 +115,12 @@ class Sources:
                 raise Missing(f"the grid's {attack} rows of {network} have different images")
             right[np.searchsorted(eps, size)] &= of["adversarial"] == of["label"]
         return Curves(eps, first["id"], first["clean"] == first["label"], right)
+
+    def _of(self, rows: pd.DataFrame, attacker: str) -> pd.DataFrame:
+        """Return the rows of an attacker's threats."""
+        threats = self.labels.threats
+        fits = OBLIVIOUS.__eq__ if attacker == OBLIVIOUS else threats.sees_defence
+        return rows[rows["threat"].map(fits).astype(bool)]
 
     def _cell(self, cell: str) -> dict[str, Array]:
         span = self._predictions.spans.get(cell)

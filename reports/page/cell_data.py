@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reports.results.columns import COLUMNS
+from reports.results.columns import ADDED, COLUMNS, REQUIRED
 from reports.results.csv_file import read_csv, require
 from reports.results.rows import Row
 from reports.results.values import by_value
@@ -26,6 +26,8 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("l2_median", "L2, median", "short"),
     ("linf_max", "L∞, largest", "short"),
     ("zero_gradient", "Zero gradient", "percent"),
+    ("nan_gradient", "NaN gradient", "percent"),
+    ("non_finite", "NaN outputs", "number"),
     ("status", "Status", "text"),
 )
 FILTERS = ("dataset", "network", "attack", "threat", "defence|quality", "status")
@@ -42,7 +44,7 @@ def cell_data(file: Path) -> Row:
     Raises TableError for a file without the documented columns.
     """
     table = by_value(read_csv(file, "results"))
-    require(table, COLUMNS, f"results {file}", "write it again")
+    require(table, REQUIRED, f"results {file}", "write it again")
     columns: list[Row] = []
     for name in table.columns:
         values = table[name].tolist()
@@ -52,7 +54,10 @@ def cell_data(file: Path) -> Row:
         else:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
-    main = [{"key": key, "label": label, "show": show} for key, label, show in MAIN]
+    # faults that no network should have; earlier versions wrote no such columns
+    idle = [name for name in ADDED if name not in table or set(table[name]) <= {"", "0", "0.0"}]
+    shown = [column for column in MAIN if column[0] not in idle]
+    main = [{"key": key, "label": label, "show": show} for key, label, show in shown]
     labels = {key: label for key, label, _ in MAIN}
     filters = [{"key": key, "label": labels[key]} for key in FILTERS]
     units = {name: f" ({unit})" if unit else "" for name, (_, _, unit) in COLUMNS.items()}

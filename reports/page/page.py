@@ -19,7 +19,7 @@ from reports.page.cell_data import cell_data
 from reports.page.claims import claims
 from reports.page.headline import Card, cards, overall
 from reports.results.atomic import replace_text
-from reports.results.manifest import read_manifest
+from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.results.read_write import read_results
 from reports.results.rows import Row
@@ -75,6 +75,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "brief": parts.brief(table),
         "facts": parts.facts(table, manifest),
         "missing": parts.missing(table),
+        "squashed": squashed_networks(manifest),
         "cards": summary,
         "overall": overall(summary),
         "strongest": [] if worst is None else _strongest(worst, summary, labels),

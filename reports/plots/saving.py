@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
+from reports.style.labels import file_name
 from reports.style.style import DPI, styled
 
 FRAME = 350  # milliseconds
@@ -22,7 +23,9 @@ def save_all(figures: Figures, folder: Path) -> list[Path]:
     written = []
     with styled():
         for name, figure in figures:
-            path = folder / (f"{name}.png" if isinstance(figure, Figure) else f"{name}.gif")
+            # a name may hold that of a data set or network: `npz:PATH`, `torchvision:NAME`
+            safe = file_name(name)
+            path = folder / (f"{safe}.png" if isinstance(figure, Figure) else f"{safe}.gif")
             if isinstance(figure, Figure):
                 figure.savefig(path, dpi=DPI)
             else:

@@ -42,12 +42,18 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "linf_median": ("float", "the same, median", "pixels in [0, 1]"),
     "linf_max": ("float", "the same, largest", "pixels in [0, 1]"),
     "zero_gradient": ("float", "images whose loss gradient is zero in every pixel", "share"),
+    "nan_gradient": ("float", "images whose loss gradient has NaN or infinite values", "share"),
     "over_budget": ("int", "beyond eps (+ 1e-6 + 1e-5 eps) or outside [0, 1]", "images"),
+    "non_finite": ("int", "images with NaN or infinite outputs under attack: wrong", "images"),
     "gradients": ("float", "backward passes per image that the attack needs by itself", "passes"),
     "forwards": ("float", "forward passes per image outside the gradients, likewise", "passes"),
     "data_sha256": ("str", "hash of the images scored", "16 hex digits"),
     "weights_sha256": ("str", "hash of the weights", "16 hex digits"),
 }
+
+# columns that tables of earlier versions lack; they are empty then
+ADDED = ("nan_gradient", "non_finite")
+REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 
 def frame(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
@@ -58,11 +64,16 @@ def frame(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
 def typed(table: pd.DataFrame) -> pd.DataFrame:
     """Return the documented columns with the documented types; missing text is the empty string.
 
+    Columns of ADDED may be missing.
+
     Raises ValueError for text that is no number, and for an integer beyond 2^53.
     """
     out: dict[str, pd.Series] = {}
     for name, (kind, _, _) in COLUMNS.items():
-        column = table[name]
+        if name in ADDED and name not in table.columns:
+            column = pd.Series(None, index=table.index, dtype=object)
+        else:
+            column = table[name]
         if kind == "str":
             out[name] = column.astype(object).where(column.notna(), "").astype(str)
         elif kind == "float":

@@ -33,6 +33,15 @@ def read_manifest(directory: Path, name: str = MANIFEST) -> Row:
     return content
 
 
+def squashed_networks(manifest: Row) -> dict[str, str]:
+    """Return the networks `DATASET/NETWORK` whose outputs are squashed, each with what was seen.
+
+    Empty where the manifest lists none, as those of earlier versions.
+    """
+    listed = manifest.get("squashed")
+    return {str(k): str(v) for k, v in listed.items()} if isinstance(listed, dict) else {}
+
+
 def check_sha256(file: Path) -> None:
     """Raise TableError if the manifest beside a file has another SHA-256 for it.
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
-from reports.results.columns import COLUMNS, RESULTS, SCHEMA, typed
+from reports.results.columns import COLUMNS, REQUIRED, RESULTS, SCHEMA, typed
 from reports.results.csv_file import read_csv, require
 from reports.results.manifest import check_sha256
 from reports.results.values import by_value
@@ -20,7 +20,7 @@ STATES = ("ok", "skipped", "failed")
 MOST_IMAGES = 10**7
 # every finished row has these; the others are empty where no image counts for them
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
-_SHARES = (*_ALWAYS, "success_rate", "zero_gradient")
+_SHARES = (*_ALWAYS, "success_rate", "zero_gradient", "nan_gradient")
 _NORMS = (f"{norm}_{kind}" for norm in ("l2", "linf") for kind in ("mean", "median", "max"))
 _SIZES = ("eps", *_NORMS, "gradients", "forwards")
 # a spreadsheet evaluates a field that begins with one of these
@@ -62,7 +62,7 @@ def read_results(path: Path) -> pd.DataFrame:
             f"results {file}: schema {', '.join(sorted(versions))[:80]}, this version of"
             f" art-bench reads {SCHEMA}; use the version that wrote it, or run the grid again"
         )
-    require(table, COLUMNS, f"results {file}", "name a results.csv")
+    require(table, REQUIRED, f"results {file}", "name a results.csv")
     try:
         table = typed(table.astype(object).replace("", None))
     except (ValueError, TypeError, OverflowError) as error:
@@ -111,6 +111,8 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     n, hits, clean = (done[c].astype("float64") for c in ("n", "correct", "clean_correct"))
     fit = n.between(1, MOST_IMAGES) & hits.between(0, n) & clean.between(0, n)
     faults = {"correct, clean_correct and n do not fit": ~fit}
+    lost = done["non_finite"].astype("float64")
+    faults["non_finite, correct and n do not fit"] = ~(lost.isna() | lost.between(0, n - hits))
     for name in _SHARES:
         may_lack = done[name].isna() & (name not in _ALWAYS)
         faults[f"{name} is no share in [0, 1]"] = ~(may_lack | done[name].between(0, 1))

@@ -1,12 +1,13 @@
 """Copy the figures that docs/paper.md shows from a run of `bench paper`.
 
-Run as `python tests/tools/paper_images.py RUN`.
+Run as `python tests/tools/paper_images.py RUN`; `--photos` for a run of `bench paper --photos`.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 # name in docs/images/paper: file of the run
@@ -52,13 +53,31 @@ FIGURES = {
         }.items()
     },
 }
+# name in docs/images/photos: file of the run
+PHOTOS = {
+    "accuracy.png": "plots/accuracy-photos-fgsm.png",
+    "accuracy-pgd.png": "plots/accuracy-photos-pgd.png",
+    "threats.png": "plots/threats-fgsm.png",
+    **{
+        name: f"studies/photos/{source}"
+        for name, source in {
+            "cutoffs.png": "cutoffs.png",
+            "gains.png": "gains.png",
+            "gratings.png": "gratings.png",
+            "radial.png": "fourier/radial.png",
+            "saliency.png": "saliency/images-photos-efficientnet_lite0.png",
+            "smallest.png": "smallest.png",
+            "transfer.png": "transfer-function/curves-photos.png",
+        }.items()
+    },
+}
 
 
-def copy_figures(run: Path, folder: Path) -> list[str]:
-    """Copy the FIGURES that the run has; return the files that it lacks."""
+def copy_figures(run: Path, folder: Path, figures: Mapping[str, str] = FIGURES) -> list[str]:
+    """Copy the figures that the run has; return the files that it lacks."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = []
-    for name, source in FIGURES.items():
+    for name, source in figures.items():
         if (run / source).is_file():
             shutil.copyfile(run / source, folder / name)
         else:
@@ -70,9 +89,11 @@ def main() -> None:
     """Copy the figures of a run into docs/images/paper."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="run directory of `bench paper`")
-    checkout = Path(__file__).parents[2]
+    parser.add_argument("--photos", action="store_true", help="a run of `bench paper --photos`")
+    images = Path(__file__).parents[2] / "docs" / "images"
     options = parser.parse_args()
-    for missing in copy_figures(options.run, checkout / "docs" / "images" / "paper"):
+    name, figures = ("photos", PHOTOS) if options.photos else ("paper", FIGURES)
+    for missing in copy_figures(options.run, images / name, figures):
         print(f"not in the run, left unchanged: {missing}")
 
 

@@ -10,6 +10,7 @@ from typing import cast
 
 from art.attacks.attack import EvasionAttack
 
+from benchmark.attacks.adapters.inner_classifier import with_finite_gradients
 from benchmark.attacks.entry import AttackEntry
 from estimators.classifier import Classifier
 from estimators.errors import InputError
@@ -37,7 +38,7 @@ class ClassEntry(AttackEntry):
             for name, value in params.items()
             if value is not None
         }
-        return self.cls(classifier, **chosen)
+        return with_finite_gradients(self.cls(classifier, **chosen), classifier)
 
 
 def class_entry(spec: Spec, plugin: object | None) -> ClassEntry:

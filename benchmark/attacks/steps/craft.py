@@ -13,9 +13,13 @@ from benchmark.attacks.entry import Passes
 from benchmark.attacks.lookup import attack_entry, shares_gradient
 from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
 from benchmark.attacks.steps.crafted import Batch, Crafted, OneStep
+from benchmark.attacks.steps.projections import each
+from benchmark.attacks.steps.second_loss import needs_second_loss, standing, worse
 from benchmark.attacks.steps.tensor_attack import TensorAttack
+from estimators.autograd import finite_images
 from estimators.classifier import Classifier
 from estimators.errors import InputError
+from estimators.outputs import finite_rows
 from estimators.spec import Spec
 
 
@@ -33,28 +37,89 @@ def craft(
     ids, seed: decide what is random, image by image, so that no chunk or order matters.
     """
     batch = Batch(x, y, targets(attacks[0], y, classifier.nb_classes), ids, seed)
-    n, clean = len(x), torch.from_numpy(x).to(classifier.torch_device)
+    clean = torch.from_numpy(x).to(classifier.torch_device)
     families = [attacks] if shares_gradient(attacks[0]) else [[attack] for attack in attacks]
     for family in families:
         classifier.bind(ids, seed)
         # before the attack is built: some of ART's classes query the classifier then
         classifier.reset_counts()
         attack = _build(family[0], classifier)
-        own = type(attack).__module__.startswith("benchmark.")
-        given = batch if own else batch.copy()
         if isinstance(attack, OneStep):
-            direction, zero_gradient = attack.direction(given)
-            passes = Passes(classifier.gradients / n, classifier.forwards / n)
-            for spec in family:
-                eps = spec.get("eps")
-                assert isinstance(eps, float)  # since `check_attack`
-                images = attack.step(clean if own else clean.clone(), direction, eps)
-                yield spec, Crafted(images, zero_gradient, passes)
-            continue
-        images = clean if attack is None else _generate(attack, family[0], classifier, given)
-        passes = Passes(classifier.gradients / n, classifier.forwards / n)
-        zero_gradient = _zero_gradient(family[0], classifier, clean, batch)
-        yield family[0], Crafted(images, zero_gradient, passes)
+            yield from _one_step(attack, family, classifier, clean, batch)
+        else:
+            yield family[0], _searched(attack, family[0], classifier, clean, batch)
+
+
+def _one_step(
+    attack: OneStep, family: Sequence[Spec], classifier: Classifier, clean: Tensor, batch: Batch
+) -> Iterator[tuple[Spec, Crafted]]:
+    """Yield what an attack of one step makes of a batch, eps by eps."""
+    n, other, given = len(batch.x), None, _given(attack, batch)
+    direction, zero_gradient = attack.direction(given)
+    if needs_second_loss(family[0], classifier):
+        with classifier.margin_loss():
+            other = attack.direction(given)[0]
+    # each eps is judged once to choose between the two directions
+    passes = Passes(classifier.gradients / n, classifier.forwards / n + (other is not None))
+    nan_gradient = np.zeros(n, dtype=np.bool_)
+    if classifier.backward_mode.broken:
+        nan_gradient = _faults(classifier, clean, batch)[1]
+    for spec in family:
+        eps = spec.get("eps")
+        assert isinstance(eps, float)  # since `check_attack`
+        start = clean if given is batch else clean.clone()
+        images = attack.step(start, direction, eps)
+        if other is not None:
+            left = each(standing(spec, classifier, images, batch.labels))
+            images = torch.where(left, attack.step(start, other, eps), images)
+        yield spec, Crafted(images, zero_gradient, nan_gradient, passes)
+
+
+def _searched(
+    attack: EvasionAttack | None, spec: Spec, classifier: Classifier, clean: Tensor, batch: Batch
+) -> Crafted:
+    """Return what an attack of many steps makes of a batch; None changes nothing."""
+    n, images = len(batch.x), clean
+    if attack is not None:
+        images = _generate(attack, spec, classifier, _given(attack, batch))
+        if needs_second_loss(spec, classifier):
+            images = _by_margin_too(spec, classifier, clean, batch, images)
+    passes = Passes(classifier.gradients / n, classifier.forwards / n)
+    broken = classifier.backward_mode.broken
+    if not attack_entry(spec).uses_gradient:
+        none = np.zeros(n, dtype=np.bool_)
+        return Crafted(images, none, none, passes)
+    zero_gradient, nan_gradient = _faults(classifier, clean, batch)
+    if broken:
+        nan_gradient |= _faults(classifier, images, batch)[1]
+    return Crafted(images, zero_gradient, nan_gradient, passes)
+
+
+def _given(attack: object, batch: Batch) -> Batch:
+    """Return the batch as an attack gets it: a copy for one that may write into it."""
+    return batch if type(attack).__module__.startswith("benchmark.") else batch.copy()
+
+
+def _by_margin_too(
+    spec: Spec, classifier: Classifier, clean: Tensor, batch: Batch, first: Tensor
+) -> Tensor:
+    """Attack again by the margin what still stands, and everything if the attack has no bound."""
+    classifier.bind(batch.ids, batch.seed)
+    left = standing(spec, classifier, first, batch.labels)
+    again = left if attack_entry(spec).bounded else torch.ones_like(left)
+    if not bool(again.any()):
+        return first
+    chosen = again.cpu().numpy()
+    x, y, labels, ids = (a[chosen] for a in (batch.x, batch.y, batch.labels, batch.ids))
+    part = Batch(x, y, labels, ids, batch.seed)
+    second, also_left = first.clone(), left.clone()
+    with classifier.margin_loss():
+        attack = _build(spec, classifier)
+        assert isinstance(attack, EvasionAttack)  # with an eps above 0, and many steps
+        second[again] = _generate(attack, spec, classifier, part)
+    classifier.bind(part.ids, part.seed)
+    also_left[again] = standing(spec, classifier, second[again], part.labels)
+    return worse(spec, clean, first, second, left, also_left)
 
 
 def _build(spec: Spec, classifier: Classifier) -> OneStep | EvasionAttack | None:
@@ -90,13 +155,18 @@ def _generate(attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: 
     return torch.from_numpy(np.concatenate(parts)).to(classifier.torch_device)
 
 
-def _zero_gradient(spec: Spec, classifier: Classifier, clean: Tensor, batch: Batch) -> BoolArray:
-    """Return at which clean images [N] the loss gradient is zero in every pixel."""
-    if not attack_entry(spec).uses_gradient:
-        return np.zeros(len(clean), dtype=np.bool_)
+def _faults(classifier: Classifier, images: Tensor, batch: Batch) -> tuple[BoolArray, BoolArray]:
+    """Return at which images [N] the loss gradient is zero everywhere, and where it has NaN.
+
+    NaN gradients of images whose outputs are NaN already do not count.
+    """
     classifier.bind(batch.ids, batch.seed)
-    gradient = classifier.input_gradient(clean, torch.from_numpy(batch.y).to(clean.device))
-    return np.asarray((gradient == 0).flatten(1).all(1).cpu())
+    gradient = classifier.input_gradient(images, torch.from_numpy(batch.y).to(images.device))
+    zero, nan = (gradient == 0).flatten(1).all(1), ~finite_images(gradient)
+    if bool(nan.any()):
+        classifier.bind(batch.ids, batch.seed)
+        nan &= finite_rows(classifier.logits(classifier.defended(images)))
+    return np.asarray(zero.cpu()), np.asarray(nan.cpu())
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:

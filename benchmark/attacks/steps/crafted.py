@@ -40,11 +40,14 @@ class Crafted:
         within the budget is judged by the harness.
     zero_gradient: bool [N], True where the loss gradient at the clean image is zero in every pixel;
         False everywhere for an attack that computes no gradients.
+    nan_gradient: bool [N], True where that gradient, or the one at the adversarial image, has NaN
+        or infinite values.
     passes: mean per image, counted as if nothing were shared with other eps.
     """
 
     images: Tensor
     zero_gradient: BoolArray
+    nan_gradient: BoolArray
     passes: Passes
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from art.defences.preprocessor.preprocessor import Preprocessor
 from art.utils import to_categorical
 from torch import Tensor
-from torch.nn import functional
 
 from estimators.classifier import Classifier
 from estimators.defences.backward import DefenceWithBackward
@@ -17,18 +14,19 @@ from estimators.defences.backward import DefenceWithBackward
 def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
     """Return the gradient [N, C, H, W] of the mean cross entropy at images x, as ART computes it.
 
-    Bit for bit `classifier.loss_gradient` with NaN replaced by zero, without leaving the device.
+    Bit for bit `classifier.loss_gradient`, without leaving the device, and finite as that is.
+    During `classifier.margin_loss` it is the gradient of the margin instead.
     The mean and not the sum: dividing by N changes the rounding, and with it the sign of
     gradients that are nearly zero.
     """
     if isinstance(classifier.defence, DefenceWithBackward) or backward_is_identity(classifier):
-        gradient = classifier.mean_gradient(x, lambda logits: functional.cross_entropy(logits, y))
+        gradient = classifier.mean_gradient(x, lambda logits: classifier.loss(logits, y))
     else:
         # a preprocessor with a backward pass of its own: ART knows how to call it
         one_hot = to_categorical(y.cpu().numpy(), classifier.nb_classes)
         array = classifier.loss_gradient(x.cpu().numpy(), one_hot)
         gradient = torch.from_numpy(array).to(x.device)
-    return gradient.nan_to_num_(nan=0.0, posinf=math.inf, neginf=-math.inf)
+    return gradient
 
 
 def backward_is_identity(classifier: Classifier) -> bool:

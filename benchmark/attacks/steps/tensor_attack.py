@@ -15,7 +15,9 @@ from torch import Tensor
 
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels
+from benchmark.attacks.steps.projections import lengths
 from estimators.classifier import Classifier
+from estimators.outputs import logit_margin
 from estimators.random_streams import stream
 
 Streams = Sequence[np.random.Generator]
@@ -24,6 +26,8 @@ Streams = Sequence[np.random.Generator]
 # not count: another batch size or a folded batch norm rounds logits differently, by about 1e-6 of
 # the largest, and would flip the prediction.
 MIN_MARGIN = 1e-4
+# steps that `reach` tries, as changes of a pixel if they were equal in all
+TRIED = (0.001, 0.003, 0.01, 0.03, 0.1)
 
 
 class TensorAttack(EvasionAttack):  # type: ignore[misc]
@@ -67,19 +71,27 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         self.estimator.forwards += len(x)
         return self.logit_margin(self.estimator.logits(self.estimator.defended(x)), y)
 
+    def reach(self, x: Tensor, y: Tensor, direction: Tensor) -> Tensor:
+        """Return the L2 norm [N] of the first step of TRIED that is adversarial; inf if none is.
+
+        During `Classifier.margin_loss` gradients pass a squashing function unchanged, while outputs
+        are squashed, so that no distance follows from the two.
+
+        direction: [N, C, H, W], of any length.
+        """
+        side = math.sqrt(x[0].numel())
+        towards = direction / lengths(direction).clamp_min(1e-12)
+        found = torch.full_like(x[:, 0, 0, 0], math.inf)
+        for share in TRIED:
+            moved = (x + share * side * towards).clamp_(0, 1)
+            hit = (self.margin(moved, y) < 0) & found.isinf()
+            found = found.masked_fill(hit, share * side)
+        return found
+
     def logit_margin(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the margin [N] of logits [N, classes] for labels, or targets, y [N]."""
         own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
         return logit_margin(logits, own, self.targeted)
-
-
-def logit_margin(logits: Tensor, own: Tensor, targeted: bool) -> Tensor:
-    """Return the label's logit minus the largest other [N]; targeted, the negative of that.
-
-    logits: [N, classes]. own: bool [N, classes], True at the label, or at the target if targeted.
-    """
-    label, other = logits[own], logits.masked_fill(own, -math.inf).amax(1)
-    return other - label if targeted else label - other
 
 
 def uniform(streams: Streams, shape: torch.Size, device: torch.device) -> Tensor:

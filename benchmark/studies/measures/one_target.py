@@ -15,6 +15,7 @@ from benchmark.studies.measures.tables import Rows
 from benchmark.studies.request import Array, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
+from estimators.outputs import class_name
 
 # the search through all images of a class scans with steps this many times as wide
 WIDER = 10
@@ -56,7 +57,7 @@ def attacks_into(
     chosen = candidates[best : best + 1]
     predicted, confidence = confidences(classifier, chosen.x)
     image = {"id": int(chosen.ids[0])}
-    clean = {"predicted": images.classes[predicted[0]], "confidence": confidence[0]}
+    clean = {"predicted": class_name(images.classes, predicted[0]), "confidence": confidence[0]}
     rows: Rows = [{**image, "attack": "clean", "how": "clean", **clean}]
     pictures: dict[str, Array] = {"clean": chosen.x[0]}
     for attack, result in results.items():

@@ -13,6 +13,7 @@ from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.data.load import load_images
 from estimators.defences.build import build_defence
+from estimators.outputs import class_name
 from estimators.spec import Spec
 
 
@@ -81,14 +82,14 @@ def _best(
     compressed, _ = defence(x_adv[n : n + 1])
     back, confidence = confidences(behind(quality), x_adv[n : n + 1])
     head = {"id": int(images.ids[n]), "class": images.classes[images.y[n]]}
-    head |= {"target": images.classes[adv[n]], "eps": eps, "quality": quality}
+    head |= {"target": class_name(images.classes, adv[n]), "eps": eps, "quality": quality}
     steps = {
         "clean": (clean[n], clean_confidence[n], images.x[n]),
         "attacked": (adv[n], adv_confidence[n], x_adv[n]),
         "compressed": (back[0], confidence[0], compressed[0]),
     }
     rows: Rows = [
-        {**head, "step": step, "predicted": images.classes[label], "confidence": value}
+        {**head, "step": step, "predicted": class_name(images.classes, label), "confidence": value}
         for step, (label, value, _) in steps.items()
     ]
     return rows, {step: x for step, (_, _, x) in steps.items()}

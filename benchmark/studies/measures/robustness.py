@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional
 
 from benchmark.attacks.fast_gradient import perturbed, smallest_eps
-from benchmark.attacks.steps.tensor_attack import logit_margin
 from benchmark.studies.measures.subjects import attacked, batches, predictions, wrapped
 from benchmark.studies.measures.tables import Row, Rows, limits
 from benchmark.studies.request import StudyRequest
@@ -21,6 +20,7 @@ from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.errors import InputError
+from estimators.outputs import logit_margin, predicted_classes
 from estimators.spec import Spec
 from estimators.training.train import evaluate
 from reports.statistics.intervals import area_under_curve, median_smallest_eps, wilson
@@ -136,8 +136,8 @@ def _right_on_margin(classifier: Classifier, images: Images, grid: list[float]) 
     for x, y in batches(classifier, images.x, images.y):
         direction = _margin_gradient(classifier, x, y).sign_()
         moved = (perturbed(x, direction, eps, np.inf) for eps in grid)
-        right = [(classifier.logits(x_adv).argmax(1) == y).cpu().numpy() for x_adv in moved]
-        parts.append(np.stack(right))
+        right = [predicted_classes(classifier.logits(x_adv)) == y for x_adv in moved]
+        parts.append(torch.stack(right).cpu().numpy())
     return np.concatenate(parts, axis=1)
 
 

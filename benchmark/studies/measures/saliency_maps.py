@@ -39,7 +39,8 @@ def map_of(
     """
     device = next(network.parameters()).device
     parts = []
-    for part, target in batches_of(batch, device, x, classes):
+    # outputs that are no numbers belong to no class, and have a map of NaN whichever is taken
+    for part, target in batches_of(batch, device, x, np.maximum(classes, 0)):
         part.requires_grad_(True)
         if method == "saliency":
             maps = Saliency(network).attribute(part, target=target).amax(dim=1)

@@ -15,6 +15,7 @@ from benchmark.studies.measures.tables import Row, limits
 from benchmark.studies.request import StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
+from estimators.outputs import class_name
 from estimators.spec import Spec
 from reports.statistics.intervals import wilson
 
@@ -44,7 +45,7 @@ class SmallestAttack:
 
     def row(self, n: int, classes: tuple[str, ...]) -> Row:
         """Return prediction, confidence and eps of one image."""
-        predicted = classes[self.predicted[n]]
+        predicted = class_name(classes, self.predicted[n])
         return Row(predicted=predicted, confidence=self.confidence[n], eps=self.eps[n])
 
 

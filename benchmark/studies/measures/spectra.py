@@ -18,10 +18,23 @@ def power(x: npt.NDArray[np.float32]) -> Floats:
     Parseval the sum over a spectrum is the energy of the image around its means. No window is
     applied: the image counts as periodic, as in the paper's figures.
     """
+    return np.asarray(_transform(x).abs().square().sum(dim=1).numpy())
+
+
+def cross_power(x: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> Floats:
+    """Return the part [N, H, W] of the spectra of `out` that is in phase with x, times x's own.
+
+    Both are images or noises [N, C, H, W], transformed as by `power`; `cross_power(x, x)` is it.
+    """
+    return np.asarray((_transform(x).conj() * _transform(out)).real.sum(dim=1).numpy())
+
+
+def _transform(x: npt.NDArray[np.float32]) -> torch.Tensor:
+    """Return the unitary transforms [N, C, H, W], centred, of images less their channel means."""
     images = torch.from_numpy(np.asarray(x)).to(torch.float64)
     around = images - images.mean(dim=(2, 3), keepdim=True)
-    spectrum = torch.fft.fftshift(torch.fft.fft2(around, norm="ortho"), dim=(2, 3))
-    return np.asarray(spectrum.abs().square().sum(dim=1).numpy())
+    centred: torch.Tensor = torch.fft.fftshift(torch.fft.fft2(around, norm="ortho"), dim=(2, 3))
+    return centred
 
 
 def windowed(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -22,6 +22,7 @@ from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, unknown
+from estimators.outputs import NO_CLASS
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
 
@@ -107,8 +108,11 @@ def batches_of(
 
 
 def predictions(classifier: Classifier, x: FloatArray) -> IntArray:
-    """Return the predicted classes [N] of images [N, C, H, W] behind the classifier's defence."""
-    return np.asarray(logits(classifier, x).argmax(1))
+    """Return the predicted classes [N] of images [N, C, H, W] behind the classifier's defence.
+
+    NO_CLASS where the outputs are not all finite.
+    """
+    return _classes(logits(classifier, x))
 
 
 def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
@@ -120,7 +124,11 @@ def logits(classifier: Classifier, x: FloatArray) -> FloatArray:
 def confidences(classifier: Classifier, x: FloatArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
     """Return the predicted classes [N] of images [N, C, H, W], and the softmax of each."""
     values = logits(classifier, x)
-    return np.asarray(values.argmax(1)), softmax(values.astype(np.float64), axis=1).max(1)
+    return _classes(values), softmax(values.astype(np.float64), axis=1).max(1)
+
+
+def _classes(values: FloatArray) -> IntArray:
+    return np.where(np.isfinite(values).all(1), values.argmax(1), NO_CLASS)
 
 
 def attacked(

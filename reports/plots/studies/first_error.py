@@ -82,7 +82,7 @@ def _survival(survival: pd.DataFrame, summary: pd.DataFrame, labels: Labels) -> 
             shade(ax, curve["eps"], low, high, colour, 0.2, step="post")
         ax.set(xscale="log", ylim=(0, 1.02), xlabel=NORM_LABEL[str(lines["norm"].iloc[0])])
         ax.set(ylabel="share of images still right", title=labels.attack(attack))
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7)
     figure.suptitle("Images that hold out (right without attack; Kaplan-Meier with 95 % bands)")
     return figure
 

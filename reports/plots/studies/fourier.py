@@ -85,7 +85,7 @@ def _attacked(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
     figure, axes = new_figure(9.0, 6.9, 3, len(SHOWN))
     read = {"image": row["class"], "attacked_fgsm": row["fgsm"], "attacked_fgm": row["fgm"]}
     for ax, what in zip(axes[0], SHOWN, strict=True):
-        result = f", read as {read[what]}" if what in read and what != "image" else ""
+        result = f"\nread as {read[what]}" if what in read and what != "image" else ""
         drawing.show_image(ax, arrays[f"{stem}/{what}"], NAMES[what] + result)
     _spectra(figure, axes[1], spectra)
     limit = max(float(np.abs(s - spectra[0]).max()) for s in spectra[1:])

@@ -80,7 +80,7 @@ def _by_attack(arrays: dict[str, Array], row: Row, labels: Labels) -> Figure:
         _maps(line[2:], arrays, (stem, name), image, names)
     where = labels.place(row["dataset"], row["network"])
     figure.suptitle(
-        f"{where}, test image {row['id']}: maps for the score of {row['class']}\n"
+        f"{where}, test image {row['id']}\nmaps for the score of {row['class']}\n"
         "each kind of map on one scale, each noise on its own"
     )
     return figure

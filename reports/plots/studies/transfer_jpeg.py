@@ -67,7 +67,7 @@ def _heat(
             ax.set_xticks(ticks, [f"{steps[t] / size:.2f}" for t in ticks])
             ticks = np.unique(np.linspace(0, len(quality) - 1, 9).round().astype(int))
             ax.set_yticks(ticks, [str(quality[t]) for t in ticks])
-            ax.set_title(f"{labels.network(network)}, {size} pixels, {direction}")
+            ax.set_title(f"{labels.network(network)}\n{size} pixels, {direction}", fontsize=9)
             ax.set_ylabel("JPEG quality" if column == 0 else "")
             ax.set_xlabel(PIXEL_FREQUENCY if row == len(networks) - 1 else "")
     label = "change of the response less grey (%)"

@@ -26,7 +26,7 @@ from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.base import RandomDefence, TensorDefence
 from estimators.defences.chain import Chain
-from estimators.networks.guarded import guarded
+from estimators.networks.running.guarded import guarded
 from estimators.spec import Spec
 
 SHAPE = (1, 28, 28)

@@ -281,3 +281,12 @@ def test_a_defence_that_ends_the_program(
     assert "SystemExit" in out
     if expected == 4:
         assert "SystemExit: 0" in (tmp_path / "r" / "results.csv").read_text()
+
+
+def test_the_layers_of_a_network_that_ends_the_program(bench) -> None:
+    code, out = bench("summary", "--network", "odd_networks:exits", "--dataset", "digits")
+    assert code == 2, out
+    assert "SystemExit: 0, raised in its forward" in out
+    code, out = bench("summary", "--network", "odd_networks:in_place", "--dataset", "digits")
+    assert code == 0, out
+    assert "Conv2d" in out and "6 x 14 x 14" in out

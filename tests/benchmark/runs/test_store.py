@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,43 @@ def assert_true(store: Store, key: str) -> None:
         assert stored.predictions is None
     else:
         pd.testing.assert_frame_equal(stored.predictions, expected.predictions)
+
+
+WIDTHS = {
+    "as ever": ({}, "i4 i2 i2 i2"),
+    "many classes": ({"clean": np.int32, "adversarial": np.int32}, "i4 i2 i4 i4"),
+    "large ids": ({"id": np.int64}, "i8 i2 i2 i2"),
+}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_predictions_of_any_width(tmp_path: Path, width: str) -> None:
+    kinds, expected = WIDTHS[width]
+    stored = cell(1)
+    assert stored.predictions is not None
+    table = stored.predictions.astype(kinds)
+    table.iloc[0, [list(table).index(name) for name in kinds]] = 2**31 if "id" in kinds else 39_999
+    store = Store(tmp_path)
+    store.put([Stored(stored.key, stored.row, 1.0, table), cell(2), cell(3)])
+    found = store.get(stored.key).predictions
+    pd.testing.assert_frame_equal(found, table)
+    types = store.types([stored.key, cell(2).key, cell(3).key])
+    assert " ".join(kind.str[1:] for kind in types.values()) == expected
+    store.close()
+
+
+def test_narrow_predictions_keep_their_bytes(tmp_path: Path) -> None:
+    """Stores of earlier versions are read, and hold what is written now."""
+    stored = cell(1)
+    assert stored.predictions is not None
+    store = Store(tmp_path)
+    # wide types whose values fit, as pandas gives them
+    store.put([Stored(stored.key, stored.row, 1.0, stored.predictions.astype({"id": np.int64}))])
+    store.close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        (blob,) = db.execute("SELECT predictions FROM cells").fetchone()
+    columns = (stored.predictions[name].to_numpy().tobytes() for name in stored.predictions)
+    assert blob == zlib.compress(b"".join(columns), level=1)
 
 
 def test_gives_back_what_was_put(directory: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import linecache
+import re
 import sys
 import textwrap
 import warnings
@@ -16,8 +17,10 @@ from torch import nn
 
 from benchmark.grids.expand import entry_of
 from benchmark.grids.model import Grid
+from benchmark.grids.names import labels
 from estimators import plugins
 from estimators.errors import InputError
+from estimators.networks import given
 from estimators.networks.build import build_network
 from estimators.networks.families import _name_autoattack
 from estimators.networks.given import given_network, is_given
@@ -111,6 +114,86 @@ def test_what_makes_a_network(module, name: str) -> None:
     assert trained.path.name == "mine.py" or name == "made"
     # random weights are the same ones each time, so that a run can be continued
     assert trained.sha256 == given_network(spec, GREY, 10).sha256
+
+
+def test_the_rules_of_evaluation_are_part_of_an_external_network(
+    module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that were judged by older rules are computed again; those of our networks stay."""
+    module("mine", NETWORKS)
+    save_file(build_network(Spec("lenet"), GREY, 10).state_dict(), "w.safetensors")
+    specs = [Spec("mine:simple"), Spec.of("lenet", weights="w.safetensors")]
+    before = [given_network(spec, GREY, 10).sha256 for spec in specs]
+    monkeypatch.setattr(given, "EVALUATION", given.EVALUATION + 1)
+    after = [given_network(spec, GREY, 10).sha256 for spec in specs]
+    assert before[0] != after[0]
+    assert before[1] == after[1]
+
+
+WRONG_KEYS = {
+    "mine:simple:weights_key=a": "weights_key needs weights=FILE",
+    "mine:simple:weights=w.pt,weights_key=best": "names no state dict; it holds model .*, ema ",
+    "mine:simple:weights=w.pt": "holds 2 state dicts, model .*, ema .*weights_key=ema",
+}
+
+
+@pytest.mark.parametrize("text", WRONG_KEYS)
+def test_the_key_of_a_state_dict(bench, module, text: str) -> None:
+    module("mine", NETWORKS)
+    states = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        states.append(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).state_dict())
+    torch.save({"model": states[0], "ema": states[1]}, "w.pt")
+    options = ("--attack", "noise:eps=0.1", "--samples", "10", "--out", "r")
+    code, out = bench("run", "--network", text, *options)
+    assert code == 2
+    assert re.search(WRONG_KEYS[text], out), out
+    assert len(out.strip().splitlines()) == 1
+    spec = parse_spec("mine:simple:weights=w.pt,weights_key=ema")
+    trained = given_network(spec, GREY, 10)
+    assert torch.equal(trained.network[1].weight, states[1]["1.weight"])
+    assert trained.metadata["recipe"] == "mine:simple, weights from w.pt (ema)"
+
+
+def test_a_key_without_weights_is_no_training() -> None:
+    with pytest.raises(InputError, match="weights_key needs weights=FILE"):
+        build_network(Spec.of("lenet", weights_key="ema"), GREY, 10)
+
+
+def test_weights_of_a_colour_network_for_grey_images(tmp_path: Path) -> None:
+    """The layer that copies grey to colour is the harness's; the file does not know it."""
+    from torchvision import models
+
+    made = models.squeezenet1_1(weights=None, num_classes=7).eval()
+    save_file(made.state_dict(), tmp_path / "w.safetensors")
+    spec = Spec.of("torchvision:squeezenet1_1", weights=str(tmp_path / "w.safetensors"))
+    x = torch.rand(2, 1, 64, 64)
+    network = given_network(spec, (1, 64, 64), 7).network
+    assert torch.allclose(network(x), made(x.expand(-1, 3, -1, -1)), atol=1e-5)
+
+
+def test_layers_that_take_their_shape_from_a_file(module, tmp_path: Path) -> None:
+    module(
+        "lazy",
+        """
+        from torch import nn
+        def net(): return nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+        """,
+    )
+    source = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    torch.save(source.state_dict(), tmp_path / "w.pt")
+    network = given_network(Spec.of("lazy:net", weights=str(tmp_path / "w.pt")), GREY, 10).network
+    assert torch.equal(network[1].weight, source[1].weight)
+
+
+def test_a_relative_file_and_a_family_are_no_code_to_import() -> None:
+    """`npz:own.npz` looks like `package.module:thing`; so does `torchvision:resnet18`."""
+    used = {
+        "datasets": [Spec("npz:own.npz")],
+        "networks": [Spec("torchvision:resnet18"), Spec("timm:resnet18.a1_in1k")],
+    }
+    assert labels(used)["datasets"] is not None
 
 
 def test_the_random_stream_of_the_caller_stays(module) -> None:

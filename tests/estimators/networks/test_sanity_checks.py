@@ -13,15 +13,14 @@ from torch.nn import functional
 
 from estimators.data.images import Images
 from estimators.errors import InputError
+from estimators.networks.advice.pixels import USUAL
 from estimators.networks.input_layers import normalised
 from estimators.networks.sanity_checks import (
     CHECKS,
-    USUAL,
     check_fit,
     check_wrapped,
     finite,
     gradients,
-    logits,
     one_by_one,
     pixels,
     probe,
@@ -71,7 +70,6 @@ def cut(x: torch.Tensor) -> torch.Tensor:
 
 
 ERRORS: dict[str, tuple[Make, Callable, str]] = {
-    "probabilities": (lambda n: Around(n, lambda z: z.softmax(1)), logits, "leave the softmax out"),
     "nan": (lambda n: Around(n, lambda z: z / 0 * 0), finite, "NaN or infinite outputs for 125"),
     "random": (
         lambda n: Around(n, before=lambda x: functional.dropout(x, 0.3)),
@@ -131,11 +129,33 @@ def test_log_probabilities_are_a_warning(digits: Images, digits_lenet: nn.Module
     assert "log-probabilities" in told
 
 
-def test_a_saturated_loss_is_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
-    """Logits x 100: the loss gradient underflows, that of the logits does not."""
-    faulty = Around(digits_lenet, lambda z: 100 * z)
-    (told,) = check_wrapped(faulty, digits, "mine")
-    assert "the loss saturates" in told
+def test_nan_for_some_images_is_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
+    """A root is taken of a negative number for dark images, in a branch that does not count."""
+
+    def change(x: torch.Tensor) -> torch.Tensor:
+        dark = x.mean((1, 2, 3)) - float(digits.x.mean())
+        root = torch.where(dark > 0, dark.sqrt(), torch.zeros_like(dark))
+        return x + 0 * root.view(-1, 1, 1, 1)
+
+    probed = probe(Around(digits_lenet, before=change), digits, "mine")
+    told = gradients(probed)
+    assert told is not None and "NaN or infinite values for" in told and "of 16 images" in told
+
+
+def test_nan_outputs_of_few_images_are_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
+    def change(x: torch.Tensor) -> torch.Tensor:
+        limit = digits.x[:300].mean((1, 2, 3)).max()
+        return x + 0 * torch.log(0.93 * float(limit) - x.mean((1, 2, 3))).view(-1, 1, 1, 1)
+
+    probed = probe(Around(digits_lenet, before=change), digits, "mine")
+    bad = int((~probed.out.isfinite()).any(1).sum())
+    assert 0 < bad < 12
+    assert (
+        finite(probed)
+        == f"returns NaN or infinite outputs for {bad} of 125 images: they count as wrong"
+    )
+    # the other checks still see the others
+    assert repeatable(probed) is None and one_by_one(probed) is None
 
 
 WANTS = {

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from estimators.errors import InputError
-from estimators.networks.weight_files import load_into, read_weights
+from estimators.networks.files.fitting import load_into
+from estimators.networks.weight_files import read_weights
 
 
 def small() -> nn.Module:

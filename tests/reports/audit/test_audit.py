@@ -106,12 +106,28 @@ def softmax_inside(made: MadeUp) -> None:
     }
 
 
-def zero_gradients(share: float) -> Break:
+def softmax_attacked_by_margin(made: MadeUp) -> None:
+    softmax_inside(made)
+    made.manifest["squashed"] = {"digits/lenet": "its outputs are probabilities"}
+
+
+def bad_gradients(column: str, share: float, margin_too: bool = False) -> Break:
     def change(made: MadeUp) -> None:
         for row in made.cells(threat="adaptive", defence="jpeg", attack="fgsm"):
-            row["zero_gradient"] = share
+            row[column] = share
+        if margin_too:
+            made.manifest["squashed"] = {"digits/lenet": "its outputs lie in [0, 1]"}
 
     return change
+
+
+def zero_gradients(share: float) -> Break:
+    return bad_gradients("zero_gradient", share)
+
+
+def no_numbers(made: MadeUp) -> None:
+    (row,) = made.cells(attack="pgd", eps=0.1, threat="oblivious", defence="none")
+    row["non_finite"] = 1
 
 
 def rise(share: float) -> Break:
@@ -161,6 +177,11 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
     "budget": (over_budget, "budget", "fail", "3 images outside in 1 cell"),
     "softmax": (softmax_inside, "logits", "fail", "probabilities"),
     "some zero gradients": (zero_gradients(0.05), "zero-gradient", "warn", "At most 5 %"),
+    "squashed": (softmax_attacked_by_margin, "logits", "warn", "probabilities"),
+    "saturated": (bad_gradients("zero_gradient", 0.9, True), "zero-gradient", "warn", "90 %"),
+    "one NaN gradient": (bad_gradients("nan_gradient", 0.0025), "nan-gradient", "warn", "0.25 %"),
+    "NaN gradients": (bad_gradients("nan_gradient", 0.1), "nan-gradient", "fail", "sees JPEG 50"),
+    "NaN outputs": (no_numbers, "finite", "warn", "At most 1 of 400 images (pgd, eps 0.1"),
     "many zero gradients": (zero_gradients(0.2), "zero-gradient", "fail", "sees JPEG 50"),
     "a large rise": (rise(0.1), "monotone", "fail", "eps 1 to 2, no defence"),
     "a small rise": (rise(0.045), "monotone", "warn", "1 of 18 pairs of eps beyond chance"),

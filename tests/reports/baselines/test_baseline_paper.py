@@ -16,6 +16,7 @@ from reports.claims.evaluate import evaluate, read_claims
 ROOT = Path(__file__).parents[3]
 # of the checkout: an installed package has no committed runs
 BASELINE = ROOT / "reports" / "baselines" / "paper"
+PHOTOS = ROOT / "reports" / "baselines" / "photos"
 NUMBERS = ["effect", "low", "high"]
 
 
@@ -30,10 +31,20 @@ def test_the_claims_are_what_the_committed_numbers_give() -> None:
 
 def test_the_docs_have_the_verdicts() -> None:
     page = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
-    assert with_verdicts(page, BASELINE) == page
+    assert with_verdicts(page, BASELINE, PHOTOS) == page
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.skipif(not (PHOTOS / "claims.csv").is_file(), reason="no run of photos is committed")
+def test_the_claims_about_photos_are_what_the_committed_numbers_give() -> None:
+    committed, again = read_claims(PHOTOS), evaluate(PHOTOS, "photos")
+    told = ["claim", "attacker", "part", "subject", "units", "rule", "verdict"]
+    assert (committed[told] == again[told].fillna("")).all(axis=None)
+    assert not committed["measured"].str.startswith("not measured").any()
+    for name in NUMBERS:
+        pd.testing.assert_series_equal(committed[name], again[name], rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", [n for n, study in STUDIES.items() if study.run == "paper"])
 def test_every_study_is_there_at_full_size(name: str) -> None:
     folder = BASELINE / "studies" / name
     about = json.loads((folder / "study.json").read_text(encoding="utf-8"))

@@ -41,7 +41,9 @@ class Made(Sources):
             raise Missing(f"study {name} was not run")
         return self._tables[name, table]
 
-    def qualities(self, dataset: str, network: str) -> list[int]:
+    def qualities(
+        self, dataset: str, network: str, attacker: str = "", attack: str = "fgsm"
+    ) -> list[int]:
         return [10, 90]
 
     def curves(

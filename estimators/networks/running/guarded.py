@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError, NetworkError
-from estimators.networks.copying import copied
-from estimators.networks.plain_layers import is_known
-from estimators.networks.silence import silenced
+from estimators.networks.running.copying import copied
+from estimators.networks.running.plain_layers import is_known
+from estimators.networks.running.silence import silenced
 from estimators.plugins import describe_error
 
 # images that show which memory layout a network takes

@@ -11,10 +11,10 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from estimators.networks.copying import copied
-from estimators.networks.guarded import Guarded
-from estimators.networks.plain_layers import global_hooks, is_plain
-from estimators.networks.silence import silenced
+from estimators.networks.running.copying import copied
+from estimators.networks.running.guarded import Guarded
+from estimators.networks.running.plain_layers import global_hooks, is_plain
+from estimators.networks.running.silence import silenced
 
 # names of a convolution and of the batch norm that alone reads it
 Pair = tuple[str, str]

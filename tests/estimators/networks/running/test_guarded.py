@@ -19,8 +19,8 @@ from estimators.classifier import Classifier
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, NetworkError
 from estimators.networks.build import build_network
-from estimators.networks.guarded import Guarded, guarded
-from estimators.networks.silence import silenced
+from estimators.networks.running.guarded import Guarded, guarded
+from estimators.networks.running.silence import silenced
 from estimators.plugins import describe_error
 from estimators.spec import Spec
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from estimators.classifier import Classifier
 from estimators.networks.build import build_network
-from estimators.networks.folding import foldable, folded
+from estimators.networks.running.folding import foldable, folded
 from estimators.spec import Spec
 
 
@@ -110,7 +110,7 @@ def test_classifiers_of_threads_do_not_trace(monkeypatch: pytest.MonkeyPatch) ->
     """torch.fx patches the modules of the whole process: workers get the pairs instead."""
     from benchmark.execution.chunk import ClassifierCache
     from benchmark.execution.executor import TrainedNetwork
-    from estimators.networks import folding
+    from estimators.networks.running import folding
 
     network = odd_networks.plain()
     pairs = foldable(network, images())

@@ -1,0 +1,1 @@
+"""Advice on a network that gets less right than it could: pixels, order of classes."""

@@ -1,0 +1,45 @@
+"""What a network takes and returns that does not fit the data, and what it would take."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+import torch
+from torch import nn
+
+SIZES = (28, 32, 64, 96, 128, 224, 299)
+# how a program of torch.export refuses another number of images
+_FIXED = re.compile(r"Guard failed: \w+\.size\(\)\[0\]|\.shape\[0\] to be")
+
+
+def what_is_over(shape: tuple[int, ...], classes: int) -> str:
+    """Return a hint on outputs [N, classes] with one more than the classes; "" for others."""
+    if len(shape) == 2 and shape[1] == classes + 1:
+        return "; is the first of its outputs a background class? Return out[:, 1:] then"
+    return ""
+
+
+def what_fits(network: nn.Module, shape: tuple[int, int, int], error: Exception) -> str:
+    """Return a hint on another number of channels or another size that the network takes."""
+    if _FIXED.search(str(error)):
+        return (
+            "; it was exported for one number of images: give torch.export.export"
+            " dynamic_shapes=({0: torch.export.Dim.AUTO},)"
+        )
+    channels = shape[0]
+    sizes = [shape[1:], *((side, side) for side in SIZES)]
+    for (height, width), count in product(sizes, (channels, 3 if channels == 1 else 1)):
+        if (count, height, width) == shape:
+            continue
+        try:
+            with torch.no_grad():
+                network(torch.full((2, count, height, width), 0.5))
+        except Exception:
+            continue
+        what = f"it takes {count} x {height} x {width}"
+        if count != channels:
+            needed = "1 channel" if channels == 1 else f"{channels} channels"
+            return f"; {what}: build it for {needed}, or give it such images"
+        return f"; {what}: build it for this size, or let it resize in its forward"
+    return ""

@@ -1,0 +1,1 @@
+"""What is in files of weights, and how it goes into a network."""
