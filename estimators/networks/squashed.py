@@ -41,7 +41,7 @@ def squashed(network: nn.Module, images: Images) -> str | None:
     network: in evaluation mode, on the CPU. It takes three passes with SAMPLE images at most: as
     they are, and moved by 0.1 and 0.3 along the sign of the gradient of the margin.
     """
-    part = images[stratified_order(images.y, seed=0)[:SAMPLE]]
+    part = images[stratified_order(images.y, seed=0)].beginning(SAMPLE)
     seen = _look(network, torch.from_numpy(part.x), torch.from_numpy(part.y))
     if not len(seen.outputs):
         return None
