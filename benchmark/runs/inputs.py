@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -151,8 +151,11 @@ def _load_images(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) 
         networks = dict.fromkeys(n for cell in own for n in _networks(cell))
         try:
             inputs.names[name], note = with_declared_size(name, networks)
-            images = inputs.images[name] = load_images(inputs.names[name], "test", options.data_dir)
-            for text in filter(None, (note, *images.notes)):
+            images = load_images(inputs.names[name], "test", options.data_dir)
+            if note:
+                images = replace(images, notes=(*images.notes, note))
+            inputs.images[name] = images
+            for text in images.notes:
                 options.progress.message(f"{name}: {text}")
         except DataUnavailable as error:
             inputs.missing[name] = str(error)

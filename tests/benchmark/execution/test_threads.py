@@ -33,25 +33,25 @@ SHAPE = (1, 28, 28)
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
-def test_what_would_end_the_program_fails_the_chunk(error: BaseException) -> None:
+def test_what_would_end_the_program_fails_the_chunk(error: BaseException, digits: Images) -> None:
     """In a worker thread: a plug-in raised it."""
 
     def compute(*_: object) -> None:
         raise error
 
     with ThreadPoolExecutor(1) as pool:
-        result, _ = pool.submit(timed_chunk, None, None, None, compute).result()  # type: ignore[arg-type]
+        result, _ = pool.submit(timed_chunk, None, digits[:1], None, compute).result()  # type: ignore[arg-type]
     assert isinstance(result, Failure)
     assert result.message.startswith(type(error).__name__)
     assert type(error).__name__ in result.trace
 
 
-def test_ctrl_c_is_no_failure() -> None:
+def test_ctrl_c_is_no_failure(digits: Images) -> None:
     def compute(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        timed_chunk(None, None, None, compute)  # type: ignore[arg-type]
+        timed_chunk(None, digits[:1], None, compute)  # type: ignore[arg-type]
 
 
 def test_threads_of_a_network_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,10 +106,10 @@ def test_a_run_without_jpeg_or_predictions(tmp_path: Path) -> None:
 
 
 def test_output_facts(digits: Images, digits_lenet: torch.nn.Module) -> None:
-    facts = output_facts(digits_lenet, digits)
+    facts = output_facts(digits_lenet, digits, 125)
     assert facts["images"] == 125
     assert facts["low"] < 0 and facts["high"] > 1
-    facts = output_facts(torch.nn.Sequential(digits_lenet, torch.nn.Softmax(1)), digits[:10])
+    facts = output_facts(torch.nn.Sequential(digits_lenet, torch.nn.Softmax(1)), digits[:10], 125)
     assert facts["images"] == 10
     assert 0 <= facts["low"] <= facts["high"] <= 1
     assert facts["sum_low"] == pytest.approx(1) == facts["sum_high"]

@@ -22,7 +22,7 @@ from benchmark.runs.run import Result, run
 from estimators.classifier import BATCH
 from estimators.data import archive_rows, streamed
 from estimators.data.geometry import Geometry
-from estimators.data.images import subset
+from estimators.data.images import stratified_order, subset
 from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.spec import Spec
@@ -248,6 +248,26 @@ def test_a_large_archive_gives_the_numbers_of_a_small_one(
     parts, _ = run_on(f"npz:{tmp_path / 'a.npz'}", "nets:three", tmp_path / "2", 25)
     left = ["cell", "data_sha256"]
     pd.testing.assert_frame_equal(whole.table.drop(columns=left), parts.table.drop(columns=left))
+
+
+@pytest.mark.usefixtures("nets")
+@pytest.mark.parametrize("workers", [None, 1], ids=["threads", "dask"])
+def test_bad_pixels_of_a_large_archive_fail_the_cells_that_meet_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: Any
+) -> None:
+    y = np.arange(600) % 3
+    x = np.broadcast_to((20.0 * (y + 1) + 1)[:, None, None, None] / 255, (600, 1, 8, 8)).copy()
+    # no check at the start reads this one
+    late = [i for i in stratified_order(y, 0)[300:] if i > 300][-1]
+    x[late, 0, 3, 3] = np.nan
+    np.savez(tmp_path / "a.npz", x_test=x, y_test=y)
+    monkeypatch.setattr(archive_rows, "LARGE", 0)
+    options = {} if workers is None else {"workers": workers, "threads": None}
+    result, _ = run_on(f"npz:{tmp_path / 'a.npz'}", "nets:three", tmp_path / "out", **options)
+    assert result.table["status"].tolist() == ["failed", "failed"]
+    assert "a.npz: x has NaN or infinite pixels" in result.table["reason"][0]
+    few, _ = run_on(f"npz:{tmp_path / 'a.npz'}", "nets:three", tmp_path / "few", 30)
+    assert few.table["clean_accuracy"].tolist() == [1.0, 1.0]
 
 
 @pytest.mark.usefixtures("nets")
