@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
 from benchmark.threats import THREATS
-from estimators.data.registry import DATASET_PATTERNS, DATASETS
+from estimators.data.geometry import split_options
+from estimators.data.registry import DATASET_PATTERNS, DATASETS, FILES
 from estimators.defences.registry import DEFENCE_PATTERNS, DEFENCES
 from estimators.entries import Entry
 from estimators.errors import InputError
@@ -80,10 +82,21 @@ def labels(used: Mapping[str, Iterable[Spec]]) -> dict[str, dict[str, str]]:
             entry = None if ours else plugin(kind, spec.name)
             if isinstance(entry, Entry) and entry.label:
                 labels[kind][spec.name] = entry.label
+    files = {spec.name: _file_label(spec.name) for spec in used.get("datasets", ())}
+    for name, label in files.items():
+        # two files of one name keep their paths
+        if label and list(files.values()).count(label) == 1:
+            labels["datasets"][name] = label
     for spec in used.get("networks", ()):
         if network_label(spec) != str(spec):
             labels["networks"][str(spec)] = network_label(spec)
     return labels
+
+
+def _file_label(name: str) -> str:
+    """Return the last part of the path of a data set on disk; "" for other data sets."""
+    family, _, path = split_options(name)[0].partition(":")
+    return Path(path).name if path and family in FILES else ""
 
 
 def _plugin_row(kind: Kind, found: Plugin) -> Entry:

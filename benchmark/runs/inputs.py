@@ -23,7 +23,7 @@ from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
-from estimators.networks.given import Trained, given_network, is_given
+from estimators.networks.given import Trained, guarded_network, is_given
 from estimators.networks.running.folding import COMPARED, foldable
 from estimators.networks.running.guarded import Guarded
 from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
@@ -209,21 +209,21 @@ def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: floa
     message = options.progress.message
     images = inputs.images[dataset]
     count = len(images.classes)
-    trained = given_network(network, images.shape, count, options.trust_pickle)
+    trained = guarded_network(network, images.shape, count, options.trust_pickle)
     inputs.images[dataset], note = with_classes_of(images, trained.network, network)
     if note:
         message(f"{dataset}: {note}")
-    notes = trained.network.notes if isinstance(trained.network, Guarded) else ()
+    texts = [*trained.network.notes] if isinstance(trained.network, Guarded) else []
     needs = inputs.needs[pair] = need(trained.network, images.shape)
-    fault = squashed(trained.network, inputs.images[dataset], needs.chunk)
-    if fault is not None:
-        inputs.squashed[pair] = fault
-        notes = (fault, *notes)
     # a sound network is run twice on each image
     sample = min(SAMPLE, max(LEAST, int(CHECKED * passes / 2)))
     checked = inputs.images[dataset], str(network), sample, needs.chunk
-    found = check_wrapped(trained.network, *checked)
-    inputs.warnings[pair] = [*notes, *found]
+    texts += check_wrapped(trained.network, *checked)
+    fault = squashed(trained.network, inputs.images[dataset], needs.chunk)
+    if fault is not None:
+        inputs.squashed[pair] = fault
+        texts.insert(0, fault)
+    inputs.warnings[pair] = texts
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
     message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
     for text in inputs.warnings[pair]:

@@ -56,9 +56,11 @@ def check_network(network: Spec) -> None:
 
     Those of every network (`mean`, `std`, `low_pass`), of a training and of the registry's own.
     """
-    if not isinstance(network.get("weights"), (str, type(None))):
-        got = repr(network.get("weights"))
-        raise InputError(f"network {network.name}: expected weights to be a file, got {got}")
+    for param, kind in (("weights", "a file"), ("weights_key", "a name")):
+        value = network.get(param)
+        if not isinstance(value, (str, type(None))):
+            text = f"expected {param} to be {kind}, got {value!r}"
+            raise InputError(f"network {network.name}: {text}")
     mean, std = network.get("mean"), network.get("std")
     lengths = [len(value) for value in (mean, std) if isinstance(value, tuple)]
     normalised(nn.Identity(), mean, std, max([1, *lengths[:1]]), network.name)

@@ -18,7 +18,7 @@ from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.defences.jpeg import JpegCompression
 from estimators.errors import InputError
-from estimators.networks.given import given_network
+from estimators.networks.given import guarded_network
 from estimators.spec import Spec
 from estimators.training.checkpoints import load_checkpoint, shipped_file
 
@@ -46,7 +46,7 @@ def measure(
     def photos() -> Bench:
         name = "EfficientNet-Lite0, 224x224"
         images = subset(load_images("photos", "test", data_dir), 50, 0).read()
-        network = given_network(LITE0, images.shape, len(images.classes)).network
+        network = guarded_network(LITE0, images.shape, len(images.classes)).network
         return Bench(network, images, repeat, (4 / 255,), (95, 75, 50, 25, 10), name)
 
     def colour() -> Bench:

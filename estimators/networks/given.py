@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ EVALUATION = 2
 class Trained:
     """A trained network and where its weights come from.
 
-    network: in evaluation mode, on the CPU; one with external code is behind a guard.
+    network: in evaluation mode, on the CPU.
     metadata: data set, network, recipe, seed, hash of the training images, test accuracy; for a
         given network `recipe` is one line on its origin, the others are None.
     sha256: hash of the weights; for a given network of its code too.
@@ -93,8 +93,15 @@ def given_network(
         decides += f"evaluation {EVALUATION}"
     digest = hashlib.sha256(decides.encode()).hexdigest()
     metadata = {"recipe": origin, "seed": None, "test_accuracy": None}
-    guard = guarded(wrapped, shape, str(network))
-    return Trained(guard, metadata, digest, path, reused=True)
+    return Trained(wrapped, metadata, digest, path, reused=True)
+
+
+def guarded_network(
+    network: Spec, shape: tuple[int, int, int], classes: int, trust_pickle: bool = False
+) -> Trained:
+    """Return a given network as it is run: behind a guard if it has external code."""
+    given = given_network(network, shape, classes, trust_pickle)
+    return replace(given, network=guarded(given.network, shape, str(network)))
 
 
 def _short(value: Value) -> str:

@@ -12,7 +12,7 @@ from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError
 from estimators.networks.build import build_network
 from estimators.networks.external import code_hash
-from estimators.networks.given import Trained, given_network, is_given
+from estimators.networks.given import Trained, guarded_network, is_given
 from estimators.networks.registry import NETWORKS
 from estimators.networks.weight_files import default_cache, weights_hash
 from estimators.spec import Spec
@@ -37,7 +37,7 @@ def trained_network(
     """
     if is_given(network):
         shape, classes = image_shape(dataset, data_dir)
-        return given_network(network, shape, classes, trust_pickle)
+        return guarded_network(network, shape, classes, trust_pickle)
     file = shipped_file(dataset, network)
     if file.is_file():
         return load_checkpoint(file)

@@ -56,7 +56,7 @@ def nothing_is_computed() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inputs, "load_images", images)
         patch.setattr(inputs, "trained_network", lambda d, n, *_, **__: trained(d, n))
-        patch.setattr(inputs, "given_network", stop)
+        patch.setattr(inputs, "guarded_network", stop)
         patch.setattr(run_module, "_open_store", stop)
         patch.setattr("estimators.training.train_or_load.train", stop)
         # nothing is downloaded

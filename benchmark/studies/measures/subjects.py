@@ -140,14 +140,15 @@ def attacked(
     """
     x_adv: dict[Spec, list[FloatArray]] = {}
     families: dict[Spec, list[Spec]] = {}
-    for attack in attacks:
-        checked = check_attack(attack)
+    # the same attack may be written in several ways
+    asked = {check_attack(attack): attack for attack in attacks}
+    for checked in asked:
         families.setdefault(checked.without("eps"), []).append(checked)
     for start in range(0, len(images), classifier.batch):
         part = images[start : start + classifier.batch]
         for family in families.values():
             for spec, crafted in craft(family, classifier, part.x, part.y, part.ids, seed):
-                x_adv.setdefault(spec, []).append(crafted.images.detach().cpu().numpy())
+                x_adv.setdefault(asked[spec], []).append(crafted.images.detach().cpu().numpy())
     return {spec: np.concatenate(parts) for spec, parts in x_adv.items()}
 
 

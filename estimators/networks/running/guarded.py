@@ -78,7 +78,7 @@ def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> 
     """
     if isinstance(network, Guarded) or is_known(network):
         return network
-    guard = Guarded(network, name or type(network).__name__)
+    guard = Guarded(network, name or type(network).__name__).train(network.training)
     # in a thread of its own, KeyboardInterrupt is the network's and not that of Ctrl-C
     with ThreadPoolExecutor(1) as thread, torch.random.fork_rng(devices=[]):
         guard.channels_last, guard.notes = thread.submit(_probe, guard, shape).result()

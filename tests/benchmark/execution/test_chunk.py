@@ -69,7 +69,7 @@ def test_squashed_outputs_reach_the_workers() -> None:
     images, eps = images_of(case.x, case.y, 2), 1.05 * case.linf.min(1).max()
     right = []
     for squashed in (False, True):
-        trained = TrainedNetwork(Changed(case.network, squash), images.shape, 2, squashed)
+        trained = TrainedNetwork(Changed(case.network, squash), images.shape, 2, squashed=squashed)
         _, found = outcome(trained, images, Spec.of("pgd", eps=float(eps), max_iter=5))
         right.append(int((found.adversarial == found.label).sum()))
     assert right[0] >= 3 and right[1] == 0

@@ -27,7 +27,17 @@ from estimators.training_spec import TRAININGS
 BAD: tuple[Any, ...] = (0, -1, 1.5, math.nan, math.inf, 2**70, 10**400, "x", True, (), (1, 2), None)
 # what no parameter that is a number takes
 NEVER = ("x", True, (), math.nan, 10**400)
-TEXTS = ("engine", "target", "targeted", "loss", "activation", "weights", "qualities", "norm")
+TEXTS = (
+    "engine",
+    "target",
+    "targeted",
+    "loss",
+    "activation",
+    "weights",
+    "weights_key",
+    "qualities",
+    "norm",
+)
 
 
 def tried(check: Any, spec: Spec) -> bool:
