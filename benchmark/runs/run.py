@@ -17,6 +17,7 @@ from benchmark.execution.dask_checks import check_scheduler
 from benchmark.execution.dask_executor import DaskExecutor
 from benchmark.execution.environment import default_threads, resolve_device
 from benchmark.execution.executor import Executor
+from benchmark.execution.memory import keep_memory
 from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid, grid_hash
@@ -85,6 +86,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     satisfied, and ClusterLost when a cluster goes away.
     """
     options = options or RunOptions()
+    keep_memory()  # before the checks of networks, and before threads start
     if options.baseline is not None:
         read_results(options.baseline)  # a bad baseline is reported before hours of work
     if options.scheduler is not None:
