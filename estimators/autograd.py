@@ -64,12 +64,12 @@ class BackwardMode:
         gradient: Tensor,
         x: Tensor,
         again: Callable[[Tensor], Tensor],
-        wanted: Callable[[Tensor], Tensor],
+        needed: Callable[[Tensor], Tensor],
         steps_anyway: bool,
     ) -> Tensor:
         """Return a gradient [N, ..., C, H, W] at images x [N, C, H, W], all values finite.
 
-        again: computes the gradient at other images. wanted: returns which of the images [N] with
+        again: computes the gradient at other images. needed: returns which of the images [N] with
         NaN need one; the others get zero. steps_anyway: an image without a gradient at any point
         tried gets random signs, so that a step takes it to another point.
 
@@ -83,7 +83,7 @@ class BackwardMode:
         self.broken += int(broken.sum())
         self.finite = True
         try:
-            needs = wanted(broken)
+            needs = needed(broken)
             result = _where(broken, torch.zeros_like(gradient), gradient)
             if not bool(needs.any()):
                 return result

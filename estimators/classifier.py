@@ -197,17 +197,17 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
         gradient: torch.Tensor,
         x: torch.Tensor,
         again: Callable[[torch.Tensor], torch.Tensor],
-        wanted: torch.Tensor | None = None,
+        needed: torch.Tensor | None = None,
         steps_anyway: bool = False,
     ) -> torch.Tensor:
         """Return a gradient [N, ..., C, H, W] at images x without NaN or infinite values.
 
-        Of an image with NaN or infinite outputs it is zero: that one is broken and stays. wanted:
+        Of an image with NaN or infinite outputs it is zero: that one is broken and stays. needed:
         which other images [N] need one. again, steps_anyway: see `BackwardMode.repaired`.
         """
 
         def standing(broken: torch.Tensor) -> torch.Tensor:
-            broken = broken if wanted is None else broken & wanted
+            broken = broken if needed is None else broken & needed
             if not bool(broken.any()):
                 return broken
             self.forwards += len(x)

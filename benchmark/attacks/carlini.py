@@ -150,7 +150,7 @@ class CarliniL2(TensorAttack):
         def again(points: Tensor) -> Tensor:
             return self._passes(points, own, weight)[1]
 
-        return excess, self.estimator.finite(gradient, x, again, wanted=excess > 0)
+        return excess, self.estimator.finite(gradient, x, again, needed=excess > 0)
 
     def _passes(self, x: Tensor, own: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return `_excess_gradient` as torch computes it, means over the draws."""

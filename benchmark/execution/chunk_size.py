@@ -27,8 +27,7 @@ SHARE = 0.7
 OVERHEAD, BASE_BYTES = 1.25, 500e6
 # two copies beside the original: for gradients and for predictions
 COPIES = 3
-_UNITS = {"": 1e9, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20,
-          "gib": 2**30, "tib": 2**40}  # fmt: skip
+_PREFIXES = {"k": 1, "m": 2, "g": 3, "t": 4}
 
 
 K = TypeVar("K")
@@ -108,8 +107,9 @@ def memory_budget(text: str | None, device: str = "cpu") -> tuple[float, str]:
 
 def parse_memory(text: str) -> float:
     """Return the bytes of a text such as `4GB`, `1500MB` or `4` (GB); InputError for others."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b)?\s*", text, re.IGNORECASE)
-    size = float(match[1]) * _UNITS[(match[2] or "").lower()] if match else 0.0
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b)?\s*", text.lower())
+    unit = (1024 if match[3] else 1000) ** _PREFIXES[match[2] or "g"] if match else 0
+    size = float(match[1]) * unit if match else 0.0
     if not 0 < size < math.inf:
         raise InputError(f"--memory: expected a size such as 4GB or 1500MB, got {text!r}")
     return size

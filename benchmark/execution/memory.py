@@ -8,9 +8,25 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 MMAP_THRESHOLD, TRIM_THRESHOLD, ARENA_MAX = -3, -1, -8
 CGROUP = Path("/sys/fs/cgroup")
+
+
+class _CGroup(NamedTuple):
+    """The files of a version of cgroups, and the entry of `memory.stat` that can be dropped."""
+
+    folder: str
+    limit: str
+    usage: str
+    cache: str
+
+
+_CGROUPS = {
+    1: _CGroup("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: _CGroup("", "memory.max", "memory.current", "inactive_file"),
+}
 
 
 def keep_memory() -> None:
@@ -72,17 +88,14 @@ def _free_of_cgroups(root: Path = CGROUP, own: Path = Path("/proc/self/cgroup"))
     for _, controllers, path in groups:
         if controllers not in ("", "memory"):
             continue
-        old = controllers == "memory"
-        base = root / "memory" if old else root
-        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if old else (
-            "memory.max", "memory.current")  # fmt: skip
-        cache_name = "total_inactive_file" if old else "inactive_file"
+        version = _CGROUPS[1 if controllers == "memory" else 2]
+        base = root / version.folder
         # a container may show its own cgroup as the root
         folders = {base, *(base / part for part in _ancestors(path))}
         for folder in folders:
-            limit, usage = (_number_in(folder / name) for name in names)
+            limit, usage = (_number_in(folder / name) for name in (version.limit, version.usage))
             if limit is not None and usage is not None and limit < 1 << 62:
-                yield limit - usage + _entry_of(folder / "memory.stat", cache_name)
+                yield limit - usage + _entry_of(folder / "memory.stat", version.cache)
 
 
 def _ancestors(path: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ warning. Users of attack libraries report most of them (foolbox 74; ART 75 and 4
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -219,8 +219,7 @@ def gradients(probed: ProbedModel) -> str | None:
             "no gradient reaches the image: look in forward for detach(), no_grad(), .data,"
             " numpy or argmax"
         )
-    of_loss, of_logits = (_joined(part) for part in zip(*pairs, strict=True))
-    assert of_loss is not None
+    of_loss = torch.cat([gradient for gradient, _ in pairs if gradient is not None])
     bad = int((~torch.isfinite(of_loss)).flatten(1).any(dim=1).sum())
     if bad:
         text = f"its gradient has NaN or infinite values for {bad} of {len(x)} images; is a sqrt or"
@@ -229,7 +228,7 @@ def gradients(probed: ProbedModel) -> str | None:
             raise probed.fault(text)
         return text
     zero = int((of_loss == 0).flatten(1).all(dim=1).sum())
-    if zero == len(x) and (of_logits is None or not bool(of_logits.any())):
+    if zero == len(x) and not any(bool(g.any()) for _, g in pairs if g is not None):
         raise probed.fault(
             "its gradient is zero in every pixel: look in forward for rounding, sign or a"
             " comparison; an attack that follows gradients cannot move such an image"
@@ -285,11 +284,6 @@ def _gradients(
         return of_loss, None if of_loss is None else _gradient(
             (network(leaf) * weights).sum(), leaf
         )
-
-
-def _joined(parts: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
-    known = [part for part in parts if part is not None]
-    return torch.cat(known) if known else None
 
 
 def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:

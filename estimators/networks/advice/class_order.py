@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 IntArray = npt.NDArray[np.int64]
-# a permutation is told from luck by the share that is right in it, what it gains, and how many
-# images a class has: guesses on three images a class reach 0.4 in their best order
+# what distinguishes a permutation from luck: the share that is right in it, what it gains, and how
+# many images a class has. Guesses on three images per class reach 0.4 in their best order.
 SHARE, GAIN, PER_CLASS = 0.6, 0.25, 3
 _SHOWN = 3
 

@@ -97,9 +97,9 @@ def _as_data(path: Path, members: list[str], trust: bool, where: str) -> object:
         named = f", which asks for {', '.join(list(asks.names)[:3])}" if asks.names else ""
         text = f"a plain pickle{named}; write the weights with torch.save or as safetensors"
         raise InputError(f"{where}: {text}")
-    foreign = [name for name in asks.names if _is_foreign(name)]
-    if foreign:
-        raise _refused(f"asks for {foreign[0]}", where)
+    external = [name for name in asks.names if _is_external(name)]
+    if external:
+        raise _refused(f"asks for {external[0]}", where)
     content = _restricted(path, asks, where)
     found = state_dicts(content)
     whole = [state.name for state in found.values() if isinstance(state, Unread)]
@@ -177,7 +177,7 @@ def _asks(path: Path, members: list[str]) -> _Pickle:
     return asks
 
 
-def _is_foreign(name: str) -> bool:
+def _is_external(name: str) -> bool:
     return name.partition(".")[0] in _STANDARD and name not in _VALUES
 
 

@@ -68,8 +68,8 @@ def test_the_checks_are_a_small_share_of_the_run(
 
     monkeypatch.setattr("benchmark.runs.inputs.check_wrapped", check)
     data = images(2000)
-    np.savez(tmp_path / "data.npz", x_test=np.kron(data.pixels, np.ones((1, 1, 4, 4), np.uint8)),
-             y_test=data.y)  # fmt: skip
+    pixels = np.kron(data.pixels, np.ones((1, 1, 4, 4), np.uint8))
+    np.savez(tmp_path / "data.npz", x_test=pixels, y_test=data.y)
     grid = Grid(
         name="g",
         datasets=[f"npz:{tmp_path / 'data.npz'}"],
