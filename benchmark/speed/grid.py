@@ -48,12 +48,15 @@ def grid_line(bench: Bench, threat: str) -> Measured:
 
     pair = alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)
     floor = _floor(bench, forwards=len(cells), gradients=len(tasks))
+    differ = sum(abs(a - b) for a, b in zip(pair.our_result, pair.their_result, strict=True))
+    note = f"; counts of right images differ by {differ} of {len(cells) * samples:,}"
     return pair.line(
         f"{bench.name or type(bench.network).__name__}, {len(bench.eps)} eps x"
         f" {len(bench.qualities)} qualities, {samples:,} images, {threat}",
         "plain ART loop",
         pair.our_result == pair.their_result,
-        f"floor {floor:.2f} s, {pair.our_seconds / floor:.2f} times the floor",
+        f"floor {floor:.2f} s, {pair.our_seconds / floor:.2f} times the floor"
+        f"{note if differ else ''}",
     )
 
 
