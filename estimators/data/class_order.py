@@ -56,7 +56,7 @@ def find_classes(where: Path, root: Path) -> Classes:
         unused = (
             f", {len(names) - len(folders)} without a folder" if len(names) > len(folders) else ""
         )
-        notes.insert(0, f"class order from {files[0]}: {len(names)} classes{unused}")
+        notes.insert(0, f"class order from {files[0].name}: {len(names)} classes{unused}")
         return Classes(names, labels, "names", tuple(notes))
     shown = ", ".join(folders[:SHOWN]) + (", ..." if len(folders) > SHOWN else "")
     order = f"class order: the names of the folders ({shown})"
