@@ -1,4 +1,4 @@
-"""Copies of networks, those included whose weights are computed anew at each pass."""
+"""Copies of networks, those included whose weights are computed again at each pass."""
 
 from __future__ import annotations
 

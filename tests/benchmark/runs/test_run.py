@@ -14,9 +14,9 @@ from benchmark import load_grid, run_grid
 from benchmark.attacks.noise import random_signs
 from benchmark.attacks.steps import craft as crafting
 from benchmark.execution import chunk as evaluate
-from benchmark.execution.chunk import run_chunk
 from benchmark.execution.environment import default_threads
-from benchmark.execution.threads import ThreadExecutor, measured_threads
+from benchmark.execution.progress import Progress
+from benchmark.execution.threads import measured_threads
 from benchmark.grids.model import Grid
 from benchmark.grids.overrides import narrowed
 from benchmark.runs.options import RunOptions
@@ -153,14 +153,14 @@ def test_continues_what_is_missing(tmp_path: Path) -> None:
     assert whole.reused == 0
     calls = []
 
-    def dies(task, images, classifiers):  # type: ignore[no-untyped-def]
-        calls.append(task)
-        if len(calls) == 3:
+    # Ctrl-C reaches the main thread
+    def stop(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 6:
             raise KeyboardInterrupt
-        return run_chunk(task, images, classifiers)
 
     with pytest.raises(KeyboardInterrupt):
-        run(grid, RunOptions(out=tmp_path / "cut"), ThreadExecutor(run_chunk=dies))
+        run(grid, RunOptions(out=tmp_path / "cut", progress=Progress(advanced=stop)))
     rest = run(grid, RunOptions(out=tmp_path / "cut"))
     assert 0 < rest.reused < len(rest.table)
     for name in ("results.csv", "predictions.parquet"):
