@@ -101,6 +101,12 @@ def test_other_colour_spaces_as_pillow_converts_them(tmp_path: Path, mode: str) 
     picture = Image.fromarray(COLOUR).convert(mode)
     picture.save(tmp_path / "a.tif")
     expected = np.asarray(picture.convert("RGB"))
+    try:
+        with Image.open(tmp_path / "a.tif") as image:
+            image.load()
+    except OSError as error:
+        # Pillow 12 writes YCbCr without its subsampling
+        pytest.skip(f"Pillow cannot read the TIFF that it wrote ({error})")
     assert np.array_equal(colour_of(tmp_path / "a.tif"), expected)
     assert np.abs(expected.astype(int) - COLOUR).max() <= 4
 

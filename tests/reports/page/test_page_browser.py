@@ -212,7 +212,10 @@ def test_the_download_is_the_file(tab: Browser, page: Path, tmp_path: Path) -> N
         )
         tab.run("document.getElementById('cell-download').click()")
         until = time.monotonic() + 10
-        while not target.is_file() and time.monotonic() < until:
+        # the file is there before its content
+        while time.monotonic() < until:
+            if target.is_file() and target.stat().st_size:
+                break
             time.sleep(0.05)
         return target.read_bytes().decode()
 
