@@ -22,6 +22,8 @@ from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, unknown
+from estimators.networks.given import is_given
+from estimators.networks.squashed import squashed
 from estimators.outputs import NO_CLASS
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network
@@ -78,18 +80,31 @@ def _trained(dataset: str, network: Spec, data_dir: Path | None, device: str) ->
 def classifier_of(
     request: StudyRequest, dataset: str, network: Spec, images: Images, defence: Spec = BARE
 ) -> Classifier:
-    """Return the trained network of a subject behind a defence."""
-    return wrapped(network_of(request, dataset, network), images, defence, request.device)
+    """Return the trained network of a subject behind a defence.
+
+    An external one whose outputs are squashed is attacked by their margin too, as in a run.
+    """
+    module = network_of(request, dataset, network)
+    fault = None
+    if is_given(network):
+        fault = squashed(module.cpu(), images, need(module, images.shape).chunk)
+        if fault is not None:
+            request.report(f"warning: {network} on {dataset}: {fault}")
+    return wrapped(module, images, defence, request.device, fault is not None)
 
 
 def wrapped(
-    network: torch.nn.Module | Frozen, images: Images, defence: Spec = BARE, device: str = "cpu"
+    network: torch.nn.Module | Frozen,
+    images: Images,
+    defence: Spec = BARE,
+    device: str = "cpu",
+    is_squashed: bool = False,
 ) -> Classifier:
     """Return any network for these images behind a defence."""
     keep_memory()
     chunk = need(network.network if isinstance(network, Frozen) else network, images.shape).chunk
     about = images.shape, len(images.classes), build_defence(defence), device
-    return Classifier(network, *about, batch=chunk)
+    return Classifier(network, *about, batch=chunk, squashed=is_squashed)
 
 
 def batches(
