@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from benchmark.execution.memory import available_memory
 from estimators.classifier import BATCH
 from estimators.errors import InputError
 from estimators.networks.activations import activation_bytes
+from estimators.spec import Spec
 
 # activations of a chunk in one thread. On two cores larger chunks of EfficientNet-Lite0 and
 # ResNet-50 at 224 pixels gained less than 10 % of the time (docs/speed.md).
@@ -30,7 +31,8 @@ COPIES = 3
 _PREFIXES = {"k": 1, "m": 2, "g": 3, "t": 4}
 
 
-K = TypeVar("K")
+# data set and network
+Pair = tuple[str, Spec]
 
 
 class Need(NamedTuple):
@@ -49,14 +51,14 @@ class Need(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Fit(Generic[K]):
+class Fit:
     """What fits into a memory budget.
 
-    threads: number of threads. chunks: images per chunk by network.
+    threads: number of threads. chunks: images per chunk by data set and network.
     """
 
     threads: int
-    chunks: dict[K, int]
+    chunks: dict[Pair, int]
 
 
 def need(network: nn.Module, shape: tuple[int, int, int]) -> Need:
@@ -72,7 +74,7 @@ def need(network: nn.Module, shape: tuple[int, int, int]) -> Need:
     return Need(activations, weights, max(1, min(BATCH, int(CHUNK_BYTES / activations))))
 
 
-def fit(needs: Mapping[K, Need], threads: int, budget: float, name: str) -> Fit[K]:
+def fit(needs: Mapping[Pair, Need], threads: int, budget: float, name: str) -> Fit:
     """Return the chunks of networks that fit into a budget in bytes, and how many threads.
 
     Chunks are halved as long as they do not fit, then threads are left out. name: of the budget,
@@ -80,17 +82,17 @@ def fit(needs: Mapping[K, Need], threads: int, budget: float, name: str) -> Fit[
 
     Raises InputError where one image in one thread does not fit.
     """
-    chunks: dict[K, int] = {}
-    for network, of in needs.items():
+    chunks: dict[Pair, int] = {}
+    for (dataset, network), of in needs.items():
         chunk, own = of.chunk, threads
         while _bytes(of, chunk, own) > budget and (chunk > 1 or own > 1):
             chunk, own = (math.ceil(chunk / 2), own) if chunk > 1 else (1, own - 1)
         if _bytes(of, chunk, own) > budget:
             raise InputError(
-                f"memory: network {network} needs {_bytes(of, 1, 1) / 1e9:.1f} GB for one image,"
-                f" {name} is {budget / 1e9:.1f} GB; free memory, or raise --memory"
+                f"memory: network {network} on {dataset} needs {_bytes(of, 1, 1) / 1e9:.1f} GB for"
+                f" one image, {name} is {budget / 1e9:.1f} GB; free memory, or raise --memory"
             )
-        chunks[network], threads = chunk, own
+        chunks[dataset, network], threads = chunk, own
     return Fit(threads, chunks)
 
 

@@ -48,13 +48,16 @@ def test_a_large_image_has_a_smaller_chunk() -> None:
 
 
 def test_chunks_and_then_threads_shrink_to_fit() -> None:
-    needs = {"a": Need(100e6, 10e6, 4), "b": Need(1e3, 1e3, 125)}
-    assert fit(needs, 2, 1e12, "x").chunks == {"a": 4, "b": 125}
+    a, b = ("photos", Spec("a")), ("photos", Spec("b"))
+    needs = {a: Need(100e6, 10e6, 4), b: Need(1e3, 1e3, 125)}
+    assert fit(needs, 2, 1e12, "x").chunks == {a: 4, b: 125}
     one = fit(needs, 2, 1.0e9, "x")
-    assert (one.threads, one.chunks) == (2, {"a": 1, "b": 125})
+    assert (one.threads, one.chunks) == (2, {a: 1, b: 125})
     two = fit(needs, 2, 0.7e9, "x")
-    assert (two.threads, two.chunks) == (1, {"a": 1, "b": 125})
-    with pytest.raises(InputError, match=r"^memory: network a needs 0\.7 GB for one image, x is 0"):
+    assert (two.threads, two.chunks) == (1, {a: 1, b: 125})
+    with pytest.raises(
+        InputError, match=r"^memory: network a on photos needs 0\.7 GB for one image, x is 0"
+    ):
         fit(needs, 2, 0.4e9, "x")
 
 
@@ -118,7 +121,9 @@ def test_a_run_takes_as_many_images_as_fit(tmp_path: Path, monkeypatch) -> None:
 
 def test_what_cannot_fit_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     grid = Grid(name="g", attacks=[{"name": "fgsm", "eps": 0.1}], samples=10)
-    with pytest.raises(InputError, match=r"^memory: network .* needs 0\.5 GB for one image"):
+    with pytest.raises(
+        InputError, match=r"^memory: network lenet on digits needs 0\.5 GB for one image"
+    ):
         run(grid, RunOptions(out=tmp_path / "r", memory="1MB"))
     assert not (tmp_path / "r").exists()
 
