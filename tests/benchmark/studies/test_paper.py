@@ -26,15 +26,7 @@ FEW = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is downloaded, whatever the machine can reach."""
-
-    def refused(root: str, train: bool, download: bool) -> None:
-        raise RuntimeError("Error downloading")
-
-    for name in ("MNIST", "CIFAR10"):
-        monkeypatch.setattr(f"torchvision.datasets.{name}", refused)
+pytestmark = pytest.mark.usefixtures("offline")
 
 
 @pytest.fixture

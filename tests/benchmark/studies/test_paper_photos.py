@@ -19,15 +19,7 @@ ARGS = ("paper", "--photos", "--quick", "--samples", "4")
 SMALL = {"sizes": (28, 32, 224), "frequencies": 5, "resolution": 0.05, "cw_samples": 2}
 
 
-@pytest.fixture(autouse=True)
-def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is downloaded, whatever the machine can reach."""
-
-    def refused(root: str, train: bool, download: bool) -> None:
-        raise RuntimeError("Error downloading")
-
-    for name in ("MNIST", "CIFAR10"):
-        monkeypatch.setattr(f"torchvision.datasets.{name}", refused)
+pytestmark = pytest.mark.usefixtures("offline")
 
 
 @pytest.fixture
