@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
+from benchmark.attacks.lookup import library_of
 from benchmark.attacks.registry import ATTACKS
 from benchmark.grids.cell import Cell
 from estimators.defences.registry import DEFENCES, JOIN
@@ -15,9 +16,11 @@ from estimators.source_code import code_sha256
 def plugin_code(cell: Cell) -> dict[str, str]:
     """Return the SHA-256 of the code of a cell's external attack and defences, by name.
 
-    A name reads `attacks/package.module:object`. The result is empty where attack and defences
-    belong to this project or to ART, whose version is in the manifest. Networks are left out
-    because the hash of their weights covers their code; data sets, because their images are hashed.
+    A name reads `attacks/package.module:object`. For an attack of a library, such as
+    `attacks/foolbox:PGD`, the library's version stands in the place of the hash. The result is
+    empty where attack and defences belong to this project or, by dotted name, to ART, whose version
+    is in the manifest. Networks are left out because the hash of their weights covers their code;
+    data sets, because their images are hashed.
     """
     names = [f"defences/{name}" for name in cell.defence.name.split(JOIN) if name not in DEFENCES]
     if cell.attack.name not in ATTACKS:
@@ -30,5 +33,6 @@ def code_hashes(names: Iterable[str]) -> dict[str, str]:
     hashes = {}
     for name in names:
         kind, _, plugin = name.partition("/")
-        hashes[name] = code_sha256(cast(Kind, kind), plugin)
+        library = library_of(plugin) if kind == "attacks" else None
+        hashes[name] = library.version if library else code_sha256(cast(Kind, kind), plugin)
     return hashes
