@@ -35,16 +35,8 @@ with _without_visdom():
 
 # its distance is of colours
 WITHOUT = ("perc_al",)
-HIDDEN: tuple[str, ...] = (
-    "model",
-    "inputs",
-    "labels",
-    "targeted",
-    "callback",
-    "penalty",
-    "starting_points",
-)
-HIDDEN += ("distance", "return_unsuccessful", "return_targets")
+HIDDEN = {"model", "inputs", "labels", "targeted", "callback", "penalty", "starting_points"}
+HIDDEN |= {"distance", "return_unsuccessful", "return_targets"}
 # the harness' spelling; the first step of `tr` is called eps, which is a bound elsewhere
 RENAMED: dict[str, dict[str, str]] = {
     "pgd_linf": {"ε": "eps"},

@@ -29,15 +29,8 @@ NORMS |= {"NewtonFool": "2", "PixelAttack": "0", "SaliencyMapMethod": "0", "Thre
 NORMS |= {"ZooAttack": "2", "GeoDA": "2", "SignOPTAttack": "2"}
 # parts of the names of classes that return patches, attack videos, tables, single images or other
 # networks, or need probabilities
-WITHOUT: tuple[str, ...] = (
-    "AdversarialPatch",
-    "GRAPHITE",
-    "OverTheAir",
-    "LowProFool",
-    "TensorFlow",
-    "SimBA",
-)
-WITHOUT += ("ShadowAttack", "VirtualAdversarial", "FeatureAdversaries", "Composite", "Targeted")
+WITHOUT = {"AdversarialPatch", "GRAPHITE", "OverTheAir", "LowProFool", "TensorFlow", "SimBA"}
+WITHOUT |= {"ShadowAttack", "VirtualAdversarial", "FeatureAdversaries", "Composite", "Targeted"}
 
 
 @dataclass(frozen=True, kw_only=True)

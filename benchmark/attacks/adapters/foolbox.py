@@ -23,26 +23,14 @@ DISTANCES = {0: distances.l0, 1: distances.l1, 2: distances.l2, float("inf"): di
 # they need images of other classes, or images that are adversarial already
 WITHOUT = ("DatasetAttack", "BinarizationRefinementAttack")
 # objects, paths, and what follows from the images
-HIDDEN: tuple[str, ...] = ("distance", "constraint", "init_attack", "tensorboard", "channel_axis")
+HIDDEN = {"distance", "constraint", "init_attack", "tensorboard", "channel_axis"}
 # parts of the names of classes that take targets; GenAttack takes nothing else
-TARGETED: tuple[str, ...] = (
-    "ProjectedGradientDescent",
-    "BasicIterative",
-    "MomentumIterative",
-    "SparseL1",
-)
-TARGETED += ("CarliniWagner", "DDN", "EAD", "FMN", "BrendelBethge", "Boundary", "HopSkipJump")
-TARGETED += ("GenAttack", "Pointwise")
+TARGETED = {"ProjectedGradientDescent", "BasicIterative", "MomentumIterative", "SparseL1"}
+TARGETED |= {"CarliniWagner", "DDN", "EAD", "FMN", "BrendelBethge", "Boundary", "HopSkipJump"}
+TARGETED |= {"GenAttack", "Pointwise"}
 # of those that compute no gradients
-BLACK_BOX: tuple[str, ...] = (
-    "Noise",
-    "Contrast",
-    "Blur",
-    "Inversion",
-    "BoundaryAttack",
-    "HopSkipJump",
-)
-BLACK_BOX += ("Pointwise", "GenAttack")
+BLACK_BOX = {"Noise", "Contrast", "Blur", "Inversion", "BoundaryAttack", "HopSkipJump", "Pointwise"}
+BLACK_BOX |= {"GenAttack"}
 
 
 @cache

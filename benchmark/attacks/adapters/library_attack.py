@@ -6,7 +6,7 @@ import inspect
 import math
 import unicodedata
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,17 +28,9 @@ from estimators.errors import InputError
 from estimators.spec import Value
 
 # parameters that count steps, and those that repeat them
-STEPS: tuple[str, ...] = (
-    "steps",
-    "n_iter",
-    "num_steps",
-    "max_iterations",
-    "max_iter",
-    "iter",
-    "nb_iter",
-)
-STEPS += ("num_iter_set", "n_queries")
-REPEATS = ("restarts", "n_restarts", "repeats", "eot_iter", "binary_search_steps")
+STEPS = {"steps", "n_iter", "num_steps", "max_iterations", "max_iter", "iter", "nb_iter"}
+STEPS |= {"num_iter_set", "n_queries"}
+REPEATS = {"restarts", "n_restarts", "repeats", "eot_iter", "binary_search_steps"}
 # passes of a rehearsal: enough for a first step
 REHEARSED = 3
 
@@ -132,7 +124,7 @@ def signature_entry(
     thing: Callable[..., object],
     run: Run,
     *,
-    hidden: tuple[str, ...],
+    hidden: Set[str],
     targeted: bool,
     renamed: Mapping[str, str] | None = None,
     **about: Any,
@@ -172,9 +164,8 @@ def signature_entry(
 
 def expected_steps(params: Params, classes: int) -> Passes:
     """Return a gradient per step and repetition, as far as the parameters name their number."""
-    steps = [params[name] for name in STEPS if params.get(name)]
-    repeats = [params[name] for name in REPEATS if params.get(name)]
-    return Passes(gradients=float(math.prod([*steps[:1], *repeats])))
+    counts = [params[name] for name in STEPS | REPEATS if params.get(name)]
+    return Passes(gradients=float(math.prod(counts)))
 
 
 def latin(name: str) -> str:
@@ -189,7 +180,7 @@ def _checked(default: Value, name: str, value: Any) -> Any:
 
     Raises InputError for another type, for a number that is not finite, and for a count below 1.
     """
-    if name in (*STEPS, *REPEATS) and value is not None:
+    if name in STEPS | REPEATS and value is not None:
         return checks.as_count(value, name, 1)
     if isinstance(default, bool):
         return checks.as_flag(value, name)

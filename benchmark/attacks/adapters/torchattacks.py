@@ -20,7 +20,7 @@ WITHOUT = ("VANILA", "MultiAttack", "LGV")
 # the bound has another name in some
 RENAMED = {"max_epsilon": "eps"}
 # the adapter sets `seed` and `n_classes`
-HIDDEN = ("model", "seed", "n_classes", "verbose")
+HIDDEN = {"model", "seed", "n_classes", "verbose"}
 # what no parameter says; others are of Linf
 NORMS = {"GN": "2", "CW": "2", "PGDL2": "2", "PGDRSL2": "2", "DeepFool": "2"}
 NORMS |= {"EADEN": "1", "EADL1": "1", "SparseFool": "0", "OnePixel": "0", "Pixle": "0", "JSMA": "0"}
