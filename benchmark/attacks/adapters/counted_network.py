@@ -64,15 +64,14 @@ class CountedNetwork(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _part(self, x: Tensor) -> Tensor:
-        if self.classifier.defence is not None:
-            # a point outside is no image
-            x = x.clamp(0, 1)
         if torch.is_grad_enabled() and x.requires_grad:
             logits: Tensor = _Pass.apply(x, self.classifier)
             return logits
         self.classifier.forwards += len(x)
         # a copy, since tensors of inference mode take no part in a later graph
-        return self.classifier.logits(self.classifier.defended(x.detach())).clone()
+        return self.classifier.logits(
+            self.classifier.defended(_nearest(x, self.classifier))
+        ).clone()
 
 
 class _Pass(torch.autograd.Function):
@@ -80,7 +79,8 @@ class _Pass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, classifier: Classifier) -> Tensor:
-        ctx.classifier, ctx.x, ctx.forwards = classifier, x.detach(), len(x) * classifier.draws
+        ctx.classifier, ctx.x = classifier, _nearest(x, classifier)
+        ctx.forwards = len(x) * classifier.draws
         ctx.passes = _passes(classifier, ctx.x)
         classifier.forwards += ctx.forwards
         logits = [logits.detach() for _, logits in ctx.passes]
@@ -101,6 +101,11 @@ class _Pass(torch.autograd.Function):
 
         gradient = _product(classifier, ctx.x, ctx.passes, grad)
         return classifier.finite(gradient, ctx.x, again, steps_anyway=True), None
+
+
+def _nearest(x: Tensor, classifier: Classifier) -> Tensor:
+    """Return points as a defence gets them: one outside [0, 1] is no image."""
+    return x.detach() if classifier.defence is None else x.detach().clamp(0, 1)
 
 
 def _passes(classifier: Classifier, x: Tensor) -> Passes:
