@@ -1,4 +1,4 @@
-"""Attacks of adversarial-library as `adv_lib:NAME`."""
+"""Attacks of adversarial-library as `adv_lib:NAME`; it is imported by `attacks` alone."""
 
 from __future__ import annotations
 
@@ -15,23 +15,6 @@ from torch import Tensor
 
 from benchmark.attacks.adapters.counted_network import CountedNetwork
 from benchmark.attacks.adapters.library_attack import LibraryAttackEntry, signature_entry
-
-
-@contextmanager
-def _without_visdom() -> Iterator[None]:
-    """Let adv_lib be imported without visdom, which draws its curves and does nothing else."""
-    missing = find_spec("visdom") is None
-    if missing:
-        sys.modules["visdom"] = ModuleType("visdom")
-    try:
-        yield
-    finally:
-        if missing:
-            del sys.modules["visdom"]
-
-
-with _without_visdom():
-    from adv_lib import attacks as room
 
 # its distance is of colours
 WITHOUT = ("perc_al",)
@@ -71,6 +54,8 @@ UNTARGETED = ("apgd_targeted", "df", "fab", "sdf", "sigma_zero", "tr")
 @cache
 def attacks() -> Mapping[str, LibraryAttackEntry]:
     """Return the attacks by name."""
+    with _without_visdom():
+        from adv_lib import attacks as room
     found = {name: getattr(room, name) for name in sorted(dir(room)) if name not in WITHOUT}
     return {name: _entry(name, fn) for name, fn in found.items() if inspect.isfunction(fn)}
 
@@ -105,3 +90,16 @@ def _run(
         params["distance"] = f"l{params.pop('norm')}"
     targeted = bool(params.pop("targeted", False))
     return function(network, x, y, targeted=targeted, **params)
+
+
+@contextmanager
+def _without_visdom() -> Iterator[None]:
+    """Let adv_lib be imported without visdom, which draws its curves and does nothing else."""
+    missing = find_spec("visdom") is None
+    if missing:
+        sys.modules["visdom"] = ModuleType("visdom")
+    try:
+        yield
+    finally:
+        if missing:
+            del sys.modules["visdom"]

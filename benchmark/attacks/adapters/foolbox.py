@@ -1,4 +1,4 @@
-"""Attacks of foolbox as `foolbox:NAME`."""
+"""Attacks of foolbox as `foolbox:NAME`; foolbox is imported by `attacks` alone."""
 
 from __future__ import annotations
 
@@ -6,20 +6,12 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
-import foolbox
-from foolbox import attacks as room
-from foolbox import distances
-from foolbox.attacks.base import (
-    AttackWithDistance,
-    FixedEpsilonAttack,
-    FlexibleDistanceMinimizationAttack,
-)
 from torch import Tensor
 
 from benchmark.attacks.adapters.counted_network import CountedNetwork
 from benchmark.attacks.adapters.library_attack import LibraryAttackEntry, signature_entry
 
-DISTANCES = {0: distances.l0, 1: distances.l1, 2: distances.l2, float("inf"): distances.linf}
+NORMS = (0, 1, 2, "inf")
 # they need images of other classes, or images that are adversarial already
 WITHOUT = ("DatasetAttack", "BinarizationRefinementAttack")
 # objects, paths, and what follows from the images
@@ -36,17 +28,21 @@ BLACK_BOX |= {"GenAttack"}
 @cache
 def attacks() -> Mapping[str, LibraryAttackEntry]:
     """Return the attacks that have a distance, by every name that foolbox gives them."""
+    import foolbox
+
+    room, base = foolbox.attacks, foolbox.attacks.base
     found = {name: getattr(room, name) for name in sorted(dir(room)) if name not in WITHOUT}
     return {
-        name: _entry(name, cls)
+        name: _entry(foolbox, name, cls)
         for name, cls in found.items()
-        if isinstance(cls, type) and issubclass(cls, AttackWithDistance)
+        if isinstance(cls, type) and issubclass(cls, base.AttackWithDistance)
     }
 
 
-def _entry(name: str, cls: type[Any]) -> LibraryAttackEntry:
+def _entry(foolbox: Any, name: str, cls: type[Any]) -> LibraryAttackEntry:
     about: dict[str, Any] = {}
-    flexible = issubclass(cls, FlexibleDistanceMinimizationAttack)
+    room, base = foolbox.attacks, foolbox.attacks.base
+    flexible = issubclass(cls, base.FlexibleDistanceMinimizationAttack)
     if cls is room.PointwiseAttack:
         about = {"norm": "0"}
     elif flexible:
@@ -57,20 +53,26 @@ def _entry(name: str, cls: type[Any]) -> LibraryAttackEntry:
         distance = cls.distance
         if isinstance(distance, property):
             distance = cls().distance
-        about = {"norm": next(f"{p:g}" for p, known in DISTANCES.items() if known is distance)}
+        about = {"norm": next(str(p) for p in NORMS if _distance(foolbox, p) is distance)}
     return signature_entry(
         f"foolbox:{name}",
         cls,
-        partial(_run, cls, flexible),
+        partial(_run, foolbox, cls, flexible),
         hidden=HIDDEN,
         targeted=any(part in cls.__name__ for part in TARGETED),
-        bounded=issubclass(cls, FixedEpsilonAttack),
+        bounded=issubclass(cls, base.FixedEpsilonAttack),
         uses_gradient=not any(part in cls.__name__ for part in BLACK_BOX),
         **about,
     )
 
 
+def _distance(foolbox: Any, norm: object) -> Any:
+    """Return foolbox's distance of a norm."""
+    return getattr(foolbox.distances, f"l{norm}")
+
+
 def _run(
+    foolbox: Any,
     cls: type[Any],
     flexible: bool,
     network: CountedNetwork,
@@ -82,8 +84,8 @@ def _run(
     eps, targeted = params.pop("eps", None), params.pop("targeted", False)
     norm = params.pop("norm", None)
     if norm is not None:
-        own = {"distance": DISTANCES[norm]} if flexible else {"constraint": f"l{norm}"}
-        params |= own
+        distance = {"distance": _distance(foolbox, norm)}
+        params |= distance if flexible else {"constraint": f"l{norm}"}
     model = foolbox.PyTorchModel(network, bounds=(0, 1), device=x.device)
     kind = foolbox.criteria.TargetedMisclassification if targeted else None
     criterion = (kind or foolbox.criteria.Misclassification)(y)

@@ -1,4 +1,4 @@
-"""Attacks of torchattacks as `torchattacks:NAME`."""
+"""Attacks of torchattacks as `torchattacks:NAME`; it is imported by `attacks` alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from functools import cache, partial
 from typing import Any
 
 import torch
-import torchattacks
 from torch import Tensor, nn
 
 from benchmark.attacks.adapters.counted_network import CountedNetwork
@@ -32,6 +31,8 @@ BLACK_BOX = ("GN", "Square", "SPSA", "OnePixel", "Pixle")
 @cache
 def attacks() -> Mapping[str, LibraryAttackEntry]:
     """Return the attacks by name."""
+    import torchattacks
+
     names = [name for name in torchattacks.__all__ if name not in WITHOUT]
     return {name: _entry(name, getattr(torchattacks, name)) for name in names}
 
