@@ -30,6 +30,13 @@ def deep_fool(params: Params, classes: int) -> Passes:
     return Passes(min(10, int(params["max_iter"])) * classes, 26)
 
 
+def fab(params: Params, classes: int) -> Passes:
+    """Return the passes of FAB: one gradient per class in each step, or one per target."""
+    targets = min(int(params.get("targets", 0)), classes - 1)
+    runs = int(params["max_iter"]) * int(params["restarts"])
+    return Passes(runs * (targets or classes), runs * max(1, targets) + 11)
+
+
 def square(params: Params, classes: int) -> Passes:
     """Return the expected passes of Square."""
     return Passes(forwards=SQUARE_QUERY * standing(params) * params["queries"])

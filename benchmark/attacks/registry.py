@@ -17,6 +17,10 @@ CW_ART |= {"binary_search_steps": 10, "max_iter": 10, "initial_const": 0.01}
 CW = {**CW_ART, "learning_rate": None, "initial_const": None}
 CW |= {"binary_search_steps": 9, "max_iter": 100}
 NORMS = {"norm": ("inf", "2")}
+THREE_NORMS = {"norm": ("inf", "2", "1")}
+# as Croce and Hein's code has them
+FAB: dict[str, Value] = {"norm": "inf", "max_iter": 100, "alpha_max": 0.1, "eta": 1.05}
+FAB |= {"beta": 0.9, "restarts": 1}
 
 ATTACKS: dict[str, AttackEntry] = table(
     AttackEntry(
@@ -66,6 +70,18 @@ ATTACKS: dict[str, AttackEntry] = table(
         build="benchmark.attacks.deep_fool:DeepFool", stock="benchmark.attacks.stock:deep_fool",
         passes=costs.deep_fool,
         norm="2", bounded=False, defaults={**FAST, "max_iter": 50, "overshoot": 0.02},
+    ),
+    AttackEntry(
+        name="fab", label="FAB",
+        summary="nearest wrong point along the boundary (Croce and Hein 2020)",
+        build="benchmark.attacks.fab:FAB", passes=costs.fab,
+        bounded=False, allowed=THREE_NORMS, defaults=FAB,
+    ),
+    AttackEntry(
+        name="fab-t", label="FAB-T",
+        summary="FAB against each of nine classes, one boundary a run",
+        build="benchmark.attacks.fab:FAB", passes=costs.fab,
+        bounded=False, allowed=THREE_NORMS, defaults={**FAB, "targets": 9},
     ),
     AttackEntry(
         name="square",
