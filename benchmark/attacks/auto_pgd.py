@@ -38,10 +38,13 @@ class AutoPGD(TensorAttack):
         loss: str = "ce",
         nb_random_init: int = 1,
         targeted: bool = False,
+        eot_iter: int = 1,
     ) -> None:
         """loss: `ce` (cross entropy) or `dlr` (ratio of equations 6 and 7). max_iter: per run.
 
         nb_random_init: runs from random points; 0 for one from the image itself.
+        eot_iter: passes per gradient at least, for defences that draw; the classifier's own draws
+            count among them.
         """
         super().__init__(estimator, targeted)
         self.norm = as_two_or_inf(norm, "APGD")
@@ -51,6 +54,7 @@ class AutoPGD(TensorAttack):
         self.eps = as_budget(eps)
         self.max_iter = as_count(max_iter, "max_iter", 1)
         self.nb_random_init = as_count(nb_random_init, "nb_random_init", 0)
+        self.eot_iter = as_count(eot_iter, "eot_iter", 1)
 
     def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Run from each start, on images that are not adversarial yet; others stay unchanged."""
@@ -135,11 +139,12 @@ class AutoPGD(TensorAttack):
     def _passes(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the loss, its gradient and the margin as torch computes them."""
         losses, gradients, margins = [], [], []
-        for leaf, logits in self.estimator.passes(x):
-            loss = self._loss(logits, y)
-            gradients.append(torch.autograd.grad(loss.sum(), leaf)[0])
-            losses.append(loss.detach())
-            margins.append(self.logit_margin(logits.detach(), y))
+        for _ in range(math.ceil(self.eot_iter / self.estimator.draws)):
+            for leaf, logits in self.estimator.passes(x):
+                loss = self._loss(logits, y)
+                gradients.append(torch.autograd.grad(loss.sum(), leaf)[0])
+                losses.append(loss.detach())
+                margins.append(self.logit_margin(logits.detach(), y))
         loss, gradient, margin = (torch.stack(t).mean(0) for t in (losses, gradients, margins))
         return loss, gradient.contiguous(), margin
 
