@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_budget, as_count
-from benchmark.attacks.steps.nearest import bisected, clearly_adversarial, jacobian
+from benchmark.attacks.steps.jacobian import jacobian
+from benchmark.attacks.steps.nearer import surely_adversarial, towards
 from benchmark.attacks.steps.projections import each, lengths
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
@@ -41,9 +42,9 @@ class DeepFool(TensorAttack):
                 break
             step = self._to_boundary(x_adv, y[left]) * (1 + self.overshoot)
             x_adv = (x_adv + step).clamp_(0, 1)
-            done = clearly_adversarial(self, x_adv, y[left])
+            done = surely_adversarial(self, x_adv, y[left])
             if done.any():
-                result[left[done]] = bisected(self, x[left[done]], x_adv[done], y[left[done]])
+                result[left[done]] = towards(self, x[left[done]], x_adv[done], y[left[done]])
             left, x_adv = left[~done], x_adv[~done]
         return result
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_positive
 from benchmark.attacks.steps.hyperplane import dual, step_to_plane
-from benchmark.attacks.steps.nearest import bisected, clearly_adversarial, jacobian
+from benchmark.attacks.steps.jacobian import jacobian
+from benchmark.attacks.steps.nearer import surely_adversarial, towards
 from benchmark.attacks.steps.projections import each
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
@@ -92,7 +93,7 @@ class FAB(TensorAttack):
             return torch.where(each(nearest <= self.eps), result, x)
         found = nearest.isfinite().nonzero().flatten()
         if len(found):
-            result[found] = bisected(self, x[found], result[found], y[found])
+            result[found] = towards(self, x[found], result[found], y[found])
         return result
 
     def _run(self, x: Tensor, y: Tensor, goals: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,7 +110,7 @@ class FAB(TensorAttack):
             point = self._step(point, near, label, goals.flatten()[alive])
             distance = self._size(point - near)
             if self.eps is None:
-                wrong = clearly_adversarial(self, point, label)
+                wrong = surely_adversarial(self, point, label)
             else:
                 wrong = self.margin(point, label) < 0
             closer = wrong & (distance < nearest[alive])
