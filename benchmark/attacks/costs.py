@@ -42,7 +42,7 @@ def square(params: Params, classes: int) -> Passes:
     return Passes(forwards=SQUARE_QUERY * standing(params) * params["queries"])
 
 
-def autoattack(params: Params, classes: int) -> Passes:
+def art_autoattack(params: Params, classes: int) -> Passes:
     """Return the expected passes of the four parts, each on images that resist those before it."""
     first = standing(params)
     later = first**1.5
@@ -52,6 +52,23 @@ def autoattack(params: Params, classes: int) -> Passes:
     if str(params["norm"]) == "inf":
         forwards += later * SQUARE_QUERY * params["queries"]
     return Passes(gradients, forwards)
+
+
+def autoattack(params: Params, classes: int) -> Passes:
+    """Return the expected passes of AutoAttack: most are spent on images that resist it all."""
+    targets = min(9, classes - 1)
+    first = standing(params)
+    later = first**1.5
+    if str(params["version"]) == "rand":
+        return Passes(20 * 100 * (first + later), 60)
+    gradients, restarts = 100.0 * first, 1
+    if str(params["version"]) == "plus":
+        restarts = 5
+        # APGD-DLR, and FAB with one gradient per class
+        gradients = restarts * 100 * (first + later) + restarts * later * 100 * classes
+    gradients += later * 2 * targets * 100
+    forwards = later * (100 * targets + SQUARE_QUERY * 5000)
+    return Passes(gradients, forwards + 8)
 
 
 def per_iteration(params: Params, gradients: float, forwards: float = 0.0) -> Passes:

@@ -21,6 +21,8 @@ THREE_NORMS = {"norm": ("inf", "2", "1")}
 # as Croce and Hein's code has them
 FAB: dict[str, Value] = {"norm": "inf", "max_iter": 100, "alpha_max": 0.1, "eta": 1.05}
 FAB |= {"beta": 0.9, "restarts": 1}
+# parameters of the sequence that `autoattack` named before
+ART_AUTO = ("engine", "max_iter", "queries", "nb_random_init", "targeted", "target")
 
 ATTACKS: dict[str, AttackEntry] = table(
     AttackEntry(
@@ -58,9 +60,18 @@ ATTACKS: dict[str, AttackEntry] = table(
         defaults={**FAST, "norm": "inf", "max_iter": 100, "loss": "ce", "nb_random_init": 1},
     ),
     AttackEntry(
-        name="autoattack", summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
-        build="benchmark.attacks.auto_attack:AutoAttack",
-        stock="benchmark.attacks.stock:auto_attack", passes=costs.autoattack,
+        name="autoattack", label="AutoAttack",
+        summary="the published ensemble, worst case by image (Croce and Hein 2020)",
+        build="benchmark.attacks.auto_attack:AutoAttack", passes=costs.autoattack,
+        allowed={**THREE_NORMS, "version": ("standard", "plus", "rand")},
+        defaults={"norm": "inf", "version": "standard"},
+        revision="2: the published parts", moved=dict.fromkeys(ART_AUTO, "art-autoattack"),
+    ),
+    AttackEntry(
+        name="art-autoattack", label="ART's AutoAttack",
+        summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
+        build="benchmark.attacks.art_auto_attack:ArtAutoAttack",
+        stock="benchmark.attacks.stock:auto_attack", passes=costs.art_autoattack,
         allowed=NORMS, stock_targets=False, optional=TARGETS,
         defaults={**FAST, "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1},
     ),
