@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 
-from torch import Tensor
-
 from benchmark.attacks.auto_pgd import LOSSES, AutoPGD
 from benchmark.attacks.deep_fool import DeepFool
 from benchmark.attacks.square import Square
+from benchmark.attacks.steps.cascade import Cascade
 from benchmark.attacks.steps.checks import as_budget, as_two_or_inf
-from benchmark.attacks.steps.projections import into_ball
-from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
+from benchmark.attacks.steps.tensor_attack import TensorAttack
 from estimators.classifier import Classifier
 
 
-class ArtAutoAttack(TensorAttack):
+class ArtAutoAttack(Cascade):
     """ART's choice of attacks after Croce and Hein 2020: APGD-CE, APGD-DLR, DeepFool, Square.
 
     Each attacks the images on which those before it failed. DeepFool minimises the L2 norm; its
@@ -36,29 +34,14 @@ class ArtAutoAttack(TensorAttack):
         targeted: bool = False,
     ) -> None:
         """max_iter, nb_random_init: of both APGD; queries: of Square."""
-        super().__init__(estimator, targeted)
-        self.norm = as_two_or_inf(norm, "AutoAttack")
-        self.eps = as_budget(eps)
-        self.parts: list[TensorAttack] = [
+        order, budget = as_two_or_inf(norm, "AutoAttack"), as_budget(eps)
+        parts: list[TensorAttack] = [
             AutoPGD(estimator, norm, eps, max_iter, loss, nb_random_init, targeted)
             for loss in LOSSES
         ]
         if not targeted:
-            self.parts.append(DeepFool(estimator))
+            parts.append(DeepFool(estimator))
         square = Square(estimator, eps, queries, targeted=targeted)
-        if self.norm == math.inf:
-            self.parts.append(square)
-
-    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        """Run all parts; images that are wrong already (or the target) stay unchanged."""
-        x_adv = x.clone()
-        left = (self.margin(x, y) >= 0).nonzero().flatten()
-        for part in self.parts:
-            if not len(left):
-                break
-            image = part.attack(x[left], y[left], [streams[i] for i in left.tolist()])
-            image = into_ball(x[left], image, self.eps, self.norm)
-            won = self.margin(image, y[left]) < 0
-            x_adv[left[won]] = image[won]
-            left = left[~won]
-        return x_adv
+        if order == math.inf:
+            parts.append(square)
+        super().__init__(estimator, order, budget, parts, targeted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmark.attacks import costs
+from benchmark.attacks import costs, ensemble
 from benchmark.attacks.entry import AttackEntry, Passes
 from estimators.entries import table
 from estimators.spec import Value
@@ -63,7 +63,8 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="autoattack", label="AutoAttack",
         summary="the published ensemble, worst case by image (Croce and Hein 2020)",
         build="benchmark.attacks.auto_attack:AutoAttack", passes=costs.autoattack,
-        allowed={**THREE_NORMS, "version": ("standard", "plus", "rand")},
+        parts=ensemble.part_names,
+        allowed={**THREE_NORMS, "version": tuple(ensemble.VERSIONS)},
         defaults={"norm": "inf", "version": "standard"},
         revision="2: the published parts", moved=dict.fromkeys(ART_AUTO, "art-autoattack"),
     ),
@@ -72,6 +73,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
         build="benchmark.attacks.art_auto_attack:ArtAutoAttack",
         stock="benchmark.attacks.stock:auto_attack", passes=costs.art_autoattack,
+        parts=ensemble.art_part_names,
         allowed=NORMS, stock_targets=False, optional=TARGETS,
         defaults={**FAST, "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1},
     ),
