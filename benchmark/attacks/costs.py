@@ -77,5 +77,10 @@ def per_iteration(params: Params, gradients: float, forwards: float = 0.0) -> Pa
     return Passes(gradients * iterations, forwards * iterations)
 
 
+def searched(params: Params, classes: int) -> Passes:
+    """Return one gradient per step, and the forward passes of a bisection at the end."""
+    return Passes(float(params["steps"]), 11)
+
+
 def _apgd_steps(params: Params) -> int:
     return int(params["max_iter"]) * max(1, int(params["nb_random_init"]))

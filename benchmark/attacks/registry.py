@@ -126,6 +126,25 @@ ATTACKS: dict[str, AttackEntry] = table(
         norm="2", bounded=False, defaults=CW_ART,
     ),
     AttackEntry(
+        name="ddn", label="DDN", summary="decoupled direction and norm in L2 (Rony et al. 2019)",
+        build="benchmark.attacks.ddn:DecoupledDirection", passes=costs.searched,
+        norm="2", bounded=False, optional=TARGETS,
+        defaults={"steps": 100, "gamma": 0.05, "init_norm": 1.0, "levels": None},
+    ),
+    AttackEntry(
+        name="fmn", label="FMN", summary="smallest ball in L0, L1, L2 or Linf (Pintor et al. 2021)",
+        build="benchmark.attacks.fmn:FastMinimumNorm", passes=costs.searched,
+        norm="2", bounded=False, optional=TARGETS, allowed={"norm": ("0", "1", "2", "inf")},
+        defaults={"norm": 2, "steps": 100, "alpha_init": 1.0, "alpha_final": None}
+        | {"gamma_init": 0.05, "gamma_final": 0.001},
+    ),
+    AttackEntry(
+        name="sigma-zero", label="σ-zero", summary="few changed values: L0 (Cinà et al. 2025)",
+        build="benchmark.attacks.sigma_zero:SigmaZero", passes=costs.searched,
+        norm="0", bounded=False,
+        defaults={"steps": 1000, "eta": 1.0, "sigma": 1e-3, "tau": 0.3, "tau_step": 0.01},
+    ),
+    AttackEntry(
         name="noise", label="random signs",
         summary="the control: random signs of the same eps, no gradient",
         build="benchmark.attacks.noise:Noise", passes=lambda *_: Passes(forwards=0.5),
