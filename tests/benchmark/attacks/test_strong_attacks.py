@@ -377,7 +377,7 @@ def test_parameters_are_written_out() -> None:
     ("name", "params", "message"),
     [
         ("apgd", {"eps": 0.1, "loss": "mse"}, "ce or dlr"),
-        ("apgd", {"eps": 0.1, "norm": 1}, "the norm"),
+        ("apgd", {"eps": 0.1, "norm": 3}, "the norm"),
         ("square", {"eps": 0.1, "p_init": 0}, "p_init"),
         ("square", {"eps": 0.1, "queries": 0}, "queries"),
         ("hopskipjump", {"norm": 1}, "the norm"),
