@@ -176,7 +176,8 @@ class FAB(TensorAttack):
         return torch.stack(gaps).mean(0), torch.stack(gradients).mean(0)
 
     def _size(self, change: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(change.flatten(1), self.norm, 1)
+        size: Tensor = torch.linalg.vector_norm(change.flatten(1), self.norm, 1)
+        return size
 
     def _noise(self, streams: Streams, runs: int, x: Tensor) -> Tensor:
         """Return random changes [N * runs, C, H, W] whose norm is 1."""
