@@ -81,6 +81,11 @@ def check_attack(spec: Spec) -> Spec:
     entry = attack_entry(spec)
     params = spec.kwargs
     for name in params:
+        if name in entry.moved:
+            raise InputError(
+                f"attack {spec.name}: {name} is a parameter of {entry.moved[name]}, the sequence"
+                f" that was called {spec.name} before; name that, or leave {name} out"
+            )
         known = [*entry.params, *(["eps"] if entry.bounded else [])]
         if name not in known:
             raise unknown(f"parameter of the attack {spec.name}", name, known or ["(none)"])

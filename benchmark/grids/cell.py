@@ -22,12 +22,14 @@ class Inputs:
     weights: SHA-256 of the network's weights.
     source_weights: SHA-256 of the weights that a `transfer` attack is crafted on.
     code: SHA-256 of external code by name, as `plugin_code` returns it.
+    revision: of the attack, `AttackEntry.revision`.
     """
 
     data: str = ""
     weights: str = ""
     source_weights: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Cell:
         decisive += [self.samples, self.seed, inputs.data, inputs.weights]
         decisive += [inputs.source_weights] if inputs.source_weights else []
         decisive += [dict(sorted(inputs.code.items()))] if inputs.code else []
+        decisive += [f"attack revision {inputs.revision}"] if inputs.revision else []
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 
     @property

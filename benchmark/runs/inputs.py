@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from benchmark.attacks.lookup import attack_entry
 from benchmark.attacks.steps.craft import targets
 from benchmark.execution.chunk_size import Need, need
 from benchmark.execution.executor import TrainedNetwork
@@ -91,6 +92,7 @@ class RunInputs:
             self.networks[cell.dataset, cell.network].sha256,
             self.networks[cell.dataset, source].sha256 if source else "",
             plugin_code(cell),
+            attack_entry(cell.attack).revision,
         )
 
     def key(self, cell: Cell) -> str:

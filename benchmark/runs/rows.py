@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -27,6 +29,7 @@ def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:
 def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float) -> Stored:
     """Return a finished cell: its row, and its predictions per image."""
     row = {**_base(cell, key, inputs), "status": "ok", "reason": "", **row_of(cell, outcome)}
+    row["broken_by"] = broken_by(cell, outcome, len(inputs.images[cell.dataset].classes))
     # labels are classes, too
     label = outcome.label.astype(outcome.clean.dtype)
     values = (outcome.ids, label, outcome.clean, outcome.adversarial)
@@ -75,6 +78,20 @@ def row_of(cell: Cell, outcome: Outcome) -> Row:
         for name, statistic in (("mean", np.mean), ("median", np.median), ("max", np.max)):
             row[f"{norm}_{name}"] = float(statistic(sizes)) if len(sizes) else None
     return row
+
+
+def broken_by(cell: Cell, outcome: Outcome, classes: int) -> str:
+    """Return how many images each part of the attack broke, as JSON in the order of the parts.
+
+    Only images count that are right without attack. Empty for an attack without parts.
+    """
+    entry = attack_entry(cell.attack)
+    if outcome.part is None or entry.parts is None:
+        return ""
+    names = entry.parts(entry.resolved(cell.attack.kwargs), classes)
+    broken = (outcome.clean == outcome.label) & (outcome.adversarial != outcome.label)
+    counts = [int((broken & (outcome.part == n)).sum()) for n in range(len(names))]
+    return json.dumps(dict(zip(names, counts, strict=True)))
 
 
 def identity(cell: Cell) -> Row:

@@ -23,6 +23,7 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("accuracy", "Under attack", "accuracy"),
     ("accuracy_low|accuracy_high", "95 % interval", "interval"),
     ("success_rate", "Success", "percent"),
+    ("broken_by", "Broken by", "parts"),
     ("l2_median", "L2, median", "short"),
     ("linf_max", "L∞, largest", "short"),
     ("zero_gradient", "Zero gradient", "percent"),
@@ -54,7 +55,7 @@ def cell_data(file: Path) -> Row:
         else:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
-    # faults that no network should have; earlier versions wrote no such columns
+    # faults that no network should have, parts that no attack has; or an earlier version wrote it
     idle = [name for name in ADDED if name not in table or set(table[name]) <= {"", "0", "0.0"}]
     shown = [column for column in MAIN if column[0] not in idle]
     main = [{"key": key, "label": label, "show": show} for key, label, show in shown]

@@ -34,6 +34,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "accuracy": ("float", "robust accuracy behind the defence", "share"),
     "accuracy_low": ("float", "its Wilson 95 % limit, lower", "share"),
     "accuracy_high": ("float", "its Wilson 95 % limit, upper", "share"),
+    "broken_by": ("str", "JSON: images that each part of the attack broke", "images"),
     "success_rate": ("float", "success among the images that were right", "share"),
     "l2_mean": ("float", "L2 norm of the perturbation, mean", "pixels in [0, 1]"),
     "l2_median": ("float", "the same, median", "pixels in [0, 1]"),
@@ -52,7 +53,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("nan_gradient", "non_finite")
+ADDED = ("nan_gradient", "non_finite", "broken_by")
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 
