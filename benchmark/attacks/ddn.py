@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.attacks.steps.checks import as_budget, as_count, as_positive
+from benchmark.attacks.steps.checks import as_count, as_positive
 from benchmark.attacks.steps.excess import away, excess_gradient
 from benchmark.attacks.steps.nearer import towards
 from benchmark.attacks.steps.projections import each, lengths

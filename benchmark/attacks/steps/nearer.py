@@ -50,9 +50,7 @@ def sparser(attack: TensorAttack, x: Tensor, x_adv: Tensor, y: Tensor) -> Tensor
     return _fewest(attack, x, best, y, direction * (best != x))
 
 
-def _fewest(
-    attack: TensorAttack, x: Tensor, x_adv: Tensor, y: Tensor, direction: Tensor
-) -> Tensor:
+def _fewest(attack: TensorAttack, x: Tensor, x_adv: Tensor, y: Tensor, direction: Tensor) -> Tensor:
     """Return the sparsest adversarial images among those saturated along a direction, or x_adv."""
     best, high = x_adv, (x_adv != x).flatten(1).sum(1)
     low = torch.zeros_like(high)
