@@ -12,7 +12,7 @@ from reports.results.rows import Row, as_rows, grouped
 from reports.results.threats import OBLIVIOUS
 from reports.statistics.intervals import wilson
 from reports.style.labels import NO_LABELS, Labels
-from reports.style.numbers import NORMS, budget, eps_text, percent
+from reports.style.numbers import NORMS, budget, count, eps_text, percent
 from reports.worst_case.evidence import params_of
 from reports.worst_case.strongest import ANY
 
@@ -112,7 +112,7 @@ def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list
         unaware = [row for row in jpeg if row["threat"] == OBLIVIOUS]
         if bare is None:
             continue
-        median = f" (median {bare['l2_median']:.3g} in L2)" if bare["l2_median"] else ""
+        median = _median(bare)
         left = f"{percent(bare['accuracy'])} of {bare['n']:,} images right"
         text = f"{attack} searches for the smallest change that works{median} and leaves {left}."
         if unaware:
@@ -124,6 +124,13 @@ def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list
             text += f" and {percent(min(aware))} under an aware one." if aware else "."
         sentences.setdefault(tuple(place), []).append(text)
     return sentences
+
+
+def _median(row: Row) -> str:
+    """Return the median change of a row, in the norm that its attack minimises or else in L2."""
+    norm = row["norm"] if row["norm"] in ("0", "1") else "2"
+    value = row[f"l{norm}_median"]
+    return f" (median {value:.3g} in {NORMS[norm]})" if value else ""
 
 
 def _card(bare: Row, halved: bool, group: list[Row], labels: Labels) -> Card:
@@ -235,5 +242,7 @@ def _may(row: Row) -> str:
     size = eps_text(row["eps"])
     if row["norm"] == "inf":
         return f"change each pixel by up to {size} of its range"
+    if row["norm"] == "0":
+        return f"change up to {count(round(row['eps']), 'value')} of an image"
     name = NORMS.get(row["norm"], f"L{row['norm']}")
     return f"change an image by up to {size} in {name} norm"
