@@ -40,8 +40,8 @@ LARGE_EPS_RULE = (
     "If the attacker attacks what is scored, some eps must bring the lower 95 % Wilson limit of the"
     f" accuracy to {100 * NOTHING:g} % or less. Large is eps {LARGE_LINF} in Linf (it can turn any"
     " image grey), the same for every pixel in L2 and L1, every value in L0, or no bound. An"
-    " iterative attack that stays above at a large eps fails; a one-step attack may overshoot, so it"
-    " only warns, and only above chance. Without a large eps: not tested."
+    " iterative attack that stays above at a large eps fails; a one-step attack may overshoot, so"
+    " it only warns, and only above chance. Without a large eps: not tested."
 )
 JUDGED_RULE = (
     "Warns if no attacker who sees the defence attacked it, or only by one-step attacks: accuracy"

@@ -36,11 +36,13 @@ class BoxCase:
         return np.array(found)
 
 
-def box_case(count: int, seed: int = 0, classes: int = 2, side: int = 12) -> BoxCase:
+def box_case(
+    count: int, seed: int = 0, classes: int = 2, side: int = 12, scale: float = 1.0
+) -> BoxCase:
     """A random linear network and random images, of which one value in five is black or white."""
     rng = np.random.default_rng(seed)
     layer = nn.Linear(side * side, classes)
-    weight = rng.standard_normal((classes, side * side))
+    weight = scale * rng.standard_normal((classes, side * side))
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(weight))
         layer.bias.copy_(torch.from_numpy(-0.5 * weight.sum(1)))
