@@ -82,7 +82,8 @@ def cards(worst: pd.DataFrame, table: pd.DataFrame, labels: Labels = NO_LABELS) 
     """Return one card per network, data set and norm of a worst-case table.
 
     worst: as of `reports.worst_case.strongest`. table: the results of the same run: attacks
-    without a bound have no budget to be compared at, and get a sentence in the card of their norm.
+    without a bound have no budget to be compared at, and get a sentence in the card of their norm,
+    or in the first card of the network where that norm has none.
 
     The eps is the smallest at which the undefended network keeps at most half of its clean
     accuracy (the largest tried, if none does that). The defence is the JPEG that keeps the most
@@ -95,10 +96,23 @@ def cards(worst: pd.DataFrame, table: pd.DataFrame, labels: Labels = NO_LABELS) 
         bare = _one_per_level([row for row in group if row["defence"] == "none"], labels)
         if bare:
             place, halved = halving_point((r["correct"], r["clean_correct"]) for r in bare)
-            card = _card(bare[place], halved, group, labels)
-            more = searches.get((card.dataset, card.network, card.norm), [])
-            listed.append(replace(card, sentences=(*card.sentences, *more)))
-    return listed
+            listed.append(_card(bare[place], halved, group, labels))
+    return _with_searches(listed, searches)
+
+
+def _with_searches(listed: list[Card], searches: dict[tuple[str, ...], list[str]]) -> list[Card]:
+    """Return cards with the sentences of `_searches` in the cards where they belong."""
+    norms = {(card.dataset, card.network, card.norm) for card in listed}
+    first: dict[tuple[str, str], Card] = {}
+    result = []
+    for card in listed:
+        at = card.dataset, card.network
+        places = [(*at, card.norm)]
+        if first.setdefault(at, card) is card:
+            places += [place for place in searches if place[:2] == at and place not in norms]
+        more = [sentence for place in places for sentence in searches.get(place, [])]
+        result.append(replace(card, sentences=(*card.sentences, *more)))
+    return result
 
 
 def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list[str]]:
