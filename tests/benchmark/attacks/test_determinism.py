@@ -41,6 +41,9 @@ OWN: dict[str, dict[str, Any]] = {
     "hopskipjump": {"queries": 100},
     "cw": {"max_iter": 10, "binary_search_steps": 2},
     "cw-art": {"max_iter": 5, "binary_search_steps": 2, "initial_const": 10.0},
+    "ddn": {"steps": 20},
+    "fmn": {"steps": 20},
+    "sigma-zero": {"steps": 20},
 }
 # ART's classes
 STOCK: dict[str, dict[str, Any]] = {
