@@ -19,13 +19,13 @@ from benchmark.attacks.steps.projections import each
 from benchmark.execution.memory import release_memory
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import AttackerView, Task
+from benchmark.execution.scoring import kept, predictions, scorer_key, scorings
 from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier, Frozen
-from estimators.data.images import Images
+from estimators.data.images import Images, as_levels
 from estimators.defences.backward import DefenceWithBackward
-from estimators.defences.base import from_bytes, is_random, to_bytes
-from estimators.defences.build import build_defence, byte_coder
-from estimators.outputs import predicted_classes
+from estimators.defences.base import is_random
+from estimators.defences.build import build_defence
 from estimators.spec import Spec
 
 # float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
@@ -86,11 +86,8 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
     cache.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
     attacker = cache.attacker(task.dataset, task.view)
     x = torch.from_numpy(images.x).to(attacker.torch_device)
-    keys = map(scorer_key, task.cells)
-    scorers = {key: cache.classifier(task.dataset, *key) for key in keys}
-    for classifier in scorers.values():
-        classifier.bind(images.ids, task.seed)
-    clean = _predictions(scorers, x)
+    scorers = {key: cache.classifier(task.dataset, *key) for key in scorings(task.cells)}
+    clean = predictions(scorers, scorings(task.cells), x, images.ids, task.seed)
     outcomes: dict[Cell, Outcome] = {}
     with _global_streams(task, images):
         arrays = images.x, images.y, images.ids
@@ -102,48 +99,19 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
                 reached = torch.from_numpy(target == images.y).to(x.device)
                 x_adv = torch.where(each(reached), x, x_adv)
             cells = [cell for cell in task.cells if cell.attack == attack]
-            needed = {key: scorers[key] for key in map(scorer_key, cells)}
-            adversarial = _predictions(needed, x_adv)
+            adversarial = predictions(scorers, scorings(cells), x_adv, images.ids, task.seed)
             norms = _measured(x, x_adv, attack)
+            saved = as_levels(kept(x_adv)) if task.keeps_images else None
             # the arrays are shared by the cells: only predictions differ between defences
             counts = (np.full(len(images), count) for count in crafted.passes)
             rest = (*norms, crafted.zero_gradient.copy(), crafted.nan_gradient.copy(), *counts)
             for cell in cells:
                 key = scorer_key(cell)
-                classes = target, clean[key], adversarial[key]
-                outcomes[cell] = Outcome(images.ids, images.y, *classes, *rest)
+                drawn = clean[key][:, : cell.scorings], adversarial[key][:, : cell.scorings]
+                first = (classes[:, 0].copy() for classes in drawn)
+                more = (classes[:, 1:].copy() for classes in drawn)
+                outcomes[cell] = Outcome(images.ids, images.y, target, *first, *rest, *more, saved)
     return outcomes
-
-
-def scorer_key(cell: Cell) -> tuple[Spec, Spec]:
-    """Return the network and the defence that a cell is scored on."""
-    return cell.network, cell.defence
-
-
-def _predictions(
-    scorers: Mapping[tuple[Spec, Spec], Classifier], x: Tensor
-) -> dict[tuple[Spec, Spec], npt.NDArray[np.signedinteger[Any]]]:
-    """Return predicted classes behind each defence; those that code bytes share the bytes.
-
-    NO_CLASS stands for outputs that are not all finite.
-    """
-    bytes_of_x: Tensor | None = None
-    predicted = {}
-    for key, classifier in scorers.items():
-        coder = byte_coder(classifier.defence)
-        if coder is None:
-            seen = classifier.defended(x)
-        else:
-            bytes_of_x = to_bytes(x) if bytes_of_x is None else bytes_of_x
-            seen = from_bytes(coder(bytes_of_x))
-        classes = predicted_classes(classifier.logits(seen))
-        predicted[key] = _kept(classes.to(_class_type(classifier.nb_classes)))
-    return predicted
-
-
-def _class_type(classes: int) -> torch.dtype:
-    """Return the narrowest integers, of 16 bits or more, that hold the classes 0 to classes - 1."""
-    return torch.int16 if classes <= 1 << 15 else torch.int32
 
 
 def _measured(
@@ -157,15 +125,7 @@ def _measured(
     if isinstance(eps, float) and norm in ("inf", "2"):
         size = linf if norm == "inf" else l2
         over |= ~(size <= eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE)
-    return _kept(l2), _kept(linf), _kept(over)
-
-
-def _kept(values: Tensor) -> npt.NDArray[Any]:
-    """Copy a tensor that outlives its chunk into memory of NumPy.
-
-    Between large tensors that torch frees it would block that memory: 7 kB per image.
-    """
-    return values.cpu().numpy().copy()
+    return kept(l2), kept(linf), kept(over)
 
 
 def _global_streams(task: Task, images: Images) -> AbstractContextManager[None]:

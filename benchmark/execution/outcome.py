@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,10 @@ class Outcome:
     zero: the loss gradient that the attacker sees is zero in every pixel.
     nan: that gradient, or the one at the adversarial image, has NaN or infinite values.
     gradients, forwards: passes of the attack for this image, as if nothing were shared.
+    more_clean, more_adversarial: [N, draws - 1], the classes predicted in the other scoring draws
+        of a random defence; `clean` and `adversarial` are those of the first.
+    images: the adversarial images [N, C, H, W] where the task keeps them, else None; uint8 if all
+        of them are grey levels, else float32. The cells of one attack share them.
     """
 
     ids: npt.NDArray[np.int64]
@@ -36,9 +40,17 @@ class Outcome:
     nan: npt.NDArray[np.bool_]
     gradients: npt.NDArray[np.float64]
     forwards: npt.NDArray[np.float64]
+    more_clean: npt.NDArray[np.signedinteger[Any]]
+    more_adversarial: npt.NDArray[np.signedinteger[Any]]
+    images: npt.NDArray[Any] | None = None
+
+    def drawn(self, name: Literal["clean", "adversarial"]) -> npt.NDArray[np.signedinteger[Any]]:
+        """Return the classes [N, draws] predicted in each scoring draw."""
+        return np.column_stack([getattr(self, name), getattr(self, f"more_{name}")])
 
     @classmethod
     def joined(cls, parts: Iterable[Outcome]) -> Outcome:
-        """Join the chunks of one cell, in the order given."""
+        """Join the chunks of one cell, in the order given; without images."""
         listed = list(parts)
-        return cls(*(np.concatenate([getattr(p, f.name) for p in listed]) for f in fields(cls)))
+        names = [f.name for f in fields(cls) if f.name != "images"]
+        return cls(*(np.concatenate([getattr(p, name) for p in listed]) for name in names))

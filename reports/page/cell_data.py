@@ -22,6 +22,8 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("clean_accuracy", "Clean", "percent"),
     ("accuracy", "Under attack", "accuracy"),
     ("accuracy_low|accuracy_high", "95 % interval", "interval"),
+    ("draws", "Draws", "number"),
+    ("accuracy_worst_draw", "Worst draw", "percent"),
     ("success_rate", "Success", "percent"),
     ("l2_median", "L2, median", "short"),
     ("linf_max", "L∞, largest", "short"),
@@ -54,7 +56,8 @@ def cell_data(file: Path) -> Row:
         else:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
-    # faults that no network should have; earlier versions wrote no such columns
+    # draws that few defences make, faults that no network should have; earlier versions wrote no
+    # such columns
     idle = [name for name in ADDED if name not in table or set(table[name]) <= {"", "0", "0.0"}]
     shown = [column for column in MAIN if column[0] not in idle]
     main = [{"key": key, "label": label, "show": show} for key, label, show in shown]

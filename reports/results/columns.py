@@ -32,8 +32,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "clean_accuracy": ("float", "clean accuracy behind the defence", "share"),
     "correct": ("int", "images right behind the defence under attack", "images"),
     "accuracy": ("float", "robust accuracy behind the defence", "share"),
-    "accuracy_low": ("float", "its Wilson 95 % limit, lower", "share"),
-    "accuracy_high": ("float", "its Wilson 95 % limit, upper", "share"),
+    "accuracy_low": ("float", "its Wilson 95 % limit over images and draws, lower", "share"),
+    "accuracy_high": ("float", "its Wilson 95 % limit over images and draws, upper", "share"),
+    "draws": ("int", "scoring draws of a random defence; empty for others", "draws"),
+    "accuracy_worst_draw": ("float", "lowest accuracy of one of these draws", "share"),
+    "accuracy_every_draw": ("float", "images that are right in every one of them", "share"),
     "success_rate": ("float", "success among the images that were right", "share"),
     "l2_mean": ("float", "L2 norm of the perturbation, mean", "pixels in [0, 1]"),
     "l2_median": ("float", "the same, median", "pixels in [0, 1]"),
@@ -52,7 +55,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("nan_gradient", "non_finite")
+ADDED = ("draws", "accuracy_worst_draw", "accuracy_every_draw", "nan_gradient", "non_finite")
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 
