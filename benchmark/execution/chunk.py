@@ -15,11 +15,12 @@ from benchmark.attacks.adapters.global_random import seeded
 from benchmark.attacks.lookup import attack_norm
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.craft import craft, targets
+from benchmark.attacks.steps.crafted import Crafted
 from benchmark.attacks.steps.projections import each
 from benchmark.execution.memory import release_memory
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import AttackerView, Task
-from benchmark.execution.scoring import kept, predictions, scorer_key, scorings
+from benchmark.execution.scoring import by_draw, kept, predictions, scorer_key, scorings
 from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images, as_levels
@@ -103,29 +104,56 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
             norms = _measured(x, x_adv, attack)
             saved = as_levels(kept(x_adv)) if task.keeps_images else None
             # the arrays are shared by the cells: only predictions differ between defences
-            counts = (np.full(len(images), count) for count in crafted.passes)
-            rest = (*norms, crafted.zero_gradient.copy(), crafted.nan_gradient.copy(), *counts)
+            shared = {
+                **norms,
+                "zero": crafted.zero_gradient.copy(),
+                "nan": crafted.nan_gradient.copy(),
+                **_passes(crafted, len(images)),
+            }
             for cell in cells:
                 key = scorer_key(cell)
-                drawn = clean[key][:, : cell.scorings], adversarial[key][:, : cell.scorings]
-                first = (classes[:, 0].copy() for classes in drawn)
-                more = (classes[:, 1:].copy() for classes in drawn)
-                outcomes[cell] = Outcome(images.ids, images.y, target, *first, *rest, *more, saved)
+                outcomes[cell] = Outcome(
+                    images.ids,
+                    images.y,
+                    target,
+                    part=_part(crafted, images.y, adversarial[key][:, 0]),
+                    images=saved,
+                    **by_draw(images.y, clean[key], adversarial[key], cell.scorings),
+                    **shared,
+                )
     return outcomes
 
 
-def _measured(
-    x: Tensor, x_adv: Tensor, attack: Spec
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Return L2 and Linf of the perturbation, and which images exceed budget or [0, 1]."""
+def _passes(crafted: Crafted, count: int) -> dict[str, npt.NDArray[Any]]:
+    """Return the gradients and the forward passes of each image [N]."""
+    if crafted.found is not None and crafted.found.spent is not None:
+        columns = crafted.found.spent.T.copy()
+    else:
+        columns = np.array([np.full(count, passes) for passes in crafted.passes])
+    return dict(zip(("gradients", "forwards"), columns, strict=True))
+
+
+def _part(
+    crafted: Crafted, label: npt.NDArray[np.int64], predicted: npt.NDArray[np.signedinteger[Any]]
+) -> npt.NDArray[np.int16] | None:
+    """Return the part that broke each image [N]; -1 for images that are right all the same."""
+    if crafted.found is None or crafted.found.part is None:
+        return None
+    return np.where(predicted == label, -1, crafted.found.part).astype(np.int16)
+
+
+def _measured(x: Tensor, x_adv: Tensor, attack: Spec) -> dict[str, npt.NDArray[Any]]:
+    """Return the norms of the perturbation, and which images exceed the budget or [0, 1]."""
     change = (x_adv - x).flatten(1)
     l2, linf = torch.linalg.vector_norm(change, dim=1), change.abs().amax(1)
     over = ~((x_adv >= 0) & (x_adv <= 1)).flatten(1).all(1)
+    l0, l1 = change.count_nonzero(1).to(change.dtype), torch.linalg.vector_norm(change, 1, dim=1)
     eps, norm = attack.get("eps"), attack_norm(attack)
-    if isinstance(eps, float) and norm in ("inf", "2"):
-        size = linf if norm == "inf" else l2
-        over |= ~(size <= eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE)
-    return kept(l2), kept(linf), kept(over)
+    sizes = {"inf": linf, "2": l2}
+    if isinstance(eps, float) and norm in sizes:
+        over |= ~(sizes[norm] <= eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE)
+    found = {"l0": l0, "l1": l1, "l2": l2, "linf": linf, "over": over}
+    return {name: kept(values) for name, values in found.items()}
 
 
 def _global_streams(task: Task, images: Images) -> AbstractContextManager[None]:

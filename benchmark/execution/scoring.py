@@ -58,6 +58,22 @@ def predictions(
     return {key: np.stack(drawn, axis=1) for key, drawn in columns.items()}
 
 
+def by_draw(
+    label: npt.NDArray[np.int64], clean: Classes, adversarial: Classes, draws: int
+) -> dict[str, Any]:
+    """Return the columns of an `Outcome` that predictions [N, draws or more] of a cell give.
+
+    label: true classes [N].
+    """
+    first = {"clean": clean[:, 0].copy(), "adversarial": adversarial[:, 0].copy()}
+    if draws == 1:
+        return first
+    clean, adversarial = clean[:, :draws], adversarial[:, :draws]
+    hits = (adversarial == label[:, None]).sum(1, dtype=np.int16)
+    more = {"more_clean": clean[:, 1:].copy(), "more_adversarial": adversarial[:, 1:].copy()}
+    return {**first, **more, "hits": hits}
+
+
 def _once(scorers: Scorers, x: Tensor) -> dict[ScorerKey, Classes]:
     """Return predicted classes [N] behind each defence; those that code bytes share the bytes."""
     bytes_of_x: Tensor | None = None

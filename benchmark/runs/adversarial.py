@@ -58,19 +58,25 @@ COLUMNS: dict[str, str] = {
 class AdversarialFiles:
     """The archives of the adversarial images of a run, written as its tasks end.
 
-    directory: of the run. names: the archive of each cell; cells that share their images share it.
+    directory: of the run. names: the archive of each cell. cells: those of each archive; cells that
+        share their images share it.
     """
 
     directory: Path
     inputs: RunInputs
     names: Mapping[Cell, str]
+    cells: Mapping[str, Sequence[Cell]]
     # the labels and ids of each chunk that waits on disk, by archive and chunk
     _waiting: dict[str, dict[int, Outcome]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, cells: Iterable[Cell], inputs: RunInputs, directory: Path) -> AdversarialFiles:
         """Return the archives of cells whose data are there."""
-        return cls(directory, inputs, {cell: _name(cell, inputs) for cell in cells})
+        names = {cell: _name(cell, inputs) for cell in cells}
+        shared: dict[str, list[Cell]] = {}
+        for cell, name in names.items():
+            shared.setdefault(name, []).append(cell)
+        return cls(directory, inputs, names, shared)
 
     def missing(self, cells: Iterable[Cell]) -> list[Cell]:
         """Return one cell for each archive that is not there."""
@@ -95,9 +101,8 @@ class AdversarialFiles:
         """Join the chunks of a task to its archives."""
         for cell in self._firsts(task):
             name = self.names[cell]
-            own = [other for other in self.names if self.names[other] == name]
             with _written(self.directory):
-                self._join(name, self._about(own))
+                self._join(name, self._about(self.cells[name]))
         self.drop(task)
 
     def drop(self, task: Task) -> None:
@@ -111,12 +116,9 @@ class AdversarialFiles:
 
         keys: of the cells.
         """
-        by_name: dict[str, list[Cell]] = {}
-        for cell, name in self.names.items():
-            if self._path(name).is_file():
-                by_name.setdefault(name, []).append(cell)
-        if by_name:
-            rows = (self._row(name, cells, keys) for name, cells in by_name.items())
+        there = [name for name in self.cells if self._path(name).is_file()]
+        if there:
+            rows = (self._row(name, self.cells[name], keys) for name in there)
             replace_text(self.directory / FOLDER / INDEX, csv_text(COLUMNS, rows))
 
     def _firsts(self, task: Task) -> Iterator[Cell]:

@@ -109,7 +109,10 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         files = None
         if options.save_adversarial:
             files = AdversarialFiles.of(available, inputs, directory)
-            missing += _without_images(files, available, missing, store.keys(failed=False), keys)
+            again = _without_images(files, available, missing, store.keys(failed=False), keys)
+            # in the order of the grid, where cells of one network come together
+            wanted = {*missing, *again}
+            missing = [cell for cell in available if cell in wanted]
         reused = len(available) - len(missing)
         executor = executor or _executor_for(options, missing, inputs, device, threads)
         report = compute(
@@ -137,7 +140,10 @@ def _without_images(
     done: Collection[str],
     keys: Mapping[Cell, str],
 ) -> list[Cell]:
-    """Return finished cells whose images are not there, one for each archive: they run again."""
+    """Return finished cells whose images are not there, one for each archive: they run again.
+
+    missing: cells that run anyway. done: the keys of those that are finished and did not fail.
+    """
     soon = {files.names[cell] for cell in missing}
     finished = [cell for cell in cells if keys[cell] in done]
     return [cell for cell in files.missing(finished) if files.names[cell] not in soon]
