@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from benchmark.attacks.lookup import file_entry
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
 from benchmark.threats import THREATS
 from estimators.data.geometry import split_options
@@ -87,6 +88,10 @@ def labels(used: Mapping[str, Iterable[Spec]]) -> dict[str, dict[str, str]]:
         # two files of one name keep their paths
         if label and list(files.values()).count(label) == 1:
             labels["datasets"][name] = label
+    for spec in used.get("attacks", ()):
+        read = file_entry(spec)
+        if read is not None:
+            labels["attacks"][spec.name] = f"{read.family} {Path(read.file).stem}"
     for spec in used.get("networks", ()):
         if network_label(spec) != str(spec):
             labels["networks"][str(spec)] = network_label(spec)
