@@ -40,11 +40,12 @@ def mean_over_draws(hits: npt.ArrayLike, draws: int, level: float = 0.95) -> Est
     if draws == 1 or not n:
         low, high = wilson(hit.sum(), n, level)
         return Estimate(float(hit.sum()) / n if n else float("nan"), float(low), float(high))
-    share = hit / draws
+    # one division: the same as the share of right predictions among all
+    mean, share = float(hit.sum()) / (n * draws), hit / draws
     images = n * _binary_variance(share) / _variance(share)
     images = min(max(images, n), n * draws)
-    low, high = wilson(share.mean() * images, images, level)
-    return Estimate(float(share.mean()), float(low), float(high))
+    low, high = wilson(mean * images, images, level)
+    return Estimate(mean, float(low), float(high))
 
 
 def _variance(share: npt.NDArray[np.float64]) -> float:

@@ -114,13 +114,6 @@ def test_scored_again_the_images_give_the_same_numbers(kept: Path, tmp_path: Pat
         pd.testing.assert_frame_equal(left, right)
 
 
-def test_numbers_are_those_of_a_run_that_keeps_nothing(kept: Path, tmp_path: Path) -> None:
-    run(Grid(**GRID), RunOptions(out=tmp_path / "plain", threads=1))
-    for name in ("results.csv", "predictions.parquet"):
-        assert (tmp_path / "plain" / name).read_bytes() == (kept / name).read_bytes()
-    assert not (tmp_path / "plain" / "adversarial").exists()
-
-
 def test_missing_archives_are_made_by_one_cell_each(
     kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
