@@ -58,8 +58,8 @@ COLUMNS: dict[str, str] = {
 class AdversarialFiles:
     """The archives of the adversarial images of a run, written as its tasks end.
 
-    directory: of the run. names: the archive of each cell. cells: those of each archive; cells that
-        share their images share it.
+    directory: of the run. inputs: its images and networks. names: the archive of each cell.
+    cells: those of each archive; cells that share their images share it.
     """
 
     directory: Path

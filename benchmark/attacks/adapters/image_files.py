@@ -168,7 +168,7 @@ def _opened(found: Found, where: str) -> Array:
         found = found.read()
     if len(found.shape) not in (3, 4):
         raise InputError(f"{where}: expected images [N,H,W], NHWC or NCHW, got {list(found.shape)}")
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _column(

@@ -16,7 +16,8 @@ def sizes(change: npt.NDArray[np.float32], norm: str) -> npt.NDArray[np.float64]
     """Return the norm [N] of changes [N, ...]; norm: `inf`, or a number from 0 up as text."""
     flat = change.reshape(len(change), -1)
     order = math.inf if norm == "inf" else float(norm)
-    return np.linalg.norm(flat, ord=order, axis=1).astype(np.float64)
+    found: npt.NDArray[np.float64] = np.linalg.norm(flat, ord=order, axis=1).astype(np.float64)
+    return found
 
 
 def limit(eps: float) -> float:
