@@ -7,8 +7,8 @@ import math
 import re
 import reprlib
 
-from benchmark.attacks.entry import AttackEntry
-from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
+from benchmark.attacks.entry import AttackEntry, FileEntry
+from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS, FILES
 from estimators.errors import InputError, unknown
 from estimators.plugins import plugin
 from estimators.spec import Spec, Value
@@ -24,12 +24,15 @@ MOST_DIGITS = 20
 
 
 def attack_entry(spec: Spec) -> AttackEntry:
-    """Return the entry of an attack by short name, by dotted name of ART, or of a plug-in.
+    """Return the entry of an attack by short name, by file, by dotted name of ART, or a plug-in's.
 
     Raises InputError for a name that leads nowhere.
     """
     if spec.name in ATTACKS:
         return ATTACKS[spec.name]
+    read = file_entry(spec)
+    if read is not None:
+        return read
     thing = plugin("attacks", spec.name)
     if isinstance(thing, AttackEntry):
         return thing
@@ -39,6 +42,13 @@ def attack_entry(spec: Spec) -> AttackEntry:
     from benchmark.attacks.adapters.art import class_entry
 
     return class_entry(spec, thing)
+
+
+def file_entry(spec: Spec) -> FileEntry | None:
+    """Return the entry of an attack that reads a file, such as `images:FILE`; None for others."""
+    family, colon, _ = spec.name.partition(":")
+    row = FILES.get(family) if colon else None
+    return row and row.of(spec.name, bounded="eps" in spec.kwargs)
 
 
 def attack_norm(attack: Spec) -> str:

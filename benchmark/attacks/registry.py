@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmark.attacks import costs, ensemble
-from benchmark.attacks.entry import AttackEntry, Passes
+from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
 from estimators.entries import table
 from estimators.spec import Value
 
@@ -162,8 +162,21 @@ ATTACKS: dict[str, AttackEntry] = table(
         shares_gradient=True, uses_gradient=False, ignores_model=True,
     ),
 )  # fmt: skip
+# attacks that read a file, by the name before the colon
+FILES: dict[str, FileEntry] = {
+    row.family: row
+    for row in (
+        FileEntry(
+            name="images:FILE", summary="scores adversarial images that others made, paired by id",
+            build="benchmark.attacks.adapters.images:SavedImages", bounded=False,
+            allowed={"norm": ("inf", "2", "1", "0")}, defaults={"norm": "inf"},
+            optional={"eps": None, "key": None},
+        ),
+    )
+}  # fmt: skip
 # how other attacks are named: rows whose name is a pattern
-ATTACK_PATTERNS = table(
+ATTACK_PATTERNS: dict[str, AttackEntry] = table(
+    *FILES.values(),
     AttackEntry(
         name="art.attacks.evasion.NAME", summary="any other evasion attack of ART",
         build="benchmark.attacks.adapters.art:class_entry", bounded=False,

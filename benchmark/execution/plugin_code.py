@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import cast
 
+from benchmark.attacks.lookup import file_entry
 from benchmark.attacks.registry import ATTACKS
 from benchmark.grids.cell import Cell
 from estimators.defences.registry import DEFENCES, JOIN
 from estimators.plugins import Kind
 from estimators.source_code import code_sha256
+from estimators.spec import Spec
+from reports.results.manifest import sha256_of
 
 
 def plugin_code(cell: Cell) -> dict[str, str]:
     """Return the SHA-256 of the code of a cell's external attack and defences, by name.
 
     A name reads `attacks/package.module:object`. The result is empty where attack and defences
-    belong to this project or to ART, whose version is in the manifest. Networks are left out
+    belong to this project or to ART, whose version is in the manifest. For an attack that reads a
+    file it is the hash of that file. Networks are left out
     because the hash of their weights covers their code; data sets, because their images are hashed.
     """
     names = [f"defences/{name}" for name in cell.defence.name.split(JOIN) if name not in DEFENCES]
@@ -30,5 +36,23 @@ def code_hashes(names: Iterable[str]) -> dict[str, str]:
     hashes = {}
     for name in names:
         kind, _, plugin = name.partition("/")
+        read = file_entry(Spec(plugin)) if kind == "attacks" else None
+        if read is not None:
+            hashes[name] = file_sha256(Path(read.file))
+            continue
         hashes[name] = code_sha256(cast(Kind, kind), plugin)
     return hashes
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, read once as long as it does not change; "" without one."""
+    try:
+        state = path.stat()
+    except OSError:
+        return ""
+    return _file_sha256(path, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def _file_sha256(path: Path, changed: int, size: int) -> str:
+    return sha256_of(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.execution.executor import ChunkOutcomes, ExecutionReport, Executor, Failure
@@ -11,6 +11,7 @@ from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Task, plan
 from benchmark.execution.progress import Progress
 from benchmark.grids.cell import Cell
+from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.rows import failed, ok
 from benchmark.runs.store import Store
@@ -29,14 +30,16 @@ def compute(
     executor: Executor,
     reused: int,
     progress: Progress,
+    files: AdversarialFiles | None = None,
 ) -> ExecutionReport:
     """Compute cells on an executor, and store each cell when its task is complete.
 
-    keys: the keys of the cells. reused: number of cells that are stored already.
+    keys: the keys of the cells. reused: number of cells that are stored already. files: takes the
+    adversarial images; an archive is complete before its cells are stored.
     Tracebacks of cells that raise, and images that cannot be read, go to `failures.log` in the
     directory.
     """
-    tasks = plan(cells)
+    tasks = [replace(task, keeps_images=files is not None) for task in plan(cells)]
     unreadable = _Unreadable(directory / LOG, progress.message)
     work = expected_work(tasks, inputs)
 
@@ -58,7 +61,11 @@ def compute(
                 log.write(f"{task.cells[0]}\n{parts.trace}\n")
             rows = (failed(c, keys[c], inputs, parts.message, share) for c in task.cells)
             progress.message(f"failed: {task.cells[0]}: {parts.message}")
+            if files is not None:
+                files.drop(task)
         else:
+            if files is not None:
+                files.finish(task)
             # one cell at a time: all cells of a large sample joined would not fit into memory
             rows = (
                 ok(c, keys[c], inputs, Outcome.joined(part[c] for part in parts if part), share)
@@ -67,7 +74,8 @@ def compute(
         store.put(rows)
         progress.advanced(task, 0.0, len(task.cells))
 
-    return executor.execute(tasks, images_of, inputs.models(), on_chunk, on_task)
+    on_images = None if files is None else files.take
+    return executor.execute(tasks, images_of, inputs.models(), on_chunk, on_task, on_images)
 
 
 @dataclass

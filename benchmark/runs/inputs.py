@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import numpy as np
 import torch
 
-from benchmark.attacks.lookup import attack_entry
+from benchmark.attacks.adapters.images import check_images
+from benchmark.attacks.lookup import attack_entry, file_entry
 from benchmark.attacks.steps.craft import targets
 from benchmark.execution.chunk_size import Need, need
 from benchmark.execution.executor import TrainedNetwork
@@ -139,6 +142,7 @@ def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs
         else:
             images = inputs.images[dataset]
             build_network(network, images.shape, len(images.classes))
+    _check_files(inputs, listed)
     for pair in pairs:
         inputs.networks[pair] = given.get(pair) or _train(inputs, pair, options, device)
         if pair not in inputs.needs:
@@ -175,6 +179,19 @@ def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
         inputs.code.update(plugin_code(cell))
         if images is not None:
             targets(cell.attack, images.y[:1], len(images.classes))
+
+
+def _check_files(inputs: RunInputs, cells: Sequence[Cell]) -> None:
+    """Compare files of adversarial images with the images of their cells, in their final order."""
+    checked: set[object] = set()
+    for cell in cells:
+        entry, images = file_entry(cell.attack), inputs.images.get(cell.dataset)
+        at = cell.dataset, cell.samples, cell.seed
+        if entry is None or images is None or (cell.attack, at) in checked:
+            continue
+        checked.add((cell.attack, at))
+        own_indices = not np.array_equal(images.ids, np.arange(len(images)))
+        check_images(cell.attack, Path(entry.file), inputs.subset(*at), own_indices)
 
 
 def _pairs(inputs: RunInputs, cells: Sequence[Cell]) -> list[Pair]:

@@ -22,6 +22,8 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("clean_accuracy", "Clean", "percent"),
     ("accuracy", "Under attack", "accuracy"),
     ("accuracy_low|accuracy_high", "95 % interval", "interval"),
+    ("draws", "Draws", "number"),
+    ("accuracy_worst_draw", "Worst draw", "percent"),
     ("success_rate", "Success", "percent"),
     ("broken_by", "Broken by", "parts"),
     ("l0_median", "L0, median", "short"),
@@ -59,8 +61,8 @@ def cell_data(file: Path) -> Row:
         else:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
-    # earlier versions wrote no such columns; some count faults that no network should have, or parts
-    # that no attack has
+    # earlier versions wrote no such columns; some count faults that no network should have, parts that
+    # no attack has, or draws that few defences make
     idle = [name for name in ADDED if name not in table or set(table[name]) <= {"", "0", "0.0"}]
     norms = set(table["norm"])
     idle += [name for name, norm in _OF_NORM.items() if norm not in norms]

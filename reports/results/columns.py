@@ -32,8 +32,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "clean_accuracy": ("float", "clean accuracy behind the defence", "share"),
     "correct": ("int", "images right behind the defence under attack", "images"),
     "accuracy": ("float", "robust accuracy behind the defence", "share"),
-    "accuracy_low": ("float", "its Wilson 95 % limit, lower", "share"),
-    "accuracy_high": ("float", "its Wilson 95 % limit, upper", "share"),
+    "accuracy_low": ("float", "its Wilson 95 % limit over images and draws, lower", "share"),
+    "accuracy_high": ("float", "its Wilson 95 % limit over images and draws, upper", "share"),
+    "draws": ("int", "scoring draws of a random defence; empty for others", "draws"),
+    "accuracy_worst_draw": ("float", "lowest accuracy of one of these draws", "share"),
+    "accuracy_every_draw": ("float", "images that are right in every one of them", "share"),
     "broken_by": ("str", "JSON: images that each part of the attack broke", "images"),
     "success_rate": ("float", "success among the images that were right", "share"),
     "l0_mean": ("float", "L0: values (pixel and channel) that change, mean", "values"),
@@ -63,8 +66,8 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("nan_gradient", "non_finite", "broken_by", "l0_mean", "l0_median", "l0_max")
-ADDED += ("l1_mean", "l1_median", "l1_max")
+ADDED = ("draws", "accuracy_worst_draw", "accuracy_every_draw", "broken_by", "nan_gradient")
+ADDED += ("non_finite", "l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max")
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 

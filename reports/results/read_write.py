@@ -21,7 +21,8 @@ STATES = ("ok", "skipped", "failed")
 MOST_IMAGES = 10**7
 # every finished row has these; the others are empty where no image counts for them
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
-_SHARES = (*_ALWAYS, "success_rate", "zero_gradient", "nan_gradient")
+_OF_DRAWS = ("accuracy_worst_draw", "accuracy_every_draw")
+_SHARES = (*_ALWAYS, *_OF_DRAWS, "success_rate", "zero_gradient", "nan_gradient")
 _NORMS = (f"{norm}_{kind}" for norm in LENGTHS for kind in ("mean", "median", "max"))
 _SIZES = ("eps", *_NORMS, "gradients", "forwards")
 # a spreadsheet evaluates a field that begins with one of these
@@ -117,6 +118,10 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     for name in _SHARES:
         may_lack = done[name].isna() & (name not in _ALWAYS)
         faults[f"{name} is no share in [0, 1]"] = ~(may_lack | done[name].between(0, 1))
+    draws = done["draws"].astype("float64")
+    faults["draws is below 1"] = draws < 1
+    for name in _OF_DRAWS:
+        faults[f"{name} is above accuracy"] = done[name] > done["accuracy"] + 1e-9
     for name in _SIZES:
         sound = done[name].isna() | ((done[name] >= 0) & np.isfinite(done[name]))
         faults[f"{name} is negative or infinite"] = ~sound
