@@ -7,8 +7,9 @@ import math
 import re
 import reprlib
 
+from benchmark.attacks.adapters.library import Library
 from benchmark.attacks.entry import AttackEntry, FileEntry
-from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS, FILES
+from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS, FILES, LIBRARIES
 from estimators.errors import InputError, unknown
 from estimators.plugins import plugin
 from estimators.spec import Spec, Value
@@ -23,8 +24,14 @@ MOST_EPS = 1e6
 MOST_DIGITS = 20
 
 
+def library_of(name: str) -> Library | None:
+    """Return the library of an attack that is named `library:NAME`; None for other names."""
+    family, colon, _ = name.partition(":")
+    return LIBRARIES.get(family) if colon else None
+
+
 def attack_entry(spec: Spec) -> AttackEntry:
-    """Return the entry of an attack by short name, by file, by dotted name of ART, or a plug-in's.
+    """Return the entry of an attack by short name, of a file, of a library, or of a plug-in.
 
     Raises InputError for a name that leads nowhere.
     """
@@ -33,6 +40,9 @@ def attack_entry(spec: Spec) -> AttackEntry:
     read = file_entry(spec)
     if read is not None:
         return read
+    library = library_of(spec.name)
+    if library is not None:
+        return library.attack(spec.name)
     thing = plugin("attacks", spec.name)
     if isinstance(thing, AttackEntry):
         return thing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmark.attacks import costs, ensemble
+from benchmark.attacks.adapters.library import Library
 from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
 from estimators.entries import table
 from estimators.spec import Value
@@ -174,6 +175,34 @@ FILES: dict[str, FileEntry] = {
         ),
     )
 }  # fmt: skip
+# other libraries by the name before the colon
+LIBRARIES: dict[str, Library] = {
+    row.family: row
+    for row in (
+        Library(
+            name="art:NAME", summary="evasion attacks of ART, passes counted by the network",
+            build="benchmark.attacks.adapters.art:attacks",
+            distribution="adversarial-robustness-toolbox",
+            install="pip install adversarial-robustness-toolbox",
+        ),
+        Library(
+            name="foolbox:NAME", summary="attacks of foolbox",
+            build="benchmark.attacks.adapters.foolbox:attacks",
+            distribution="foolbox", install="pip install 'art-bench[foolbox]'",
+        ),
+        Library(
+            name="torchattacks:NAME", summary="attacks of torchattacks",
+            build="benchmark.attacks.adapters.torchattacks:attacks",
+            distribution="torchattacks", install="pip install 'art-bench[torchattacks]'",
+        ),
+        Library(
+            # its requirement visdom cannot be built with setuptools 82
+            name="adv_lib:NAME", summary="attacks of adversarial-library",
+            build="benchmark.attacks.adapters.adv_lib:attacks",
+            distribution="adv-lib", install="pip install --no-deps adv-lib",
+        ),
+    )
+}  # fmt: skip
 # how other attacks are named: rows whose name is a pattern
 ATTACK_PATTERNS: dict[str, AttackEntry] = table(
     *FILES.values(),
@@ -181,6 +210,7 @@ ATTACK_PATTERNS: dict[str, AttackEntry] = table(
         name="art.attacks.evasion.NAME", summary="any other evasion attack of ART",
         build="benchmark.attacks.adapters.art:class_entry", bounded=False,
     ),
+    *LIBRARIES.values(),
     AttackEntry(
         name="package.module:attack", summary="your own, see docs/extending.md",
         build="benchmark.attacks.adapters.art:class_entry", values={"its own": ""}, bounded=False,

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from benchmark.attacks.lookup import file_entry
+from benchmark.attacks.lookup import file_entry, library_of
 from benchmark.attacks.registry import ATTACKS
 from benchmark.grids.cell import Cell
 from estimators.defences.registry import DEFENCES, JOIN
@@ -20,9 +20,10 @@ from reports.results.manifest import sha256_of
 def plugin_code(cell: Cell) -> dict[str, str]:
     """Return the SHA-256 of the code of a cell's external attack and defences, by name.
 
-    A name reads `attacks/package.module:object`. The result is empty where attack and defences
-    belong to this project or to ART, whose version is in the manifest. For an attack that reads a
-    file it is the hash of that file. Networks are left out
+    A name reads `attacks/package.module:object`. For an attack of a library, such as
+    `attacks/foolbox:PGD`, the library's version stands in the place of the hash; for an attack that
+    reads a file, the hash of that file. The result is empty where attack and defences belong to
+    this project or, by dotted name, to ART, whose version is in the manifest. Networks are left out
     because the hash of their weights covers their code; data sets, because their images are hashed.
     """
     names = [f"defences/{name}" for name in cell.defence.name.split(JOIN) if name not in DEFENCES]
@@ -36,12 +37,18 @@ def code_hashes(names: Iterable[str]) -> dict[str, str]:
     hashes = {}
     for name in names:
         kind, _, plugin = name.partition("/")
-        read = file_entry(Spec(plugin)) if kind == "attacks" else None
-        if read is not None:
-            hashes[name] = file_sha256(Path(read.file))
-            continue
-        hashes[name] = code_sha256(cast(Kind, kind), plugin)
+        hashes[name] = _hash(cast(Kind, kind), plugin)
     return hashes
+
+
+def _hash(kind: Kind, plugin: str) -> str:
+    if kind == "attacks":
+        read, library = file_entry(Spec(plugin)), library_of(plugin)
+        if read is not None:
+            return file_sha256(Path(read.file))
+        if library is not None:
+            return library.version
+    return code_sha256(kind, plugin)
 
 
 def file_sha256(path: Path) -> str:

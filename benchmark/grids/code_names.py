@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from benchmark.attacks.registry import FILES as ATTACK_FILES
+from benchmark.attacks.registry import LIBRARIES
 from benchmark.grids.expand import Entry
 from estimators.data.registry import FILES
 from estimators.errors import InputError
@@ -13,6 +14,7 @@ from estimators.networks.registry import FAMILIES
 
 # what may stand before a colon: it does not let the file choose the code
 NOT_CODE = {"datasets": tuple(FILES), "networks": tuple(FAMILIES), "threats": tuple(FAMILIES)}
+NOT_CODE["attacks"] = tuple(LIBRARIES)
 # what stands before the path of a file
 PATHS = {"datasets": tuple(FILES), "attacks": tuple(ATTACK_FILES)}
 _CODE = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*):(?=[A-Za-z_])")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
-from benchmark.attacks.lookup import attack_norm
+from benchmark.attacks.lookup import attack_norm, library_of
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.trial import CLASSES, SHAPE, check_built
 from benchmark.grids.cell import Cell
@@ -34,7 +34,7 @@ def check_parameters(cells: Sequence[Cell]) -> None:
     for defence in dict.fromkeys(cell.defence for cell in cells):
         build_defence(defence)
     attacks = dict.fromkeys(cell.attack for cell in cells)
-    check_built(attack for attack in attacks if attack.name in ATTACKS)
+    check_built(a for a in attacks if a.name in ATTACKS or library_of(a.name) is not None)
     for network in dict.fromkeys(_networks(cells)):
         check_network(network)
 
@@ -42,7 +42,7 @@ def check_parameters(cells: Sequence[Cell]) -> None:
 def check_on_images(cells: Iterable[Cell], images: Mapping[str, Images]) -> None:
     """Raise InputError for the first attack that cannot be meant for these images.
 
-    That is one whose eps in L0 or L1 is larger than any image's change, or one of ART's that its
+    That is one whose eps in L0 or L1 is larger than any image's change, or one of a library that its
     class refuses. images: by data set; those that are unavailable are left out. Attacks of plug-ins
     are left to the run: they may need the very network that they attack.
     """
@@ -50,7 +50,8 @@ def check_on_images(cells: Iterable[Cell], images: Mapping[str, Images]) -> None
     for dataset, attack in pairs:
         if dataset in images:
             _check_eps(attack, dataset, images[dataset].shape)
-        if attack.name.startswith(ALLOWED_PACKAGE) and dataset in images:
+        of_library = attack.name.startswith(ALLOWED_PACKAGE) or library_of(attack.name) is not None
+        if of_library and dataset in images:
             of = images[dataset]
             check_built([attack], of.shape, len(of.classes))
 
