@@ -1,0 +1,246 @@
+"""The exact steps of a network: affine maps with their adjoints, ReLU, max pooling, sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Pair = tuple[int, int]
+S = TypeVar("S", bound="Step")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step; `shape` is that of its input without the batch."""
+
+    shape: tuple[int, ...]
+
+    def to(self: S, device: str | torch.device) -> S:
+        """Return the step with its tensors in float64 on a device."""
+        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved = {k: v.double().to(device) for k, v in tensors.items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Affine(Step):
+    """A map x -> W x + bias.
+
+    bias: broadcasts to the output without the batch; None for zero.
+    mixes: an output depends on several inputs.
+    """
+
+    bias: Tensor | None
+    mixes = True
+
+    def linear(self, x: Tensor) -> Tensor:
+        """Return W x for x [N, *shape]."""
+        raise NotImplementedError
+
+    def spread(self, radius: Tensor) -> Tensor:
+        """Return |W| radius, with the absolute values of the weights."""
+        raise NotImplementedError
+
+    def adjoint(self, a: Tensor) -> Tensor:
+        """Return W^T a [N, *shape] for coefficients a of the outputs."""
+        raise NotImplementedError
+
+    def shifted(self, out: Tensor) -> Tensor:
+        """Return an output plus the bias."""
+        return out if self.bias is None else out + self.bias
+
+    def constant(self, a: Tensor) -> Tensor:
+        """Return the sum of a times the bias over each row [N]."""
+        if self.bias is None:
+            return a.new_zeros(len(a))
+        return (a * self.bias).flatten(1).sum(1)
+
+
+@dataclass(frozen=True)
+class Dense(Affine):
+    """A linear layer; weight is [out, in], and inputs are [N, ..., in]."""
+
+    weight: Tensor
+
+    def linear(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight)
+
+    def spread(self, radius: Tensor) -> Tensor:
+        return functional.linear(radius, self.weight.abs())
+
+    def adjoint(self, a: Tensor) -> Tensor:
+        return a @ self.weight
+
+
+@dataclass(frozen=True)
+class Convolution(Affine):
+    """A 2D convolution with zeros around the image; bias is [out, 1, 1].
+
+    weight, stride, padding, dilation, groups: as in `torch.nn.functional.conv2d`.
+    """
+
+    weight: Tensor
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+
+    def linear(self, x: Tensor) -> Tensor:
+        return self._convolved(x, self.weight)
+
+    def spread(self, radius: Tensor) -> Tensor:
+        return self._convolved(radius, self.weight.abs())
+
+    def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
+        how = self.stride, self.padding, self.dilation, self.groups
+        return functional.conv2d(x, weight, None, *how)
+
+    def adjoint(self, a: Tensor) -> Tensor:
+        # rows and columns at the end that no window reaches
+        left = []
+        for n in (0, 1):
+            reach = self.dilation[n] * (self.weight.shape[2 + n] - 1) + 1
+            covered = (a.shape[2 + n] - 1) * self.stride[n] - 2 * self.padding[n] + reach
+            left.append(self.shape[1 + n] - covered)
+        how = self.stride, self.padding, left, self.groups, self.dilation
+        return functional.conv_transpose2d(a, self.weight, None, *how)
+
+
+@dataclass(frozen=True)
+class Scale(Affine):
+    """A factor per value: batch norm in evaluation, normalisation, arithmetic with constants.
+
+    scale: broadcasts to the output without the batch, which has the shape of the input.
+    """
+
+    scale: Tensor
+    mixes = False
+
+    def linear(self, x: Tensor) -> Tensor:
+        return x * self.scale
+
+    def spread(self, radius: Tensor) -> Tensor:
+        return radius * self.scale.abs()
+
+    def adjoint(self, a: Tensor) -> Tensor:
+        return a * self.scale
+
+
+@dataclass(frozen=True)
+class Positive(Affine):
+    """A linear map without negative weights: average pooling, reshaping, copies.
+
+    apply: the map; picklable. moves: each output is one input, such as in reshaping.
+    """
+
+    apply: Callable[[Tensor], Tensor]
+    moves: bool = False
+
+    @property
+    def mixes(self) -> bool:  # type: ignore[override]
+        """Whether an output depends on several inputs."""
+        return not self.moves
+
+    def linear(self, x: Tensor) -> Tensor:
+        return self.apply(x)
+
+    def spread(self, radius: Tensor) -> Tensor:
+        return self.apply(radius)
+
+    def adjoint(self, a: Tensor) -> Tensor:
+        with torch.enable_grad():
+            x = a.new_zeros(len(a), *self.shape, requires_grad=True)
+            out = self.apply(x)
+            (back,) = torch.autograd.grad(out, x, a, create_graph=a.requires_grad)
+        return back
+
+
+@dataclass(frozen=True)
+class Relu(Step):
+    """max(x, 0) for each value."""
+
+
+@dataclass(frozen=True)
+class MaxPool(Step):
+    """The largest value of each window.
+
+    kernel, stride, dilation: per axis. before, after: rows and columns of minus infinity around
+    the image; those after it include what `ceil_mode` reaches beyond it.
+    """
+
+    kernel: Pair
+    stride: Pair
+    dilation: Pair
+    before: Pair
+    after: Pair
+
+    def windows(self, x: Tensor, outside: float = -torch.inf) -> Tensor:
+        """Return the values [N, C, window, out] of each window of x [N, C, H, W]."""
+        pads = (self.before[1], self.after[1], self.before[0], self.after[0])
+        padded = functional.pad(x, pads, value=outside)
+        how = dict(kernel_size=self.kernel, stride=self.stride, dilation=self.dilation)
+        flat = padded.flatten(0, 1)[:, None]
+        size = self.kernel[0] * self.kernel[1]
+        return functional.unfold(flat, **how).view(*x.shape[:2], size, -1)  # type: ignore[arg-type]
+
+    def gathered(self, windows: Tensor) -> Tensor:
+        """Return the sum at each input [N, *shape] of the values of its windows."""
+        (top, left), (bottom, right) = self.before, self.after
+        height, width = self.shape[1:]
+        sizes = height + top + bottom, width + left + right
+        how = dict(kernel_size=self.kernel, stride=self.stride, dilation=self.dilation)
+        flat = functional.fold(windows.flatten(0, 1), sizes, **how)  # type: ignore[arg-type]
+        whole = flat.view(*windows.shape[:2], *sizes)
+        return whole[..., top : top + height, left : left + width]
+
+    def out_shape(self) -> tuple[int, ...]:
+        """Return the shape of the output without the batch."""
+        out = [self.shape[0]]
+        for n in (0, 1):
+            size = self.shape[1 + n] + self.before[n] + self.after[n]
+            reach = self.dilation[n] * (self.kernel[n] - 1) + 1
+            out.append((size - reach) // self.stride[n] + 1)
+        return tuple(out)
+
+
+@dataclass(frozen=True)
+class Add(Step):
+    """The sum of two values of one shape."""
+
+
+# maps without negative weights, by name so that they can be pickled
+
+
+def reshaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return x [N, ...] as [N, *shape]."""
+    return x.reshape(len(x), *shape)
+
+
+def expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return x [N, ...] copied to [N, *shape]."""
+    return x.expand(len(x), *shape)
+
+
+def average_pooled(x: Tensor, options: dict[str, Any]) -> Tensor:
+    """Return average pooling with the options of `torch.nn.functional.avg_pool2d`."""
+    return functional.avg_pool2d(x, **options)
+
+
+def adaptively_averaged(x: Tensor, size: Pair) -> Tensor:
+    """Return adaptive average pooling to a size."""
+    return functional.adaptive_avg_pool2d(x, size)
+
+
+def mean_over(x: Tensor, dims: tuple[int, ...], keep: bool) -> Tensor:
+    """Return the mean over dimensions behind the batch."""
+    return x.mean(dims, keepdim=keep)
+
+
+def mirrored(x: Tensor, radius: int) -> Tensor:
+    """Return images with mirrored borders."""
+    return functional.pad(x, (radius,) * 4, mode="reflect")
