@@ -12,7 +12,6 @@ from torch import Tensor
 from benchmark.certificates.graph import Graph
 from benchmark.certificates.ibp import ball, on
 from benchmark.certificates.registry import CERTIFICATES
-from estimators.errors import unknown, whole
 from estimators.spec import Spec
 
 # The bounds are computed in float64, whose rounding is ten orders smaller than this part of the
@@ -21,8 +20,6 @@ from estimators.spec import Spec
 TOLERANCE = 1e-5
 # images that are bounded at once
 BATCH = 8
-# largest value of a parameter
-MOST = 10**6
 
 
 @dataclass(frozen=True)
@@ -67,21 +64,6 @@ def certify(
             margin[part], undecided[part] = bounds.margin, bounds.undecided
     proved = margin > slack
     return Certified(margin.cpu().numpy(), proved.cpu().numpy(), undecided.cpu().numpy())
-
-
-def method_of(spec: Spec) -> Spec:
-    """Return a method with all its parameters.
-
-    Raises InputError for an unknown method or parameter, and for values out of range.
-    """
-    if spec.name not in CERTIFICATES:
-        raise unknown("certificate", spec.name, CERTIFICATES)
-    known = CERTIFICATES[spec.name].defaults
-    for name, value in spec.params:
-        if name not in known:
-            raise unknown(f"parameter of the certificate {spec.name}", name, known or ["(none)"])
-        whole(f"certificate {spec.name}: {name}", value, 0, MOST)
-    return Spec.of(spec.name, {**known, **spec.kwargs})
 
 
 def _is(value: object) -> bool:

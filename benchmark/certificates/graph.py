@@ -58,6 +58,11 @@ class Graph:
         """Return the number of values of an index."""
         return int(torch.Size(self.node(index).shape if index else self.shape).numel())
 
+    def before_bends(self) -> list[int]:
+        """Return the indices that a ReLU or pooling reads and whose intervals are loose."""
+        read = {node.inputs[0] for node in self.nodes if is_bent(node.step)}
+        return [n for n in sorted(read - {0}) if self.node(n).loose]
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits [N, classes] of images [N, C, H, W], exactly as the steps say."""
         values = [x]

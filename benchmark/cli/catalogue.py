@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmark.certificates.registry import CERTIFICATES
 from benchmark.grids.model import load_grid, shipped_grids
 from benchmark.grids.names import plugin_rows, rows
 from benchmark.studies.registry import STUDIES
@@ -20,6 +21,7 @@ TITLES = {
 def catalogue() -> dict[str, list[Row]]:
     """Return rows (name, summary, parameters or size) by title."""
     lists = {title: [_row(entry) for entry in rows(key)] for key, title in TITLES.items()}
+    lists["certificates"] = [_row(entry) for entry in CERTIFICATES.values()]
     grids = {name: load_grid(name) for name in shipped_grids()}
     lists["grids"] = [
         (name, grid.description, f"{len(grid.cells()):,} cells") for name, grid in grids.items()

@@ -17,10 +17,13 @@ from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.craft import craft, targets
 from benchmark.attacks.steps.crafted import Crafted
 from benchmark.attacks.steps.projections import each
+from benchmark.certificates.certify import certify
+from benchmark.certificates.graph import Graph
 from benchmark.execution.memory import release_memory
-from benchmark.execution.outcome import Outcome
-from benchmark.execution.plan import AttackerView, Task
+from benchmark.execution.outcome import Outcome, Proved
+from benchmark.execution.plan import AttackerView, ProofTask, Task, Work
 from benchmark.grids.cell import Cell
+from benchmark.grids.proof import Proof
 from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
@@ -45,12 +48,14 @@ class ClassifierCache:
         self._device = device
         self._frozen: dict[tuple[str, Spec], Frozen] = {}
         self._classifiers: dict[tuple[str, AttackerView, bool], Classifier] = {}
+        self._graphs: dict[tuple[str, Spec], Graph] = {}
 
     def hold(self, dataset: str, networks: Collection[Spec]) -> None:
         """Forget all other networks: tasks come sorted by network."""
         if any(d != dataset or n not in networks for d, n in self._frozen):
             self._classifiers.clear()
             self._frozen.clear()
+            self._graphs.clear()
             release_memory()
 
     def classifier(self, dataset: str, network: Spec, defence: Spec) -> Classifier:
@@ -60,6 +65,13 @@ class ClassifierCache:
     def attacker(self, dataset: str, view: AttackerView) -> Classifier:
         """Return the network of a data set as the attacker sees it."""
         return self._wrapped(dataset, view, fresh=True)
+
+    def graph(self, dataset: str, network: Spec) -> Graph:
+        """Return the steps of a network in float64 on the device, for certificates."""
+        at = dataset, network
+        if at not in self._graphs:
+            self._graphs = {at: self._networks[at].graph.to(self._device)}
+        return self._graphs[at]
 
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
         at, name = (dataset, view, fresh), (dataset, view.network)
@@ -78,13 +90,19 @@ class ClassifierCache:
         return self._classifiers[at]
 
 
-def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, Outcome]:
+def run_chunk(
+    task: Work, images: Images, cache: ClassifierCache
+) -> dict[Cell | Proof, Outcome | Proved]:
     """Craft the attacks of a task on a chunk of images and score them behind every defence.
+
+    A task of a certificate is bounded instead.
 
     Nothing that an attack says of its success is used: predictions, norms and budget are computed
     from the images.
     """
     cache.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
+    if isinstance(task, ProofTask):
+        return {task.proof: _proved(task.proof, images, cache)}
     attacker = cache.attacker(task.dataset, task.view)
     x = torch.from_numpy(images.x).to(attacker.torch_device)
     keys = map(scorer_key, task.cells)
@@ -92,7 +110,7 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
     for classifier in scorers.values():
         classifier.bind(images.ids, task.seed)
     clean = _predictions(scorers, x)
-    outcomes: dict[Cell, Outcome] = {}
+    outcomes: dict[Cell | Proof, Outcome | Proved] = {}
     with _global_streams(task, images):
         arrays = images.x, images.y, images.ids
         for attack, crafted in craft(task.attacks, attacker, *arrays, task.seed):
@@ -119,6 +137,14 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
                 part = _part(crafted, images.y, adversarial[key])
                 outcomes[cell] = Outcome(images.ids, images.y, *classes, part=part, **shared)
     return outcomes
+
+
+def _proved(proof: Proof, images: Images, cache: ClassifierCache) -> Proved:
+    """Bound the margins of images as far as an attack's budget reaches, tolerance included."""
+    radius = proof.eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE
+    graph = cache.graph(proof.dataset, proof.network)
+    found = certify(graph, proof.method, images.x, images.y, radius)
+    return Proved(images.ids, images.y, found)
 
 
 def _passes(crafted: Crafted, count: int) -> dict[str, npt.NDArray[Any]]:

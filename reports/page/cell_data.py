@@ -22,6 +22,8 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("clean_accuracy", "Clean", "percent"),
     ("accuracy", "Under attack", "accuracy"),
     ("accuracy_low|accuracy_high", "95 % interval", "interval"),
+    ("proved", "Proved", "number"),
+    ("proved_low|proved_high", "Proved, 95 % interval", "interval"),
     ("success_rate", "Success", "percent"),
     ("l2_median", "L2, median", "short"),
     ("linf_max", "L∞, largest", "short"),
@@ -55,8 +57,8 @@ def cell_data(file: Path) -> Row:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
     # faults that no network should have; earlier versions wrote no such columns
-    idle = [name for name in ADDED if name not in table or set(table[name]) <= {"", "0", "0.0"}]
-    shown = [column for column in MAIN if column[0] not in idle]
+    idle = [name for name in ADDED if name not in table or set(table[name]) <= _idle(name)]
+    shown = [column for column in MAIN if not set(column[0].split("|")) & set(idle)]
     main = [{"key": key, "label": label, "show": show} for key, label, show in shown]
     labels = {key: label for key, label, _ in MAIN}
     filters = [{"key": key, "label": labels[key]} for key in FILTERS]
@@ -64,3 +66,8 @@ def cell_data(file: Path) -> Row:
     about = {name: meaning + units[name] for name, (_, meaning, _) in COLUMNS.items()}
     cells = {"rows": len(table), "columns": columns}
     return {**cells, "main": main, "filters": filters, "about": about}
+
+
+def _idle(name: str) -> set[str]:
+    """Return the values of a column that tell nothing; that nothing is proved tells something."""
+    return {""} if name.startswith("proved") else {"", "0", "0.0"}

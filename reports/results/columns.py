@@ -34,6 +34,9 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "accuracy": ("float", "robust accuracy behind the defence", "share"),
     "accuracy_low": ("float", "its Wilson 95 % limit, lower", "share"),
     "accuracy_high": ("float", "its Wilson 95 % limit, upper", "share"),
+    "proved": ("int", "images proved right within eps; empty without a certificate", "images"),
+    "proved_low": ("float", "Wilson 95 % limit of their share, lower", "share"),
+    "proved_high": ("float", "Wilson 95 % limit of their share, upper", "share"),
     "success_rate": ("float", "success among the images that were right", "share"),
     "l2_mean": ("float", "L2 norm of the perturbation, mean", "pixels in [0, 1]"),
     "l2_median": ("float", "the same, median", "pixels in [0, 1]"),
@@ -52,7 +55,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("nan_gradient", "non_finite")
+ADDED = ("nan_gradient", "non_finite", "proved", "proved_low", "proved_high")
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 

@@ -11,7 +11,8 @@ from closed_form import linear_case
 from exact_margin import exact_margin
 from torch import nn
 
-from benchmark.certificates.certify import TOLERANCE, Certified, certify, method_of
+from benchmark.certificates.certify import TOLERANCE, Certified, certify
+from benchmark.certificates.lookup import method_of
 from benchmark.certificates.reading import read_graph
 from estimators.networks.architectures import IdentityBlock
 from estimators.networks.input_layers import Normalise
