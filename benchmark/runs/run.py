@@ -37,6 +37,7 @@ from reports.audit.audit import write_audit
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
 from reports.results.certificates import FILE as CERTIFICATES
+from reports.results.certificates import read_certificates
 from reports.results.columns import frame
 from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
@@ -121,7 +122,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         content = manifest(grid, cells, inputs, report, table)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
         options.progress.message("drawing plots")
-        draw_all(table, directory / "plots", read_labels(directory))
+        plots = directory / "plots"
+        draw_all(table, plots, read_labels(directory), read_certificates(directory))
         options.progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
         write_gallery(cells, table, inputs, directory, device)
