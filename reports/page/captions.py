@@ -13,7 +13,7 @@ from reports.results.rows import Row, as_rows
 from reports.statistics.tests import at_most
 from reports.style.labels import Labels, file_name
 from reports.style.numbers import percent, size
-from reports.worst_case.brackets import LOOSE, Bracket
+from reports.worst_case.brackets import LOOSE, Bracket, widest_bracket
 
 
 class Kind(NamedTuple):
@@ -137,7 +137,9 @@ def kinds(
                 where = labels.place(str(point["dataset"]), str(point["network"]))
                 numbers.append(f"{where}: {_numbers(point, name)}")
         of_data = [b for b in proved if file_name("bracket", b.dataset) == path.stem]
-        numbers += [_bracket(bracket, labels) for bracket in of_data]
+        for network in dict.fromkeys(b.network for b in of_data):
+            widest = widest_bracket(of_data, of_data[0].dataset, network)
+            numbers += [_bracket(widest, labels)] if widest else []
         named = (
             labels.dataset(of_data[0].dataset)
             if of_data
@@ -161,7 +163,8 @@ def _numbers(point: Row, kind: str) -> str:
 def _bracket(bracket: Bracket, labels: Labels) -> str:
     """Return one bracket in words, with what its open images would take."""
     where = f"{labels.network(bracket.network)} at {size(bracket.eps)}"
-    return "; ".join(filter(None, (f"{where}: {bracket.text()}", bracket.branching())))
+    text = f"{where}, where the most is open: {bracket.text()}"
+    return "; ".join(filter(None, (text, bracket.branching())))
 
 
 def chance(table: pd.DataFrame) -> str:

@@ -88,4 +88,17 @@ def best_bracket(
 ) -> Bracket | None:
     """Return the bracket of a network at an eps that proves the most images."""
     own = [b for b in found if (b.dataset, b.network) == (dataset, network)]
-    return max((b for b in own if abs(b.eps - eps) < 1e-9), key=lambda b: b.proved, default=None)
+    return max((b for b in own if abs(b.eps - eps) < 1e-9), key=_better, default=None)
+
+
+def widest_bracket(found: Sequence[Bracket], dataset: str, network: str) -> Bracket | None:
+    """Return the best bracket of a network at the eps that leaves the most images open."""
+    radii = {b.eps for b in found if (b.dataset, b.network) == (dataset, network)}
+    best = (best_bracket(found, dataset, network, eps) for eps in sorted(radii))
+    listed = [bracket for bracket in best if bracket is not None]
+    return max(listed, key=lambda b: (b.standing - b.proved) / b.n, default=None)
+
+
+def _better(bracket: Bracket) -> tuple[int, float]:
+    """Order brackets by what they prove, then by how little they leave undecided."""
+    return bracket.proved, -(bracket.undecided or 0.0)
