@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from benchmark.certificates.graph import Graph, is_bent
 from benchmark.certificates.steps import Affine
 
+# values of one tensor of coefficients: 16 MiB
+MOST_VALUES = 2**21
+
 
 @dataclass(frozen=True)
 class Interval:
-    """Lower and upper bound of each value, [N, *shape] for N images."""
+    """Bounds of each value of N images: `low` and `high`, [N, *shape]."""
 
     low: Tensor
     high: Tensor
@@ -73,3 +77,21 @@ def least(rows: Rows, values: Interval) -> Tensor:
     """Return the least sums [P] of coefficients times values of an interval."""
     low, high = values.low[rows.image], values.high[rows.image]
     return (rows.a.clamp(min=0) * low + rows.a.clamp(max=0) * high).flatten(1).sum(1)
+
+
+# lower bounds [P] of rows, from an index: graph, index, rows, relaxations, image
+LowerBounds = Callable[[Graph, int, Rows, Mapping[int, Relaxation], Interval], Tensor]
+
+
+def in_parts(
+    graph: Graph,
+    start: int,
+    rows: Rows,
+    relaxed: Mapping[int, Relaxation],
+    image: Interval,
+    bound: LowerBounds = lower_bounds,
+) -> Tensor:
+    """Return the lower bounds of rows, a part of them at a time."""
+    step = max(1, MOST_VALUES // max(graph.size(i) for i in range(graph.last + 1)))
+    parts = zip(rows.a.split(step), rows.image.split(step), strict=True)
+    return torch.cat([bound(graph, start, Rows(*part), relaxed, image) for part in parts])

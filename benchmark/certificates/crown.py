@@ -7,22 +7,25 @@ negative one the chord. Intervals of hidden values come from the same bounds, la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from benchmark.certificates.backward import Interval, Relaxation, Rows, lower_bounds
+from benchmark.certificates.backward import (
+    MOST_VALUES,
+    Interval,
+    LowerBounds,
+    Relaxation,
+    Rows,
+    in_parts,
+    lower_bounds,
+)
 from benchmark.certificates.bounds import Bounds, contenders, margin_rows, undecided
 from benchmark.certificates.graph import Graph, is_bent
 from benchmark.certificates.ibp import constants, step_interval
 from benchmark.certificates.steps import MaxPool, Relu
-
-# values of one tensor of coefficients: 32 MiB
-MOST_VALUES = 2**22
-# lower bounds [P] of rows, from an index: graph, index, rows, relaxations, image
-LowerBounds = Callable[[Graph, int, Rows, Mapping[int, Relaxation], Interval], Tensor]
 
 
 def crown(graph: Graph, image: Interval, labels: Tensor, rows: int) -> Bounds:
@@ -47,7 +50,7 @@ def margins(
     """Return the bounds of the margins from those of the hidden values."""
     wanted, each = margin_rows(graph, labels)
     found = in_parts(graph, graph.last, wanted, relaxed, image, bound)
-    plain = lower_bounds(graph, graph.last, wanted, constants(graph, values), image)
+    plain = in_parts(graph, graph.last, wanted, constants(graph, values), image)
     return Bounds(torch.maximum(found, plain)[each].amin(1), undecided(graph, values))
 
 
@@ -115,20 +118,6 @@ def _tightened(
         low[of, at] = torch.maximum(low[of, at], found[: len(at)])
         high[of, at] = torch.minimum(high[of, at], -found[len(at) :])
     return Interval(low.view_as(own.low), high.view_as(own.high))
-
-
-def in_parts(
-    graph: Graph,
-    start: int,
-    rows: Rows,
-    relaxed: Mapping[int, Relaxation],
-    image: Interval,
-    bound: LowerBounds,
-) -> Tensor:
-    """Return the lower bounds of rows, a part of them at a time."""
-    step = max(1, MOST_VALUES // max(graph.size(i) for i in range(graph.last + 1)))
-    parts = zip(rows.a.split(step), rows.image.split(step), strict=True)
-    return torch.cat([bound(graph, start, Rows(*part), relaxed, image) for part in parts])
 
 
 @dataclass(frozen=True)

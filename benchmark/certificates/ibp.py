@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from benchmark.certificates.backward import Interval, Rows, least, lower_bounds
+from benchmark.certificates.backward import Interval, Rows, in_parts, least
 from benchmark.certificates.bounds import Bounds, margin_rows, undecided
 from benchmark.certificates.graph import Graph, is_bent
 from benchmark.certificates.steps import Add, Affine, MaxPool, Step
@@ -22,7 +22,7 @@ def ibp(graph: Graph, image: Interval, labels: Tensor) -> Bounds:
     for node in graph.nodes:
         values.append(step_interval(node.step, [values[i] for i in node.inputs]))
     rows, each = margin_rows(graph, labels)
-    found = lower_bounds(graph, graph.last, rows, constants(graph, values), image)
+    found = in_parts(graph, graph.last, rows, constants(graph, values), image)
     return Bounds(found[each].amin(1), undecided(graph, values))
 
 
@@ -34,7 +34,7 @@ def constants(graph: Graph, values: Sequence[Interval]) -> dict[int, Constant]:
 
 @dataclass(frozen=True)
 class Constant:
-    """The relaxation of a bent step by the interval of its output."""
+    """The relaxation of a bent step by the interval of its output, `values`."""
 
     values: Interval
 

@@ -100,18 +100,20 @@ def max_pool(layer: Any, shape: Shape) -> list[Step]:
     stride = kernel if layer.stride in (None, ()) else _pair(layer.stride)
     after = padding
     if layer.ceil_mode:
-        after = tuple(_more(shape[1 + n], kernel, stride, padding, dilation, n) for n in (0, 1))
-    return [MaxPool(shape, kernel, stride, dilation, padding, after)]  # type: ignore[arg-type]
+        after = _more(shape, kernel, stride, padding, dilation)
+    return [MaxPool(shape, kernel, stride, dilation, padding, after)]
 
 
-def _more(size: int, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, n: int) -> int:
-    """Return the rows after an image that windows reach with `ceil_mode`."""
-    reach = dilation[n] * (kernel[n] - 1) + 1
-    span = size + 2 * padding[n] - reach
-    out = -(-span // stride[n]) + 1
-    if (out - 1) * stride[n] >= size + padding[n]:
-        out -= 1  # a window must begin inside
-    return max(padding[n], (out - 1) * stride[n] + reach - size - padding[n])
+def _more(shape: Shape, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
+    """Return the rows and columns after an image that windows reach with `ceil_mode`."""
+    after = []
+    for n, size in enumerate(shape[1:]):
+        reach = dilation[n] * (kernel[n] - 1) + 1
+        out = -(-(size + 2 * padding[n] - reach) // stride[n]) + 1
+        if (out - 1) * stride[n] >= size + padding[n]:
+            out -= 1  # a window must begin inside
+        after.append(max(padding[n], (out - 1) * stride[n] + reach - size - padding[n]))
+    return after[0], after[1]
 
 
 def adaptive_max_pool(layer: Any, shape: Shape) -> list[Step]:

@@ -22,9 +22,11 @@ class Step:
 
     def to(self: S, device: str | torch.device) -> S:
         """Return the step with its tensors in float64 on a device."""
-        tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved = {k: v.double().to(device) for k, v in tensors.items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                values[name] = value.double().to(device)
+        return replace(self, **values)
 
 
 @dataclass(frozen=True)
@@ -183,18 +185,18 @@ class MaxPool(Step):
         """Return the values [N, C, window, out] of each window of x [N, C, H, W]."""
         pads = (self.before[1], self.after[1], self.before[0], self.after[0])
         padded = functional.pad(x, pads, value=outside)
-        how = dict(kernel_size=self.kernel, stride=self.stride, dilation=self.dilation)
+        how: dict[str, Pair] = {"stride": self.stride, "dilation": self.dilation}
         flat = padded.flatten(0, 1)[:, None]
         size = self.kernel[0] * self.kernel[1]
-        return functional.unfold(flat, **how).view(*x.shape[:2], size, -1)  # type: ignore[arg-type]
+        return functional.unfold(flat, self.kernel, **how).view(*x.shape[:2], size, -1)
 
     def gathered(self, windows: Tensor) -> Tensor:
         """Return the sum at each input [N, *shape] of the values of its windows."""
         (top, left), (bottom, right) = self.before, self.after
         height, width = self.shape[1:]
         sizes = height + top + bottom, width + left + right
-        how = dict(kernel_size=self.kernel, stride=self.stride, dilation=self.dilation)
-        flat = functional.fold(windows.flatten(0, 1), sizes, **how)  # type: ignore[arg-type]
+        how: dict[str, Pair] = {"stride": self.stride, "dilation": self.dilation}
+        flat = functional.fold(windows.flatten(0, 1), sizes, self.kernel, **how)
         whole = flat.view(*windows.shape[:2], *sizes)
         return whole[..., top : top + height, left : left + width]
 

@@ -165,8 +165,8 @@ def gather(
         if pair not in inputs.needs:
             inputs.needs[pair] = need(inputs.networks[pair].network, inputs.images[pair[0]].shape)
         if pair in certified:
-            network = inputs.networks[pair].network
-            inputs.graphs[pair] = _graph(network, inputs.images[pair[0]], pair[1])
+            whole = inputs.networks[pair].network
+            inputs.graphs[pair] = _graph(whole, inputs.images[pair[0]], pair[1])
     return inputs
 
 

@@ -125,12 +125,13 @@ def _write(
             broken = [ids for eps, ids in within if eps <= proof.eps]
             wrong = np.isin(table["id"], np.concatenate(broken)) if broken else False
             state = np.where(wrong | table["margin"].isna(), BROKEN, OPEN)
-            about = {"dataset": proof.dataset, "network": str(proof.network), "eps": proof.eps}
+            about: Row = {"dataset": proof.dataset, "network": str(proof.network), "eps": proof.eps}
             about |= {"samples": str(proof.samples), "seed": proof.seed}
-            whole = table.assign(
-                **about, method=str(proof.method), state=np.where(table["proved"], PROVED, state)
-            )
-            whole = whole.astype({"label": np.int64, "id": np.int64})
+            about |= {
+                "method": str(proof.method),
+                "state": np.where(table["proved"], PROVED, state),
+            }
+            whole = table.assign(**about).astype({"label": np.int64, "id": np.int64})
             writer.write_table(
                 pa.Table.from_pandas(whole[list(COLUMNS)], schema=schema, preserve_index=False)
             )

@@ -21,6 +21,7 @@ from benchmark.execution.memory import keep_memory
 from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid, grid_hash
+from benchmark.grids.proof import Proof
 from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.gallery import write_gallery
@@ -111,10 +112,13 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         stored = store.keys(failed=not options.retry_failed)
         missing = [cell for cell in available if keys[cell] not in stored]
         reused = len(available) - len(missing)
-        executor = executor or _executor_for(options, missing, inputs, device, threads)
         unproved = [proof for proof, key in proof_keys.items() if key not in stored]
-        work = missing, unproved, {**keys, **proof_keys}
-        report = compute(*work, inputs, store, directory, executor, reused, options.progress)
+        waiting: list[Cell | Proof] = [*missing, *unproved]
+        executor = executor or _executor_for(options, waiting, inputs, device, threads)
+        every: dict[Cell | Proof, str] = dict([*keys.items(), *proof_keys.items()])
+        report = compute(
+            missing, unproved, every, inputs, store, directory, executor, reused, options.progress
+        )
         known = certificates(proof_keys, store.rows())
         table = _table(cells, keys, inputs, store, known)
         export(table, store, [keys[cell] for cell in available], directory)
@@ -173,7 +177,7 @@ def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
 
 
 def _executor_for(
-    options: RunOptions, cells: Sequence[Cell], inputs: RunInputs, device: str, most: int
+    options: RunOptions, cells: Sequence[Cell | Proof], inputs: RunInputs, device: str, most: int
 ) -> Executor:
     """Return the executor that the options ask for; without cells no cluster is started.
 
@@ -187,7 +191,7 @@ def _executor_for(
     return ThreadExecutor(min(threads, most), device)
 
 
-def _fastest_threads(cells: Sequence[Cell], inputs: RunInputs, device: str) -> int:
+def _fastest_threads(cells: Sequence[Cell | Proof], inputs: RunInputs, device: str) -> int:
     """Measure the number of threads on the network that most cells have."""
     if not cells:
         return default_threads(device)

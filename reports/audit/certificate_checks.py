@@ -56,7 +56,7 @@ def _violated(evidence: Evidence, proof: Row, own: pd.DataFrame, row: Row) -> st
     """Return which proved images are wrong in a row, in words; "" for none."""
     proved = own.loc[own["state"] == PROVED, "id"].to_numpy()
     for prediction in ("clean", "adversarial"):
-        scored = evidence.scored(row, prediction)  # type: ignore[arg-type]
+        scored = evidence.scored(row, prediction)
         if scored is None:
             continue
         wrong = np.intersect1d(scored.ids[~scored.right], proved)

@@ -12,7 +12,7 @@ from reports.statistics.intervals import wilson
 from reports.style import axes as parts
 from reports.style.axes import few_ticks, shade
 from reports.style.labels import Labels
-from reports.style.style import NORM_LABEL, line_styles
+from reports.style.style import NORM_LABEL, Style, line_styles
 from reports.worst_case.brackets import Bracket
 
 
@@ -27,7 +27,7 @@ def bracket_by_eps(found: Sequence[Bracket], labels: Labels) -> Figure:
     styles = line_styles(names)
     networks = list(dict.fromkeys(b.network for b in found))
     figure, axes = parts.flat_grid(len(networks), width=3.7, height=2.8, legend=0.3)
-    top = {"color": "black", "marker": "o", "markersize": 4}
+    top: Style = {"color": "black", "marker": "o", "markersize": 4}
     for ax, network in zip(axes, networks, strict=True):
         own = [b for b in found if b.network == network]
         for method in dict.fromkeys(b.method for b in own):

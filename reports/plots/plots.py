@@ -33,9 +33,9 @@ def draw_all(
 
 
 def _figures(done: pd.DataFrame, labels: Labels, proved: list[Bracket]) -> Figures:
-    for name in dict.fromkeys(bracket.dataset for bracket in proved):
-        own = [bracket for bracket in proved if bracket.dataset == name]
-        yield file_name("bracket", name), bracket_by_eps(own, labels)
+    for data in dict.fromkeys(bracket.dataset for bracket in proved):
+        own = [bracket for bracket in proved if bracket.dataset == data]
+        yield file_name("bracket", data), bracket_by_eps(own, labels)
     bounded = done[done["eps"].notna()]
     for (dataset, attack), rows in bounded.groupby(["dataset", "attack"], sort=False):
         if rows["eps"].nunique() > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -76,10 +76,9 @@ def brackets(certificates: pd.DataFrame | None) -> list[Bracket]:
         counts = group["state"].value_counts()
         waiting = group.loc[group["state"] == OPEN, "undecided"]
         standing = len(group) - int(counts.get(BROKEN, 0))
-        about = dict(zip(PLACE, place, strict=True))
         median = float(waiting.median()) if len(waiting) else None
-        numbers = len(group), int(counts.get(PROVED, 0)), standing, median
-        found.append(Bracket(**about, **dict(zip(Bracket._fields[6:], numbers, strict=True))))
+        values: list[Any] = [*place, len(group), int(counts.get(PROVED, 0)), standing, median]
+        found.append(Bracket(*values))
     return found
 
 
