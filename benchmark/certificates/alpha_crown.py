@@ -14,9 +14,11 @@ from torch import Tensor
 
 from benchmark.certificates.backward import Interval, Relaxation, Rows, lower_bounds
 from benchmark.certificates.bounds import Bounds
-from benchmark.certificates.crown import ReluLines, crown, hidden, margins
+from benchmark.certificates.crown import crown, margins
 from benchmark.certificates.graph import Graph
+from benchmark.certificates.hidden import hidden
 from benchmark.certificates.ibp import on
+from benchmark.certificates.relaxations import ReluLines
 
 # of Adam, and its decay per step
 RATE, DECAY = 0.25, 0.95
@@ -36,8 +38,8 @@ def alpha_crown(
     left = torch.nonzero(~(found.margin > 0)).flatten()
     if not len(left):
         return found
-    bound, part = Optimised(steps, optimised), on(image, left)
-    values, relaxed = hidden(graph, part, rows, bound)
+    bound, part = Optimised(steps), on(image, left)
+    values, relaxed = hidden(graph, part, rows, bound, limit=optimised)
     better = margins(graph, values, relaxed, part, labels[left], bound)
     margin, undecided = found.margin.clone(), found.undecided.clone()
     margin[left] = torch.maximum(margin[left], better.margin)
@@ -49,12 +51,10 @@ def alpha_crown(
 class Optimised:
     """Lower bounds with the best slopes that so many steps find; those above 0 are left alone.
 
-    steps: of the gradient. most: values of the layer that is bounded; a larger one is not
-    optimised.
+    steps: of the gradient.
     """
 
     steps: int
-    most: int
 
     def __call__(
         self,
@@ -66,8 +66,6 @@ class Optimised:
     ) -> Tensor:
         """Return lower bounds [P], none below those of `backward.lower_bounds`."""
         best = lower_bounds(graph, start, rows, relaxed, image)
-        if graph.size(start) > self.most:
-            return best
         left = torch.nonzero(~(best > 0)).flatten()
         for some in left.split(max(1, MOST_VALUES // max(map(graph.size, range(start + 1))))):
             part = Rows(rows.a[some], rows.image[some])

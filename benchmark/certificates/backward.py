@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from benchmark.certificates.graph import Graph, is_bent
-from benchmark.certificates.steps import Affine
+from benchmark.certificates.steps import Affine, Step
+from benchmark.certificates.window import Window
 
 # values of one tensor of coefficients: 16 MiB
 MOST_VALUES = 2**21
@@ -43,6 +44,9 @@ class Relaxation(Protocol):
 
         None stands for coefficients that are all zero.
         """
+
+    def cut(self, step: Step, needed: Window, out: Window) -> Relaxation:
+        """Return the relaxation of a step that is cut to a window of its input and output."""
 
 
 def lower_bounds(

@@ -69,6 +69,11 @@ def _reshaped(call: Call) -> list[Step]:
 def _expanded(call: Call) -> list[Step]:
     if len(call.shape) != len(call.out):
         raise Unsupported("it adds a dimension")
+    if len(call.shape) == 3 and call.shape[1:] == call.out[1:]:
+        copies = torch.ones(call.out[0], 1, 1, 1, dtype=torch.float64)
+        how = (1, 1), (0, 0), (0, 0), (1, 1)
+        if call.shape[0] == 1:
+            return [convolved(call.shape, copies, None, *how, 1)]
     return [Positive(call.shape, None, partial(expanded, shape=call.out), moves=True)]
 
 
@@ -117,7 +122,7 @@ def _conv2d(call: Call) -> list[Step]:
     o = call.options(weight=None, bias=None, stride=1, padding=0, dilation=1, groups=1)
     if isinstance(o.padding, str):
         raise Unsupported(f"padding={o.padding!r}")
-    how = o.stride, o.padding, o.dilation, o.groups
+    how = o.stride, o.padding, o.padding, o.dilation, o.groups
     return [convolved(call.shape, _weight(o.weight), _constant(o.bias), *how)]
 
 

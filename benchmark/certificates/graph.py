@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmark.certificates.steps import Add, Affine, MaxPool, Relu, Step
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Node:
     """One value of a network.
 
@@ -25,7 +25,7 @@ class Node:
     loose: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """A network; index 0 is the image, index n the node n - 1, the last one the logits.
 
@@ -50,9 +50,9 @@ class Graph:
         """Return the node of an index from 1 on."""
         return self.nodes[index - 1]
 
-    def readers(self, index: int) -> list[Node]:
-        """Return the nodes that read a value."""
-        return [node for node in self.nodes if index in node.inputs]
+    def readers(self, index: int) -> list[int]:
+        """Return the indices of the nodes that read a value."""
+        return [n for n in range(1, self.last + 1) if index in self.node(n).inputs]
 
     def size(self, index: int) -> int:
         """Return the number of values of an index."""

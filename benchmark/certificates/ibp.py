@@ -11,6 +11,7 @@ from benchmark.certificates.backward import Interval, Rows, in_parts, least
 from benchmark.certificates.bounds import Bounds, margin_rows, undecided
 from benchmark.certificates.graph import Graph, is_bent
 from benchmark.certificates.steps import Add, Affine, MaxPool, Step
+from benchmark.certificates.window import Window
 
 
 def ibp(graph: Graph, image: Interval, labels: Tensor) -> Bounds:
@@ -41,6 +42,10 @@ class Constant:
     def back(self, rows: Rows) -> tuple[Tensor | None, Tensor]:
         """Return no coefficients, and the least sums of the outputs."""
         return None, least(rows, self.values)
+
+    def cut(self, _step: Step, _needed: Window, out: Window) -> Constant:
+        """Return the relaxation of a step that is cut to a window of its output."""
+        return Constant(Interval(out.taken(self.values.low), out.taken(self.values.high)))
 
 
 def step_interval(step: Step, inputs: Sequence[Interval]) -> Interval:

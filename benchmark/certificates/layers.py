@@ -57,23 +57,24 @@ def convolution(layer: nn.Conv2d, shape: Shape) -> list[Step]:
         raise Unsupported(f"padding_mode={layer.padding_mode!r}")
     if isinstance(padding, str):
         reach = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-        if padding == "same" and any(r % 2 for r in reach):
-            raise Unsupported("padding='same' with an even kernel")
-        padding = tuple(r // 2 for r in reach) if padding == "same" else (0, 0)
-    how = layer.stride, padding, layer.dilation, layer.groups
+        reach = reach if padding == "same" else [0, 0]
+        before, after = (tuple((r + more) // 2 for r in reach) for more in (0, 1))
+    else:
+        before = after = _pair(padding)
+    how = layer.stride, before, after, layer.dilation, layer.groups
     return [convolved(shape, layer.weight.detach(), _plain(layer.bias), *how)]
 
 
-def convolved(
-    shape: Shape, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, *rest: Any
-) -> Convolution:
-    """Return the step of a 2D convolution of images [C, H, W]."""
+def convolved(shape: Shape, weight: Tensor, bias: Tensor | None, *how: Any) -> Convolution:
+    """Return the step of a 2D convolution of images [C, H, W].
+
+    how: stride, zeros before, zeros after, dilation, groups.
+    """
     if len(shape) != 3:
         raise Unsupported("an input without batch")
     column = None if bias is None else bias[:, None, None]
-    dilation, groups = rest
-    how = _pair(stride), _pair(padding), _pair(dilation), int(groups)
-    return Convolution(shape, column, weight, *how)
+    *pairs, groups = how
+    return Convolution(shape, column, weight, *map(_pair, pairs), groups=int(groups))
 
 
 def batch_norm(layer: nn.BatchNorm2d, shape: Shape) -> list[Step]:
@@ -126,7 +127,13 @@ def adaptive_max_pool(layer: Any, shape: Shape) -> list[Step]:
 
 
 def average_pool(layer: nn.AvgPool2d, shape: Shape) -> list[Step]:
-    """Read average pooling."""
+    """Read average pooling; where all windows have one size it is a convolution."""
+    padding, kernel = _pair(layer.padding), _pair(layer.kernel_size)
+    plain = layer.count_include_pad or padding == (0, 0)
+    if len(shape) == 3 and plain and not layer.ceil_mode:
+        divisor = layer.divisor_override or kernel[0] * kernel[1]
+        stride = kernel if layer.stride in (None, ()) else layer.stride
+        return [_averaging(shape, kernel, stride, padding, divisor)]
     options = dict(kernel_size=layer.kernel_size, stride=layer.stride, padding=layer.padding)
     options |= dict(ceil_mode=layer.ceil_mode, count_include_pad=layer.count_include_pad)
     options |= dict(divisor_override=layer.divisor_override)  # type: ignore[dict-item]
@@ -134,10 +141,18 @@ def average_pool(layer: nn.AvgPool2d, shape: Shape) -> list[Step]:
 
 
 def adaptive_average_pool(layer: Any, shape: Shape) -> list[Step]:
-    """Read adaptive average pooling."""
-    return [
-        Positive(shape, None, partial(adaptively_averaged, size=_sizes(layer.output_size, shape)))
-    ]
+    """Read adaptive average pooling; where all windows are equal it is a convolution."""
+    out = _sizes(layer.output_size, shape)
+    if len(shape) == 3 and not any(n % m for n, m in zip(shape[1:], out, strict=True)):
+        kernel = shape[1] // out[0], shape[2] // out[1]
+        return [_averaging(shape, kernel, kernel, (0, 0), kernel[0] * kernel[1])]
+    return [Positive(shape, None, partial(adaptively_averaged, size=out))]
+
+
+def _averaging(shape: Shape, kernel: Pair, stride: Any, padding: Pair, divisor: int) -> Step:
+    """Return average pooling as a convolution of each channel."""
+    weight = torch.full((shape[0], 1, *kernel), 1 / divisor, dtype=torch.float64)
+    return convolved(shape, weight, None, stride, padding, padding, (1, 1), shape[0])
 
 
 def flatten(layer: nn.Flatten, shape: Shape) -> list[Step]:
@@ -154,10 +169,9 @@ def low_pass(layer: LowPass, shape: Shape) -> list[Step]:
     padded = (channels, *(n + 2 * radius for n in shape[1:]))
     kernel = layer.kernel.double()
     weight = (kernel[:, None] * kernel).expand(channels, 1, -1, -1)
-    how = (1, 1), (0, 0), (1, 1), channels
     return [
         Positive(shape, None, partial(mirrored, radius=radius), moves=True),
-        Convolution(padded, None, weight, *how),
+        Convolution(padded, None, weight, groups=channels),
     ]
 
 

@@ -14,7 +14,7 @@ Pair = tuple[int, int]
 S = TypeVar("S", bound="Step")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One step; `shape` is that of its input without the batch."""
 
@@ -29,7 +29,7 @@ class Step:
         return replace(self, **values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Affine(Step):
     """A map x -> W x + bias.
 
@@ -63,7 +63,7 @@ class Affine(Step):
         return (a * self.bias).flatten(1).sum(1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dense(Affine):
     """A linear layer; weight is [out, in], and inputs are [N, ..., in]."""
 
@@ -79,16 +79,18 @@ class Dense(Affine):
         return a @ self.weight
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Convolution(Affine):
     """A 2D convolution with zeros around the image; bias is [out, 1, 1].
 
-    weight, stride, padding, dilation, groups: as in `torch.nn.functional.conv2d`.
+    weight, stride, dilation, groups: as in `torch.nn.functional.conv2d`.
+    before, after: rows and columns of zeros.
     """
 
     weight: Tensor
     stride: Pair = (1, 1)
-    padding: Pair = (0, 0)
+    before: Pair = (0, 0)
+    after: Pair = (0, 0)
     dilation: Pair = (1, 1)
     groups: int = 1
 
@@ -99,21 +101,17 @@ class Convolution(Affine):
         return self._convolved(radius, self.weight.abs())
 
     def _convolved(self, x: Tensor, weight: Tensor) -> Tensor:
-        how = self.stride, self.padding, self.dilation, self.groups
-        return functional.conv2d(x, weight, None, *how)
+        padding = self.before
+        if self.before != self.after:
+            x, padding = functional.pad(x, _sides(self.before, self.after)), (0, 0)
+        return functional.conv2d(x, weight, None, self.stride, padding, self.dilation, self.groups)
 
     def adjoint(self, a: Tensor) -> Tensor:
-        # rows and columns at the end that no window reaches
-        left = []
-        for n in (0, 1):
-            reach = self.dilation[n] * (self.weight.shape[2 + n] - 1) + 1
-            covered = (a.shape[2 + n] - 1) * self.stride[n] - 2 * self.padding[n] + reach
-            left.append(self.shape[1 + n] - covered)
-        how = self.stride, self.padding, left, self.groups, self.dilation
-        return functional.conv_transpose2d(a, self.weight, None, *how)
+        how = self.stride, 0, 0, self.groups, self.dilation
+        return trimmed(functional.conv_transpose2d(a, self.weight, None, *how), self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scale(Affine):
     """A factor per value: batch norm in evaluation, normalisation, arithmetic with constants.
 
@@ -133,7 +131,7 @@ class Scale(Affine):
         return a * self.scale
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Positive(Affine):
     """A linear map without negative weights: average pooling, reshaping, copies.
 
@@ -162,12 +160,12 @@ class Positive(Affine):
         return back
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Relu(Step):
     """max(x, 0) for each value."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaxPool(Step):
     """The largest value of each window.
 
@@ -183,8 +181,7 @@ class MaxPool(Step):
 
     def windows(self, x: Tensor, outside: float = -torch.inf) -> Tensor:
         """Return the values [N, C, window, out] of each window of x [N, C, H, W]."""
-        pads = (self.before[1], self.after[1], self.before[0], self.after[0])
-        padded = functional.pad(x, pads, value=outside)
+        padded = functional.pad(x, _sides(self.before, self.after), value=outside)
         how: dict[str, Pair] = {"stride": self.stride, "dilation": self.dilation}
         flat = padded.flatten(0, 1)[:, None]
         size = self.kernel[0] * self.kernel[1]
@@ -192,13 +189,10 @@ class MaxPool(Step):
 
     def gathered(self, windows: Tensor) -> Tensor:
         """Return the sum at each input [N, *shape] of the values of its windows."""
-        (top, left), (bottom, right) = self.before, self.after
-        height, width = self.shape[1:]
-        sizes = height + top + bottom, width + left + right
+        sizes = [n + b + a for n, b, a in zip(self.shape[1:], self.before, self.after, strict=True)]
         how: dict[str, Pair] = {"stride": self.stride, "dilation": self.dilation}
         flat = functional.fold(windows.flatten(0, 1), sizes, self.kernel, **how)
-        whole = flat.view(*windows.shape[:2], *sizes)
-        return whole[..., top : top + height, left : left + width]
+        return trimmed(flat.view(*windows.shape[:2], *sizes), self)
 
     def out_shape(self) -> tuple[int, ...]:
         """Return the shape of the output without the batch."""
@@ -210,9 +204,27 @@ class MaxPool(Step):
         return tuple(out)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Add(Step):
     """The sum of two values of one shape."""
+
+
+def trimmed(x: Tensor, step: Convolution | MaxPool) -> Tensor:
+    """Return what lies on a step's input of values that begin where its padding does.
+
+    Rows and columns that no window reaches become zeros.
+    """
+    ends = [
+        n + before - have
+        for n, before, have in zip(step.shape[1:], step.before, x.shape[2:], strict=True)
+    ]
+    starts = -step.before[0], -step.before[1]
+    return functional.pad(x, _sides(starts, (ends[0], ends[1])))
+
+
+def _sides(before: Pair, after: Pair) -> tuple[int, int, int, int]:
+    """Return rows and columns to add as `torch.nn.functional.pad` takes them."""
+    return before[1], after[1], before[0], after[0]
 
 
 # maps without negative weights, by name so that they can be pickled
@@ -226,6 +238,11 @@ def reshaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 def expanded(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return x [N, ...] copied to [N, *shape]."""
     return x.expand(len(x), *shape)
+
+
+def cut(x: Tensor, rows: Pair, columns: Pair) -> Tensor:
+    """Return some rows and columns of images, each from a start to an end."""
+    return x[..., slice(*rows), slice(*columns)]
 
 
 def average_pooled(x: Tensor, options: dict[str, Any]) -> Tensor:
