@@ -18,11 +18,14 @@ from benchmark.attacks.steps.budget import limit
 from benchmark.attacks.steps.craft import craft, targets
 from benchmark.attacks.steps.crafted import Crafted
 from benchmark.attacks.steps.projections import each
+from benchmark.certificates.certify import certify
+from benchmark.certificates.graph import Graph
 from benchmark.execution.memory import release_memory
-from benchmark.execution.outcome import Outcome
-from benchmark.execution.plan import AttackerView, Task
+from benchmark.execution.outcome import Outcome, Proved
+from benchmark.execution.plan import AttackerView, ProofTask, Task, Work
 from benchmark.execution.scoring import by_draw, kept, predictions, scorer_key, scorings
 from benchmark.grids.cell import Cell
+from benchmark.grids.proof import Proof
 from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images, as_levels
 from estimators.defences.backward import DefenceWithBackward
@@ -42,12 +45,14 @@ class ClassifierCache:
         self._device = device
         self._frozen: dict[tuple[str, Spec], Frozen] = {}
         self._classifiers: dict[tuple[str, AttackerView, bool], Classifier] = {}
+        self._graphs: dict[tuple[str, Spec], Graph] = {}
 
     def hold(self, dataset: str, networks: Collection[Spec]) -> None:
         """Forget all other networks: tasks come sorted by network."""
         if any(d != dataset or n not in networks for d, n in self._frozen):
             self._classifiers.clear()
             self._frozen.clear()
+            self._graphs.clear()
             release_memory()
 
     def classifier(self, dataset: str, network: Spec, defence: Spec) -> Classifier:
@@ -57,6 +62,13 @@ class ClassifierCache:
     def attacker(self, dataset: str, view: AttackerView) -> Classifier:
         """Return the network of a data set as the attacker sees it."""
         return self._wrapped(dataset, view, fresh=True)
+
+    def graph(self, dataset: str, network: Spec) -> Graph:
+        """Return the steps of a network in float64 on the device, for certificates."""
+        at = dataset, network
+        if at not in self._graphs:
+            self._graphs = {at: self._networks[at].graph.to(self._device)}
+        return self._graphs[at]
 
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
         at, name = (dataset, view, fresh), (dataset, view.network)
@@ -75,18 +87,24 @@ class ClassifierCache:
         return self._classifiers[at]
 
 
-def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, Outcome]:
+def run_chunk(
+    task: Work, images: Images, cache: ClassifierCache
+) -> dict[Cell | Proof, Outcome | Proved]:
     """Craft the attacks of a task on a chunk of images and score them behind every defence.
+
+    A task of a certificate is bounded instead.
 
     Nothing that an attack says of its success is used: predictions, norms and budget are computed
     from the images.
     """
     cache.hold(task.dataset, {task.network, *(cell.network for cell in task.cells)})
+    if isinstance(task, ProofTask):
+        return {task.proof: _proved(task.proof, images, cache)}
     attacker = cache.attacker(task.dataset, task.view)
     x = torch.from_numpy(images.x).to(attacker.torch_device)
     scorers = {key: cache.classifier(task.dataset, *key) for key in scorings(task.cells)}
     clean = predictions(scorers, scorings(task.cells), x, images.ids, task.seed)
-    outcomes: dict[Cell, Outcome] = {}
+    outcomes: dict[Cell | Proof, Outcome | Proved] = {}
     with _global_streams(task, images):
         arrays = images.x, images.y, images.ids
         for attack, crafted in craft(task.attacks, attacker, *arrays, task.seed):
@@ -119,6 +137,14 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
                     **shared,
                 )
     return outcomes
+
+
+def _proved(proof: Proof, images: Images, cache: ClassifierCache) -> Proved:
+    """Bound the margins of images as far as an attack's budget reaches, tolerance included."""
+    radius = limit(proof.eps, "inf")
+    graph = cache.graph(proof.dataset, proof.network)
+    found = certify(graph, proof.method, images.x, images.y, radius)
+    return Proved(images.ids, images.y, found)
 
 
 def _passes(crafted: Crafted, count: int) -> dict[str, npt.NDArray[Any]]:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from benchmark.certificates.certify import Certified
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -70,3 +72,26 @@ class Outcome:
         }
         joined = {k: None if v[0] is None else np.concatenate(v) for k, v in columns.items()}
         return cls(**joined)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Proved:
+    """A certificate of some images.
+
+    ids: official indices. label: true classes. found: what is proved of each.
+    """
+
+    ids: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+    found: Certified
+
+    @classmethod
+    def joined(cls, parts: Iterable[Proved]) -> Proved:
+        """Join the chunks of one certificate, in the order given."""
+        listed = list(parts)
+        ids, label = (
+            np.concatenate([getattr(p, name) for p in listed]) for name in ("ids", "label")
+        )
+        names = [f.name for f in fields(Certified)]
+        found = {n: np.concatenate([getattr(p.found, n) for p in listed]) for n in names}
+        return cls(ids, label, Certified(**found))

@@ -22,10 +22,12 @@ def narrowed(
     samples: Samples | None = None,
     seed: int | None = None,
     draws: int | None = None,
+    certify: Sequence[Spec] = (),
 ) -> Grid:
     """Return the grid with what the arguments ask for; an empty one changes nothing.
 
-    A name that the grid has narrows the grid to it; another name replaces the grid's own.
+    A name that the grid has narrows the grid to it; another name replaces the grid's own, as the
+    methods of `certify` do.
     Raises InputError for a bad number of samples, seed or draws.
     """
     if seed is not None:
@@ -41,6 +43,8 @@ def narrowed(
         block.samples = grid.of(block, "samples") if samples is None else samples
         block.seed = grid.of(block, "seed") if seed is None else seed
         block.draws = grid.of(block, "draws") if draws is None else draws
+        if certify:
+            block.certify = [entry_of(spec) for spec in certify]
     _narrow(changed, "datasets", list(datasets))
     parsed = [parse_spec(t) if isinstance(t, str) else t for t in threats]
     for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):

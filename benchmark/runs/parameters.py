@@ -42,9 +42,9 @@ def check_parameters(cells: Sequence[Cell]) -> None:
 def check_on_images(cells: Iterable[Cell], images: Mapping[str, Images]) -> None:
     """Raise InputError for the first attack that cannot be meant for these images.
 
-    That is one whose eps in L0 or L1 is larger than any image's change, or one of a library that its
-    class refuses. images: by data set; those that are unavailable are left out. Attacks of plug-ins
-    are left to the run: they may need the very network that they attack.
+    That is one whose eps in L0 or L1 is larger than any image's change, or one of a library that
+    its class refuses. images: by data set; those that are unavailable are left out. Attacks of
+    plug-ins are left to the run: they may need the very network that they attack.
     """
     pairs = dict.fromkeys((cell.dataset, cell.attack) for cell in cells)
     for dataset, attack in pairs:

@@ -37,6 +37,9 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "draws": ("int", "scoring draws of a random defence; empty for others", "draws"),
     "accuracy_worst_draw": ("float", "lowest accuracy of one of these draws", "share"),
     "accuracy_every_draw": ("float", "images that are right in every one of them", "share"),
+    "proved": ("int", "images proved right within eps; empty without a certificate", "images"),
+    "proved_low": ("float", "Wilson 95 % limit of their share, lower", "share"),
+    "proved_high": ("float", "Wilson 95 % limit of their share, upper", "share"),
     "broken_by": ("str", "JSON: images that each part of the attack broke", "images"),
     "success_rate": ("float", "success among the images that were right", "share"),
     "l0_mean": ("float", "L0: values (pixel and channel) that change, mean", "values"),
@@ -66,8 +69,9 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("draws", "accuracy_worst_draw", "accuracy_every_draw", "broken_by", "nan_gradient")
-ADDED += ("non_finite", "l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max")
+ADDED = ("draws", "accuracy_worst_draw", "accuracy_every_draw", "proved", "proved_low")
+ADDED += ("proved_high", "broken_by", "nan_gradient", "non_finite")
+ADDED += ("l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max")
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 

@@ -23,6 +23,7 @@ MOST_IMAGES = 10**7
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
 _OF_DRAWS = ("accuracy_worst_draw", "accuracy_every_draw")
 _SHARES = (*_ALWAYS, *_OF_DRAWS, "success_rate", "zero_gradient", "nan_gradient")
+_SHARES += ("proved_low", "proved_high")
 _NORMS = (f"{norm}_{kind}" for norm in LENGTHS for kind in ("mean", "median", "max"))
 _SIZES = ("eps", *_NORMS, "gradients", "forwards")
 # a spreadsheet evaluates a field that begins with one of these
@@ -115,6 +116,8 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     faults = {"correct, clean_correct and n do not fit": ~fit}
     lost = done["non_finite"].astype("float64")
     faults["non_finite, correct and n do not fit"] = ~(lost.isna() | lost.between(0, n - hits))
+    proved = done["proved"].astype("float64")
+    faults["proved and n do not fit"] = ~(proved.isna() | proved.between(0, n))
     for name in _SHARES:
         may_lack = done[name].isna() & (name not in _ALWAYS)
         faults[f"{name} is no share in [0, 1]"] = ~(may_lack | done[name].between(0, 1))

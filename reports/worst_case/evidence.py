@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.results.certificates import read_certificates
 from reports.results.manifest import read_manifest
 from reports.results.predictions import Prediction, Predictions, Scored, read_predictions
 from reports.results.read_write import read_results
@@ -33,12 +34,14 @@ class Evidence:
     predictions: per image, where the run has them.
     manifest: what the run was made of; empty where there is none.
     labels: those of the manifest.
+    certificates: what was proved, image by image; None where nothing was.
     """
 
     rows: list[Row]
     predictions: Predictions | None
     manifest: Row
     labels: Labels
+    certificates: pd.DataFrame | None = None
     _kept: dict[tuple[int, Prediction], Scored | None] = field(default_factory=dict, repr=False)
 
     def scored(self, row: Row, prediction: Prediction = "adversarial") -> Scored | None:
@@ -62,7 +65,10 @@ class Evidence:
 
 
 def gather(
-    table: pd.DataFrame, predictions: Predictions | None = None, manifest: Row | None = None
+    table: pd.DataFrame,
+    predictions: Predictions | None = None,
+    manifest: Row | None = None,
+    certificates: pd.DataFrame | None = None,
 ) -> Evidence:
     """Return the evidence of a results table (columns as in `reports.results.columns.COLUMNS`)."""
     rows = as_rows(table[table["status"] == "ok"])
@@ -77,13 +83,13 @@ def gather(
             attacks_scored=labels.threats.attacks_scored(row["threat"], row["defence"]),
             level=None if row["eps"] is None else round(row["eps"], 9),
         )
-    return Evidence(rows, predictions, manifest or {}, labels)
+    return Evidence(rows, predictions, manifest or {}, labels, certificates)
 
 
 def read_evidence(directory: Path) -> Evidence:
     """Return the evidence of a run directory. Raises TableError for files that cannot be used."""
     table, predictions = read_results(directory), read_predictions(directory)
-    return gather(table, predictions, read_manifest(directory))
+    return gather(table, predictions, read_manifest(directory), read_certificates(directory))
 
 
 def params_of(text: str) -> Row:
