@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -101,9 +102,20 @@ def parameter_text(params: Mapping[str, object]) -> str:
 
 
 def load_object(name: str) -> Any:
-    """Import and return the object that `package.module:object` names."""
+    """Import and return the object that `package.module:object` names.
+
+    A module that is not found is looked for once more, from fresh listings of its folder: a listing
+    may be older than a file, and a Dask worker was seen to miss a module of this package that was
+    there. A module that is missing raises ModuleNotFoundError all the same.
+    """
     module_name, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module_name), attribute)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError:
+        sys.path_importer_cache.clear()
+        importlib.invalidate_caches()
+        module = importlib.import_module(module_name)
+    return getattr(module, attribute)
 
 
 def table(*entries: E) -> dict[str, E]:

@@ -15,6 +15,7 @@ from benchmark.attacks.adapters.global_random import seeded
 from benchmark.attacks.lookup import attack_norm
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.craft import craft, targets
+from benchmark.attacks.steps.crafted import Crafted
 from benchmark.attacks.steps.projections import each
 from benchmark.execution.memory import release_memory
 from benchmark.execution.outcome import Outcome
@@ -106,13 +107,36 @@ def run_chunk(task: Task, images: Images, cache: ClassifierCache) -> dict[Cell, 
             adversarial = _predictions(needed, x_adv)
             norms = _measured(x, x_adv, attack)
             # the arrays are shared by the cells: only predictions differ between defences
-            counts = (np.full(len(images), count) for count in crafted.passes)
-            rest = (*norms, crafted.zero_gradient.copy(), crafted.nan_gradient.copy(), *counts)
+            shared = {
+                **norms,
+                "zero": crafted.zero_gradient.copy(),
+                "nan": crafted.nan_gradient.copy(),
+                **_passes(crafted, len(images)),
+            }
             for cell in cells:
                 key = scorer_key(cell)
                 classes = target, clean[key], adversarial[key]
-                outcomes[cell] = Outcome(images.ids, images.y, *classes, *rest)
+                part = _part(crafted, images.y, adversarial[key])
+                outcomes[cell] = Outcome(images.ids, images.y, *classes, part=part, **shared)
     return outcomes
+
+
+def _passes(crafted: Crafted, count: int) -> dict[str, npt.NDArray[Any]]:
+    """Return the gradients and the forward passes of each image [N]."""
+    if crafted.found is not None and crafted.found.spent is not None:
+        columns = crafted.found.spent.T.copy()
+    else:
+        columns = np.array([np.full(count, passes) for passes in crafted.passes])
+    return dict(zip(("gradients", "forwards"), columns, strict=True))
+
+
+def _part(
+    crafted: Crafted, label: npt.NDArray[np.int64], predicted: npt.NDArray[np.signedinteger[Any]]
+) -> npt.NDArray[np.int16] | None:
+    """Return the part that broke each image [N]; -1 for images that are right all the same."""
+    if crafted.found is None or crafted.found.part is None:
+        return None
+    return np.where(predicted == label, -1, crafted.found.part).astype(np.int16)
 
 
 def scorer_key(cell: Cell) -> tuple[Spec, Spec]:
@@ -146,18 +170,18 @@ def _class_type(classes: int) -> torch.dtype:
     return torch.int16 if classes <= 1 << 15 else torch.int32
 
 
-def _measured(
-    x: Tensor, x_adv: Tensor, attack: Spec
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Return L2 and Linf of the perturbation, and which images exceed budget or [0, 1]."""
+def _measured(x: Tensor, x_adv: Tensor, attack: Spec) -> dict[str, npt.NDArray[Any]]:
+    """Return the norms of the perturbation, and which images exceed the budget or [0, 1]."""
     change = (x_adv - x).flatten(1)
     l2, linf = torch.linalg.vector_norm(change, dim=1), change.abs().amax(1)
     over = ~((x_adv >= 0) & (x_adv <= 1)).flatten(1).all(1)
+    l0, l1 = change.count_nonzero(1).to(change.dtype), torch.linalg.vector_norm(change, 1, dim=1)
     eps, norm = attack.get("eps"), attack_norm(attack)
-    if isinstance(eps, float) and norm in ("inf", "2"):
-        size = linf if norm == "inf" else l2
-        over |= ~(size <= eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE)
-    return _kept(l2), _kept(linf), _kept(over)
+    sizes = {"inf": linf, "2": l2}
+    if isinstance(eps, float) and norm in sizes:
+        over |= ~(sizes[norm] <= eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE)
+    found = {"l0": l0, "l1": l1, "l2": l2, "linf": linf, "over": over}
+    return {name: _kept(values) for name, values in found.items()}
 
 
 def _kept(values: Tensor) -> npt.NDArray[Any]:

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -75,9 +77,18 @@ def _predictions(cells: Sequence[Stored], schema: pa.Schema) -> pa.Table:
     index = np.repeat(np.arange(len(tables), dtype=np.int32), [len(t) for t in tables.values()])
     arrays = [pa.DictionaryArray.from_arrays(index, pa.array(list(tables), pa.string()))]
     for column in list(schema)[1:]:
-        values = [table[column.name].to_numpy() for table in tables.values()]
+        values = [_values(table, column.name) for table in tables.values()]
         arrays.append(pa.array(np.concatenate(values) if values else [], column.type))
     return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _values(table: pd.DataFrame, column: str) -> npt.NDArray[np.signedinteger[Any]]:
+    """Return a column of a cell's predictions; one that the cell lacks follows from the others."""
+    if column in table:
+        return table[column].to_numpy()
+    if column == "hits":
+        return (table["adversarial"] == table["label"]).to_numpy().astype(np.int16)
+    return np.full(len(table), -1, np.int16)
 
 
 def _groups(keys: Sequence[str]) -> Iterator[list[str]]:

@@ -9,7 +9,8 @@ from benchmark.attacks.lookup import all_params, attack_entry, attack_norm
 from benchmark.execution.outcome import Outcome
 from benchmark.grids.cell import Cell
 from benchmark.runs.inputs import RunInputs
-from benchmark.runs.store import COLUMNS, Row, Stored
+from benchmark.runs.packed import COLUMNS, OPTIONAL
+from benchmark.runs.store import Row, Stored
 from estimators.outputs import NO_CLASS
 from reports.results.columns import SCHEMA
 from reports.statistics.intervals import wilson
@@ -29,7 +30,10 @@ def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float
     # labels are classes, too
     label = outcome.label.astype(outcome.clean.dtype)
     values = (outcome.ids, label, outcome.clean, outcome.adversarial)
-    return Stored(key, row, seconds, pd.DataFrame(dict(zip(COLUMNS, values, strict=True))))
+    table = dict(zip(COLUMNS, values, strict=True))
+    optional = {name: getattr(outcome, name) for name in OPTIONAL}
+    table |= {name: value for name, value in optional.items() if value is not None}
+    return Stored(key, row, seconds, pd.DataFrame(table))
 
 
 def failed(cell: Cell, key: str, inputs: RunInputs, message: str, seconds: float) -> Stored:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from benchmark.runs.packed import LONGEST_HEAD, Types, pack, unpack, widest_types
 from estimators.errors import InputError
 
 FILE = "store.sqlite"
@@ -25,13 +23,6 @@ _BYTES = (
     "CAST(key AS BLOB), CAST(row AS BLOB), seconds, CAST(predictions AS BLOB),"
     " CAST(checksum AS BLOB)"
 )
-# the narrowest types of predictions; wider ones where ids or the number of classes need them
-_TYPES = {"id": "i4", "label": "i2", "clean": "i2", "adversarial": "i2"}
-COLUMNS = tuple(_TYPES)
-Types = dict[str, np.dtype[Any]]
-# predictions of wider types begin with this and the types; zlib's own bytes begin with b"x"
-_WIDE = b"w"
-_HEAD = 1 + 2 * len(COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -39,8 +30,8 @@ class Stored:
     """One finished cell.
 
     key: its key. row: its numbers by column. seconds: its share of the task's time.
-    predictions: a table of id, label, clean, adversarial, integers of any width; None for a row
-        without numbers.
+    predictions: a table of id, label, clean, adversarial, integers of any width, and of the columns
+        of OPTIONAL that the cell has; None for a row without numbers.
     """
 
     key: str
@@ -102,7 +93,7 @@ class Store:
             try:
                 for cell in cells:
                     text = json.dumps(cell.row, sort_keys=True)
-                    blob = None if cell.predictions is None else _pack(cell.predictions)
+                    blob = None if cell.predictions is None else pack(cell.predictions)
                     seconds = float(cell.seconds)
                     checksum = _checksum(cell.key.encode(), text.encode(), seconds, blob)
                     self._db.execute(
@@ -134,20 +125,21 @@ class Store:
             if record is None or not _intact(record):
                 raise sqlite3.DatabaseError(f"cell {key} does not match its checksum")
         _, row, seconds, blob, _ = record
-        return Stored(key, json.loads(row), seconds, None if blob is None else _unpack(blob))
+        return Stored(key, json.loads(row), seconds, None if blob is None else unpack(blob))
 
     def types(self, keys: Iterable[str]) -> Types:
-        """Return the integers that hold the predictions of these cells, by column."""
-        widest = _types(_TYPES.values())
+        """Return the integers that hold the predictions of these cells, by column.
+
+        A column of OPTIONAL is among them if a cell has it.
+        """
+        heads: list[bytes] = []
         for key in keys:
             with _sqlite_errors(self.path):
-                head = self._db.execute(
-                    f"SELECT substr(predictions, 1, {_HEAD}) FROM cells WHERE key = ?", (key,)
-                ).fetchone()
+                query = f"SELECT substr(predictions, 1, {LONGEST_HEAD}) FROM cells WHERE key = ?"
+                head = self._db.execute(query, (key,)).fetchone()
             if head is not None and head[0] is not None:
-                own = _head(head[0])[0]
-                widest = {c: np.promote_types(own[c], widest[c]) for c in COLUMNS}
-        return widest
+                heads.append(head[0])
+        return widest_types(heads)
 
     def _checked(self) -> Iterator[tuple[str, str, bool]]:
         """Yield the key, the row and whether the checksum matches, of every stored cell."""
@@ -217,53 +209,6 @@ def _open(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _types(codes: Iterable[str]) -> Types:
-    return {column: np.dtype("<" + code) for column, code in zip(COLUMNS, codes, strict=True)}
-
-
-def _narrowest(values: npt.NDArray[Any], least: str) -> str:
-    """Return the code of integers, from `least` up, that hold the values.
-
-    16 and 32 bits are taken as they come: they follow the number of classes.
-    """
-    if values.dtype in (np.dtype("i2"), np.dtype("i4")):
-        return f"i{max(int(least[1]), values.dtype.itemsize)}"
-    if not len(values):
-        return least
-    wide = np.promote_types(np.min_scalar_type(values.min()), np.min_scalar_type(values.max()))
-    fits = (code for code in ("i2", "i4") if code >= least and np.can_cast(wide, code))
-    return next(fits, "i8")
-
-
-def _pack(table: pd.DataFrame) -> bytes:
-    """Return predictions as compressed bytes, column after column."""
-    arrays = {column: table[column].to_numpy() for column in COLUMNS}
-    codes = [_narrowest(arrays[column], least) for column, least in _TYPES.items()]
-    columns = (np.ascontiguousarray(arrays[c], dtype=kind) for c, kind in _types(codes).items())
-    packed = zlib.compress(b"".join(column.tobytes() for column in columns), level=1)
-    wide = codes != list(_TYPES.values())
-    return (_WIDE + "".join(codes).encode() if wide else b"") + packed
-
-
-def _head(blob: bytes) -> tuple[Types, int]:
-    """Return the types of packed predictions, and where their compressed bytes begin."""
-    if blob[:1] != _WIDE:
-        return _types(_TYPES.values()), 0
-    codes = blob[1:_HEAD].decode()
-    return _types(codes[at : at + 2] for at in range(0, len(codes), 2)), _HEAD
-
-
-def _unpack(blob: bytes) -> pd.DataFrame:
-    types, start = _head(blob)
-    content = zlib.decompress(blob[start:])
-    n = len(content) // sum(kind.itemsize for kind in types.values())
-    table, offset = {}, 0
-    for column, dtype in types.items():
-        table[column] = np.frombuffer(content, dtype, n, offset)
-        offset += table[column].nbytes
-    return pd.DataFrame(table)
 
 
 def _checksum(key: bytes, row: bytes, seconds: float, blob: bytes | None) -> str:

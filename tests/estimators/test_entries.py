@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from estimators.data.load import image_shape, load_images
 from estimators.data.registry import DATASET_PATTERNS, DATASETS
 from estimators.defences.build import build_defence
 from estimators.defences.registry import DEFENCE_PATTERNS, DEFENCES
-from estimators.entries import Entry, table
+from estimators.entries import Entry, load_object, table
 from estimators.errors import InputError
 from estimators.networks.build import build_network
 from estimators.networks.given import given_network
@@ -168,3 +171,19 @@ def test_the_code_behind_a_row_counts(mine) -> None:
     (mine / "mine_code.py").write_text("# changed\n")
     code_sha256.cache_clear()
     assert code_sha256("defences", "mine_plugin:darker") != before
+
+
+def test_a_listing_older_than_a_file_hides_no_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "listed_first.py").write_text("")
+    importlib.import_module("listed_first")
+    before = tmp_path.stat()
+    (tmp_path / "listed_later.py").write_text("value = 7")
+    os.utime(tmp_path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("listed_later")
+    assert load_object("listed_later:value") == 7
+    with pytest.raises(ModuleNotFoundError, match="listed_never"):
+        load_object("listed_never:value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from benchmark.attacks.entry import Passes
 from benchmark.attacks.lookup import attack_entry, shares_gradient
 from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
-from benchmark.attacks.steps.crafted import Batch, Crafted, OneStep
+from benchmark.attacks.steps.crafted import Batch, Crafted, Found, OneStep
 from benchmark.attacks.steps.projections import each
 from benchmark.attacks.steps.second_loss import needs_second_loss, standing, worse
 from benchmark.attacks.steps.tensor_attack import TensorAttack
@@ -80,20 +81,22 @@ def _searched(
     attack: EvasionAttack | None, spec: Spec, classifier: Classifier, clean: Tensor, batch: Batch
 ) -> Crafted:
     """Return what an attack of many steps makes of a batch; None changes nothing."""
-    n, images = len(batch.x), clean
+    n, images, found = len(batch.x), clean, None
     if attack is not None:
-        images = _generate(attack, spec, classifier, _given(attack, batch))
+        images, found = _generate(attack, spec, classifier, _given(attack, batch))
         if needs_second_loss(spec, classifier):
             images = _by_margin_too(spec, classifier, clean, batch, images)
+            # passes of both attacks: only the mean is known
+            found = found and replace(found, spent=None)
     passes = Passes(classifier.gradients / n, classifier.forwards / n)
     broken = classifier.backward_mode.broken
     if not attack_entry(spec).uses_gradient:
         none = np.zeros(n, dtype=np.bool_)
-        return Crafted(images, none, none, passes)
+        return Crafted(images, none, none, passes, found)
     zero_gradient, nan_gradient = _faults(classifier, clean, batch)
     if broken:
         nan_gradient |= _faults(classifier, images, batch)[1]
-    return Crafted(images, zero_gradient, nan_gradient, passes)
+    return Crafted(images, zero_gradient, nan_gradient, passes, found)
 
 
 def _given(attack: object, batch: Batch) -> Batch:
@@ -117,7 +120,7 @@ def _by_margin_too(
     with classifier.margin_loss():
         attack = _build(spec, classifier)
         assert isinstance(attack, EvasionAttack)  # with an eps above 0, and many steps
-        second[again] = _generate(attack, spec, classifier, part)
+        second[again] = _generate(attack, spec, classifier, part)[0]
     classifier.bind(part.ids, part.seed)
     also_left[again] = standing(spec, classifier, second[again], part.labels)
     return worse(spec, clean, first, second, left, also_left)
@@ -136,8 +139,10 @@ def _build(spec: Spec, classifier: Classifier) -> OneStep | EvasionAttack | None
         raise InputError(f"attack {spec}: {str(error).splitlines()[0]}") from error
 
 
-def _generate(attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: Batch) -> Tensor:
-    """Return the images of an attack with ART's interface.
+def _generate(
+    attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: Batch
+) -> tuple[Tensor, Found | None]:
+    """Return the images of an attack with ART's interface, and what it says beside them.
 
     Behind a random defence it gets one image at a time, so that each image keeps its own draws;
     attacks that pass the whole batch through the defence at every step get the whole batch.
@@ -145,7 +150,7 @@ def _generate(attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: 
     n = len(batch.x)
     whole_batch = attack_entry(spec).whole_batch and spec.get("engine", "fast") == "fast"
     size = 1 if classifier.random and not whole_batch else n
-    parts = []
+    parts, found = [], []
     for at in range(0, n, size):
         part = slice(at, at + size)
         ids = batch.ids[part]
@@ -153,7 +158,10 @@ def _generate(attack: EvasionAttack, spec: Spec, classifier: Classifier, batch: 
         own = {"ids": ids, "seed": batch.seed} if isinstance(attack, TensorAttack) else {}
         images = attack.generate(batch.x[part], y=batch.labels[part], **own)
         parts.append(np.asarray(images, dtype=np.float32))
-    return torch.from_numpy(np.concatenate(parts)).to(classifier.torch_device)
+        if isinstance(attack, TensorAttack) and attack.found is not None:
+            found.append(attack.found)
+    x_adv = torch.from_numpy(np.concatenate(parts)).to(classifier.torch_device)
+    return x_adv, Found.joined(found)
 
 
 def _faults(classifier: Classifier, images: Tensor, batch: Batch) -> tuple[BoolArray, BoolArray]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from benchmark.attacks.entry import Passes
@@ -33,6 +36,28 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a `TensorAttack` leaves in its attribute `found` when `generate` ends.
+
+    part: int16 [N], the part of a composite attack that broke the image, as an index into the
+        attack's `parts`; -1 for none. None for an attack without parts.
+    spent: float64 [N, 2], the gradients and the forward passes of each image; None where the mean
+        holds for all.
+    """
+
+    part: npt.NDArray[np.int16] | None = None
+    spent: npt.NDArray[np.float64] | None = None
+
+    @classmethod
+    def joined(cls, batches: Sequence[Found]) -> Found | None:
+        """Join the batches of one attack, in the order given; None for no batches."""
+        if not batches:
+            return None
+        columns = ([getattr(batch, field.name) for batch in batches] for field in fields(cls))
+        return cls(*(None if c[0] is None else np.concatenate(c) for c in columns))
+
+
+@dataclass(frozen=True)
 class Crafted:
     """What an attack made of a batch.
 
@@ -43,12 +68,14 @@ class Crafted:
     nan_gradient: bool [N], True where that gradient, or the one at the adversarial image, has NaN
         or infinite values.
     passes: mean per image, counted as if nothing were shared with other eps.
+    found: what an attack in parts, or one that counts passes per image, says beside its images.
     """
 
     images: Tensor
     zero_gradient: BoolArray
     nan_gradient: BoolArray
     passes: Passes
+    found: Found | None = None
 
 
 class OneStep(ABC):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels
+from benchmark.attacks.steps.crafted import Found
 from benchmark.attacks.steps.projections import lengths
 from estimators.classifier import Classifier
 from estimators.outputs import logit_margin
@@ -35,7 +36,12 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
 
     An image gets the same random numbers in any batch. ART's classes draw from NumPy's global
     state instead, and HopSkipJump from the operating system.
+
+    found: what the last `generate` says beside its images; an attack in parts sets it for each
+        batch in `attack`, and `generate` joins the batches.
     """
+
+    found: Found | None = None
 
     _estimator_requirements = (BaseEstimator, ClassifierMixin)
     # which of its streams an image draws from; see `estimators.random_streams.stream`
@@ -56,9 +62,13 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         indices = range(len(x)) if ids is None else ids.tolist()
         streams = [stream(seed, image, "attack", self.stream_part) for image in indices]
         parts: list[Tensor] = []
+        found: list[Found] = []
         size = self.estimator.batch
         for at, (images, labels) in enumerate(batches(self.estimator, x, y, size)):
             parts.append(self.attack(images, labels, streams[at * size : (at + 1) * size]))
+            if self.found is not None:
+                found.append(self.found)
+        self.found = Found.joined(found)
         return joined(parts)
 
     @abstractmethod

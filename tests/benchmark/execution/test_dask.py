@@ -70,8 +70,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def assert_same(one: Path, other: Path) -> None:
     """Fail with the first lines of the tables that differ: bytes alone explain nothing."""
+    logs = [path.read_text() for folder in (one, other) for path in folder.glob("failures.log")]
     for mine, theirs in zip(*(table_lines(folder) for folder in (one, other)), strict=True):
-        assert mine == theirs
+        assert mine == theirs, logs
     assert all((one / name).read_bytes() == (other / name).read_bytes() for name in FILES)
 
 

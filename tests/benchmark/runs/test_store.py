@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from faults import little_room, no_rights
 
+from benchmark.runs.export import _write_predictions
 from benchmark.runs.lock import HOLDER, hold, refuse_if_held
 from benchmark.runs.store import FILE, Store, Stored
 from estimators.errors import InputError
@@ -72,6 +73,30 @@ def test_predictions_of_any_width(tmp_path: Path, width: str) -> None:
     types = store.types([stored.key, cell(2).key, cell(3).key])
     assert " ".join(kind.str[1:] for kind in types.values()) == expected
     store.close()
+
+
+@pytest.mark.parametrize("names", [("part",), ("hits",), ("part", "hits")])
+def test_columns_that_some_cells_have(tmp_path: Path, names: tuple[str, ...]) -> None:
+    plain, stored = cell(2), cell(1)
+    assert plain.predictions is not None and stored.predictions is not None
+    more = {name: np.arange(len(stored.predictions)).astype(np.int16) - 1 for name in names}
+    table = stored.predictions.assign(**more)
+    store = Store(tmp_path)
+    store.put([Stored(stored.key, stored.row, 1.0, table), plain])
+    pd.testing.assert_frame_equal(store.get(stored.key).predictions, table)
+    keys = [plain.key, stored.key]
+    assert list(store.types(keys)) == ["id", "label", "clean", "adversarial", *names]
+    _write_predictions(tmp_path / "p.parquet", store, keys)
+    store.close()
+    written = pd.read_parquet(tmp_path / "p.parquet")
+    absent = written[written["cell"] == plain.key]
+    right = plain.predictions["adversarial"] == plain.predictions["label"]
+    if "part" in names:
+        assert (absent["part"] == -1).all()
+    if "hits" in names:
+        assert absent["hits"].tolist() == right.astype(int).tolist()
+    present = written[written["cell"] == stored.key]
+    assert present[list(names)].to_numpy().tolist() == table[list(names)].to_numpy().tolist()
 
 
 def test_narrow_predictions_keep_their_bytes(tmp_path: Path) -> None:
