@@ -7,6 +7,7 @@ import math
 import re
 import reprlib
 
+from benchmark.attacks.corruptions.kinds import FAMILY, corruption_entry
 from benchmark.attacks.entry import AttackEntry
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
 from estimators.errors import InputError, unknown
@@ -30,6 +31,9 @@ def attack_entry(spec: Spec) -> AttackEntry:
     """
     if spec.name in ATTACKS:
         return ATTACKS[spec.name]
+    corruption = corruption_entry(spec.name)
+    if corruption is not None:
+        return corruption
     thing = plugin("attacks", spec.name)
     if isinstance(thing, AttackEntry):
         return thing
@@ -39,6 +43,11 @@ def attack_entry(spec: Spec) -> AttackEntry:
     from benchmark.attacks.adapters.art import class_entry
 
     return class_entry(spec, thing)
+
+
+def is_ours(spec: Spec) -> bool:
+    """Return whether an attack is code of this project: a row of the registry or a corruption."""
+    return spec.name in ATTACKS or spec.name.startswith(f"{FAMILY}:")
 
 
 def attack_norm(attack: Spec) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmark.attacks import costs
+from benchmark.attacks.corruptions.kinds import KINDS, SEVERITY
 from benchmark.attacks.entry import AttackEntry, Passes
 from estimators.entries import table
 from estimators.spec import Value
@@ -105,6 +106,11 @@ ATTACKS: dict[str, AttackEntry] = table(
 )  # fmt: skip
 # how other attacks are named: rows whose name is a pattern
 ATTACK_PATTERNS = table(
+    AttackEntry(
+        name="corruption:KIND", summary=f"corruptions of ImageNet-C: {', '.join(KINDS)}",
+        build="benchmark.attacks.corruptions.attack:CorruptionAttack", bounded=False,
+        uses_gradient=False, ignores_model=True, defaults={"severity": SEVERITY},
+    ),
     AttackEntry(
         name="art.attacks.evasion.NAME", summary="any other evasion attack of ART",
         build="benchmark.attacks.adapters.art:class_entry", bounded=False,

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.adapters.global_random import seeded
-from benchmark.attacks.lookup import attack_norm
-from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.lookup import attack_norm, is_ours
 from benchmark.attacks.steps.craft import craft, targets
 from benchmark.attacks.steps.crafted import Crafted
 from benchmark.attacks.steps.projections import each
@@ -195,6 +194,6 @@ def _kept(values: Tensor) -> npt.NDArray[Any]:
 def _global_streams(task: Task, images: Images) -> AbstractContextManager[None]:
     """Seed the global random numbers for ART's classes; attacks of this project do not wait."""
     attack = task.attacks[0]
-    if attack.name in ATTACKS and attack.get("engine") != "stock":
+    if is_ours(attack) and attack.get("engine") != "stock":
         return nullcontext()
     return seeded([task.seed, int(images.ids[0]), len(images)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
-from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.lookup import is_ours
 from benchmark.grids.cell import Cell
 from estimators.defences.registry import DEFENCES, JOIN
 from estimators.plugins import Kind
@@ -20,7 +20,7 @@ def plugin_code(cell: Cell) -> dict[str, str]:
     because the hash of their weights covers their code; data sets, because their images are hashed.
     """
     names = [f"defences/{name}" for name in cell.defence.name.split(JOIN) if name not in DEFENCES]
-    if cell.attack.name not in ATTACKS:
+    if not is_ours(cell.attack):
         names.append(f"attacks/{cell.attack.name}")
     return {name: sha256 for name, sha256 in code_hashes(names).items() if sha256}
 

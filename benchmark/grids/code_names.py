@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from benchmark.attacks.corruptions.kinds import FAMILY as CORRUPTION
 from benchmark.grids.expand import Entry
 from estimators.data.registry import FILES
 from estimators.errors import InputError
 from estimators.networks.registry import FAMILIES
 
 # what may stand before a colon: it does not let the file choose the code
-NOT_CODE = {"datasets": tuple(FILES), "networks": tuple(FAMILIES), "threats": tuple(FAMILIES)}
+NOT_CODE = {
+    "datasets": tuple(FILES),
+    "networks": tuple(FAMILIES),
+    "threats": tuple(FAMILIES),
+    "attacks": (CORRUPTION,),
+}
 _CODE = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*):(?=[A-Za-z_])")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
-from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.corruptions.kinds import FAMILY
+from benchmark.attacks.lookup import is_ours
 from benchmark.attacks.steps.trial import CLASSES, SHAPE, check_built
 from benchmark.grids.cell import Cell
 from benchmark.threats import threat
@@ -33,20 +34,23 @@ def check_parameters(cells: Sequence[Cell]) -> None:
     for defence in dict.fromkeys(cell.defence for cell in cells):
         build_defence(defence)
     attacks = dict.fromkeys(cell.attack for cell in cells)
-    check_built(attack for attack in attacks if attack.name in ATTACKS)
+    check_built(attack for attack in attacks if is_ours(attack))
     for network in dict.fromkeys(_networks(cells)):
         check_network(network)
 
 
 def check_on_images(cells: Iterable[Cell], images: Mapping[str, Images]) -> None:
-    """Raise InputError for the first attack of ART's that its class refuses for these images.
+    """Raise InputError for the first attack that its class refuses for these images.
+
+    Attacks of ART's and corruptions are tried; the others take images of any shape.
 
     images: by data set; those that are unavailable are left out. Attacks of plug-ins are left to
     the run: they may need the very network that they attack.
     """
     pairs = dict.fromkeys((cell.dataset, cell.attack) for cell in cells)
     for dataset, attack in pairs:
-        if attack.name.startswith(ALLOWED_PACKAGE) and dataset in images:
+        tried = attack.name.startswith((ALLOWED_PACKAGE, f"{FAMILY}:"))
+        if tried and dataset in images:
             of = images[dataset]
             check_built([attack], of.shape, len(of.classes))
 

@@ -33,6 +33,7 @@ from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
 from reports.audit.audit import write_audit
+from reports.corruptions.errors import write_corruptions
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
 from reports.results.columns import frame
@@ -117,6 +118,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         draw_all(table, directory / "plots", read_labels(directory))
         options.progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
+        write_corruptions(directory)
         write_gallery(cells, table, inputs, directory, device)
         write_page(directory, options.baseline)
     return Result(table, directory, reused, findings)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+# of an attack that is neither bounded in a norm nor minimises one, such as a corruption
+NO_NORM = "none"
 _INFINITE = ("inf", "+inf", ".inf", "+.inf", "infinity", "np.inf", "numpy.inf", "math.inf")
 
 

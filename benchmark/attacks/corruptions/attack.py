@@ -15,6 +15,7 @@ from estimators.classifier import Classifier
 from estimators.entries import load_object
 from estimators.errors import InputError, whole
 
+CHANNELS = (1, 3)
 # values of images that are corrupted at once: 16 MB as float64
 AT_ONCE = 1 << 21
 
@@ -24,13 +25,7 @@ def corrupted(x: Bytes, kind: str, severity: int, streams: Streams) -> Bytes:
 
     kind: a name of KINDS. severity: 1 to 5. streams: one per image; an image gets the same random
     numbers in any batch, and those of other severities.
-
-    Raises InputError for other numbers of channels.
     """
-    if x.shape[3] not in (1, 3):
-        raise InputError(
-            f"attack corruption:{kind}: expected images of 1 or 3 channels, got {x.shape[3]}"
-        )
     constants = strength(kind, severity, published_size(*x.shape[1:3]))
     return as_bytes(apply(kind, x, constants, streams))
 
@@ -51,13 +46,17 @@ class CorruptionAttack(TensorAttack):
         super().__init__(estimator)
         self._kind = kind
         self._severity = whole("severity", severity, SEVERITIES[0], SEVERITIES[-1])
+        channels = int(self.estimator.input_shape[0])
+        if channels not in CHANNELS:
+            raise InputError(f"attack: expected images of 1 or 3 channels, got {channels}")
         self.stream_part = list(KINDS).index(kind)
         if kind == "frost":
             frost_folder()  # a missing file is found before any work
 
     def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Return corrupted images [N, C, H, W] of one batch; labels are not used."""
-        images = np.rint(x.cpu().numpy() * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+        images = np.rint(x.cpu().numpy() * 255).astype(np.uint8)
+        images = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
         size = max(1, AT_ONCE // images[0].size)
         parts = [
             corrupted(images[part], self._kind, self._severity, streams[part])

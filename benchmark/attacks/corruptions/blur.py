@@ -6,23 +6,13 @@ import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
 
-from benchmark.attacks.corruptions.images import (
-    Bytes,
-    Floats,
-    Levels,
-    Streams,
-    as_bytes,
-    drawn,
-    unit,
-)
+from benchmark.attacks.corruptions.images import Bytes, Floats, Levels, Streams, as_bytes, unit
 from benchmark.attacks.corruptions.motion import moved
 from benchmark.attacks.corruptions.resample import centre_zoomed
 from benchmark.attacks.corruptions.strengths import Strength
 
 # radius up to which a disk is drawn on a field of this radius, and smoothed over 3 pixels
 FIELD = 8
-# of pixels on each side of the image from which frosted glass takes none
-Swaps = list[int]
 
 
 def gaussian_blur(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -114,7 +104,7 @@ def disk(radius: float, edge: float) -> Floats:
 
 def _copied(
     height: int, width: int, shift: int, rounds: int, stream: np.random.Generator
-) -> Swaps:
+) -> list[int]:
     """Return from which pixel of the image each pixel [H * W] comes."""
     rows, columns = np.arange(height - shift, shift, -1), np.arange(width - shift, shift, -1)
     moves = stream.integers(-shift, shift, (rounds, len(rows), len(columns), 2))
@@ -123,7 +113,7 @@ def _copied(
     origin = target + moves[..., 1] * width + moves[..., 0]
     source = list(range(height * width))
     # each copy may read what an earlier one has written
-    pairs = zip(np.broadcast_to(target, origin.shape).ravel().tolist(), origin.ravel().tolist())
-    for to, at in pairs:
+    targets = np.broadcast_to(target, origin.shape).ravel().tolist()
+    for to, at in zip(targets, origin.ravel().tolist(), strict=True):
         source[to] = source[at]
     return source

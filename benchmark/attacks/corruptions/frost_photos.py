@@ -34,7 +34,7 @@ def frost_folder() -> Path:
         if all((folder / name).is_file() for name in FILES):
             return folder
     raise InputError(
-        "attack corruption:frost: its photographs come with the package imagecorruptions-imaug;"
+        "attack: the photographs of frost come with the package imagecorruptions-imaug;"
         " pip install 'art-bench[corruptions]', or leave frost out"
     )
 
