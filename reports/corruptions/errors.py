@@ -92,7 +92,7 @@ def write_corruptions(directory: Path, reference: str = "") -> pd.DataFrame | No
     cannot be used, and for an unknown reference.
     """
     path = directory / FILE
-    if not read_results(directory)["attack"].map(kind_of).any():
+    if not any(map(kind_of, read_results(directory)["attack"])):
         path.unlink(missing_ok=True)
         if reference:
             raise TableError(f"reference {reference}: run {directory} has no corruptions")
@@ -170,7 +170,7 @@ def _summed(about: Row, own: list[Row], images: Array | None) -> Row:
     clean = float(np.mean([1 - row["clean_accuracy"] for row in own]))
     numbers = {"kinds": 1, "n": int(own[0]["n"]), "clean_error": clean, "error": error}
     limit = {"low": float(limits.low), "high": float(limits.high)}
-    return {**about, **numbers, **limit, "reference": "", "relative": None}
+    return {**about, **numbers, **limit, "reference": "", "relative": np.nan}
 
 
 def _wrong(evidence: Evidence, row: Row) -> Array | None:
@@ -184,7 +184,7 @@ def _mean_wrong(parts: list[Array | None]) -> Array | None:
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or len({len(part) for part in known}) > 1:
         return None
-    return np.mean(known, axis=0)
+    return np.asarray(np.mean(known, axis=0))
 
 
 def _with_ratios(

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.corruptions.errors import FAMILY, kind_of, severity_of
+from reports.results.rows import as_rows
 from reports.style.axes import flat_grid, outer_labels, sample_size, shade
 from reports.style.labels import Labels, file_name
 from reports.style.style import line_styles
@@ -16,9 +17,9 @@ from reports.style.style import line_styles
 
 def corruption_figures(done: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Figure]]:
     """Yield one figure per data set that has a corruption at several severities: name, figure."""
-    kinds = done["attack"].map(kind_of)
-    rows = done[kinds != ""].assign(kind=kinds)
-    rows = rows.assign(severity=rows["attack_params"].map(severity_of))
+    rows = done.assign(kind=[kind_of(attack) for attack in done["attack"]])
+    rows = rows[rows["kind"] != ""]
+    rows = rows.assign(severity=[severity_of(text) for text in rows["attack_params"]])
     place = ["network", "defence", "quality"]
     for dataset, group in rows.groupby("dataset", sort=False):
         # the same under every threat; the largest sample, since subsets are nested
@@ -32,7 +33,7 @@ def _drawn(rows: pd.DataFrame, dataset: str, labels: Labels) -> Figure:
     names = [
         labels.network(str(row["network"]))
         + ("" if row["defence"] == "none" else f", {labels.behind(row)}")
-        for row in rows.to_dict("records")
+        for row in as_rows(rows[["network", "defence", "quality"]])
     ]
     styles = line_styles(dict.fromkeys(names))
     kinds = list(dict.fromkeys(rows["kind"]))

@@ -6,7 +6,15 @@ import numpy as np
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
 
-from benchmark.attacks.corruptions.images import Bytes, Floats, Levels, Streams, as_bytes, unit
+from benchmark.attacks.corruptions.images import (
+    Bytes,
+    Floats,
+    Levels,
+    Streams,
+    as_bytes,
+    levels,
+    unit,
+)
 from benchmark.attacks.corruptions.motion import moved
 from benchmark.attacks.corruptions.resample import centre_zoomed
 from benchmark.attacks.corruptions.strengths import Strength
@@ -18,7 +26,7 @@ FIELD = 8
 def gaussian_blur(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     """Blur with a normal curve. strength: its sigma in pixels."""
     (sigma,) = strength
-    return np.clip(smoothed(unit(x), sigma), 0, 1) * 255
+    return levels(smoothed(unit(x), sigma))
 
 
 def defocus_blur(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -32,7 +40,7 @@ def defocus_blur(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     factor = rfft2(kernel, size)[None, :, :, None]
     full = irfft2(rfft2(wide, size, axes=(1, 2)) * factor, size, axes=(1, 2))
     first, (height, width) = 2 * reach, x.shape[1:3]
-    return np.clip(full[:, first : first + height, first : first + width], 0, 1) * 255
+    return levels(full[:, first : first + height, first : first + width])
 
 
 def glass_blur(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -46,7 +54,7 @@ def glass_blur(x: Bytes, strength: Strength, streams: Streams) -> Levels:
         height, width, channels = image.shape
         source = _copied(height, width, shift, rounds, stream)
         image[:] = image.reshape(-1, channels)[source].reshape(image.shape)
-    return np.clip(smoothed(unit(soft), sigma), 0, 1) * 255
+    return levels(smoothed(unit(soft), sigma))
 
 
 def motion_blur(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -65,7 +73,7 @@ def zoom_blur(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     height, width = x.shape[1:3]
     for zoom in zooms.tolist():
         total += centre_zoomed(clean, zoom)[:, :height, :width].astype(np.float32)
-    return np.clip((clean + total) / np.float32(len(zooms) + 1), 0, 1) * 255
+    return levels((clean + total) / np.float32(len(zooms) + 1))
 
 
 def smoothed(x: Floats, sigma: float | tuple[float, float], truncate: float = 4.0) -> Floats:

@@ -7,8 +7,9 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
-from benchmark.attacks.corruptions.images import Bytes, Floats, Levels, Streams, unit
+from benchmark.attacks.corruptions.images import Bytes, Floats, Levels, Streams, levels, unit
 from benchmark.attacks.corruptions.resample import displaced
 from benchmark.attacks.corruptions.strengths import Strength
 
@@ -32,7 +33,7 @@ def elastic_transform(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     moves = [[_smooth(stream, size * height, sigmas, x) for _ in range(2)] for stream in streams]
     across, down = np.moveaxis(np.array(moves), 1, 0)
     moved = displaced(clean, rows + down, columns + across, repeat_edge=True)
-    return np.clip(moved.astype(np.float32), 0, 1) * 255
+    return levels(moved.astype(np.float32))
 
 
 def pixelate(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -72,11 +73,9 @@ def _smooth(
     stream: np.random.Generator, size: float, sigmas: tuple[float, float], x: Bytes
 ) -> Floats:
     """Return a random displacement [H, W] in pixels, smoothed with a normal curve."""
-    from scipy.ndimage import gaussian_filter
-
     rough = stream.uniform(-1, 1, x.shape[1:3])
     soft = gaussian_filter(rough, sigmas, mode="reflect", truncate=3)
-    return np.asarray(soft * size, dtype=np.float32)
+    return np.asarray((soft * size).astype(np.float32))
 
 
 def _affine(height: int, width: int, move: float, stream: np.random.Generator) -> Floats:

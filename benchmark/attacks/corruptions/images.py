@@ -30,6 +30,11 @@ def unit(x: Bytes) -> npt.NDArray[np.float64]:
     return x / 255.0
 
 
+def levels(x: Floats) -> Levels:
+    """Return grey levels of values that are cut to [0, 1]."""
+    return np.asarray(np.clip(x, 0, 1) * 255)
+
+
 def grey(x: Floats) -> Floats:
     """Return the luma [N, H, W, 1] of images [N, H, W, 3]; grey images as they are."""
     if x.shape[-1] == 1:

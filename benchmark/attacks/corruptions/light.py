@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.attacks.corruptions.images import Bytes, Floats, Levels, Streams, unit
+from benchmark.attacks.corruptions.images import Bytes, Floats, Levels, Streams, levels, unit
 from benchmark.attacks.corruptions.strengths import Strength
 
 
@@ -13,7 +13,7 @@ def contrast(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     (left,) = strength
     clean = unit(x)
     means = clean.mean(axis=(1, 2), keepdims=True)
-    return np.clip((clean - means) * left + means, 0, 1) * 255
+    return levels((clean - means) * left + means)
 
 
 def brightness(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -21,7 +21,7 @@ def brightness(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     (more,) = strength
     clean = unit(x)
     if x.shape[3] == 1:
-        return np.clip(clean + more, 0, 1) * 255
+        return levels(clean + more)
     hue, saturation, value = hsv(clean)
     return rgb(hue, saturation, np.clip(value + more, 0, 1)) * 255
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmark.attacks.corruptions.images import Bytes, Levels, Streams, drawn, unit
+from benchmark.attacks.corruptions.images import Bytes, Levels, Streams, drawn, levels, unit
 from benchmark.attacks.corruptions.strengths import Strength
 
 
@@ -15,7 +15,7 @@ def gaussian_noise(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     """Add normal noise, as of a dim scene. strength: its standard deviation."""
     (deviation,) = strength
     noise = drawn(streams, lambda stream: stream.normal(size=x.shape[1:], scale=deviation))
-    return np.clip(unit(x) + noise, 0, 1) * 255
+    return levels(unit(x) + noise)
 
 
 def speckle_noise(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -23,7 +23,7 @@ def speckle_noise(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     (deviation,) = strength
     noise = drawn(streams, lambda stream: stream.normal(size=x.shape[1:], scale=deviation))
     clean = unit(x)
-    return np.clip(clean + clean * noise, 0, 1) * 255
+    return levels(clean + clean * noise)
 
 
 def shot_noise(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -31,7 +31,7 @@ def shot_noise(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     (photons,) = strength
     expected = unit(x) * photons
     counts = [stream.poisson(own) for stream, own in zip(streams, expected, strict=True)]
-    return np.clip(np.stack(counts) / photons, 0, 1) * 255
+    return levels(np.stack(counts) / photons)
 
 
 def impulse_noise(x: Bytes, strength: Strength, streams: Streams) -> Levels:

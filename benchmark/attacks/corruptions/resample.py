@@ -24,7 +24,7 @@ def centre_zoomed(x: Floats, factor: float) -> Floats:
         length = x.shape[axis]
         part = int(np.ceil(length / factor))
         first = (length - part) // 2
-        x = np.take(x, range(first, first + part), axis)
+        x = x[(slice(None),) * axis + (slice(first, first + part),)]
         x = _stretched(x, axis, round(part * factor))
     return x
 
@@ -35,8 +35,9 @@ def _stretched(x: Floats, axis: int, length: int) -> Floats:
     low = np.minimum(at.astype(np.int64), max(old - 2, 0))
     high = np.minimum(low + 1, old - 1)
     share = np.clip(at - low, 0, 1).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
-    lower = np.take(x, low, axis)
-    return np.asarray(lower * (1 - share) + np.take(x, high, axis) * share)
+    out = np.take(x, low, axis) * (1 - share)
+    out += np.take(x, high, axis) * share
+    return np.asarray(out)
 
 
 def displaced(x: Floats, rows: Floats, columns: Floats, repeat_edge: bool) -> Floats:
@@ -79,12 +80,13 @@ def resized(photo: npt.NDArray[np.uint8], factor: float, cubic: bool) -> npt.NDA
     new = [int(np.ceil(old * factor)) if cubic else round(old * factor) for old in photo.shape[:2]]
     steps = [old / n if cubic else 1 / factor for old, n in zip(photo.shape[:2], new, strict=True)]
     rows, columns = (_neighbours(photo.shape[a], new[a], steps[a], cubic) for a in (0, 1))
-    wide: Index = sum(photo[:, at] * weight[:, None] for at, weight in columns)
+    wide = np.sum([photo[:, at] * weight[:, None] for at, weight in columns], axis=0)
     if cubic:
-        high = sum(wide[at] * weight[:, None, None] for at, weight in rows)
-        return np.clip((high + (1 << (2 * BITS - 1))) >> (2 * BITS), 0, 255).astype(np.uint8)
+        high = np.sum([wide[at] * weight[:, None, None] for at, weight in rows], axis=0)
+        whole = (high + (1 << (2 * BITS - 1))) >> (2 * BITS)
+        return np.asarray(np.clip(whole, 0, 255).astype(np.uint8))
     terms = [((wide[at] >> 4) * weight[:, None, None]) >> 16 for at, weight in rows]
-    return ((sum(terms) + 2) >> 2).astype(np.uint8)
+    return np.asarray(((np.sum(terms, axis=0) + 2) >> 2).astype(np.uint8))
 
 
 def _neighbours(old: int, new: int, step: float, cubic: bool) -> list[tuple[Index, Index]]:

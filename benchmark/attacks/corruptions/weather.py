@@ -14,6 +14,7 @@ from benchmark.attacks.corruptions.images import (
     Streams,
     drawn,
     grey,
+    levels,
     unit,
 )
 from benchmark.attacks.corruptions.liquid import water
@@ -48,7 +49,7 @@ def snow(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     clean = unit(x).astype(np.float32)
     pale = np.maximum(clean, grey(clean) * np.float32(1.5) + np.float32(0.5))
     white = np.float32(weight) * clean + np.float32(1 - weight) * pale
-    return np.clip(white + layer + np.rot90(layer, 2, (1, 2)), 0, 1) * 255
+    return levels(white + layer + np.rot90(layer, 2, (1, 2)))
 
 
 def frost(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -75,7 +76,7 @@ def fog(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     brightest = clean.max(axis=(1, 2, 3), keepdims=True)
     side = 1 << (max(x.shape[1:3]) - 1).bit_length()
     layer = clouds(max(side, 2), decay, streams)[:, : x.shape[1], : x.shape[2], None]
-    return np.clip((clean + amount * layer) * brightest / (brightest + amount), 0, 1) * 255
+    return levels((clean + amount * layer) * brightest / (brightest + amount))
 
 
 def spatter(x: Bytes, strength: Strength, streams: Streams) -> Levels:
@@ -92,11 +93,11 @@ def spatter(x: Bytes, strength: Strength, streams: Streams) -> Levels:
     if is_mud:
         mask = smoothed((spots > threshold).astype(np.float32), amount)[..., None]
         mask = np.where(mask < MUD_EDGE, 0, mask)
-        return np.clip(clean * (1 - mask) + mask * _colour(MUD, x.shape[3]), 0, 1) * 255
+        return levels(clean * (1 - mask) + mask * _colour(MUD, x.shape[3]))
     # beyond 255 the authors' bytes begin again at 0
     light = np.stack([water(own) for own in (spots * 255).astype(np.int64).astype(np.uint8)])
     layer = np.float32(amount) * light[..., None] * _colour(WATER, x.shape[3])
-    return np.clip(clean + layer, 0, 1) * 255
+    return levels(clean + layer)
 
 
 def _colour(colour: tuple[int, int, int], channels: int) -> Floats:
