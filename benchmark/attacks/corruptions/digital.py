@@ -66,7 +66,7 @@ def _through(x: Bytes, change: Callable[[Image.Image], Image.Image]) -> Levels:
     grey = x.shape[3] == 1
     pictures = (Image.fromarray(own[..., 0] if grey else own) for own in x)
     out = np.stack([np.asarray(change(picture)) for picture in pictures])
-    return out.reshape(x.shape).astype(np.float64)
+    return np.asarray(out.reshape(x.shape).astype(np.float64))
 
 
 def _smooth(
