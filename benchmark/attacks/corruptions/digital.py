@@ -91,4 +91,4 @@ def _affine(height: int, width: int, move: float, stream: np.random.Generator) -
     back = np.linalg.solve(np.column_stack([moved, np.ones(3)]).astype(np.float64), corners)
     across = np.rint(1024 * back[0] * np.arange(width)[:, None]).astype(np.int64)
     down = np.rint(1024 * (back[1] * np.arange(height)[:, None] + back[2])).astype(np.int64)
-    return np.moveaxis((down[:, None] + across[None] + 16) >> 5, 2, 0) / 32
+    return np.asarray(np.moveaxis((down[:, None] + across[None] + 16) >> 5, 2, 0) / 32)
