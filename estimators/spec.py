@@ -13,6 +13,8 @@ import yaml
 from estimators.errors import InputError
 from estimators.yaml_values import read_yaml
 
+# `fgsm[eps=0.1]`, as a spec prints
+_PRINTED = re.compile(r"([^\[\]=]+)\[(\s*[\w.\-]+\s*=.*)\]\s*", re.DOTALL)
 _SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*")
 # `family:FILE`, with or without parameters; the name of a file may hold colons and equals signs
 _WITH_FILE = re.compile(r"([A-Za-z_]\w*:.+?\.(?:npz|npy|pt|pth))(?::(?=[A-Za-z_]\w*=)(.*))?", re.S)
@@ -75,11 +77,15 @@ def parse_spec(text: str) -> Spec:
     """Read a spec as the command line writes it; values are read by `yaml_values.read_yaml`.
 
     Examples: `pgd`, `pgd:eps=0.1,max_iter=40`, `torchvision:resnet18`,
-    `package.module:factory:depth=3`, `images:out/pgd.npz:eps=0.1`. What follows the first colon
-    belongs to the name unless it has an equals sign.
+    `package.module:factory:depth=3`, `images:out/pgd.npz:eps=0.1`, and as it prints,
+    `pgd[eps=0.1,max_iter=40]`. What follows the first colon belongs to the name unless it has an
+    equals sign.
 
     Raises InputError for a text of another form.
     """
+    printed = _PRINTED.fullmatch(text)
+    if printed is not None:
+        text = f"{printed[1]}:{printed[2]}"
     name, _, rest = text.partition(":")
     file = None if _PARAMETER.match(text) else _WITH_FILE.fullmatch(text)
     second, colon, params_text = rest.partition(":")

@@ -48,11 +48,13 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "style": {"results", "statistics"},
         "worst_case": {"results", "statistics", "style"},
         "audit": {"results", "statistics", "style", "worst_case"},
+        "corruptions": {"results", "statistics", "style", "worst_case"},
         "compare": {"results", "statistics", "style", "worst_case", "audit"},
         "claims": {"results", "statistics", "style", "worst_case", "audit", "compare"},
-        "plots": {"results", "statistics", "style", "worst_case", "audit", "compare"},
+        "plots": {"results", "statistics", "style", "worst_case", "audit", "compare"}
+        | {"corruptions"},
         "page": {"results", "statistics", "style", "worst_case", "audit", "compare", "claims"}
-        | {"plots"},
+        | {"plots", "corruptions"},
     },
 }
 # what every room of a package may import

@@ -8,6 +8,7 @@ import re
 import reprlib
 
 from benchmark.attacks.adapters.library import Library
+from benchmark.attacks.corruptions.kinds import FAMILY, corruption_entry
 from benchmark.attacks.entry import AttackEntry, FileEntry
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS, FILES, LIBRARIES
 from estimators.errors import InputError, unknown
@@ -43,6 +44,9 @@ def attack_entry(spec: Spec) -> AttackEntry:
     library = library_of(spec.name)
     if library is not None:
         return library.attack(spec.name)
+    corruption = corruption_entry(spec.name)
+    if corruption is not None:
+        return corruption
     thing = plugin("attacks", spec.name)
     if isinstance(thing, AttackEntry):
         return thing
@@ -59,6 +63,11 @@ def file_entry(spec: Spec) -> FileEntry | None:
     family, colon, _ = spec.name.partition(":")
     row = FILES.get(family) if colon else None
     return row and row.of(spec.name, bounded="eps" in spec.kwargs)
+
+
+def is_ours(spec: Spec) -> bool:
+    """Return whether an attack is code of this project: a row of the registry or a corruption."""
+    return spec.name in ATTACKS or spec.name.startswith(f"{FAMILY}:")
 
 
 def attack_norm(attack: Spec) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmark.attacks import costs, ensemble
 from benchmark.attacks.adapters.library import Library
+from benchmark.attacks.corruptions.kinds import KINDS, SEVERITY
 from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
 from estimators.entries import table
 from estimators.spec import Value
@@ -206,6 +207,11 @@ LIBRARIES: dict[str, Library] = {
 # how other attacks are named: rows whose name is a pattern
 ATTACK_PATTERNS: dict[str, AttackEntry] = table(
     *FILES.values(),
+    AttackEntry(
+        name="corruption:KIND", summary=f"corruptions of ImageNet-C: {', '.join(KINDS)}",
+        build="benchmark.attacks.corruptions.attack:CorruptionAttack", bounded=False,
+        uses_gradient=False, ignores_model=True, defaults={"severity": SEVERITY},
+    ),
     AttackEntry(
         name="art.attacks.evasion.NAME", summary="any other evasion attack of ART",
         build="benchmark.attacks.adapters.art:class_entry", bounded=False,

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.adapters.global_random import seeded
-from benchmark.attacks.lookup import attack_norm, file_entry
-from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.lookup import attack_norm, file_entry, is_ours
 from benchmark.attacks.steps.budget import limit
 from benchmark.attacks.steps.craft import craft, targets
 from benchmark.attacks.steps.crafted import Crafted
@@ -182,7 +181,7 @@ def _measured(x: Tensor, x_adv: Tensor, attack: Spec) -> dict[str, npt.NDArray[A
 def _global_streams(task: Task, images: Images) -> AbstractContextManager[None]:
     """Seed the global random numbers for ART's classes; attacks of this project do not wait."""
     attack = task.attacks[0]
-    own = attack.name in ATTACKS and attack.get("engine") != "stock"
+    own = is_ours(attack) and attack.get("engine") != "stock"
     if own or file_entry(attack) is not None:
         return nullcontext()
     return seeded([task.seed, int(images.ids[0]), len(images)])

@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from benchmark.attacks.lookup import file_entry, library_of
-from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.lookup import file_entry, is_ours, library_of
 from benchmark.grids.cell import Cell
 from estimators.defences.registry import DEFENCES, JOIN
 from estimators.plugins import Kind
@@ -27,7 +26,7 @@ def plugin_code(cell: Cell) -> dict[str, str]:
     because the hash of their weights covers their code; data sets, because their images are hashed.
     """
     names = [f"defences/{name}" for name in cell.defence.name.split(JOIN) if name not in DEFENCES]
-    if cell.attack.name not in ATTACKS:
+    if not is_ours(cell.attack):
         names.append(f"attacks/{cell.attack.name}")
     return {name: sha256 for name, sha256 in code_hashes(names).items() if sha256}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from benchmark.attacks.corruptions.kinds import FAMILY as CORRUPTION
 from benchmark.attacks.registry import FILES as ATTACK_FILES
 from benchmark.attacks.registry import LIBRARIES
 from benchmark.grids.expand import Entry
@@ -13,8 +14,12 @@ from estimators.errors import InputError
 from estimators.networks.registry import FAMILIES
 
 # what may stand before a colon: it does not let the file choose the code
-NOT_CODE = {"datasets": tuple(FILES), "networks": tuple(FAMILIES), "threats": tuple(FAMILIES)}
-NOT_CODE["attacks"] = tuple(LIBRARIES)
+NOT_CODE = {
+    "datasets": tuple(FILES),
+    "networks": tuple(FAMILIES),
+    "threats": tuple(FAMILIES),
+    "attacks": (*LIBRARIES, CORRUPTION),
+}
 # what stands before the path of a file
 PATHS = {"datasets": tuple(FILES), "attacks": tuple(ATTACK_FILES)}
 _CODE = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*):(?=[A-Za-z_])")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark.attacks.lookup import file_entry
+from benchmark.attacks.lookup import attack_entry, file_entry, is_ours
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
 from benchmark.threats import THREATS
 from estimators.data.geometry import split_options
@@ -83,6 +83,9 @@ def labels(used: Mapping[str, Iterable[Spec]]) -> dict[str, dict[str, str]]:
             entry = None if ours else plugin(kind, spec.name)
             if isinstance(entry, Entry) and entry.label:
                 labels[kind][spec.name] = entry.label
+    for spec in used.get("attacks", ()):
+        if is_ours(spec) and attack_entry(spec).label:
+            labels["attacks"][spec.name] = attack_entry(spec).label
     files = {spec.name: _file_label(spec.name) for spec in used.get("datasets", ())}
     labels["datasets"] |= _told_apart(files)
     read = {spec.name: file_entry(spec) for spec in used.get("attacks", ())}

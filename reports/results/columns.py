@@ -17,7 +17,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "dataset": ("str", "data set", ""),
     "network": ("str", "network with its parameters", ""),
     "attack": ("str", "attack with its parameters, eps left out", ""),
-    "norm": ("str", "norm that bounds the attack, or that it minimises", "inf, 2, 1, 0, ..."),
+    "norm": (
+        "str",
+        "norm that bounds the attack, or that it minimises; none: neither",
+        "inf, 2, 1, 0, ...",
+    ),
     "eps": ("float", "bound of the norm; empty without one", "pixels in [0, 1]; L0: values"),
     "threat": ("str", "what the attacker sees: oblivious, adaptive, ...", ""),
     "defence": ("str", "defence with its parameters, quality left out", ""),
