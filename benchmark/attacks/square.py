@@ -32,10 +32,14 @@ class Square(TensorAttack):
         queries: int = 1000,
         p_init: float = 0.8,
         targeted: bool = False,
+        norm: float | str = math.inf,
+        rescale: bool = True,
     ) -> None:
         """queries: forward passes per image at most, that of the clean image included.
 
         p_init: share of the pixels that the first square covers, above 0 and up to 1.
+        rescale: the squares shrink in proportion to `queries`; without it after as many queries as
+            for 10,000, as in AutoAttack.
         """
         super().__init__(estimator, targeted)
         self.eps = as_budget(eps)

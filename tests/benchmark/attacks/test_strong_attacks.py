@@ -12,11 +12,11 @@ import pytest
 from art.attacks.evasion import AutoAttack as StockAutoAttack
 from closed_form import LinearCase, linear_case
 
-from benchmark.attacks.auto_pgd import checkpoints
 from benchmark.attacks.lookup import all_params, check_attack
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.square import square_side
 from benchmark.attacks.steps.craft import craft
+from benchmark.attacks.steps.momentum import checkpoints
 from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plan import plan
