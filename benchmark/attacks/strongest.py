@@ -152,12 +152,9 @@ class Strongest(TensorAttack):
     ) -> None:
         """Run from one start for each class to go to, `to` [M, copies], of the images `some` [M]."""
         copies = to.shape[1]
-        x, y, near = (
-            t[some].repeat_interleave(copies, 0) for t in (history.x, history.y, history.near)
-        )
-        labels = torch.stack([y, to.flatten()], dim=1)
-        start = runs.points(wanted.start, x, labels, near, [streams[i] for i in some.tolist()])
-        climbed = runs.run(x, labels, start, copies)
+        x, y = (t[some].repeat_interleave(copies, 0) for t in (history.x, history.y))
+        start = runs.points(wanted.start, x, [streams[i] for i in some.tolist()])
+        climbed = runs.climb(x, torch.stack([y, to.flatten()], dim=1), start, copies)
         gradients = climbed.used + (DIVERSE_STEPS if wanted.start == "diverse" else 0)
         history.spent[some, 0] += self.estimator.draws * gradients.view(-1, copies).sum(1)
         self._noted(history, some, runs.within(x, climbed.images), wanted.name)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, cycle
+from itertools import chain, count
 from typing import Literal
 
 Loss = Literal["margin", "ce", "dlr"]
-Start = Literal["image", "uniform", "blocks", "diverse", "nearest"]
+Start = Literal["image", "blocks", "diverse"]
 # a gradient is a forward and a backward pass, as AttackBench (Cina et al. 2025) counts them
 GRADIENT_PASSES = 2
 # gradients that a start spends on output diversification (Tashiro et al. 2020)
@@ -25,8 +25,8 @@ class Round:
 
     name: the part of the attack, as the results name it.
     loss: `margin` and `dlr` go to one class; `ce` goes away from the label.
-    start: `image`; `uniform`, random in the ball; `blocks`, random signs by squares of random size;
-        `diverse`, output-diversified; `nearest`, the point of smallest margin so far.
+    start: `image`; `blocks`, random signs that are equal within squares of random size; `diverse`,
+        a random point moved towards random logits.
     targets: classes, those of smallest margin so far; 0 for no choice of classes.
     starts: runs per class.
     steps: gradients per run at most.
@@ -52,21 +52,24 @@ class Round:
         return self.runs * (GRADIENT_PASSES * draws * steps + 1)
 
 
+# every other class, as far as LOOK_SHARE goes
+ALL = 10**6
+
 OPENING = (
     Round("margin", "margin", "image", 0, 1, 10),
     Round("ce", "ce", "blocks", 0, 1, 20),
-    # one run against every class, as far as LOOK_SHARE goes
-    Round("targets", "margin", "image", 10**6, 1, 12),
+    Round("targets", "margin", "image", ALL, 1, 12),
 )
-# most that break do so in short runs from very different points; the rest needs long ones
+# most that break do so in short runs from very different points; the rest needs longer ones
 CYCLE = (
-    Round("restarts", "margin", "blocks", 3, 2, 20),
-    Round("restarts", "ce", "blocks", 0, 2, 20),
-    Round("diverse", "margin", "diverse", 2, 1, 30, explore=True),
-    Round("long", "dlr", "blocks", 2, 1, 60),
-    Round("restarts", "margin", "blocks", 3, 2, 20, explore=True),
-    Round("long", "margin", "nearest", 2, 1, 60),
+    Round("restarts", "margin", "blocks", 2, 2, 20),
+    Round("diverse", "margin", "diverse", 2, 1, 40),
+    Round("restarts", "ce", "blocks", 0, 1, 40),
+    Round("restarts", "margin", "blocks", 3, 1, 40),
+    Round("long", "dlr", "diverse", 2, 1, 60, explore=True),
 )
+# the long runs of the n-th cycle take n times as many steps, up to this
+MOST_STEPS = 600
 
 
 def rounds(budget: int, targets: int, draws: int, squares: int) -> Iterator[Round]:
@@ -76,21 +79,29 @@ def rounds(budget: int, targets: int, draws: int, squares: int) -> Iterator[Roun
     draws: passes per gradient. squares: passes that are left for Square.
     """
     left = budget - squares
-    for wanted in chain(OPENING, cycle(CYCLE)):
-        count = min(wanted.targets, targets)
-        if wanted.targets > 1000:
-            each = replace(wanted, targets=1).cost(draws)
-            count = min(count, max(1, int(LOOK_SHARE * budget) // each))
-        fitting = _fitting(replace(wanted, targets=count), left, draws)
+    for wanted in chain(OPENING, _cycles()):
+        classes = min(wanted.targets, targets)
+        if wanted.targets == ALL:
+            per_class = replace(wanted, targets=1).cost(draws)
+            classes = min(classes, max(1, int(LOOK_SHARE * budget) // per_class))
+        fitting = _fitting(replace(wanted, targets=classes), left, draws)
         if fitting is None:
             return
         left -= fitting.cost(draws)
         yield fitting
 
 
+def _cycles() -> Iterator[Round]:
+    for n in count(1):
+        for wanted in CYCLE:
+            steps = min(n * wanted.steps, MOST_STEPS) if wanted.name == "long" else wanted.steps
+            yield replace(wanted, steps=steps)
+
+
 def _fitting(wanted: Round, left: int, draws: int) -> Round | None:
-    """Return a round with as few classes, starts and steps as the passes allow; None if too few."""
-    for smaller in (wanted, replace(wanted, starts=1), replace(wanted, starts=1, targets=min(1, wanted.targets))):
+    """Return a round with as many starts, classes and steps as the passes allow; None for none."""
+    once = replace(wanted, starts=1)
+    for smaller in (wanted, once, replace(once, targets=min(1, wanted.targets))):
         if smaller.cost(draws) <= left:
             return smaller
     per_step = GRADIENT_PASSES * draws

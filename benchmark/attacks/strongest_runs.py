@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from benchmark.attacks.apgd_l1 import l1_start
 from benchmark.attacks.auto_pgd import AutoPGD
-from benchmark.attacks.steps.ascent import Climbed
 from benchmark.attacks.steps.l1_box import into_l1_box
 from benchmark.attacks.steps.momentum import unit
 from benchmark.attacks.steps.projections import each, into_ball
@@ -51,17 +50,14 @@ class Runs(AutoPGD):
         loss = targeted_dlr(logits, gap) if self.goal == "dlr" else -gap
         return loss, margin.detach()
 
-    def points(self, kind: Start, x: Tensor, y: Tensor, near: Tensor, streams: Streams) -> Tensor:
-        """Return the starts [N * copies, C, H, W] of a kind.
+    def points(self, kind: Start, x: Tensor, streams: Streams) -> Tensor:
+        """Return the starts of a kind for images x [N * copies, C, H, W], with N streams.
 
-        x, near: the images, and their points of smallest margin, in rows as the starts.
-        y: as in `loss_and_margin`. streams: one per image, N of them.
+        So many copies of an image stand in succession, each with a start of its own.
         """
         copies = len(x) // len(streams)
         if kind == "image":
             return x
-        if kind == "nearest":
-            return near
         if self.norm == 1:
             return l1_start(x, streams, copies, self.eps)
         shape = torch.Size((copies, *x.shape[1:]))
@@ -78,10 +74,6 @@ class Runs(AutoPGD):
         if self.norm == 1:
             return into_l1_box(x, moved, self.eps)
         return into_ball(x, moved, self.eps, self.norm)
-
-    def run(self, x: Tensor, y: Tensor, start: Tensor, copies: int) -> Climbed:
-        """Climb from a start; so many rows in succession are one image."""
-        return self.climb(x, y, start, copies)
 
     def _diversified(self, x: Tensor, start: Tensor, streams: Streams, copies: int) -> Tensor:
         """Return starts moved along the gradient of randomly weighted logits (ODI)."""
