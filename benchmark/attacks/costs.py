@@ -9,7 +9,7 @@ from __future__ import annotations
 from benchmark.attacks.entry import Params, Passes
 
 # eps at which half of the steps of an iterative attack remain to be done, by norm
-HALF = {"inf": 0.08, "2": 1.2}
+HALF = {"inf": 0.08, "2": 1.2, "1": 8.0}
 # forward passes per query of Square, which draws its squares image by image
 SQUARE_QUERY = 2.3
 
@@ -23,6 +23,12 @@ def standing(params: Params) -> float:
 def apgd(params: Params, classes: int) -> Passes:
     """Return the expected passes of APGD, all runs together."""
     return Passes(standing(params) * _apgd_steps(params), 8)
+
+
+def apgd_targeted(params: Params, classes: int) -> Passes:
+    """Return the expected passes of targeted APGD, all targets together."""
+    targets = min(int(params["targets"]), classes - 1)
+    return Passes(standing(params) * targets * _apgd_steps(params), 8)
 
 
 def deep_fool(params: Params, classes: int) -> Passes:
@@ -59,4 +65,5 @@ def per_iteration(params: Params, gradients: float, forwards: float = 0.0) -> Pa
 
 
 def _apgd_steps(params: Params) -> int:
-    return int(params["max_iter"]) * max(1, int(params["nb_random_init"]))
+    passes = int(params["max_iter"]) * max(1, int(params["nb_random_init"]))
+    return passes * int(params.get("eot_iter", 1))

@@ -17,6 +17,9 @@ CW_ART |= {"binary_search_steps": 10, "max_iter": 10, "initial_const": 0.01}
 CW = {**CW_ART, "learning_rate": None, "initial_const": None}
 CW |= {"binary_search_steps": 9, "max_iter": 100}
 NORMS = {"norm": ("inf", "2")}
+THREE_NORMS = {"norm": ("inf", "2", "1")}
+# at least so many passes per gradient, for defences that draw
+EOT: dict[str, Value] = {"eot_iter": 1}
 
 ATTACKS: dict[str, AttackEntry] = table(
     AttackEntry(
@@ -47,11 +50,19 @@ ATTACKS: dict[str, AttackEntry] = table(
         defaults={**FAST, "max_iter": None, "eps_step": None},
     ),
     AttackEntry(
-        name="apgd", label="APGD", summary="Auto-PGD, loss ce or dlr (Croce and Hein 2020)",
+        name="apgd", label="APGD",
+        summary="Auto-PGD, loss ce or dlr (Croce and Hein 2020; L1: 2021)",
         build="benchmark.attacks.auto_pgd:AutoPGD", stock="benchmark.attacks.stock:apgd",
         passes=costs.apgd,
-        allowed={**NORMS, "loss": ("ce", "dlr")}, optional=TARGETS,
+        allowed={**THREE_NORMS, "loss": ("ce", "dlr")}, optional={**TARGETS, **EOT},
         defaults={**FAST, "norm": "inf", "max_iter": 100, "loss": "ce", "nb_random_init": 1},
+    ),
+    AttackEntry(
+        name="apgd-t", label="APGD-T",
+        summary="Auto-PGD against nine classes in turn, targeted DLR (Croce and Hein 2020)",
+        build="benchmark.attacks.apgd_targeted:TargetedAPGD", passes=costs.apgd_targeted,
+        allowed=THREE_NORMS, optional=EOT,
+        defaults={"norm": "inf", "max_iter": 100, "targets": 9, "nb_random_init": 1},
     ),
     AttackEntry(
         name="autoattack", summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
@@ -79,7 +90,8 @@ ATTACKS: dict[str, AttackEntry] = table(
         summary="black box by scores: random squares (Andriushchenko et al. 2020)",
         build="benchmark.attacks.square:Square", stock="benchmark.attacks.stock:square",
         passes=costs.square,
-        uses_gradient=False, stock_targets=False, optional=TARGETS,
+        uses_gradient=False, stock_targets=False, allowed=THREE_NORMS,
+        optional={**TARGETS, "norm": "inf", "rescale": True},
         defaults={**FAST, "queries": 1000, "p_init": 0.8},
     ),
     AttackEntry(

@@ -31,6 +31,7 @@ OWN: dict[str, dict[str, Any]] = {
     "pgd": {"eps": 0.1, "max_iter": 5},
     "bim": {"eps": 0.1, "max_iter": 5},
     "apgd": {"eps": 0.1, "max_iter": 10},
+    "apgd-t": {"eps": 0.1, "max_iter": 8, "targets": 4},
     "autoattack": {"eps": 0.1, "max_iter": 5, "queries": 20},
     "deepfool": {"max_iter": 10},
     "square": {"eps": 0.15, "queries": 40},

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from art.attacks.evasion import AutoAttack as StockAutoAttack
 from closed_form import LinearCase, linear_case
 
 from benchmark.attacks.lookup import all_params, check_attack
 from benchmark.attacks.registry import ATTACKS
-from benchmark.attacks.square import square_side
+from benchmark.attacks.square import Squares, square_share
 from benchmark.attacks.steps.craft import craft
 from benchmark.attacks.steps.momentum import checkpoints
 from benchmark.execution.chunk import ClassifierCache, run_chunk
@@ -375,7 +377,7 @@ def test_parameters_are_written_out() -> None:
     ("name", "params", "message"),
     [
         ("apgd", {"eps": 0.1, "loss": "mse"}, "ce or dlr"),
-        ("apgd", {"eps": 0.1, "norm": 1}, "the norm"),
+        ("apgd", {"eps": 0.1, "norm": 3}, "the norm"),
         ("square", {"eps": 0.1, "p_init": 0}, "p_init"),
         ("square", {"eps": 0.1, "queries": 0}, "queries"),
         ("hopskipjump", {"norm": 1}, "the norm"),
@@ -410,6 +412,7 @@ def test_bad_values_are_refused_before_anything_runs(text: str, message: str) ->
 
 def test_schedules_of_the_papers() -> None:
     assert sorted(checkpoints(100)) == [22, 41, 57, 70, 80, 87, 93, 99, 105]
-    assert square_side(0.0, 0.8, 28, 28) == 25
-    assert square_side(1.0, 0.8, 28, 28) == 1
-    assert square_side(0.03, 0.8, 28, 28) == round((0.8 / 8 * 784) ** 0.5)
+    squares = Squares(torch.zeros(1, 1, 28, 28), 0.1, math.inf)
+    assert squares.side(square_share(0.0, 0.8)) == 25
+    assert squares.side(square_share(1.0, 0.8)) == 1
+    assert squares.side(square_share(0.03, 0.8)) == round((0.8 / 8 * 784) ** 0.5)
