@@ -73,7 +73,7 @@ ATTACKS: dict[str, AttackEntry] = table(
     ),
     AttackEntry(
         name="strongest",
-        summary="a search on what still stands: classes, restarts, losses, Square; budget in passes",
+        summary="a search on what still stands: classes, restarts, losses, Square; budget: passes",
         build="benchmark.attacks.strongest:Strongest", passes=costs.strongest,
         allowed={"norm": ("inf", "2", "1")}, optional=TARGETS,
         defaults={"norm": "inf", "budget": 2000},

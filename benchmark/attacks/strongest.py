@@ -23,12 +23,12 @@ from benchmark.attacks.strongest_rounds import (
     Round,
     rounds,
 )
-from benchmark.attacks.strongest_runs import ANY, Runs
+from benchmark.attacks.strongest_runs import ANY, Runs, within
 from estimators.classifier import Classifier
 from estimators.errors import InputError
 
 NORMS = (1.0, 2.0, math.inf)
-# gradients are taken to be masked where they lower the margin by less than this share of it
+# gradients are taken to be masked where the first round lowers the margin by less than this share
 MASKED = 1e-3
 
 
@@ -103,15 +103,16 @@ class Strongest(TensorAttack):
         targets = 0 if self.targeted else self.estimator.nb_classes - 1
         plan = rounds(self.budget - 1, targets, self.estimator.draws, squares)
         left = (history.margin >= 0).nonzero().flatten()
-        masked = left[:0]
+        masked, hidden = left[:0], torch.zeros_like(history.part, dtype=torch.bool)
         for n, wanted in enumerate(plan):
             if not len(left):
                 break
             left = self._round(history, left, wanted, streams)
+            if n == 0:
+                # the first round begins at the image: it moves nothing without a gradient
+                hidden = history.first - history.margin <= MASKED * history.first
             if n == len(OPENING) - 1:
-                moved = history.first[left] - history.margin[left]
-                hidden = moved <= MASKED * history.first[left]
-                left, masked = left[~hidden], left[hidden]
+                left, masked = left[~hidden[left]], left[hidden[left]]
         self._squares(history, torch.cat([left, masked]).sort().values, streams)
         spent = history.spent.cpu().numpy().astype(np.float64)
         self.found = Found(history.part.cpu().numpy().astype(np.int16), spent)
@@ -148,16 +149,23 @@ class Strongest(TensorAttack):
         return left[history.margin[left] >= 0]
 
     def _runs(
-        self, history: History, runs: Runs, some: Tensor, to: Tensor, wanted: Round, streams: Streams
+        self,
+        history: History,
+        runs: Runs,
+        some: Tensor,
+        to: Tensor,
+        wanted: Round,
+        streams: Streams,
     ) -> None:
-        """Run from one start for each class to go to, `to` [M, copies], of the images `some` [M]."""
+        """Run the images `some` [M] from one start for each class to go to, `to` [M, copies]."""
         copies = to.shape[1]
         x, y = (t[some].repeat_interleave(copies, 0) for t in (history.x, history.y))
         start = runs.points(wanted.start, x, [streams[i] for i in some.tolist()])
         climbed = runs.climb(x, torch.stack([y, to.flatten()], dim=1), start, copies)
         gradients = climbed.used + (DIVERSE_STEPS if wanted.start == "diverse" else 0)
         history.spent[some, 0] += self.estimator.draws * gradients.view(-1, copies).sum(1)
-        self._noted(history, some, runs.within(x, climbed.images), wanted.name)
+        images = within(x, climbed.images, self.eps, self.norm)
+        self._noted(history, some, images, wanted.name)
 
     def _noted(self, history: History, some: Tensor, images: Tensor, part: str) -> None:
         """Keep the best of the points [M * copies, C, H, W] of the images `some` [M]."""
@@ -176,21 +184,16 @@ class Strongest(TensorAttack):
         history.part[some[margin < 0]] = self.parts.index(part)
 
     def _squares(self, history: History, left: Tensor, streams: Streams) -> None:
-        """Spend the rest on Square, one pass a query; images whose gradients fail have most left."""
+        """Spend the rest on Square, a pass a query; images whose gradients fail have most left."""
         costs = torch.tensor([GRADIENT_PASSES, 1], device=left.device)
+        # the last pass looks at the result
         rest = self.budget - (history.spent[left] * costs).sum(1) - 1
-        for queries in rest.unique().tolist():
+        for queries in rest[rest > 0].unique().tolist():
             some = left[rest == queries]
-            if queries < 1:
-                continue
             square = Square(
                 self.estimator, self.eps, queries, targeted=self.targeted, norm=self.norm
             )
-            images = square.attack(
-                history.x[some], history.y[some], [streams[i] for i in some.tolist()]
-            )
-            history.spent[some, 1] += queries
-            images = Runs(self.estimator, self.norm, self.eps, "margin", 1, self.targeted).within(
-                history.x[some], images
-            )
-            self._noted(history, some, images, "square")
+            x, y = history.x[some], history.y[some]
+            images = square.attack(x, y, [streams[i] for i in some.tolist()])
+            history.spent[some, 1] += square.used
+            self._noted(history, some, within(x, images, self.eps, self.norm), "square")

@@ -12,7 +12,7 @@ from benchmark.attacks.apgd_l1 import l1_start
 from benchmark.attacks.auto_pgd import AutoPGD
 from benchmark.attacks.steps.l1_box import into_l1_box
 from benchmark.attacks.steps.momentum import unit
-from benchmark.attacks.steps.projections import each, into_ball
+from benchmark.attacks.steps.projections import into_ball
 from benchmark.attacks.steps.ratios import targeted_dlr
 from benchmark.attacks.steps.tensor_attack import Streams, uniform
 from benchmark.attacks.strongest_rounds import DIVERSE_STEPS, Loss, Start
@@ -66,14 +66,8 @@ class Runs(AutoPGD):
         else:
             noise = uniform(streams, shape, x.device).flatten(0, 1)
         noise = noise if self.norm == math.inf else unit(noise)
-        start = self.within(x, x + self.eps * noise)
+        start = within(x, x + self.eps * noise, self.eps, self.norm)
         return self._diversified(x, start, streams, copies) if kind == "diverse" else start
-
-    def within(self, x: Tensor, moved: Tensor) -> Tensor:
-        """Return points projected into the ball around images x, and into [0, 1]."""
-        if self.norm == 1:
-            return into_l1_box(x, moved, self.eps)
-        return into_ball(x, moved, self.eps, self.norm)
 
     def _diversified(self, x: Tensor, start: Tensor, streams: Streams, copies: int) -> Tensor:
         """Return starts moved along the gradient of randomly weighted logits (ODI)."""
@@ -82,8 +76,13 @@ class Runs(AutoPGD):
         for _ in range(DIVERSE_STEPS):
             gradient = self.estimator.mean_gradient(start, lambda out: (weights * out).sum())
             step = gradient.sign() if self.norm == math.inf else unit(gradient)
-            start = self.within(x, start + self.eps * step)
+            start = within(x, start + self.eps * step, self.eps, self.norm)
         return start
+
+
+def within(x: Tensor, moved: Tensor, eps: float, norm: float) -> Tensor:
+    """Return points [N, C, H, W] projected into the ball around images x, and into [0, 1]."""
+    return into_l1_box(x, moved, eps) if norm == 1 else into_ball(x, moved, eps, norm)
 
 
 def _blocks(streams: Streams, shape: torch.Size, device: torch.device) -> Tensor:

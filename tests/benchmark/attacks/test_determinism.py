@@ -33,6 +33,7 @@ OWN: dict[str, dict[str, Any]] = {
     "apgd": {"eps": 0.1, "max_iter": 10},
     "apgd-t": {"eps": 0.1, "max_iter": 8, "targets": 4},
     "autoattack": {"eps": 0.1, "max_iter": 5, "queries": 20},
+    "strongest": {"eps": 0.1, "budget": 200},
     "deepfool": {"max_iter": 10},
     "square": {"eps": 0.15, "queries": 40},
     "hopskipjump": {"queries": 100},

@@ -29,6 +29,7 @@ ATTACKS = {
     "apgd": Spec.of("apgd", eps=0.1, max_iter=8),
     "apgd dlr": Spec.of("apgd", eps=0.1, max_iter=8, loss="dlr"),
     "autoattack": Spec.of("autoattack", eps=0.1, max_iter=8, queries=4),
+    "strongest": Spec.of("strongest", eps=0.1, budget=120),
     "deepfool": Spec.of("deepfool"),
     "cw": Spec.of("cw", max_iter=20, binary_search_steps=3),
     "cw-art": Spec.of("cw-art", max_iter=10, binary_search_steps=10),
