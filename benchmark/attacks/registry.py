@@ -90,6 +90,13 @@ ATTACKS: dict[str, AttackEntry] = table(
         defaults={**FAST, "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1},
     ),
     AttackEntry(
+        name="strongest",
+        summary="a search on what still stands: classes, restarts, losses, Square; budget: passes",
+        build="benchmark.attacks.strongest:Strongest", passes=costs.strongest,
+        allowed={"norm": ("inf", "2", "1")}, optional=TARGETS,
+        defaults={"norm": "inf", "budget": 2000},
+    ),
+    AttackEntry(
         name="deepfool", label="DeepFool",
         summary="DeepFool in L2 (Moosavi-Dezfooli et al. 2016)",
         build="benchmark.attacks.deep_fool:DeepFool", stock="benchmark.attacks.stock:deep_fool",
