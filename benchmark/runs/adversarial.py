@@ -87,15 +87,16 @@ class AdversarialFiles:
 
     def take(self, task: Task, chunk: int, outcomes: ChunkOutcomes) -> ChunkOutcomes:
         """Write the images of a chunk to a temporary file; return the outcomes without them."""
+        found = {cell: one for cell, one in outcomes.items() if isinstance(one, Outcome)}
         with _written(self.directory):
             for cell in self._firsts(task):
-                outcome = outcomes.get(cell)
+                outcome = found.get(cell)
                 if outcome is not None:
                     assert outcome.images is not None  # the task keeps them
                     np.save(self._part(self.names[cell], chunk), outcome.images)
                     shorter = replace(outcome, images=None)
                     self._waiting.setdefault(self.names[cell], {})[chunk] = shorter
-        return {cell: replace(outcome, images=None) for cell, outcome in outcomes.items()}
+        return {cell: replace(outcome, images=None) for cell, outcome in found.items()}
 
     def finish(self, task: Task) -> None:
         """Join the chunks of a task to its archives."""

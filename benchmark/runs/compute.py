@@ -79,8 +79,9 @@ def compute(
         progress.advanced(task, 0.0, len(task.cells))
 
     def on_images(task: Work, chunk: int, outcomes: ChunkOutcomes) -> ChunkOutcomes:
-        certificate = files is None or not isinstance(task, Task)
-        return outcomes if certificate else files.take(task, chunk, outcomes)
+        if files is None or not isinstance(task, Task):
+            return outcomes
+        return files.take(task, chunk, outcomes)
 
     return executor.execute(tasks, images_of, inputs.models(), on_chunk, on_task, on_images)
 
