@@ -121,8 +121,10 @@ _KINDS: dict[str, Kind] = {
     "other": Kind("more-plots", "More plots", "Other figures of this run.", "", "Plot"),
 }
 # the order on the page; heat maps repeat what the lines say
-ORDER = ("accuracy", "bracket", "threats", "transfer", "clean", "success", "heatmap")
-ORDER += ("corruptions", "other")
+ORDER = (
+    "accuracy", "bracket", "threats", "transfer", "clean", "success", "heatmap", "corruptions",
+    "other",
+)  # fmt: skip
 
 
 def kinds(

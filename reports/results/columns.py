@@ -73,9 +73,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("draws", "accuracy_worst_draw", "accuracy_every_draw", "proved", "proved_low")
-ADDED += ("proved_high", "broken_by", "nan_gradient", "non_finite")
-ADDED += ("l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max")
+ADDED = (
+    "draws", "accuracy_worst_draw", "accuracy_every_draw", "proved", "proved_low", "proved_high",
+    "broken_by", "l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max",
+    "nan_gradient", "non_finite",
+)  # fmt: skip
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 

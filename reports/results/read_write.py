@@ -22,8 +22,8 @@ MOST_IMAGES = 10**7
 # every finished row has these; the others are empty where no image counts for them
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
 _OF_DRAWS = ("accuracy_worst_draw", "accuracy_every_draw")
-_SHARES = (*_ALWAYS, *_OF_DRAWS, "success_rate", "zero_gradient", "nan_gradient")
-_SHARES += ("proved_low", "proved_high")
+_PROVED = ("proved_low", "proved_high")
+_SHARES = (*_ALWAYS, *_OF_DRAWS, *_PROVED, "success_rate", "zero_gradient", "nan_gradient")
 _NORMS = (f"{norm}_{kind}" for norm in LENGTHS for kind in ("mean", "median", "max"))
 _SIZES = ("eps", *_NORMS, "gradients", "forwards")
 # a spreadsheet evaluates a field that begins with one of these
