@@ -9,7 +9,7 @@ import pytest
 import torch
 from nearest_in_box import step_length
 
-from benchmark.attacks.steps.hyperplane import dual, step_to_plane
+from benchmark.attacks.geometry.hyperplane import dual, step_to_plane
 
 NORMS = (math.inf, 2.0, 1.0)
 
