@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmark.attacks.entry import AttackEntry
 from benchmark.attacks.registry import LIBRARIES
+from benchmark.certificates.registry import CERTIFICATES
 from benchmark.grids.model import load_grid, shipped_grids
 from benchmark.grids.names import plugin_rows, rows
 from benchmark.studies.registry import STUDIES
@@ -23,6 +24,7 @@ TITLES = {
 def catalogue() -> dict[str, list[Row]]:
     """Return rows (name, summary, parameters or size) by title."""
     lists = {title: [_row(entry) for entry in rows(key)] for key, title in TITLES.items()}
+    lists["certificates"] = [_row(entry) for entry in CERTIFICATES.values()]
     grids = {name: load_grid(name) for name in shipped_grids()}
     lists["grids"] = [
         (name, grid.description, f"{len(grid.cells()):,} cells") for name, grid in grids.items()
