@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import stand_in_library
@@ -54,6 +56,20 @@ def test_it_reaches_the_closed_form_and_counts_its_steps() -> None:
     assert np.array_equal(right, case.linf.min(1) > eps)
     assert made.passes == (3, 0)
     assert not made.zero_gradient.any()
+
+
+def test_a_network_that_ends_in_a_softmax_is_attacked_past_it() -> None:
+    """Its gradient vanishes in float32; the second run goes past the softmax, as for ours."""
+    case = linear_case(20, classes=2, scale=1000)
+    eps = between(case.linf.min(1))
+    squashed = nn.Sequential(case.network, nn.Softmax(dim=1))
+    right = []
+    for said in (False, True):
+        classifier = Classifier(squashed, (1, 8, 8), 2, squashed=said)
+        made = crafted("standin:ascent", replace(case, classifier=classifier), eps=eps)
+        right.append(case.classifier.predict(made.images.numpy()).argmax(1) == case.y)
+    assert right[0].all()
+    assert np.array_equal(right[1], case.linf.min(1) > eps)
 
 
 def test_every_kind_of_pass_counts() -> None:
