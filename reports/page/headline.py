@@ -107,7 +107,7 @@ def _with_searches(listed: list[Card], searches: dict[tuple[str, ...], list[str]
     result = []
     for card in listed:
         at = card.dataset, card.network
-        places = [(*at, card.norm)]
+        places: list[tuple[str, ...]] = [(*at, card.norm)]
         if first.setdefault(at, card) is card:
             places += [place for place in searches if place[:2] == at and place not in norms]
         more = [sentence for place in places for sentence in searches.get(place, [])]

@@ -62,8 +62,8 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("nan_gradient", "non_finite", "l0_mean", "l0_median", "l0_max")
-ADDED += ("l1_mean", "l1_median", "l1_max")
+ADDED: tuple[str, ...] = ("nan_gradient", "non_finite")
+ADDED += ("l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max")
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 
