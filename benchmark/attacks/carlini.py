@@ -142,8 +142,8 @@ class CarliniL2(TensorAttack):
     def _excess_gradient(self, x: Tensor, own: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return f before it is clipped at zero [N], and the gradient of weight * max(f, 0) at x.
 
-        own: bool [N, classes], True at the label. An image is adversarial where f <= 0; `MIN_MARGIN`
-        is part of f.
+        own: bool [N, classes], True at the label. An image is adversarial where f <= 0, which has
+        `MIN_MARGIN` in it.
         """
 
         def objective(excess: Tensor, logits: Tensor) -> Tensor:

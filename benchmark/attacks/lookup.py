@@ -124,6 +124,8 @@ def _eps(spec: Spec, norm: str) -> float:
     if eps > 1 and norm == "inf":
         levels = f"; write {eps}/255 for {eps} grey levels of 255" if eps <= 255 else ""
         raise _bad(spec, "eps", "at most 1 (pixels lie in [0, 1])", eps, levels)
+    if norm == "0" and eps != int(eps):
+        raise _bad(spec, "eps", "a whole number (L0 counts values that change)", eps)
     if eps > MOST_EPS:
         raise _bad(spec, "eps", f"at most {MOST_EPS:g}", eps)
     return float(eps)

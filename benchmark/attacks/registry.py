@@ -150,7 +150,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         | {"gamma_init": 0.05, "gamma_final": 0.001},
     ),
     AttackEntry(
-        name="sigma-zero", label="σ-zero", summary="few changed values: L0 (Cinà et al. 2025)",
+        name="sigma-zero", summary="few changed values: L0 (Cinà et al. 2025)",
         build="benchmark.attacks.sigma_zero:SigmaZero", passes=costs.searched,
         norm="0", bounded=False,
         defaults={"steps": 1000, "eta": 1.0, "sigma": 1e-3, "tau": 0.3, "tau_step": 0.01},

@@ -29,7 +29,7 @@ from estimators.defences.build import build_defence, byte_coder
 from estimators.outputs import predicted_classes
 from estimators.spec import Spec
 
-# float32 rounds a pixel by up to 6e-8, an L2 norm by about 1e-6 of itself
+# float32 rounds a pixel by up to 6e-8, an L1 or L2 norm by about 1e-6 of itself
 ABSOLUTE_TOLERANCE = 1e-6
 RELATIVE_TOLERANCE = 1e-5
 
@@ -177,9 +177,11 @@ def _measured(x: Tensor, x_adv: Tensor, attack: Spec) -> dict[str, npt.NDArray[A
     over = ~((x_adv >= 0) & (x_adv <= 1)).flatten(1).all(1)
     l0, l1 = change.count_nonzero(1).to(change.dtype), torch.linalg.vector_norm(change, 1, dim=1)
     eps, norm = attack.get("eps"), attack_norm(attack)
-    sizes = {"inf": linf, "2": l2}
+    sizes = {"inf": linf, "2": l2, "1": l1, "0": l0}
     if isinstance(eps, float) and norm in sizes:
-        over |= ~(sizes[norm] <= eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE)
+        # a count has no rounding
+        largest = eps if norm == "0" else eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE
+        over |= ~(sizes[norm] <= largest)
     found = {"l0": l0, "l1": l1, "l2": l2, "linf": linf, "over": over}
     return {name: _kept(values) for name, values in found.items()}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
+from benchmark.attacks.lookup import attack_norm
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.trial import CLASSES, SHAPE, check_built
 from benchmark.grids.cell import Cell
@@ -39,16 +40,27 @@ def check_parameters(cells: Sequence[Cell]) -> None:
 
 
 def check_on_images(cells: Iterable[Cell], images: Mapping[str, Images]) -> None:
-    """Raise InputError for the first attack of ART's that its class refuses for these images.
+    """Raise InputError for the first attack that cannot be meant for these images.
 
-    images: by data set; those that are unavailable are left out. Attacks of plug-ins are left to
-    the run: they may need the very network that they attack.
+    That is one whose eps in L0 or L1 is larger than any image's change, or one of ART's that its
+    class refuses. images: by data set; those that are unavailable are left out. Attacks of plug-ins
+    are left to the run: they may need the very network that they attack.
     """
     pairs = dict.fromkeys((cell.dataset, cell.attack) for cell in cells)
     for dataset, attack in pairs:
+        if dataset in images:
+            _check_eps(attack, dataset, images[dataset].shape)
         if attack.name.startswith(ALLOWED_PACKAGE) and dataset in images:
             of = images[dataset]
             check_built([attack], of.shape, len(of.classes))
+
+
+def _check_eps(attack: Spec, dataset: str, shape: tuple[int, int, int]) -> None:
+    """Raise InputError for an eps beyond the largest L0 or L1 norm of a change of an image."""
+    eps, values = attack.get("eps"), math.prod(shape)
+    if isinstance(eps, float) and eps > values and attack_norm(attack) in ("0", "1"):
+        of = f"{dataset} has images of {values:,} values ({' x '.join(map(str, shape))})"
+        raise InputError(f"attack {attack}: expected eps to be at most {values}: {of}")
 
 
 def check_network(network: Spec) -> None:

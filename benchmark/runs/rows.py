@@ -15,6 +15,7 @@ from benchmark.runs.packed import COLUMNS, OPTIONAL
 from benchmark.runs.store import Row, Stored
 from estimators.outputs import NO_CLASS
 from reports.results.columns import SCHEMA
+from reports.results.norms import LENGTHS
 from reports.statistics.intervals import wilson
 
 
@@ -73,7 +74,7 @@ def row_of(cell: Cell, outcome: Outcome) -> Row:
     row["over_budget"] = int(outcome.over.sum())
     row["non_finite"] = int((outcome.adversarial == NO_CLASS).sum())
     row |= {name: float(getattr(outcome, name).mean()) for name in ("gradients", "forwards")}
-    for norm in ("l2", "linf"):
+    for norm in LENGTHS:
         sizes = getattr(outcome, norm)[right].astype(np.float64)
         for name, statistic in (("mean", np.mean), ("median", np.median), ("max", np.max)):
             row[f"{norm}_{name}"] = float(statistic(sizes)) if len(sizes) else None

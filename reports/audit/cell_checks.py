@@ -39,9 +39,9 @@ WRAPPING_RULE = (
 LARGE_EPS_RULE = (
     "If the attacker attacks what is scored, some eps must bring the lower 95 % Wilson limit of the"
     f" accuracy to {100 * NOTHING:g} % or less. Large is eps {LARGE_LINF} in Linf (it can turn any"
-    " image grey), the same for every pixel in L2, or no bound. An iterative attack that stays"
-    " above at a large eps fails; a one-step attack may overshoot, so it only warns, and only above"
-    " chance. Without a large eps: not tested."
+    " image grey), the same for every pixel in L2 and L1, every value in L0, or no bound. An"
+    " iterative attack that stays above at a large eps fails; a one-step attack may overshoot, so"
+    " it only warns, and only above chance. Without a large eps: not tested."
 )
 JUDGED_RULE = (
     "Warns if no attacker who sees the defence attacked it, or only by one-step attacks: accuracy"
@@ -191,10 +191,14 @@ def _large_size(evidence: Evidence, row: Row) -> float | None:
     if row["norm"] == "inf":
         return LARGE_LINF
     shape = evidence.about_data(row["dataset"]).get("shape")
-    if row["norm"] == "2" and isinstance(shape, list) and shape:
-        # rounded up, so that the advice is a number to type
-        return math.ceil(10 * LARGE_LINF * math.sqrt(math.prod(shape))) / 10
-    return None
+    if row["norm"] not in ("2", "1", "0") or not isinstance(shape, list) or not shape:
+        return None
+    values = math.prod(shape)
+    if row["norm"] == "0":
+        return float(values)
+    # rounded up, so that the advice is a number to type
+    grey = LARGE_LINF * (math.sqrt(values) if row["norm"] == "2" else values)
+    return math.ceil(10 * grey) / 10
 
 
 def judged(evidence: Evidence) -> Iterator[Finding]:

@@ -169,4 +169,6 @@ def _plain(stem: str) -> str:
         "clean-accuracy-quality": "all networks",
         "success-norm-inf": "attacks bounded in L∞",
         "success-norm-2": "attacks bounded in L2",
+        "success-norm-1": "attacks bounded in L1",
+        "success-norm-0": "attacks bounded in L0",
     }.get(stem, stem.replace("-", " ").replace("_", " "))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+# columns of a results table begin with these: `l2_median`
+LENGTHS = ("l0", "l1", "l2", "linf")
 _INFINITE = ("inf", "+inf", ".inf", "+.inf", "infinity", "np.inf", "numpy.inf", "math.inf")
 
 

@@ -13,6 +13,7 @@ from reports.results.atomic import csv_text, replace_text
 from reports.results.columns import COLUMNS, REQUIRED, RESULTS, SCHEMA, typed
 from reports.results.csv_file import read_csv, require
 from reports.results.manifest import check_sha256
+from reports.results.norms import LENGTHS
 from reports.results.values import by_value
 
 STATES = ("ok", "skipped", "failed")
@@ -21,7 +22,7 @@ MOST_IMAGES = 10**7
 # every finished row has these; the others are empty where no image counts for them
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
 _SHARES = (*_ALWAYS, "success_rate", "zero_gradient", "nan_gradient")
-_NORMS = (f"{norm}_{kind}" for norm in ("l2", "linf") for kind in ("mean", "median", "max"))
+_NORMS = (f"{norm}_{kind}" for norm in LENGTHS for kind in ("mean", "median", "max"))
 _SIZES = ("eps", *_NORMS, "gradients", "forwards")
 # a spreadsheet evaluates a field that begins with one of these
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

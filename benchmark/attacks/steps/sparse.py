@@ -51,3 +51,19 @@ def saturated(x: Tensor, direction: Tensor, count: Tensor) -> Tensor:
     edge = (direction > 0).to(x.dtype)
     gain = (direction * (edge - x)).abs()
     return torch.where((ranks(gain) < each(count)) & (gain > 0), edge, x)
+
+
+def filled(x: Tensor, direction: Tensor, eps: Tensor) -> Tensor:
+    """Return images x [N, C, H, W] changed along a direction by eps [N] in L1, within [0, 1].
+
+    The values with the steepest slopes move to 0 or 1, the last one as far as eps allows: the
+    optimum in L1 for a function with this gradient.
+    """
+    edge = (direction > 0).to(x.dtype)
+    room = (edge - x).abs() * (direction != 0)
+    order = direction.abs().flatten(1).argsort(dim=1, descending=True, stable=True)
+    ordered = room.flatten(1).gather(1, order)
+    before = ordered.cumsum(1) - ordered
+    moved = (eps[:, None] - before).clamp_min_(0).minimum(ordered)
+    size = torch.zeros_like(moved).scatter_(1, order, moved).view_as(x)
+    return (x + size * direction.sign()).clamp_(0, 1)

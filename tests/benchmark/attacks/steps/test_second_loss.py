@@ -32,6 +32,10 @@ ATTACKS = {
     "fab-t": Spec.of("fab-t", norm=2, max_iter=10),
     "deepfool": Spec.of("deepfool"),
     "cw": Spec.of("cw", max_iter=60, binary_search_steps=6),
+    "ddn": Spec.of("ddn"),
+    "fmn": Spec.of("fmn"),
+    "fmn in L0": Spec.of("fmn", norm=0, steps=40),
+    "sigma-zero": Spec.of("sigma-zero", steps=40),
     "fgsm of ART": Spec.of("fgsm", eps=LINF, engine="stock"),
     "pgd of ART": Spec.of("pgd", eps=LINF, max_iter=6, engine="stock"),
 }
@@ -59,7 +63,7 @@ def test_an_eps_just_above_the_distance_is_enough(name: str, squash: str) -> Non
     if crafted.found is not None:
         # of both attacks, the one that broke the image names the part
         assert crafted.found.part is not None and (crafted.found.part >= 0).all()
-    if name in ("deepfool", "cw", "fab", "fab-t"):
+    if name in ("deepfool", "cw", "fab", "fab-t", "ddn", "fmn"):
         norm = np.linalg.norm((crafted.images.numpy() - CASE.x).reshape(8, -1), axis=1)
         assert (norm <= 1.06 * CASE.l2.min(1)).all()
 
