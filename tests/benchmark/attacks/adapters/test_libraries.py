@@ -12,9 +12,8 @@ import torch
 from closed_form import LinearCase, linear_case
 
 from benchmark.attacks.adapters.global_random import seeded
-from benchmark.attacks.adapters.library_attack import LibraryAttackEntry
 from benchmark.attacks.entry import Passes
-from benchmark.attacks.lookup import attack_entry, attack_norm, check_attack
+from benchmark.attacks.lookup import attack_norm, check_attack
 from benchmark.attacks.registry import LIBRARIES
 from benchmark.attacks.steps.craft import craft, targets
 from benchmark.attacks.steps.trial import check_built
@@ -25,6 +24,8 @@ from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
+from estimators.defences.backward import DefenceWithBackward
+from estimators.defences.gaussian import GaussianNoise
 from estimators.errors import InputError
 from estimators.spec import Spec, Value
 
@@ -328,11 +329,21 @@ def outcomes(
     return result
 
 
-def test_a_random_defence_gets_one_image_at_a_time() -> None:
-    """Each image keeps its own draws, in any chunk."""
-    need("foolbox:LinfPGD")
-    entry = attack_entry(Spec("foolbox:LinfPGD"))
-    assert isinstance(entry, LibraryAttackEntry) and not entry.whole_batch
+@pytest.mark.parametrize("name", ["foolbox:LinfPGD", "adv_lib:apgd", "art:AutoConjugateGradient"])
+def test_behind_a_random_defence_images_keep_their_own_draws(name: str) -> None:
+    """In any chunk; some classes of ART query the network when they are built."""
+    need(name)
+    case = linear_case(5)
+    noise = DefenceWithBackward(GaussianNoise(sigma=0.05), "surrogate", fresh=True)
+    classifier = Classifier(case.network, (1, 8, 8), 5, noise, draws=2)
+    steps = {"foolbox": "steps", "adv_lib": "n_iter", "art": "max_iter"}[name.partition(":")[0]]
+    spec = check_attack(Spec.of(name, {"eps": 0.1, steps: 3}))
+    ids = np.arange(5)
+    with seeded([0]):
+        ((_, all_at_once),) = craft([spec], classifier, case.x, case.y, ids, 0)
+    with seeded([0]):
+        ((_, first),) = craft([spec], classifier, case.x[:1], case.y[:1], ids[:1], 0)
+    assert torch.equal(all_at_once.images[:1], first.images)
 
 
 @pytest.mark.slow
