@@ -59,7 +59,7 @@ def cell_data(file: Path) -> Row:
         else:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
-    # earlier versions wrote no such columns; some count faults that no network should have, or parts
+    # earlier versions wrote no such columns; some count faults that no network should have
     idle = [name for name in ADDED if name not in table or set(table[name]) <= {"", "0", "0.0"}]
     norms = set(table["norm"])
     idle += [name for name, norm in _OF_NORM.items() if norm not in norms]
