@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from closed_form import LinearCase, linear_case
+from scipy.special import softmax
 
 from benchmark.attacks.adapters.global_random import seeded
+from benchmark.attacks.adapters.library_attack import STEPS
 from benchmark.attacks.entry import Passes
 from benchmark.attacks.lookup import attack_norm, check_attack
 from benchmark.attacks.registry import LIBRARIES
@@ -48,10 +50,12 @@ class Found:
     """What an attack did to the images of a linear case.
 
     size: of the perturbations [N], in the attack's norm. success: bool [N]. passes: per image.
+    nearer: bool [N], where the share of the label, or the target, in the softmax became larger.
     """
 
     size: np.ndarray
     success: np.ndarray
+    nearer: np.ndarray
     passes: Passes
 
 
@@ -63,12 +67,14 @@ def found(name: str, case: LinearCase, **params: Value) -> Found:
     with seeded([0]):
         ((_, made),) = craft([spec], case.classifier, case.x, case.y, ids, 0)
     target = targets(spec, case.y, case.classifier.nb_classes)
-    predicted = case.classifier.predict(made.images.numpy()).argmax(1)
+    before, after = (case.classifier.predict(x) for x in (case.x, made.images.numpy()))
+    predicted = after.argmax(1)
+    shares = (softmax(logits, axis=1)[ids, target] for logits in (before, after))
     change = (made.images.numpy() - case.x).reshape(len(ids), -1).astype(np.float64)
     size = np.linalg.norm(change, float(attack_norm(spec)), axis=1)
     success = predicted == target if params.get("targeted") else predicted != case.y
     assert made.images.min() >= 0 and made.images.max() <= 1
-    return Found(size, success, made.passes)
+    return Found(size, success, np.less(*shares), made.passes)
 
 
 def thresholds(distances: np.ndarray) -> list[float]:
@@ -353,16 +359,16 @@ def test_every_targeted_attack_moves_towards_its_targets(family: str) -> None:
     need(f"{family}:")
     case = linear_case(4)
     for name, entry in LIBRARIES[family].attacks().items():
-        slow = ("Brendel" in name, "Boundary" in name, name in ("str_attack", "JSMA", "GenAttack"))
-        if "targeted" not in entry.params or any(slow):
+        slow = "Brendel" in name or name == "str_attack"
+        if "targeted" not in entry.params or slow:
             continue
-        params: Params = {"targeted": True}
+        params: Params = {"targeted": True, **{n: 40 for n in STEPS if n in entry.params}}
         if entry.bounded:
             params["eps"] = {"inf": 0.4, "2": 4.0}.get(entry.norm, 12.0)
         try:
             made = found(entry.name, case, **params)
-        except (InputError, RuntimeError) as error:
+        except RuntimeError as error:
+            # it takes colour images only
             assert "channels" in str(error)
-            continue
-        print(f"{entry.name:50} {made.success.mean():.2f}")
-        assert made.success.any(), name
+        else:
+            assert made.nearer.any(), name
