@@ -36,6 +36,9 @@ def show_result(result: Result) -> None:
         for reason, count in part["reason"].value_counts().items():
             console.print(f"[bold red]{status}: {count} cells[/]: ", end="")
             say(reason)
+    for proof, reason in result.unproved.items():
+        console.print("[bold red]failed certificate[/]: ", end="")
+        say(f"{proof}: {reason}")
     _show_notes(result.directory)
     show_audit(result.findings)
     if result.reused:

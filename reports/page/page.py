@@ -20,6 +20,7 @@ from reports.page.claims import claims
 from reports.page.corruptions import corruptions
 from reports.page.headline import Card, cards, overall
 from reports.results.atomic import replace_text
+from reports.results.certificates import read_certificates
 from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.results.read_write import read_results
@@ -27,6 +28,7 @@ from reports.results.rows import Row
 from reports.style.labels import Labels, labels_of
 from reports.style.numbers import eps_text
 from reports.style.templates import environment
+from reports.worst_case.brackets import brackets
 from reports.worst_case.strongest import read_worst_case, strongest_attackers
 
 FILE = "report.html"
@@ -64,12 +66,13 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     worst = read_worst_case(directory)
     findings = read_audit(directory)
     plots = sorted((directory / "plots").glob("*.png"))
-    kinds = captions.kinds(plots, table, labels)
+    proved = brackets(read_certificates(directory))
+    kinds = captions.kinds(plots, table, labels, proved)
     shown = [figure.path for _, figures in kinds for figure in figures]
     embedded = images.embed(shown, PLOT_BYTES)
     left = PLOT_BYTES - sum(len(picture.uri) for picture in embedded)
     css, js = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    summary = [] if worst is None else cards(worst, table, labels)
+    summary = [] if worst is None else cards(worst, table, labels, proved)
     context: Row = {
         "title": parts.title(manifest, directory),
         "description": parts.described(manifest),

@@ -31,12 +31,20 @@ OWN: dict[str, dict[str, Any]] = {
     "pgd": {"eps": 0.1, "max_iter": 5},
     "bim": {"eps": 0.1, "max_iter": 5},
     "apgd": {"eps": 0.1, "max_iter": 10},
-    "autoattack": {"eps": 0.1, "max_iter": 5, "queries": 20},
+    "art-autoattack": {"eps": 0.1, "max_iter": 5, "queries": 20},
+    "autoattack": {"eps": 0.3},
+    "fab": {"max_iter": 4, "restarts": 2},
+    "fab-t": {"max_iter": 4, "norm": 2},
+    "apgd-t": {"eps": 0.1, "max_iter": 8, "targets": 4},
+    "strongest": {"eps": 0.1, "budget": 200},
     "deepfool": {"max_iter": 10},
     "square": {"eps": 0.15, "queries": 40},
     "hopskipjump": {"queries": 100},
     "cw": {"max_iter": 10, "binary_search_steps": 2},
     "cw-art": {"max_iter": 5, "binary_search_steps": 2, "initial_const": 10.0},
+    "ddn": {"steps": 20},
+    "fmn": {"steps": 20},
+    "sigma-zero": {"steps": 20},
 }
 # ART's classes
 STOCK: dict[str, dict[str, Any]] = {

@@ -27,9 +27,16 @@ ATTACKS = {
     "bim": Spec.of("bim", eps=LINF, max_iter=6, eps_step=LINF / 3),
     "apgd": Spec.of("apgd", eps=LINF, max_iter=10),
     "apgd dlr": Spec.of("apgd", eps=LINF, max_iter=10, loss="dlr"),
-    "autoattack": Spec.of("autoattack", eps=LINF, max_iter=10, queries=4),
+    "art-autoattack": Spec.of("art-autoattack", eps=LINF, max_iter=10, queries=4),
+    "autoattack": Spec.of("autoattack", eps=LINF),
+    "fab": Spec.of("fab", norm=2, max_iter=10),
+    "fab-t": Spec.of("fab-t", norm=2, max_iter=10),
     "deepfool": Spec.of("deepfool"),
     "cw": Spec.of("cw", max_iter=60, binary_search_steps=6),
+    "ddn": Spec.of("ddn"),
+    "fmn": Spec.of("fmn"),
+    "fmn in L0": Spec.of("fmn", norm=0, steps=40),
+    "sigma-zero": Spec.of("sigma-zero", steps=40),
     "fgsm of ART": Spec.of("fgsm", eps=LINF, engine="stock"),
     "pgd of ART": Spec.of("pgd", eps=LINF, max_iter=6, engine="stock"),
 }
@@ -54,7 +61,7 @@ def test_an_eps_just_above_the_distance_is_enough(name: str, squash: str) -> Non
     """The exact distance of a linear network, which the squashing layer does not change."""
     crafted, right = attacked(ATTACKS[name], squash)
     assert not right.any()
-    if name in ("deepfool", "cw"):
+    if name in ("deepfool", "cw", "fab", "fab-t", "ddn", "fmn"):
         norm = np.linalg.norm((crafted.images.numpy() - CASE.x).reshape(8, -1), axis=1)
         assert (norm <= 1.06 * CASE.l2.min(1)).all()
 
