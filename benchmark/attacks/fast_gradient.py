@@ -143,11 +143,11 @@ def smallest_eps(
     first eps that breaks the image is halved until it is no longer than `tolerance`. Of several
     intervals that break an image the first counts; the scan may miss one below eps_max / steps.
 
-    On a network with squashed outputs the search is repeated along the gradient of the margin
-    (see `steps.second_loss`); the smaller eps counts.
-
     norm: "inf", 0, or at least 1. In L0 (eps: whole numbers of values) and in L1 the step makes the
     most of [0, 1]: `sparse.saturated` and `sparse.filled`. ART's step in L1 moves one value alone.
+
+    On a network with squashed outputs the search is repeated along the gradient of the margin
+    (see `steps.second_loss`); the smaller eps counts.
     """
     return smallest_move(classifier, x, y, norm, eps_max, tolerance, steps, into)[0]
 

@@ -124,7 +124,7 @@ class FastMinimumNorm(TensorAttack):
         """
         if self.estimator.backward_mode.past_squashing:
             return torch.full_like(excess, math.inf)
-        slope = torch.linalg.vector_norm(gradient.flatten(1), DUAL[self.norm], dim=1)
+        slope = _lengths(gradient, DUAL[self.norm])
         return excess.abs() / slope.clamp_min(TINY)
 
     def _projected(self, change: Tensor, eps: Tensor) -> Tensor:
@@ -138,4 +138,10 @@ class FastMinimumNorm(TensorAttack):
         return change.minimum(each(eps)).maximum(-each(eps))
 
     def _sizes(self, change: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(change.flatten(1), self.norm, dim=1)
+        return _lengths(change, self.norm)
+
+
+def _lengths(images: Tensor, order: float) -> Tensor:
+    """Return a norm of each image [N]."""
+    found: Tensor = torch.linalg.vector_norm(images.flatten(1), order, dim=1)
+    return found

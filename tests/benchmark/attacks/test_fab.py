@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from closed_form import SIDE, LinearCase, linear_case
-from nearest_in_box import nearest_in_box
+from linear_box import BoxCase
 from spoilt import NanWhenBright
 from torch import nn
 
@@ -44,7 +44,7 @@ def test_the_distance_is_the_optimum_while_the_box_is_inactive(norm: str, target
     assert (case.classifier.predict(x_adv).argmax(1) != case.y).all()
     # the step along one pixel, which is the nearest in L1, ends at the box
     exact = {"inf": case.linf.min(1), "2": case.l2.min(1)}.get(norm)
-    exact = nearest_in_box(case.network, case.x, 1.0) if exact is None else exact
+    exact = BoxCase(case.classifier, case.x, case.y).nearest(1.0) if exact is None else exact
     ratio = sizes(case.x, x_adv, NORMS[norm]) / exact
     assert ratio.min() >= 1 and ratio.max() < 1.01
 
@@ -58,7 +58,7 @@ def test_the_distance_is_the_optimum_within_the_box(norm: str, targets: int) -> 
     x_adv = FAB(case.classifier, norm, targets=targets).generate(x, y)
     assert x_adv.min() >= 0 and x_adv.max() <= 1
     assert (case.classifier.predict(x_adv).argmax(1) != y).all()
-    ratio = sizes(x, x_adv, NORMS[norm]) / nearest_in_box(case.network, x, NORMS[norm])
+    ratio = sizes(x, x_adv, NORMS[norm]) / BoxCase(case.classifier, x, y).nearest(NORMS[norm])
     assert ratio.min() >= 1 and ratio.max() < 1.01
 
 
@@ -67,7 +67,7 @@ def test_the_distance_is_the_optimum_within_the_box(norm: str, targets: int) -> 
 def test_with_eps_success_begins_at_the_optimum(norm: str, targets: int) -> None:
     """As a part of AutoAttack: nothing outside eps, and images leave with the first success."""
     case = linear_case(6, classes=3)
-    exact = nearest_in_box(case.network, case.x, NORMS[norm])
+    exact = BoxCase(case.classifier, case.x, case.y).nearest(NORMS[norm])
     for i, distance in enumerate(exact):
         x, y = case.x[i : i + 1], case.y[i : i + 1]
         for share in (0.99, 1.02):
@@ -139,7 +139,7 @@ def test_the_rows_of_the_registry(name: str) -> None:
     case = linear_case(4)
     spec = check_attack(Spec.of(name, norm=1, max_iter=30))
     ((_, crafted),) = craft([spec], case.classifier, case.x, case.y, np.arange(4), 0)
-    exact = nearest_in_box(case.network, case.x, 1.0)
+    exact = BoxCase(case.classifier, case.x, case.y).nearest(1.0)
     assert sizes(case.x, crafted.images.numpy(), 1.0) == pytest.approx(exact, rel=0.01)
 
 

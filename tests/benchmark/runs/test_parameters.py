@@ -38,6 +38,7 @@ TEXTS = (
     "qualities",
     "norm",
     "version",
+    "rescale",
 )
 
 

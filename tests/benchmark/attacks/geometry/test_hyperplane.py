@@ -1,4 +1,4 @@
-"""Steps to a hyperplane within the box, against linear programs and bisection."""
+"""Steps to a hyperplane within the box, against exact distances and linear programs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from nearest_in_box import step_length
+from linear_box import distance
+from scipy.optimize import linprog
 
 from benchmark.attacks.geometry.hyperplane import dual, step_to_plane
 
@@ -34,15 +35,34 @@ def test_the_step_is_the_shortest_one(norm: float, scale: float) -> None:
     length = torch.linalg.vector_norm(step, norm, 1)
     reached = (normal * step).sum(1)
     for i in range(25):
-        exact = step_length(x[i].double().numpy(), normal[i].double().numpy(), float(gap[i]), norm)
+        towards = (normal[i] * gap[i].sign()).double().numpy()
+        exact = distance(x[i].double().numpy(), towards, abs(float(gap[i])), norm)
         if exact < math.inf:
             assert float(length[i]) == pytest.approx(exact, rel=1e-4)
             assert float(reached[i]) == pytest.approx(float(gap[i]), rel=1e-4)
             continue
         # the nearest corner: every pixel with a slope is at the box, on the side of the plane
-        towards = normal[i] * gap[i].sign()
-        corner = torch.where(towards > 0, 1.0, 0.0).where(towards != 0, x[i])
+        side = torch.from_numpy(towards)
+        corner = torch.where(side > 0, 1.0, 0.0).where(side != 0, x[i])
         assert torch.allclose(x[i] + step[i], corner, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", [math.inf, 1.0])
+def test_the_step_solves_the_linear_program(norm: float) -> None:
+    """Minimise the sum, or the largest, of bounds u with -u <= d <= u."""
+    x, normal, gap = planes(15, 1)
+    step = step_to_plane(x, normal, gap, norm)
+    upper = np.eye(10) if norm == 1 else np.ones((10, 1))
+    bounded = np.block([[np.eye(10), -upper], [-np.eye(10), -upper]])
+    cost, solved = np.r_[np.zeros(10), np.ones(upper.shape[1])], 0
+    for i in range(15):
+        box = [(-p, 1 - p) for p in x[i].tolist()] + [(0, None)] * upper.shape[1]
+        plane = np.r_[normal[i], np.zeros(upper.shape[1])][None]
+        found = linprog(cost, bounded, np.zeros(20), plane, [float(gap[i])], box)
+        if found.status == 0:
+            assert float(step[i].norm(norm)) == pytest.approx(found.fun, rel=1e-4)
+            solved += 1
+    assert solved > 7
 
 
 @pytest.mark.parametrize("norm", NORMS)
