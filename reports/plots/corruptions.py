@@ -25,7 +25,7 @@ def corruption_figures(done: pd.DataFrame, labels: Labels) -> Iterator[tuple[str
         # the same under every threat; the largest sample, since subsets are nested
         group = group.sort_values("n", ascending=False, kind="stable")
         group = group.drop_duplicates([*place, "kind", "severity"]).sort_index()
-        if group["severity"].nunique() > 1:
+        if group.groupby("kind")["severity"].nunique().max() > 1:
             yield file_name("corruptions", str(dataset)), _drawn(group, str(dataset), labels)
 
 

@@ -190,4 +190,5 @@ def test_corruptions_have_no_operating_point_but_a_figure(tmp_path: Path) -> Non
     table = frame([*five("fog", [10, 20, 30, 40, 50]), *five("snow", [0] * 5, network="cnn")])
     assert operating_points(table).empty
     assert [path.name for path in draw_all(table, tmp_path)] == ["corruptions-digits.png"]
-    assert draw_all(frame([row("fog", 1, 1)]), tmp_path / "one") == []
+    # a line needs two severities of one kind
+    assert draw_all(frame([row("fog", 1, 1), row("snow", 2, 1)]), tmp_path / "one") == []
