@@ -67,7 +67,7 @@ def integers(streams: Streams, ranges: Sequence[int]) -> IntArray:
     again = (products % WORDS < (WORDS - taking) % taking).any(axis=1)
     numbers = np.zeros((len(streams), len(spans)), dtype=np.int64)
     numbers[:, drawn] = products // WORDS
-    for row in np.flatnonzero(again):
+    for row in np.flatnonzero(again).tolist():
         streams[row].bit_generator.state = states[row]
         numbers[row] = [streams[row].integers(0, span) for span in ranges]
     return numbers
