@@ -77,6 +77,11 @@ def autoattack(params: Params, classes: int) -> Passes:
     return Passes(gradients, forwards + 8)
 
 
+def strongest(params: Params, classes: int) -> Passes:
+    """Return the expected passes of the search: the first rounds break most that break at all."""
+    return Passes(10 + standing(params) ** 1.5 * 0.5 * params["budget"])
+
+
 def per_iteration(params: Params, gradients: float, forwards: float = 0.0) -> Passes:
     """Return passes in proportion to the iterations of all steps of a binary search."""
     iterations = params["binary_search_steps"] * params["max_iter"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from estimators.entries import Entry, load_object, parameter_text
@@ -105,3 +105,29 @@ class AttackEntry(Entry):
         stock = params.pop("engine", "fast") == "stock"
         params.pop("target", None)  # the harness turns it into labels
         return (load_object(self.stock) if stock else self.load())(classifier, **params)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEntry(AttackEntry):
+    """An attack that reads a file: its name reads `family:FILE`.
+
+    `build` gets the path as the keyword `file`. The bound is optional: with `eps` each image is
+    compared with it before any work.
+    """
+
+    uses_gradient: bool = False
+    ignores_model: bool = True
+    passes: Callable[[Params, int], Passes] = lambda params, classes: Passes()
+
+    @property
+    def file(self) -> str:
+        """Return the path, as the name gives it."""
+        return self.name.partition(":")[2]
+
+    def of(self, name: str, bounded: bool) -> FileEntry:
+        """Return the entry of a file; bounded: its attack has an eps."""
+        return replace(self, name=name, bounded=bounded)
+
+    def built(self, classifier: Any, given: Params) -> Any:
+        """Build the attack on a classifier."""
+        return self.load()(classifier, file=self.file, **self.resolved(given))

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from benchmark.attacks.geometry.hyperplane import dual, step_to_plane
 from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_positive
-from benchmark.attacks.steps.hyperplane import dual, step_to_plane
 from benchmark.attacks.steps.jacobian import jacobian
 from benchmark.attacks.steps.nearer import surely_adversarial, towards
 from benchmark.attacks.steps.projections import each

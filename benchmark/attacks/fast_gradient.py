@@ -12,12 +12,12 @@ from art.attacks.evasion import FastGradientMethod
 from art.utils import projection, to_categorical
 from torch import Tensor
 
+from benchmark.attacks.geometry.sparse import filled, saturated
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray, Labels
 from benchmark.attacks.steps.crafted import Batch, OneStep
 from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import project_l2
-from benchmark.attacks.steps.sparse import filled, saturated
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
 from estimators.outputs import predicted_classes

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from benchmark.attacks import costs, ensemble
-from benchmark.attacks.entry import AttackEntry, Passes
+from benchmark.attacks.adapters.library import Library
+from benchmark.attacks.corruptions.kinds import KINDS, SEVERITY
+from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
 from estimators.entries import table
 from estimators.spec import Value
 
@@ -88,6 +90,13 @@ ATTACKS: dict[str, AttackEntry] = table(
         defaults={**FAST, "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1},
     ),
     AttackEntry(
+        name="strongest",
+        summary="a search on what still stands: classes, restarts, losses, Square; budget: passes",
+        build="benchmark.attacks.strongest:Strongest", passes=costs.strongest,
+        allowed={"norm": ("inf", "2", "1")}, optional=TARGETS,
+        defaults={"norm": "inf", "budget": 2000},
+    ),
+    AttackEntry(
         name="deepfool", label="DeepFool",
         summary="DeepFool in L2 (Moosavi-Dezfooli et al. 2016)",
         build="benchmark.attacks.deep_fool:DeepFool", stock="benchmark.attacks.stock:deep_fool",
@@ -162,12 +171,59 @@ ATTACKS: dict[str, AttackEntry] = table(
         shares_gradient=True, uses_gradient=False, ignores_model=True,
     ),
 )  # fmt: skip
+# attacks that read a file, by the name before the colon
+FILES: dict[str, FileEntry] = {
+    row.family: row
+    for row in (
+        FileEntry(
+            name="images:FILE", summary="scores adversarial images that others made, paired by id",
+            build="benchmark.attacks.adapters.images:SavedImages", bounded=False,
+            allowed={"norm": ("inf", "2", "1", "0")}, defaults={"norm": "inf"},
+            optional={"eps": None, "key": None},
+        ),
+    )
+}  # fmt: skip
+# other libraries by the name before the colon
+LIBRARIES: dict[str, Library] = {
+    row.family: row
+    for row in (
+        Library(
+            name="art:NAME", summary="evasion attacks of ART, passes counted by the network",
+            build="benchmark.attacks.adapters.art:attacks",
+            distribution="adversarial-robustness-toolbox",
+            install="pip install adversarial-robustness-toolbox",
+        ),
+        Library(
+            name="foolbox:NAME", summary="attacks of foolbox",
+            build="benchmark.attacks.adapters.foolbox:attacks",
+            distribution="foolbox", install="pip install 'art-bench[foolbox]'",
+        ),
+        Library(
+            name="torchattacks:NAME", summary="attacks of torchattacks",
+            build="benchmark.attacks.adapters.torchattacks:attacks",
+            distribution="torchattacks", install="pip install 'art-bench[torchattacks]'",
+        ),
+        Library(
+            # its requirement visdom cannot be built with setuptools 82
+            name="adv_lib:NAME", summary="attacks of adversarial-library",
+            build="benchmark.attacks.adapters.adv_lib:attacks",
+            distribution="adv-lib", install="pip install --no-deps adv-lib",
+        ),
+    )
+}  # fmt: skip
 # how other attacks are named: rows whose name is a pattern
-ATTACK_PATTERNS = table(
+ATTACK_PATTERNS: dict[str, AttackEntry] = table(
+    *FILES.values(),
+    AttackEntry(
+        name="corruption:KIND", summary=f"corruptions of ImageNet-C: {', '.join(KINDS)}",
+        build="benchmark.attacks.corruptions.attack:CorruptionAttack", bounded=False,
+        uses_gradient=False, ignores_model=True, defaults={"severity": SEVERITY},
+    ),
     AttackEntry(
         name="art.attacks.evasion.NAME", summary="any other evasion attack of ART",
         build="benchmark.attacks.adapters.art:class_entry", bounded=False,
     ),
+    *LIBRARIES.values(),
     AttackEntry(
         name="package.module:attack", summary="your own, see docs/extending.md",
         build="benchmark.attacks.adapters.art:class_entry", values={"its own": ""}, bounded=False,

@@ -41,6 +41,7 @@ class Cell:
     threat: what the attacker knows, as `threats.threat_text` writes it.
     samples: number of images, or `all`.
     seed: decides the subset of images and what is random in the attack.
+    draws: how often a random defence is scored; None for a defence that does not draw.
     """
 
     dataset: str
@@ -50,6 +51,7 @@ class Cell:
     defence: Spec
     samples: Samples
     seed: int
+    draws: int | None = None
 
     def key(self, inputs: Inputs) -> str:
         """Return 16 hex digits for this cell on these inputs: its name in the store."""
@@ -60,7 +62,13 @@ class Cell:
         decisive += [inputs.source_weights] if inputs.source_weights else []
         decisive += [dict(sorted(inputs.code.items()))] if inputs.code else []
         decisive += [f"attack revision {inputs.revision}"] if inputs.revision else []
+        decisive += [{"draws": self.draws}] if self.scorings > 1 else []
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
+
+    @property
+    def scorings(self) -> int:
+        """How often each image is scored."""
+        return self.draws or 1
 
     @property
     def eps(self) -> float | None:

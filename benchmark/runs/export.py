@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from benchmark.runs.store import Store, Stored
 from estimators.atomic import replace
+from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.columns import RESULTS
 from reports.results.manifest import sha256_of
 from reports.results.predictions import FILE as PREDICTIONS_FILE
@@ -36,12 +37,13 @@ def export(table: pd.DataFrame, store: Store, keys: Sequence[str], directory: Pa
 
 
 def file_hashes(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 of table and predictions, by which readers recognise changed files.
+    """Return the SHA-256 of the files that readers compare: table, predictions, certificates.
 
     Where a run ends between these files and the manifest, the hashes do not match; the same
     command then writes all files again.
     """
-    return {name: sha256_of(directory / name) for name in (RESULTS, PREDICTIONS_FILE)}
+    files = [directory / name for name in (RESULTS, PREDICTIONS_FILE, CERTIFICATES)]
+    return {file.name: sha256_of(file) for file in files if file.is_file()}
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

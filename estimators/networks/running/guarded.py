@@ -85,6 +85,11 @@ def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> 
     return guard
 
 
+def unguarded(network: nn.Module) -> nn.Module:
+    """Return the network behind a guard; itself where there is none."""
+    return network.network if isinstance(network, Guarded) else network
+
+
 def placed(network: nn.Module, device: str) -> nn.Module:
     """Move a network to a device: channels last, unless it keeps its own layout."""
     last = not isinstance(network, Guarded) or network.channels_last

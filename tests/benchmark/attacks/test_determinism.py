@@ -36,6 +36,7 @@ OWN: dict[str, dict[str, Any]] = {
     "fab": {"max_iter": 4, "restarts": 2},
     "fab-t": {"max_iter": 4, "norm": 2},
     "apgd-t": {"eps": 0.1, "max_iter": 8, "targets": 4},
+    "strongest": {"eps": 0.1, "budget": 200},
     "deepfool": {"max_iter": 10},
     "square": {"eps": 0.15, "queries": 40},
     "hopskipjump": {"queries": 100},

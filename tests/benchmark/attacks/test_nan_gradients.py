@@ -32,6 +32,7 @@ ATTACKS = {
     "autoattack": Spec.of("autoattack", eps=0.1),
     "fab": Spec.of("fab", max_iter=8),
     "fab-t": Spec.of("fab-t", norm=2, max_iter=8),
+    "strongest": Spec.of("strongest", eps=0.1, budget=120),
     "deepfool": Spec.of("deepfool"),
     "cw": Spec.of("cw", max_iter=20, binary_search_steps=3),
     "cw-art": Spec.of("cw-art", max_iter=10, binary_search_steps=10),

@@ -24,7 +24,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_shipped_grids_are_complete() -> None:
-    assert shipped_grids() == ["full", "paper", "photos", "quick"]
+    assert shipped_grids() == ["corruptions", "full", "paper", "photos", "quick"]
     cells = load_grid("full").cells()
     assert {c.dataset for c in cells} == {"digits", "mnist", "cifar10"}
     assert {c.attack.name for c in cells} == {"fgsm", "fgm", "noise", "pgd", "cw", "apgd"}

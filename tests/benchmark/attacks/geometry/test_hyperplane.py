@@ -10,7 +10,7 @@ import torch
 from linear_box import distance
 from scipy.optimize import linprog
 
-from benchmark.attacks.steps.hyperplane import dual, step_to_plane
+from benchmark.attacks.geometry.hyperplane import dual, step_to_plane
 
 NORMS = (math.inf, 2.0, 1.0)
 
