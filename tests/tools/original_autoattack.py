@@ -144,6 +144,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--parts", action="store_true", help="show which part broke how many")
     options = parser.parse_args()
+    if not (options.checkout / "autoattack" / "autoattack.py").is_file():
+        parser.error(f"{options.checkout}: no autoattack/autoattack.py; name a checkout")
     sys.path[:0] = [str(options.checkout), str(EXAMPLES)]
     torch.set_num_threads(options.threads)
     head = ["weights", "eps", "images", "original, %", "ours, %", "images apart"]
