@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_budget, as_count
+from benchmark.attacks.steps.jacobian import jacobian
 from benchmark.attacks.steps.nearer import surely_adversarial, towards
 from benchmark.attacks.steps.projections import each, lengths
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
@@ -49,7 +50,7 @@ class DeepFool(TensorAttack):
 
     def _to_boundary(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the shortest step [N, C, H, W] to another class, if the logits were linear."""
-        logits, gradients = self._jacobian(x)
+        logits, gradients = jacobian(self.estimator, x)
         rows = torch.arange(len(x), device=x.device)
         away = gradients - gradients[rows, y][:, None]
         gap = logits[rows, y][:, None] - logits
@@ -65,22 +66,3 @@ class DeepFool(TensorAttack):
             reach = reach.where(reach.isfinite(), UNREACHED * math.sqrt(x[0].numel()))
             step = each(reach) * step / lengths(step).clamp_min(1e-12)
         return step
-
-    def _jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [N, classes] and gradients [N, classes, C, H, W], means over draws."""
-        values, gradients = self._passes(x)
-        return values, self.estimator.finite(gradients, x, lambda points: self._passes(points)[1])
-
-    def _passes(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return `_jacobian` as torch computes it."""
-        classes = self.estimator.nb_classes
-        values, gradients = [], []
-        for leaf, logits in self.estimator.passes(x):
-            self.estimator.gradients += len(x) * (classes - 1)
-            values.append(logits.detach())
-            one = [
-                torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0]
-                for k in range(classes)
-            ]
-            gradients.append(torch.stack(one, 1))
-        return torch.stack(values).mean(0), torch.stack(gradients).mean(0)

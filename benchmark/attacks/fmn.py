@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmark.attacks.geometry.sparse import project_l0, project_l1
 from benchmark.attacks.steps.checks import as_count, as_norm, as_positive
 from benchmark.attacks.steps.excess import by_margin, excess_gradient
 from benchmark.attacks.steps.nearer import sparser, towards
 from benchmark.attacks.steps.projections import each, lengths
-from benchmark.attacks.steps.sparse import project_l0, project_l1
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 from estimators.errors import InputError

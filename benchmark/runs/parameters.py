@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
-from benchmark.attacks.lookup import attack_norm
-from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.corruptions.kinds import FAMILY
+from benchmark.attacks.lookup import attack_norm, is_ours, library_of
 from benchmark.attacks.steps.trial import CLASSES, SHAPE, check_built
 from benchmark.grids.cell import Cell
 from benchmark.threats import threat
@@ -34,7 +34,7 @@ def check_parameters(cells: Sequence[Cell]) -> None:
     for defence in dict.fromkeys(cell.defence for cell in cells):
         build_defence(defence)
     attacks = dict.fromkeys(cell.attack for cell in cells)
-    check_built(attack for attack in attacks if attack.name in ATTACKS)
+    check_built(a for a in attacks if is_ours(a) or library_of(a.name) is not None)
     for network in dict.fromkeys(_networks(cells)):
         check_network(network)
 
@@ -42,15 +42,17 @@ def check_parameters(cells: Sequence[Cell]) -> None:
 def check_on_images(cells: Iterable[Cell], images: Mapping[str, Images]) -> None:
     """Raise InputError for the first attack that cannot be meant for these images.
 
-    That is one whose eps in L0 or L1 is larger than any image's change, or one of ART's that its
-    class refuses. images: by data set; those that are unavailable are left out. Attacks of plug-ins
-    are left to the run: they may need the very network that they attack.
+    That is one whose eps in L0 or L1 is larger than any image's change, or one of a library that
+    its class refuses. images: by data set; those that are unavailable are left out. Attacks of
+    plug-ins are left to the run: they may need the very network that they attack.
     """
     pairs = dict.fromkeys((cell.dataset, cell.attack) for cell in cells)
     for dataset, attack in pairs:
-        if dataset in images:
-            _check_eps(attack, dataset, images[dataset].shape)
-        if attack.name.startswith(ALLOWED_PACKAGE) and dataset in images:
+        if dataset not in images:
+            continue
+        _check_eps(attack, dataset, images[dataset].shape)
+        refuses = attack.name.startswith((ALLOWED_PACKAGE, f"{FAMILY}:"))
+        if refuses or library_of(attack.name) is not None:
             of = images[dataset]
             check_built([attack], of.shape, len(of.classes))
 

@@ -15,6 +15,8 @@ from reports.style.numbers import count, percent, size
 from reports.worst_case.evidence import Evidence
 
 NOTHING = 0.02
+# kinds of rows of which it is not known that an attacker of the row's threat made the images
+NO_ATTACKER = ("control", "given")
 # half of the range: in Linf it can turn any image grey; in L2 so can half for every pixel
 LARGE_LINF = 0.5
 
@@ -56,7 +58,7 @@ _OVERSHOOT = "A single step overshoots: use an iterative attack."
 
 def eps_zero(evidence: Evidence) -> Iterator[Finding]:
     """Check that an attack changes nothing at eps 0."""
-    bounded = [row for row in evidence.rows if row["eps"] is not None]
+    bounded = [row for row in evidence.rows if row["eps"] is not None and row["kind"] != "given"]
     for scope, group in grouped(bounded, SCOPE):
         zero = [row for row in group if row["eps"] == 0]
         changed = [row for row in zero if not _unchanged(evidence, row)]
@@ -139,7 +141,7 @@ def wrapping(evidence: Evidence) -> Iterator[Finding]:
 
 def large_eps(evidence: Evidence) -> Iterator[Finding]:
     """Check that an attacker with a large budget wins."""
-    attacks = (row for row in evidence.rows if row["kind"] != "control" and row["eps"] != 0)
+    attacks = (row for row in evidence.rows if row["kind"] not in NO_ATTACKER and row["eps"] != 0)
     rows = [row for row in attacks if row["attacks_scored"] and not row["targeted"]]
     for scope, group in grouped(rows, SCOPE):
         curves = grouped(group, ["defence", "quality", "seed"])
@@ -208,7 +210,7 @@ def judged(evidence: Evidence) -> Iterator[Finding]:
         met: dict[int | None, set[str]] = {}
         for row in group:
             kinds = met.setdefault(row["quality"], set())
-            if row["attacks_scored"] and row["kind"] != "control" and row["eps"] != 0:
+            if row["attacks_scored"] and row["kind"] not in NO_ATTACKER and row["eps"] != 0:
                 kinds.add(row["kind"])
         unmet = sum(not kinds for kinds in met.values())
         weak = sum(kinds == {"one-step"} for kinds in met.values())

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from reports.audit.cell_checks import NO_ATTACKER
 from reports.audit.finding import SCOPE, Finding, finding
 from reports.audit.reversals import LARGE, LEVEL, Case, reversals, status, worst
 from reports.results.rows import Row, grouped
@@ -55,7 +56,8 @@ _BY_KIND = {"one-step": _OVERSHOOT, "control": "Noise helps: the defence was mad
 
 def monotone(evidence: Evidence) -> Iterator[Finding]:
     """Check that a larger eps leaves no more images right."""
-    rows = [row for row in evidence.rows if row["eps"] is not None and not row["targeted"]]
+    attacks = (row for row in evidence.rows if row["kind"] != "given" and not row["targeted"])
+    rows = [row for row in attacks if row["eps"] is not None]
     cases = []
     for _, curve in grouped(rows, _CURVE):
         for stronger in curve:
@@ -86,7 +88,7 @@ def adaptive(evidence: Evidence) -> Iterator[Finding]:
     """Check that a better-informed attacker is never weaker."""
     threats = evidence.labels.threats
     attacks = (row for row in evidence.rows if row["defence"] != "none" and row["eps"] != 0)
-    rows = [row for row in attacks if row["kind"] != "control" and not row["targeted"]]
+    rows = [row for row in attacks if row["kind"] not in NO_ATTACKER and not row["targeted"]]
     rows = [row for row in rows if not threats.crafted_elsewhere(row["threat"])]
     informed = [row for row in rows if row["attacks_scored"]]
     columns = ("attack", *(name for name in _CELL if name != "threat"))

@@ -13,6 +13,7 @@ from reports.results.threats import OBLIVIOUS
 from reports.statistics.intervals import wilson
 from reports.style.labels import NO_LABELS, Labels
 from reports.style.numbers import NORMS, budget, count, eps_text, percent
+from reports.worst_case.brackets import LOOSE, Bracket, best_bracket
 from reports.worst_case.evidence import params_of
 from reports.worst_case.strongest import ANY
 
@@ -78,12 +79,18 @@ def _range(shares: list[float]) -> str:
     return f"{_signed(min(shares), 0)} to {_signed(max(shares), 0)}"
 
 
-def cards(worst: pd.DataFrame, table: pd.DataFrame, labels: Labels = NO_LABELS) -> list[Card]:
+def cards(
+    worst: pd.DataFrame,
+    table: pd.DataFrame,
+    labels: Labels = NO_LABELS,
+    proved: Sequence[Bracket] = (),
+) -> list[Card]:
     """Return one card per network, data set and norm of a worst-case table.
 
     worst: as of `reports.worst_case.strongest`. table: the results of the same run: attacks
     without a bound have no budget to be compared at, and get a sentence in the card of their norm,
     or in the first card of the network where that norm has none.
+    proved: the brackets of the run.
 
     The eps is the smallest at which the undefended network keeps at most half of its clean
     accuracy (the largest tried, if none does that). The defence is the JPEG that keeps the most
@@ -97,7 +104,7 @@ def cards(worst: pd.DataFrame, table: pd.DataFrame, labels: Labels = NO_LABELS) 
         if bare:
             place, halved = halving_point((r["correct"], r["clean_correct"]) for r in bare)
             listed.append(_card(bare[place], halved, group, labels))
-    return _with_searches(listed, searches)
+    return [_with_proof(card, proved) for card in _with_searches(listed, searches)]
 
 
 def _with_searches(listed: list[Card], searches: dict[tuple[str, ...], list[str]]) -> list[Card]:
@@ -113,6 +120,20 @@ def _with_searches(listed: list[Card], searches: dict[tuple[str, ...], list[str]
         more = [sentence for place in places for sentence in searches.get(place, [])]
         result.append(replace(card, sentences=(*card.sentences, *more)))
     return result
+
+
+def _with_proof(card: Card, proved: Sequence[Bracket]) -> Card:
+    """Return a card with the share that is proved, where there is one."""
+    found = best_bracket(proved, card.dataset, card.network, card.eps)
+    if found is None or card.norm != "inf":
+        return card
+    low, high, _, _ = found.limits()
+    about = found.proved / found.n, low, high, found.n, "proved"
+    bar = Bar(f"Proved, no defence ({found.name})", *about)
+    branching = f" Here {found.branching()}." if found.branching() else ""
+    sentence = f"From both sides: {found.text()}. {LOOSE}{branching}"
+    bars = (*card.bars[:2], bar, *card.bars[2:])
+    return replace(card, bars=bars, sentences=(*card.sentences, sentence))
 
 
 def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list[str]]:

@@ -17,7 +17,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "dataset": ("str", "data set", ""),
     "network": ("str", "network with its parameters", ""),
     "attack": ("str", "attack with its parameters, eps left out", ""),
-    "norm": ("str", "norm that bounds the attack, or that it minimises", "inf, 2, 1, 0, ..."),
+    "norm": (
+        "str",
+        "norm that bounds the attack, or that it minimises; none: neither",
+        "inf, 2, 1, 0, ...",
+    ),
     "eps": ("float", "bound of the norm; empty without one", "pixels in [0, 1]; L0: values"),
     "threat": ("str", "what the attacker sees: oblivious, adaptive, ...", ""),
     "defence": ("str", "defence with its parameters, quality left out", ""),
@@ -32,8 +36,15 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "clean_accuracy": ("float", "clean accuracy behind the defence", "share"),
     "correct": ("int", "images right behind the defence under attack", "images"),
     "accuracy": ("float", "robust accuracy behind the defence", "share"),
-    "accuracy_low": ("float", "its Wilson 95 % limit, lower", "share"),
-    "accuracy_high": ("float", "its Wilson 95 % limit, upper", "share"),
+    "accuracy_low": ("float", "its Wilson 95 % limit over images and draws, lower", "share"),
+    "accuracy_high": ("float", "its Wilson 95 % limit over images and draws, upper", "share"),
+    "draws": ("int", "scoring draws of a random defence; empty for others", "draws"),
+    "accuracy_worst_draw": ("float", "lowest accuracy of one of these draws", "share"),
+    "accuracy_every_draw": ("float", "images that are right in every one of them", "share"),
+    "proved": ("int", "images proved right within eps; empty without a certificate", "images"),
+    "proved_low": ("float", "Wilson 95 % limit of their share, lower", "share"),
+    "proved_high": ("float", "Wilson 95 % limit of their share, upper", "share"),
+    "broken_by": ("str", "JSON: images that each part of the attack broke", "images"),
     "success_rate": ("float", "success among the images that were right", "share"),
     "l0_mean": ("float", "L0: values (pixel and channel) that change, mean", "values"),
     "l0_median": ("float", "the same, median", "values"),
@@ -62,8 +73,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED: tuple[str, ...] = ("nan_gradient", "non_finite")
-ADDED += ("l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max")
+ADDED = (
+    "draws", "accuracy_worst_draw", "accuracy_every_draw", "proved", "proved_low", "proved_high",
+    "broken_by", "l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max",
+    "nan_gradient", "non_finite",
+)  # fmt: skip
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 

@@ -6,6 +6,8 @@ import math
 
 # columns of a results table begin with these: `l2_median`
 LENGTHS = ("l0", "l1", "l2", "linf")
+# of an attack that is neither bounded in a norm nor minimises one, such as a corruption
+NO_NORM = "none"
 _INFINITE = ("inf", "+inf", ".inf", "+.inf", "infinity", "np.inf", "numpy.inf", "math.inf")
 
 

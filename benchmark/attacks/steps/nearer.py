@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmark.attacks.geometry.sparse import saturated
 from benchmark.attacks.steps.excess import by_margin, excess_gradient
 from benchmark.attacks.steps.projections import each
-from benchmark.attacks.steps.sparse import saturated
 from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, TensorAttack
 from estimators.outputs import finite_rows
 

@@ -31,7 +31,12 @@ OWN: dict[str, dict[str, Any]] = {
     "pgd": {"eps": 0.1, "max_iter": 5},
     "bim": {"eps": 0.1, "max_iter": 5},
     "apgd": {"eps": 0.1, "max_iter": 10},
-    "autoattack": {"eps": 0.1, "max_iter": 5, "queries": 20},
+    "art-autoattack": {"eps": 0.1, "max_iter": 5, "queries": 20},
+    "autoattack": {"eps": 0.3},
+    "fab": {"max_iter": 4, "restarts": 2},
+    "fab-t": {"max_iter": 4, "norm": 2},
+    "apgd-t": {"eps": 0.1, "max_iter": 8, "targets": 4},
+    "strongest": {"eps": 0.1, "budget": 200},
     "deepfool": {"max_iter": 10},
     "square": {"eps": 0.15, "queries": 40},
     "hopskipjump": {"queries": 100},
@@ -62,8 +67,8 @@ BY_BATCH = ("apgd", "square", "hopskipjump", "art.attacks.evasion.UniversalPertu
 # and 0.02 on a ResNet, where the sign of a gradient that is nearly zero turned
 # (docs/reliability.md); another processor may turn one here, too.
 TURN, MOVE = 0.02, 0.05
-# Adam's steps and the thresholds of sigma-zero amplify rounding by a third a step: from some step
-# on it may change another value. Its images still succeed, with about as many values.
+# Adam's steps and the thresholds of sigma-zero amplify rounding by a third a step: it may change
+# another value after a while. Its images still succeed, with about as many values.
 MOVE_OF = {"sigma-zero": 1.0}
 
 

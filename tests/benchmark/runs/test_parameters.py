@@ -37,6 +37,8 @@ TEXTS = (
     "weights_key",
     "qualities",
     "norm",
+    "version",
+    "rescale",
 )
 
 
@@ -65,7 +67,7 @@ def test_every_parameter_of_every_attack(entry: AttackEntry, engine: str) -> Non
     eps: dict[str, Value] = {"eps": 0.1} if entry.bounded else {}
     usual = {**eps, "engine": engine} if entry.stock else eps
     # ART's AutoAttack needs a package that is not installed everywhere
-    if entry.name != "autoattack" or engine != "stock":
+    if entry.name != "art-autoattack" or engine != "stock":
         built(Spec.of(entry.name, usual))
         if eps:
             built(Spec.of(entry.name, usual, eps=0))
