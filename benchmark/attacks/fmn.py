@@ -12,29 +12,34 @@ from benchmark.attacks.geometry.sparse import project_l0, project_l1
 from benchmark.attacks.steps.checks import as_count, as_norm, as_positive
 from benchmark.attacks.steps.excess import by_margin, excess_gradient
 from benchmark.attacks.steps.nearer import sparser, towards
-from benchmark.attacks.steps.projections import each, lengths, project_l2
+from benchmark.attacks.steps.projections import each, lengths
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 from estimators.errors import InputError
 
 # the norm of a gradient by which a distance in a norm follows from a margin
 DUAL = {1.0: math.inf, 2.0: 2.0, math.inf: 1.0}
+# first steps by norm: with the authors' 1, 100 steps reach no adversarial point of 15 to 23 of 32
+# images of AdverTorch's robust MNIST network in L0, L1 and Linf (theirs neither); with these, of 6
+# at most
+ALPHA = {0.0: 30.0, 1.0: 3.0, 2.0: 1.0, math.inf: 10.0}
 TINY = 1e-12
 
 
 class FastMinimumNorm(TensorAttack):
     """Fast minimum-norm attack in L0, L1, L2 or Linf (Pintor et al. 2021, Algorithm 1).
 
-    A step follows the gradient of the margin, and is projected into the ball of eps and into
-    [0, 1]. The eps shrinks by gamma where the point is adversarial, grows by gamma where it is not,
-    and is estimated from the gradient until a first adversarial point is found. In L0 it is a
-    number of values, and changes by at least 1.
+    A step follows the gradient of the margin, and is projected into the ball of eps (in L2 onto its
+    surface, as in the authors' code) and into [0, 1]. The eps shrinks by gamma where the point is
+    adversarial, grows by gamma where it is not, and is estimated from the gradient until a first
+    adversarial point is found. In L0 it is a number of values, and changes by at least 1.
 
-    Differences from the authors' code: no search from a given starting point. Until a first
-    adversarial point is found, eps passes the estimate by gamma, and grows by gamma at least:
-    otherwise it may approach the boundary for ever where [0, 1] cuts steps short. A tie does not
-    count as success (`MIN_MARGIN`). At the end a bisection of ten forward passes moves the point
-    towards the image; in L0 it is the search of `nearer.sparser`.
+    Differences from the authors' code: the first step depends on the norm (ALPHA), and there is no
+    search from a given starting point. Until a first adversarial point is found, eps passes the
+    estimate by gamma, and grows by gamma at least: otherwise it may approach the boundary for ever
+    where [0, 1] cuts steps short. A tie does not count as success (`MIN_MARGIN`). At the end a
+    bisection of ten forward passes moves the point towards the image; in L0 it is the search of
+    `nearer.sparser`.
     """
 
     def __init__(
@@ -42,7 +47,7 @@ class FastMinimumNorm(TensorAttack):
         estimator: Classifier,
         norm: float | str = 2,
         steps: int = 100,
-        alpha_init: float = 1.0,
+        alpha_init: float | None = None,
         alpha_final: float | None = None,
         gamma_init: float = 0.05,
         gamma_final: float = 0.001,
@@ -50,15 +55,17 @@ class FastMinimumNorm(TensorAttack):
     ) -> None:
         """norm: 0, 1, 2 or "inf". steps: gradients.
 
-        alpha_init, alpha_final: L2 length of the first and last step; None: a hundredth of the
-        first. gamma_init, gamma_final: by what share eps changes, first and last, below 1. Both
-        follow a cosine.
+        alpha_init, alpha_final: L2 length of the first and last step; None: as ALPHA has it, and a
+        hundredth of the first. gamma_init, gamma_final: by what share eps changes, first and last,
+        below 1. Both follow a cosine.
         """
         super().__init__(estimator, targeted)
         self.norm = as_norm(norm)
         if self.norm not in (0.0, *DUAL):
             raise InputError(f'attack: FMN expected the norm 0, 1, 2 or "inf", got {norm!r}')
         self.steps = as_count(steps, "steps", 1)
+        if alpha_init is None:
+            alpha_init = ALPHA[self.norm]
         self.alpha_init = as_positive(alpha_init, "alpha_init")
         if alpha_final is None:
             alpha_final = self.alpha_init / 100
@@ -134,7 +141,7 @@ class FastMinimumNorm(TensorAttack):
         if self.norm == 1:
             return project_l1(change, eps)
         if self.norm == 2:
-            return project_l2(change, each(eps))
+            return change * each(eps) / lengths(change).clamp_min(TINY)
         return change.minimum(each(eps)).maximum(-each(eps))
 
     def _sizes(self, change: Tensor) -> Tensor:

@@ -155,7 +155,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="fmn", label="FMN", summary="smallest ball in L0, L1, L2 or Linf (Pintor et al. 2021)",
         build="benchmark.attacks.fmn:FastMinimumNorm", passes=costs.searched,
         norm="2", bounded=False, optional=TARGETS, allowed={"norm": ("0", "1", "2", "inf")},
-        defaults={"norm": 2, "steps": 100, "alpha_init": 1.0, "alpha_final": None}
+        defaults={"norm": 2, "steps": 100, "alpha_init": None, "alpha_final": None}
         | {"gamma_init": 0.05, "gamma_final": 0.001},
     ),
     AttackEntry(
