@@ -14,6 +14,7 @@ from marked import fill
 from benchmark.cli import main
 from benchmark.cli.catalogue import catalogue
 from reports.audit.audit import CHECKS
+from reports.results.certificates import COLUMNS as CERTIFICATES
 from reports.results.columns import columns_as_markdown
 from reports.worst_case.strongest import COLUMNS as WORST_CASE
 
@@ -140,6 +141,8 @@ def results_page(page: str) -> str:
     columns = [(f"`{name}`", about) for name, about in WORST_CASE.items()]
     page = fill(page, "columns", columns_as_markdown())
     page = fill(page, "worst-case", table(("column", "meaning"), columns))
+    proofs = [(f"`{name}`", about) for name, about in CERTIFICATES.items()]
+    page = fill(page, "certificates", table(("column", "meaning"), proofs))
     checks = [(f"`{name}`", title, rule) for name, (title, rule, _) in CHECKS.items()]
     return fill(page, "checks", table(("check", "what must hold", "how it decides"), checks))
 
