@@ -38,12 +38,14 @@ def _art(name: str, adapt: Callable[[Params], Params] = dict, **fixed: object) -
 
 
 def _apgd(params: Params) -> Params:
+    _refuse(params, "eot_iter")
     loss = LOSSES[params.pop("loss")]
     return {"loss_type": loss, "eps_step": 2 * params["eps"], **params}
 
 
 def _square(params: Params) -> Params:
     """Three queries per iteration; `check_attack` refuses targets."""
+    _refuse(params, "rescale")
     params.pop("targeted", None)
     return {"max_iter": max(1, params.pop("queries") // 3), **params}
 
@@ -57,6 +59,12 @@ def _hop_skip_jump(params: Params) -> Params:
 def _carlini(params: Params) -> Params:
     check_params(params)
     return params
+
+
+def _refuse(params: Params, name: str) -> None:
+    """Raise InputError for a parameter that ART's class does not have."""
+    if name in params:
+        raise InputError(f"attack: ART's class has no {name}; leave out engine or {name}")
 
 
 fgsm = _art("FastGradientMethod")
@@ -79,7 +87,7 @@ def auto_attack(
     """
     if importlib.util.find_spec("multiprocess") is None:
         raise InputError(
-            "attack autoattack: ART's class needs the package multiprocess, which ART does not"
+            "attack art-autoattack: ART's class needs the package multiprocess, which ART does not"
             " declare: install it, or leave engine: stock out"
         )
     bounds = {"eps": params["eps"], "norm": as_norm(params["norm"])}

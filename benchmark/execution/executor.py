@@ -88,6 +88,8 @@ RunChunk = Callable[[Work, Images, ClassifierCache], ChunkOutcomes]
 ChunkResult = tuple[ChunkOutcomes | Failure, float]
 # called with a task and its number of chunks, after each chunk
 OnChunk = Callable[[Work, int], None]
+# called with a task, the number of a chunk and its outcomes; returns these without images
+OnImages = Callable[[Work, int, ChunkOutcomes], ChunkOutcomes]
 # called with a task, the outcomes of its chunks in the order of the images, and its seconds
 OnTask = Callable[[Work, list[ChunkOutcomes] | Failure, float], None]
 
@@ -129,15 +131,18 @@ class Executor(ABC):
         networks: Networks,
         on_chunk: OnChunk,
         on_task: OnTask,
+        on_images: OnImages | None = None,
     ) -> ExecutionReport:
         """Compute tasks; call `on_chunk` and `on_task` in the calling thread as they finish.
 
         images_of: returns the images of a task.
+        on_images: takes the adversarial images of tasks that keep them, chunk by chunk, so that
+            they are not in memory all at once.
 
         Raises ClusterLost when a cluster goes away, InputError for one that cannot be used.
         """
         with self.pool(networks) as pool:
-            run_chunks(tasks, images_of, networks, pool, on_chunk, on_task)
+            run_chunks(tasks, images_of, networks, pool, on_chunk, on_task, on_images)
             return pool.report()
 
 
@@ -148,6 +153,7 @@ def run_chunks(
     pool: Pool[Handle],
     on_chunk: OnChunk,
     on_task: OnTask,
+    on_images: OnImages | None = None,
 ) -> None:
     """Compute tasks chunk by chunk on a pool; report each task as soon as it is complete.
 
@@ -161,7 +167,10 @@ def run_chunks(
         while len(pending) > limit:
             for handle in pool.finished(pending.keys()):
                 state, chunk = pending.pop(handle)
-                state.add(chunk, *pool.result(handle))
+                outcomes, seconds = pool.result(handle)
+                if on_images is not None and not isinstance(outcomes, Failure):
+                    outcomes = on_images(state.task, chunk, outcomes)
+                state.add(chunk, outcomes, seconds)
                 on_chunk(state.task, state.chunks)
                 if len(state.parts) == state.chunks:
                     on_task(state.task, state.result(), state.seconds)

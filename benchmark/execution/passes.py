@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benchmark.attacks.lookup import expected_passes
 from benchmark.certificates.graph import Graph
-from benchmark.execution.chunk import scorer_key
 from benchmark.execution.plan import Task
+from benchmark.execution.scoring import scorings
 from estimators.spec import Spec
 
 # float64 takes twice as long as the networks' own float32
@@ -19,7 +19,7 @@ def passes_of(task: Task, classes: int) -> float:
 
     Several eps of an attack of one step share their gradient.
     """
-    scoring = len(task.cells) + len({scorer_key(cell) for cell in task.cells})
+    scoring = sum(cell.scorings for cell in task.cells) + sum(scorings(task.cells).values())
     return task.view.draws * expected_passes(task.attacks[0], classes) + scoring
 
 

@@ -44,6 +44,7 @@ class Task:
     view: the classifier to craft them on.
     cells: the rows to fill. Images crafted without a defence are scored behind every defence, and,
         for `transfer`, on every network; those of an adaptive attacker behind the defence seen.
+    keeps_images: the outcomes contain the adversarial images.
     """
 
     dataset: str
@@ -52,6 +53,7 @@ class Task:
     attacks: tuple[Spec, ...]
     view: AttackerView
     cells: tuple[Cell, ...]
+    keeps_images: bool = False
 
     @property
     def network(self) -> Spec:

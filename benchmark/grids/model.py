@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from benchmark.attacks.lookup import attack_entry, check_attack
 from benchmark.grids.cell import Cell
 from benchmark.grids.code_names import refuse_imports
+from benchmark.grids.draws import DRAWS, MOST_DRAWS, scoring_draws
 from benchmark.grids.expand import Entry, check_size, specs, threats
 from benchmark.grids.proof import Proof, methods, proofs_of
 from estimators.data.geometry import dataset_name
@@ -31,6 +32,7 @@ Count = Annotated[int, Field(ge=1)] | Literal["all"]
 # the range of NumPy's RandomState
 SEEDS = (0, 2**32 - 1)
 Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
+Draws = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
 
 
 class Block(BaseModel, extra="forbid", strict=True):
@@ -46,6 +48,7 @@ class Block(BaseModel, extra="forbid", strict=True):
     defences: list[Entry] | None = None
     samples: Count | None = None
     seed: Seed | None = None
+    draws: Draws | None = None
     certify: Entry | list[Entry] | None = None
 
 
@@ -55,6 +58,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
     A list of values stands for one entry per value, except a network's mean and std, whose lists
     have one value per channel.
     engine: `fast`, or `stock` for ART's own attack classes.
+    draws: how often each image is scored behind a random defence.
     certify: the methods that prove a lower bound for each undefended network at each Linf eps; none
         by default.
     """
@@ -69,6 +73,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
     defences: list[Entry] = ["none"]
     samples: Count = 100
     seed: Seed = 0
+    draws: Draws = DRAWS
     engine: Literal["fast", "stock"] = "fast"
     certify: Entry | list[Entry] | None = None
     blocks: list[Block] = [Block()]
@@ -103,8 +108,10 @@ class Grid(BaseModel, extra="forbid", strict=True):
             threats(threat_entries),
             specs(defences, "defences"),
         )
-        samples, seed = self.of(block, "samples"), self.of(block, "seed")
-        return (Cell(*values, samples, seed) for values in product)
+        samples, seed, asked = (self.of(block, key) for key in ("samples", "seed", "draws"))
+        return (
+            Cell(*values, samples, seed, scoring_draws(values[-1], asked)) for values in product
+        )
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
         """Yield every entry of every block, with its key."""

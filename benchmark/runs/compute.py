@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.execution.executor import ChunkOutcomes, ExecutionReport, Executor, Failure
 from benchmark.execution.outcome import Outcome, Proved
-from benchmark.execution.plan import ProofTask, Work, plan
+from benchmark.execution.plan import ProofTask, Task, Work, plan
 from benchmark.execution.progress import Progress
 from benchmark.grids.cell import Cell
 from benchmark.grids.proof import Proof
+from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.proofs import failed_proof, proved
 from benchmark.runs.rows import failed, ok
@@ -32,15 +33,18 @@ def compute(
     executor: Executor,
     reused: int,
     progress: Progress,
+    files: AdversarialFiles | None = None,
 ) -> ExecutionReport:
     """Compute cells on an executor, and store each cell when its task is complete.
 
     proofs: certificates to compute, too. keys: the keys of cells and proofs.
-    reused: number of cells that are stored already.
+    reused: number of cells that are stored already. files: takes the adversarial images; an archive
+    is complete before its cells are stored.
     Tracebacks of cells that raise, and images that cannot be read, go to `failures.log` in the
     directory.
     """
-    tasks: list[Work] = [*plan(cells), *(ProofTask((proof,)) for proof in proofs)]
+    crafted = (replace(task, keeps_images=files is not None) for task in plan(cells))
+    tasks: list[Work] = [*crafted, *(ProofTask((proof,)) for proof in proofs)]
     unreadable = _Unreadable(directory / LOG, progress.message)
     work = expected_work(tasks, inputs)
 
@@ -63,14 +67,23 @@ def compute(
             message = parts.message
             rows = (_failed(c, keys[c], inputs, message, share) for c in task.cells)
             progress.message(f"failed: {task.cells[0]}: {parts.message}")
+            if files is not None and isinstance(task, Task):
+                files.drop(task)
         else:
+            if files is not None and isinstance(task, Task):
+                files.finish(task)
             # one cell at a time: all cells of a large sample joined would not fit into memory
             done = [part for part in parts if part]
             rows = (_done(c, keys[c], inputs, done, share) for c in task.cells)
         store.put(rows)
         progress.advanced(task, 0.0, len(task.cells))
 
-    return executor.execute(tasks, images_of, inputs.models(), on_chunk, on_task)
+    def on_images(task: Work, chunk: int, outcomes: ChunkOutcomes) -> ChunkOutcomes:
+        if files is None or not isinstance(task, Task):
+            return outcomes
+        return files.take(task, chunk, outcomes)
+
+    return executor.execute(tasks, images_of, inputs.models(), on_chunk, on_task, on_images)
 
 
 def _done(

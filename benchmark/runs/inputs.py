@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
+from benchmark.attacks.adapters.images import check_images
+from benchmark.attacks.lookup import attack_entry, file_entry
 from benchmark.attacks.steps.craft import targets
 from benchmark.certificates.graph import Graph
 from benchmark.certificates.reading import read_graph
@@ -97,6 +101,7 @@ class RunInputs:
             self.networks[cell.dataset, cell.network].sha256,
             self.networks[cell.dataset, source].sha256 if source else "",
             plugin_code(cell),
+            attack_entry(cell.attack).revision,
         )
 
     def key(self, cell: Cell) -> str:
@@ -160,6 +165,7 @@ def gather(
             untrained = build_network(network, images.shape, len(images.classes))
             if (dataset, network) in certified:
                 _graph(untrained, images, network)
+    _check_files(inputs, listed)
     for pair in pairs:
         inputs.networks[pair] = given.get(pair) or _train(inputs, pair, options, device)
         if pair not in inputs.needs:
@@ -205,6 +211,19 @@ def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
         inputs.code.update(plugin_code(cell))
         if images is not None:
             targets(cell.attack, images.y[:1], len(images.classes))
+
+
+def _check_files(inputs: RunInputs, cells: Sequence[Cell]) -> None:
+    """Compare files of adversarial images with the images of their cells, in their final order."""
+    checked: set[object] = set()
+    for cell in cells:
+        entry, images = file_entry(cell.attack), inputs.images.get(cell.dataset)
+        at = cell.dataset, cell.samples, cell.seed
+        if entry is None or images is None or (cell.attack, at) in checked:
+            continue
+        checked.add((cell.attack, at))
+        own_indices = not np.array_equal(images.ids, np.arange(len(images)))
+        check_images(cell.attack, Path(entry.file), inputs.subset(*at), own_indices)
 
 
 def _pairs(inputs: RunInputs, cells: Sequence[Cell]) -> list[Pair]:

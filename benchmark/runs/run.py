@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid, grid_hash
 from benchmark.grids.proof import Proof
+from benchmark.runs.adversarial import FOLDER as ADVERSARIAL
+from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.gallery import write_gallery
@@ -35,6 +37,7 @@ from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
 from reports.audit.audit import write_audit
+from reports.corruptions.errors import write_corruptions
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
 from reports.results.certificates import FILE as CERTIFICATES
@@ -111,14 +114,32 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     with _open_store(directory, options) as store:
         stored = store.keys(failed=not options.retry_failed)
         missing = [cell for cell in available if keys[cell] not in stored]
+        files = None
+        if options.save_adversarial:
+            files = AdversarialFiles.of(available, inputs, directory)
+            again = _without_images(files, available, missing, store.keys(failed=False), keys)
+            # in the order of the grid, where cells of one network come together
+            wanted = {*missing, *again}
+            missing = [cell for cell in available if cell in wanted]
         reused = len(available) - len(missing)
         unproved = [proof for proof, key in proof_keys.items() if key not in stored]
         waiting: list[Cell | Proof] = [*missing, *unproved]
         executor = executor or _executor_for(options, waiting, inputs, device, threads)
         every: dict[Cell | Proof, str] = dict([*keys.items(), *proof_keys.items()])
         report = compute(
-            missing, unproved, every, inputs, store, directory, executor, reused, options.progress
+            missing,
+            unproved,
+            every,
+            inputs,
+            store,
+            directory,
+            executor,
+            reused,
+            options.progress,
+            files,
         )
+        if files is not None:
+            files.write_index(keys)
         known = certificates(proof_keys, store.rows())
         table = _table(cells, keys, inputs, store, known)
         export(table, store, [keys[cell] for cell in available], directory)
@@ -130,10 +151,27 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         draw_all(table, plots, read_labels(directory), read_certificates(directory))
         options.progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
+        write_corruptions(directory)
         write_gallery(cells, table, inputs, directory, device)
         write_page(directory, options.baseline)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
     return Result(table, directory, reused, findings, failed)
+
+
+def _without_images(
+    files: AdversarialFiles,
+    cells: Sequence[Cell],
+    missing: Sequence[Cell],
+    done: Collection[str],
+    keys: Mapping[Cell, str],
+) -> list[Cell]:
+    """Return finished cells whose images are not there, one for each archive: they run again.
+
+    missing: cells that run anyway. done: the keys of those that are finished and did not fail.
+    """
+    soon = {files.names[cell] for cell in missing}
+    finished = [cell for cell in cells if keys[cell] in done]
+    return [cell for cell in files.missing(finished) if files.names[cell] not in soon]
 
 
 def _table(
@@ -215,7 +253,7 @@ def _open_store(directory: Path, options: RunOptions) -> Iterator[Store]:
         ) from error
     with ExitStack() as stack:
         stack.callback(claim.release)
-        for stale in directory.glob(f"{PREFIX}*"):
+        for stale in (*directory.glob(f"{PREFIX}*"), *directory.glob(f"{ADVERSARIAL}/{PREFIX}*")):
             stale.unlink()  # a killed run left it
         store = Store(directory)
         stack.callback(store.close)

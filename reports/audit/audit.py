@@ -16,8 +16,8 @@ import pandas as pd
 
 from reports.audit import cell_checks as cells
 from reports.audit import certificate_checks as proofs
+from reports.audit import draw_checks, image_checks
 from reports.audit import gradient_checks as faults
-from reports.audit import image_checks
 from reports.audit import pair_checks as pairs
 from reports.audit.finding import COLUMNS, STATUSES, Finding
 from reports.errors import TableError
@@ -68,6 +68,8 @@ CHECKS: dict[str, Check] = {
                           proofs.CERTIFICATES_RULE, proofs.certificates),
     "judged": Check("Each defence was attacked by an attacker who sees it",
                     cells.JUDGED_RULE, cells.judged),
+    "draws": Check("A random defence was attacked over its draws",
+                   draw_checks.DRAWS_RULE, draw_checks.draws),
 }  # fmt: skip
 
 

@@ -109,10 +109,22 @@ _KINDS: dict[str, Kind] = {
         " network that falls to another's images but not to its own has misleading gradients.",
         "Matrix of accuracy, crafted on by scored on",
     ),
+    "corruptions": Kind(
+        "error-by-severity",
+        "Errors under corruptions",
+        "Share of wrong images against the severity of each corruption, 1 to 5, one line per"
+        " network and defence. The dotted line is the error without corruption.",
+        "A steep line is a corruption that the network does not bear. Nobody chose these images to"
+        " fool the network: this is no robustness against an attacker.",
+        "Line charts of error against severity, one panel per corruption",
+    ),
     "other": Kind("more-plots", "More plots", "Other figures of this run.", "", "Plot"),
 }
 # the order on the page; heat maps repeat what the lines say
-ORDER = ("accuracy", "bracket", "threats", "transfer", "clean", "success", "heatmap", "other")
+ORDER = (
+    "accuracy", "bracket", "threats", "transfer", "clean", "success", "heatmap", "corruptions",
+    "other",
+)  # fmt: skip
 
 
 def kinds(
@@ -196,4 +208,6 @@ def _plain(stem: str) -> str:
         "clean-accuracy-quality": "all networks",
         "success-norm-inf": "attacks bounded in L∞",
         "success-norm-2": "attacks bounded in L2",
+        "success-norm-1": "attacks bounded in L1",
+        "success-norm-0": "attacks bounded in L0",
     }.get(stem, stem.replace("-", " ").replace("_", " "))

@@ -17,6 +17,7 @@ from reports.errors import TableError
 from reports.page import captions, images, parts
 from reports.page.cell_data import cell_data
 from reports.page.claims import claims
+from reports.page.corruptions import corruptions
 from reports.page.headline import Card, cards, overall
 from reports.results.atomic import replace_text
 from reports.results.certificates import read_certificates
@@ -83,6 +84,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "overall": overall(summary),
         "strongest": [] if worst is None else _strongest(worst, summary, labels),
         "summary": operating_points(table, labels.threats).to_dict("records"),
+        "corruptions": corruptions(directory, labels),
         "audit": None if findings is None else _audit(findings),
         "statuses": STATUSES,
         "kinds": kinds,

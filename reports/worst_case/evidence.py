@@ -15,6 +15,9 @@ from reports.results.read_write import read_results
 from reports.results.rows import Row, as_rows, grouped
 from reports.style.labels import Labels, labels_of
 
+# how an attack is named that scores images of a file
+GIVEN = "images:"
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -23,7 +26,7 @@ class Evidence:
     rows: the rows with status ok, missing values as None, with five columns more:
         number: place in this list.
         kind: `control` (ignores the network), `query` (forward passes alone), `one-step` (one
-            gradient per image) or `iterative`.
+            gradient per image), `iterative`, or `given` (images that others made).
         targeted: the attack was given a class to reach.
         attacks_scored: the attacker attacks the very thing that is scored: there is no defence,
             or the threat sees it; never if the images were crafted on another network.
@@ -99,7 +102,12 @@ def params_of(text: str) -> Row:
 
 
 def _kind(rows: list[Row], params: dict[str, Row]) -> str:
-    """Return the kind of an attack from its cost: without a list of names, any attack has one."""
+    """Return the kind of an attack from its cost: without a list of names, any attack has one.
+
+    What images of a file cost, and what their attacker knew, a run does not know.
+    """
+    if rows[0]["attack"].startswith(GIVEN):
+        return "given"
     # at eps 0 an attack may be left out altogether
     spent = [row for row in rows if row["eps"] != 0] or rows
     gradients = min(row["gradients"] or 0 for row in spent)
