@@ -28,8 +28,7 @@ def crown(graph: Graph, image: Interval, labels: Tensor, rows: int) -> Bounds:
     """Return the bounds of CROWN, or of interval propagation where these are better.
 
     image: the values that each image [N, C, H, W] takes. labels: int64 [N].
-    rows: hidden values of one layer and image that are bounded backward at most; a layer that has
-        more keeps its intervals.
+    rows: as `most` of `hidden.hidden`.
     """
     values, relaxed = hidden(graph, image, rows)
     return margins(graph, values, relaxed, image, labels)

@@ -34,15 +34,16 @@ def hidden(
 ) -> tuple[list[Interval], dict[int, Relaxation]]:
     """Return the interval of each value by index, and the relaxation of each bent step.
 
-    most: values of one layer and image that are bounded backward. bound: how; `larger` in layers
-    of more than `limit` values.
+    most: values of one layer and image that are bounded backward, counted as if each were passed
+        through the whole network; a layer that has more keeps its intervals.
+    bound: how; `larger` in layers of more than `limit` values.
     """
     values, relaxed = [image], dict[int, Relaxation]()
     for index in range(1, graph.last + 1):
         node = graph.node(index)
         own = step_interval(node.step, [values[i] for i in node.inputs])
         wanted = _wanted(graph, index, own) if node.loose else None
-        if wanted is not None and int(wanted.flatten(1).sum(1).max()) <= most:
+        if wanted is not None and _work(graph, index, wanted) <= most:
             how = bound if graph.size(index) <= limit else larger
             own = _tightened(graph, index, own, wanted, relaxed, image, how)
         values.append(own)
@@ -76,6 +77,33 @@ def _is_pooled(graph: Graph, index: int) -> bool:
     return any(isinstance(graph.node(n).step, MaxPool) for n in graph.readers(index))
 
 
+def _work(graph: Graph, index: int, wanted: Tensor) -> float:
+    """Return the wanted values of an image, each as the share of the network that it reads."""
+    count = float(wanted.flatten(1).sum(1).max())
+    windows = _windows(graph, index)
+    if windows is None:
+        return count
+    sizes = [graph.size(i) for i in windows]
+    areas = [size * _share(graph, i, windows[i]) for i, size in zip(windows, sizes, strict=True)]
+    return count * sum(areas) / sum(sizes)
+
+
+def _share(graph: Graph, index: int, window: Window) -> float:
+    """Return the part of a value that a window has."""
+    _, height, width = graph.node(index).shape if index else graph.shape
+    (top, bottom), (left, right) = window
+    return (bottom - top) * (right - left) / (height * width)
+
+
+def _windows(graph: Graph, index: int) -> dict[int, Window] | None:
+    """Return the windows of the middle of a value; None where these are no smaller networks."""
+    shape = graph.node(index).shape
+    if len(shape) != 3:
+        return None
+    row, column = shape[1] // 2, shape[2] // 2
+    return windows_before(graph, index, Window((row, row + 1), (column, column + 1)))
+
+
 def _tightened(
     graph: Graph,
     index: int,
@@ -103,14 +131,8 @@ def _parts(
 
     The place None stands for all values: where windows are not smaller than the image.
     """
-    shape = graph.node(index).shape
     whole = Cut(Graph(graph.shape, graph.nodes[:index]), dict(relaxed), image)
-    if len(shape) != 3:
-        yield None, whole
-        return
-    rows, columns = shape[1] // 2, shape[2] // 2
-    middle = Window((rows, rows + 1), (columns, columns + 1))
-    if windows_before(graph, index, middle) is None:
+    if _windows(graph, index) is None:
         yield None, whole
         return
     for row, column in wanted.any(0).any(0).nonzero().tolist():

@@ -73,8 +73,8 @@ def convolved(shape: Shape, weight: Tensor, bias: Tensor | None, *how: Any) -> C
     if len(shape) != 3:
         raise Unsupported("an input without batch")
     column = None if bias is None else bias[:, None, None]
-    *pairs, groups = how
-    return Convolution(shape, column, weight, *map(_pair, pairs), groups=int(groups))
+    stride, before, after, dilation = map(_pair, how[:4])
+    return Convolution(shape, column, weight, stride, before, after, dilation, int(how[4]))
 
 
 def batch_norm(layer: nn.BatchNorm2d, shape: Shape) -> list[Step]:
@@ -128,11 +128,13 @@ def adaptive_max_pool(layer: Any, shape: Shape) -> list[Step]:
 
 def average_pool(layer: nn.AvgPool2d, shape: Shape) -> list[Step]:
     """Read average pooling; where all windows have one size it is a convolution."""
+    if (layer.divisor_override or 1) < 0:
+        raise Unsupported("a negative divisor")
     padding, kernel = _pair(layer.padding), _pair(layer.kernel_size)
     plain = layer.count_include_pad or padding == (0, 0)
     if len(shape) == 3 and plain and not layer.ceil_mode:
         divisor = layer.divisor_override or kernel[0] * kernel[1]
-        stride = kernel if layer.stride in (None, ()) else layer.stride
+        stride: Any = layer.stride or kernel
         return [_averaging(shape, kernel, stride, padding, divisor)]
     options = dict(kernel_size=layer.kernel_size, stride=layer.stride, padding=layer.padding)
     options |= dict(ceil_mode=layer.ceil_mode, count_include_pad=layer.count_include_pad)

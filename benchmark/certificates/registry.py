@@ -13,12 +13,12 @@ CERTIFICATES: dict[str, CertificateEntry] = table(
     CertificateEntry(
         name="crown", label="CROWN",
         summary="linear bounds of each ReLU, passed backward (Zhang et al. 2018)",
-        build="benchmark.certificates.crown:crown", defaults={"rows": 8192},
+        build="benchmark.certificates.crown:crown", defaults={"rows": 4096},
     ),
     CertificateEntry(
         name="alpha-crown", label="alpha-CROWN",
         summary="CROWN with its slopes optimised by gradient (Xu et al. 2021)",
         build="benchmark.certificates.alpha_crown:alpha_crown",
-        defaults={"rows": 8192, "steps": 10, "optimised": 4096},
+        defaults={"rows": 4096, "steps": 10, "optimised": 4096},
     ),
 )  # fmt: skip

@@ -56,8 +56,8 @@ class ReluLines:
 
     def cut(self, _step: Step, _needed: Window, out: Window) -> ReluLines:
         """Return the relaxation on a window."""
-        every = self.chord, self.base, self.line, self.open
-        return ReluLines(*(out.taken(values) for values in every))
+        chord, base, line = map(out.taken, (self.chord, self.base, self.line))
+        return ReluLines(chord, base, line, out.taken(self.open))
 
 
 @dataclass(frozen=True)

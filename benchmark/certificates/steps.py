@@ -189,7 +189,9 @@ class MaxPool(Step):
 
     def gathered(self, windows: Tensor) -> Tensor:
         """Return the sum at each input [N, *shape] of the values of its windows."""
-        sizes = [n + b + a for n, b, a in zip(self.shape[1:], self.before, self.after, strict=True)]
+        sizes = tuple(
+            n + b + a for n, b, a in zip(self.shape[1:], self.before, self.after, strict=True)
+        )
         how: dict[str, Pair] = {"stride": self.stride, "dilation": self.dilation}
         flat = functional.fold(windows.flatten(0, 1), sizes, self.kernel, **how)
         return trimmed(flat.view(*windows.shape[:2], *sizes), self)

@@ -13,7 +13,7 @@ from reports.results.manifest import check_sha256
 FILE = "certificates.parquet"
 PROVED, BROKEN, OPEN = "proved", "broken", "open"
 STATES = (PROVED, BROKEN, OPEN)
-# name: meaning; the table in docs/certificates.md has the same, a test compares the two
+# name: meaning; the table in docs/results.md has the same, a test compares the two
 COLUMNS: dict[str, str] = {
     "dataset": "data set",
     "network": "network with its parameters",

@@ -16,6 +16,7 @@ from benchmark.cli.catalogue import catalogue
 from benchmark.runs.adversarial import COLUMNS as ADVERSARIAL
 from reports.audit.audit import CHECKS
 from reports.corruptions.errors import COLUMNS as CORRUPTIONS
+from reports.results.certificates import COLUMNS as CERTIFICATES
 from reports.results.columns import columns_as_markdown
 from reports.worst_case.strongest import COLUMNS as WORST_CASE
 
@@ -141,6 +142,7 @@ def results_page(page: str) -> str:
     """Return docs/results.md with the tables of the code."""
     page = fill(page, "columns", columns_as_markdown())
     tables = {"worst-case": WORST_CASE, "adversarial": ADVERSARIAL, "corruptions": CORRUPTIONS}
+    tables["certificates"] = CERTIFICATES
     for name, meanings in tables.items():
         columns = [(f"`{column}`", about) for column, about in meanings.items()]
         page = fill(page, name, table(("column", "meaning"), columns))

@@ -118,7 +118,7 @@ def test_a_certificate_that_raises_is_told(
 
 
 def test_keys_depend_on_what_decides(tmp_path: Path, case: LinearCase) -> None:
-    methods = ["ibp", "crown", {"name": "crown", "rows": 5}, {"name": "crown", "rows": 8192}]
+    methods = ["ibp", "crown", {"name": "crown", "rows": 5}, {"name": "crown", "rows": 4096}]
     proofs = grid(tmp_path, certify=methods).proofs()
     # the fourth is the second, with its default written out
     assert len(proofs) == 3 * len(EPS)
@@ -133,7 +133,7 @@ def test_keys_depend_on_what_decides(tmp_path: Path, case: LinearCase) -> None:
 def test_the_command_line_asks_for_methods(tmp_path: Path, case: LinearCase) -> None:
     asked = narrowed(grid(tmp_path), certify=[parse_spec("alpha-crown:steps=3")])
     assert {str(p.method) for p in asked.proofs()} == {
-        "alpha-crown[optimised=4096,rows=8192,steps=3]"
+        "alpha-crown[optimised=4096,rows=4096,steps=3]"
     }
     assert narrowed(grid(tmp_path)).proofs() == grid(tmp_path).proofs()
 

@@ -31,7 +31,7 @@ def right_within(made: MadeUp, eps: float) -> np.ndarray:
 def proofs(made: MadeUp, *methods: str) -> pd.DataFrame:
     """Return certificates that prove every second image that stands, at each eps of PGD."""
     parts = []
-    for method in methods or ("crown[rows=8192]",):
+    for method in methods or ("crown[rows=4096]",):
         for row in made.cells(attack="pgd", threat="oblivious", defence="none"):
             images = made.predictions[row["cell"]][["id", "label"]].astype(np.int64)
             standing = right_within(made, row["eps"])
@@ -74,7 +74,7 @@ def test_a_proved_image_that_an_attack_breaks_fails(tmp_path: Path, attack: str)
     (finding,) = found(written(tmp_path, made, table)).to_dict("records")
     assert finding["status"] == "fail"
     assert f"under {attack} at eps 0.1: {image}." in finding["detail"]
-    assert "crown[rows=8192] proves at eps 0.1" in finding["detail"]
+    assert "crown[rows=4096] proves at eps 0.1" in finding["detail"]
     assert (write_audit(tmp_path)["status"] == "fail").sum() == 1
 
 
@@ -134,7 +134,7 @@ def test_other_tables_are_refused(tmp_path: Path, spoil) -> None:
 
 def test_brackets_count_and_name_the_better_method() -> None:
     made = MadeUp()
-    table = proofs(made, "ibp", "crown[rows=8192]")
+    table = proofs(made, "ibp", "crown[rows=4096]")
     weaker = (table["method"] == "ibp") & (table["id"] % 4 == 0) & (table["state"] == PROVED)
     table.loc[weaker, "state"] = OPEN
     found = brackets(table)
@@ -153,7 +153,7 @@ def test_brackets_count_and_name_the_better_method() -> None:
 
 def test_the_page_and_a_plot_show_the_bracket(tmp_path: Path) -> None:
     made = MadeUp()
-    table = proofs(made, "ibp", "alpha-crown[rows=8192]")
+    table = proofs(made, "ibp", "alpha-crown[rows=4096]")
     table.loc[(table["method"] == "ibp") & (table["state"] == PROVED), "state"] = OPEN
     folder = written(tmp_path, made, table)
     write_audit(folder)
