@@ -142,8 +142,10 @@ def _attacked(
     found: list[Outcome | Failure] = []
 
     def done(task: Task, result: list[ChunkOutcomes] | Failure, seconds: float) -> None:
-        failed = isinstance(result, Failure)
-        found.append(result if failed else Outcome.joined(part[cell] for part in result))
+        if isinstance(result, Failure):
+            found.append(result)
+        else:
+            found.append(Outcome.joined(part[cell] for part in result))
 
     executor = ThreadExecutor(threads)
     executor.execute(

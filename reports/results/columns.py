@@ -47,12 +47,13 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "non_finite": ("int", "images with NaN or infinite outputs under attack: wrong", "images"),
     "gradients": ("float", "backward passes per image that the attack needs by itself", "passes"),
     "forwards": ("float", "forward passes per image outside the gradients, likewise", "passes"),
+    "curve": ("str", "JSON: images right after so many passes each, both kinds counted", "images"),
     "data_sha256": ("str", "hash of the images scored", "16 hex digits"),
     "weights_sha256": ("str", "hash of the weights", "16 hex digits"),
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("nan_gradient", "non_finite")
+ADDED = ("nan_gradient", "non_finite", "curve")
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 
