@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.attacks.geometry.l1_box import into_l1_box
 from benchmark.attacks.steps.ascent import Ascent, Climbed, Evaluate, Rows
-from benchmark.attacks.steps.l1_box import into_l1_box
 from benchmark.attacks.steps.projections import each
 from benchmark.attacks.steps.tensor_attack import Streams
 
 # three runs in a row, each from the best point of the one before: radii in eps, shares of the steps
 STAGES = ((3.0, 0.3), (2.0, 0.3), (1.0, 0.4))
-# share of the pixels that a step from the image itself changes
+# share of the values that the first step of the first stage changes
 FIRST_SHARE = 0.2
 # share of the steps between two checks
 CHECK = 0.04
@@ -39,13 +39,21 @@ class SparseRows(Rows):
 class SparseAscent(Ascent[SparseRows]):
     """One run of APGD in L1 (Croce and Hein 2021, Algorithm 1)."""
 
+    def __init__(self, evaluate: Evaluate, eps: float, max_iter: int, sparse: bool) -> None:
+        """sparse: whether the start has the sparsity of an earlier run."""
+        super().__init__(evaluate, eps, max_iter)
+        self.sparse = sparse
+
     def rows(self, start: Rows) -> SparseRows:
         """Return the rows at the start, with the first step."""
         start.step = torch.full_like(start.loss, self.eps)
-        changed = support(start.x - start.centre)
-        share = changed / (start.x[0].numel() * DENSER)
-        share = torch.where(changed > 0, share, FIRST_SHARE)
-        changed = torch.where(changed > 0, changed, start.x[0].numel())
+        values = start.x[0].numel()
+        if self.sparse:
+            changed = support(start.x - start.centre)
+            share = changed / (values * DENSER)
+        else:
+            changed = torch.full_like(start.loss, values)
+            share = torch.full_like(start.loss, FIRST_SHARE)
         return SparseRows(**vars(start), share=share, support=changed)
 
     def moved(self, rows: SparseRows, k: int) -> Tensor:
@@ -77,10 +85,10 @@ def climb_l1(
     steps = [math.ceil(share * max_iter) for _, share in STAGES[:-1]]
     steps = [n for n in steps if sum(steps) < max_iter]
     used = sum(steps)
-    for (radius, _), count in zip(STAGES, steps, strict=False):
-        start = into_l1_box(x, start, radius * eps)
-        start = SparseAscent(evaluate, radius * eps, count).run(x, y, start, leave=False).images
-    last = SparseAscent(evaluate, eps, max_iter - used)
+    for n, ((radius, _), count) in enumerate(zip(STAGES, steps, strict=False)):
+        stage = SparseAscent(evaluate, radius * eps, count, sparse=n > 0)
+        start = stage.run(x, y, into_l1_box(x, start, radius * eps), leave=False).images
+    last = SparseAscent(evaluate, eps, max_iter - used, sparse=bool(steps))
     run = last.run(x, y, into_l1_box(x, start, eps), copies)
     return run._replace(used=run.used + used)
 

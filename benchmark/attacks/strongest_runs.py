@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from benchmark.attacks.apgd_l1 import l1_start
 from benchmark.attacks.auto_pgd import AutoPGD
-from benchmark.attacks.steps.l1_box import into_l1_box
+from benchmark.attacks.geometry.l1_box import into_l1_box
 from benchmark.attacks.steps.momentum import unit
 from benchmark.attacks.steps.projections import into_ball
 from benchmark.attacks.steps.ratios import targeted_dlr

@@ -97,15 +97,13 @@ class Ascent(ABC, Generic[R]):
         """
         result, hits = start.clone(), torch.zeros(len(x), dtype=torch.bool, device=x.device)
         used = torch.full((len(x),), self.max_iter, device=x.device)
-        loss, gradient, hit = self.evaluate(start, y)
+        loss, gradient, hit = self._evaluated(start, y, leave)
         index = torch.arange(len(x), device=x.device)
         best = (start.clone(), loss.clone(), gradient.clone())
         step = torch.zeros_like(loss)
         rows = self.rows(Rows(index, x, y, start, loss, gradient, hit, *best, step))
         for k in range(1, self.max_iter + 1):
-            if not leave:
-                rows.hit = torch.zeros_like(rows.hit)
-            elif bool(rows.hit.any()):
+            if bool(rows.hit.any()):
                 won = rows.hit.nonzero().flatten()
                 places = rows.index.index_select(0, won)
                 result[places], hits[places] = rows.x.index_select(0, won), True
@@ -115,7 +113,7 @@ class Ascent(ABC, Generic[R]):
             if not len(rows.index) or k == self.max_iter:
                 break
             rows.x, before = self.moved(rows, k), rows.loss
-            rows.loss, rows.gradient, rows.hit = self.evaluate(rows.x, rows.y)
+            rows.loss, rows.gradient, rows.hit = self._evaluated(rows.x, rows.y, leave)
             grown = rows.loss > before
             better = (rows.loss > rows.best_loss).nonzero().flatten()
             set_rows(rows.best, better, rows.x)
@@ -124,6 +122,11 @@ class Ascent(ABC, Generic[R]):
             self.adapt(rows, k, grown)
         result[rows.index] = rows.best
         return Climbed(result, hits, used)
+
+    def _evaluated(self, x: Tensor, y: Tensor, leave: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Return loss, gradient and success; nowhere success if nothing is to leave."""
+        loss, gradient, hit = self.evaluate(x, y)
+        return loss, gradient, hit if leave else torch.zeros_like(hit)
 
 
 def set_rows(target: Tensor, rows: Tensor, source: Tensor) -> None:
