@@ -131,6 +131,7 @@ def _check(entry: object, where: str) -> Check:
     for name in ("of", "samples"):
         if isinstance(fields[name], bool) or not isinstance(fields[name], int) or fields[name] < 0:
             raise InputError(f"{where}: expected {name} to be a number of images")
+    limits: list[tuple[str, object, tuple[type, ...]]]
     limits = [("accept", fields["accept"], (int, float, type(None)))]
     limits += [("proved", fields["proved"], (int, float))] if "proved" in fields else []
     for name, pair, kinds in limits:

@@ -15,9 +15,9 @@ def cells(mark: Mark) -> tuple[str, ...]:
     """Return one row of the CSV file, in the order of COLUMNS."""
     check = mark.check
     ours = "" if math.isnan(mark.ours) else f"{mark.ours:.4g}"
-    row = (mark.anchor.name, check.attack or "clean", check.measure, f"{check.published:g}")
-    row += (check.by, limits(check.proved), limits(check.accept), ours)
-    return (*row, str(mark.n), mark.verdict)
+    what = mark.anchor.name, check.attack or "clean", check.measure
+    known = f"{check.published:g}", check.by, limits(check.proved), limits(check.accept)
+    return (*what, *known, ours, str(mark.n), mark.verdict)
 
 
 def title(check: Check) -> str:

@@ -40,6 +40,8 @@ class AttackEntry(Entry):
     whole_batch: at every step the whole batch passes the defence. Other attacks let images drop
         out, and meet a randomised defence image by image, so that each image keeps its own draws.
     uses_gradient: it computes gradients.
+    counts_images: it says how many passes each image took (`steps.crafted.Found.spent`), not only
+        their mean; rows have the curve of accuracy against passes.
     ignores_model: it never queries the classifier, so it is the same under every threat.
     optional: parameters like `defaults`, but recorded only where a grid names them.
     allowed: for parameters with few possible values, these values as text.
@@ -63,6 +65,7 @@ class AttackEntry(Entry):
     shares_gradient: bool = False
     whole_batch: bool = False
     uses_gradient: bool = True
+    counts_images: bool = False
     ignores_model: bool = False
     optional: Mapping[str, Value] = field(default_factory=dict)
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

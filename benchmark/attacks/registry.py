@@ -6,6 +6,7 @@ from benchmark.attacks import costs, ensemble
 from benchmark.attacks.adapters.library import Library
 from benchmark.attacks.corruptions.kinds import KINDS, SEVERITY
 from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
+from benchmark.attacks.strongest_rounds import PARTS
 from estimators.entries import table
 from estimators.spec import Value
 
@@ -93,6 +94,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="strongest",
         summary="a search on what still stands: classes, restarts, losses, Square; budget: passes",
         build="benchmark.attacks.strongest:Strongest", passes=costs.strongest,
+        counts_images=True, parts=lambda *_: PARTS,
         allowed={"norm": ("inf", "2", "1")}, optional=TARGETS,
         defaults={"norm": "inf", "budget": 2000},
     ),

@@ -15,10 +15,10 @@ from benchmark.attacks.steps.checks import as_budget, as_count, as_norm
 from benchmark.attacks.steps.crafted import Found
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from benchmark.attacks.strongest_rounds import (
-    CYCLE,
     DIVERSE_STEPS,
     GRADIENT_PASSES,
     OPENING,
+    PARTS,
     SQUARE_SHARE,
     Round,
     rounds,
@@ -78,7 +78,7 @@ class Strongest(TensorAttack):
     whole rest.
     """
 
-    parts = (*dict.fromkeys(r.name for r in (*OPENING, *CYCLE)), "square")
+    parts = PARTS
 
     def __init__(
         self,

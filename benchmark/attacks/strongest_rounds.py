@@ -68,6 +68,8 @@ CYCLE = (
     Round("restarts", "margin", "blocks", 3, 1, 40),
     Round("long", "dlr", "diverse", 2, 1, 60, explore=True),
 )
+# what can break an image
+PARTS = (*dict.fromkeys(wanted.name for wanted in (*OPENING, *CYCLE)), "square")
 # the long runs of the n-th cycle take n times as many steps, up to this
 MOST_STEPS = 600
 

@@ -99,7 +99,7 @@ def _table(marks: list[Mark]) -> Table:
     table.add_column("")
     for mark in (m for m in marks if not math.isnan(m.ours)):
         check = mark.check
-        row = (mark.anchor.name, title(check), f"{check.published:g}", limits(check.proved))
-        row += (f"{mark.ours:.4g}", f"{mark.n:,}")
+        known = mark.anchor.name, title(check), f"{check.published:g}", limits(check.proved)
+        row = *known, f"{mark.ours:.4g}", f"{mark.n:,}"
         table.add_row(*map(escape, row), f"[{COLOURS[mark.verdict]}]{mark.verdict}[/]")
     return table

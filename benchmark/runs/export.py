@@ -19,6 +19,7 @@ from estimators.atomic import replace
 from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.columns import RESULTS
 from reports.results.manifest import sha256_of
+from reports.results.passes import CURVES, curves
 from reports.results.predictions import FILE as PREDICTIONS_FILE
 from reports.results.read_write import write_results
 
@@ -29,9 +30,14 @@ GROUP = 64
 def export(table: pd.DataFrame, store: Store, keys: Sequence[str], directory: Path) -> None:
     """Write `results.csv`, `timings.csv` and `predictions.parquet` of the stored cells.
 
+    And `curves.csv`, where attacks counted passes image by image.
+
     keys: the keys of the stored cells, in the order of the table.
     """
     replace(directory / RESULTS, lambda path: write_results(table, path))
+    by_passes = curves(table)
+    if len(by_passes):
+        replace(directory / CURVES, lambda path: by_passes.to_csv(path, index=False))
     replace(directory / "timings.csv", lambda path: _write_timings(path, store, keys))
     replace(directory / PREDICTIONS_FILE, lambda path: _write_predictions(path, store, keys))
 

@@ -10,6 +10,7 @@ import pandas as pd
 from benchmark.attacks.lookup import all_params, attack_entry, attack_norm
 from benchmark.execution.outcome import Outcome
 from benchmark.grids.cell import Cell
+from benchmark.runs.curve import curve
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.packed import COLUMNS, OPTIONAL
 from benchmark.runs.store import Row, Stored
@@ -80,6 +81,8 @@ def row_of(cell: Cell, outcome: Outcome) -> Row:
     row["over_budget"] = int(outcome.over.sum())
     row["non_finite"] = int((outcome.adversarial == NO_CLASS).sum())
     row |= {name: float(getattr(outcome, name).mean()) for name in ("gradients", "forwards")}
+    if attack_entry(cell.attack).counts_images:
+        row["curve"] = curve(still_right, outcome.gradients, outcome.forwards)
     for norm in LENGTHS:
         sizes = getattr(outcome, norm)[right].astype(np.float64)
         for name, statistic in (("mean", np.mean), ("median", np.median), ("max", np.max)):

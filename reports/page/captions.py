@@ -109,6 +109,16 @@ _KINDS: dict[str, Kind] = {
         " network that falls to another's images but not to its own has misleading gradients.",
         "Matrix of accuracy, crafted on by scored on",
     ),
+    "passes": Kind(
+        "accuracy-by-passes",
+        "Accuracy against what the attack may spend",
+        "Accuracy after so many forward and backward passes per image, for attacks that count them"
+        " image by image.",
+        "A line that is flat at its right end says that the search has found what it will find; one"
+        " that still falls asks for a larger budget. At equal passes the lower line is the stronger"
+        " attack.",
+        "Line chart of accuracy under attack against passes per image",
+    ),
     "corruptions": Kind(
         "error-by-severity",
         "Errors under corruptions",
@@ -122,8 +132,8 @@ _KINDS: dict[str, Kind] = {
 }
 # the order on the page; heat maps repeat what the lines say
 ORDER = (
-    "accuracy", "bracket", "threats", "transfer", "clean", "success", "heatmap", "corruptions",
-    "other",
+    "accuracy", "bracket", "threats", "transfer", "clean", "success", "passes", "heatmap",
+    "corruptions", "other",
 )  # fmt: skip
 
 
@@ -208,6 +218,7 @@ def _plain(stem: str) -> str:
         "clean-accuracy-quality": "all networks",
         "success-norm-inf": "attacks bounded in L∞",
         "success-norm-2": "attacks bounded in L2",
+        "passes": "attacks that count passes by image",
         "success-norm-1": "attacks bounded in L1",
         "success-norm-0": "attacks bounded in L0",
     }.get(stem, stem.replace("-", " ").replace("_", " "))

@@ -9,6 +9,7 @@ import pandas as pd
 from reports.plots.brackets import bracket_by_eps
 from reports.plots.corruptions import corruption_figures
 from reports.plots.eps import accuracy_by_eps, heat_map, success_by_eps
+from reports.plots.passes import accuracy_by_passes
 from reports.plots.quality import clean_by_quality, threats_by_quality
 from reports.plots.saving import Figures, save_all
 from reports.plots.threats import transfer_figures
@@ -51,6 +52,9 @@ def _figures(done: pd.DataFrame, labels: Labels, proved: list[Bracket]) -> Figur
             if rows["threat"].nunique() > 1 and rows["quality"].nunique() > 1:
                 yield file_name("threats", str(attack)), threats_by_quality(rows, labels)
     yield from transfer_figures(done, labels)
+    spent = accuracy_by_passes(done, labels)
+    if spent is not None:
+        yield "passes", spent
     yield from corruption_figures(done, labels)
     for norm, rows in bounded.groupby("norm", sort=False):
         if rows["eps"].nunique() > 1:

@@ -68,6 +68,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "non_finite": ("int", "images with NaN or infinite outputs under attack: wrong", "images"),
     "gradients": ("float", "backward passes per image that the attack needs by itself", "passes"),
     "forwards": ("float", "forward passes per image outside the gradients, likewise", "passes"),
+    "curve": ("str", "JSON: images right after so many passes each, both kinds counted", "images"),
     "data_sha256": ("str", "hash of the images scored", "16 hex digits"),
     "weights_sha256": ("str", "hash of the weights", "16 hex digits"),
 }
@@ -76,7 +77,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 ADDED = (
     "draws", "accuracy_worst_draw", "accuracy_every_draw", "proved", "proved_low", "proved_high",
     "broken_by", "l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max",
-    "nan_gradient", "non_finite",
+    "nan_gradient", "non_finite", "curve",
 )  # fmt: skip
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
