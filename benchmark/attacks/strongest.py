@@ -13,6 +13,7 @@ from torch.nn.functional import one_hot
 from benchmark.attacks.square import Square
 from benchmark.attacks.steps.checks import as_budget, as_count, as_norm
 from benchmark.attacks.steps.crafted import Found
+from benchmark.attacks.steps.projections import into_ball
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from benchmark.attacks.strongest_rounds import (
     DIVERSE_STEPS,
@@ -23,7 +24,7 @@ from benchmark.attacks.strongest_rounds import (
     Round,
     rounds,
 )
-from benchmark.attacks.strongest_runs import ANY, Runs, within
+from benchmark.attacks.strongest_runs import ANY, Runs
 from estimators.classifier import Classifier
 from estimators.errors import InputError
 
@@ -164,7 +165,7 @@ class Strongest(TensorAttack):
         climbed = runs.climb(x, torch.stack([y, to.flatten()], dim=1), start, copies)
         gradients = climbed.used + (DIVERSE_STEPS if wanted.start == "diverse" else 0)
         history.spent[some, 0] += self.estimator.draws * gradients.view(-1, copies).sum(1)
-        images = within(x, climbed.images, self.eps, self.norm)
+        images = into_ball(x, climbed.images, self.eps, self.norm)
         self._noted(history, some, images, wanted.name)
 
     def _noted(self, history: History, some: Tensor, images: Tensor, part: str) -> None:
@@ -196,4 +197,4 @@ class Strongest(TensorAttack):
             x, y = history.x[some], history.y[some]
             images = square.attack(x, y, [streams[i] for i in some.tolist()])
             history.spent[some, 1] += square.used
-            self._noted(history, some, within(x, images, self.eps, self.norm), "square")
+            self._noted(history, some, into_ball(x, images, self.eps, self.norm), "square")

@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from benchmark.attacks.apgd_l1 import l1_start
 from benchmark.attacks.auto_pgd import AutoPGD
-from benchmark.attacks.geometry.l1_box import into_l1_box
 from benchmark.attacks.steps.momentum import unit
 from benchmark.attacks.steps.projections import into_ball
 from benchmark.attacks.steps.ratios import targeted_dlr
@@ -66,7 +65,7 @@ class Runs(AutoPGD):
         else:
             noise = uniform(streams, shape, x.device).flatten(0, 1)
         noise = noise if self.norm == math.inf else unit(noise)
-        start = within(x, x + self.eps * noise, self.eps, self.norm)
+        start = into_ball(x, x + self.eps * noise, self.eps, self.norm)
         return self._diversified(x, start, streams, copies) if kind == "diverse" else start
 
     def _diversified(self, x: Tensor, start: Tensor, streams: Streams, copies: int) -> Tensor:
@@ -76,13 +75,8 @@ class Runs(AutoPGD):
         for _ in range(DIVERSE_STEPS):
             gradient = self.estimator.mean_gradient(start, lambda out: (weights * out).sum())
             step = gradient.sign() if self.norm == math.inf else unit(gradient)
-            start = within(x, start + self.eps * step, self.eps, self.norm)
+            start = into_ball(x, start + self.eps * step, self.eps, self.norm)
         return start
-
-
-def within(x: Tensor, moved: Tensor, eps: float, norm: float) -> Tensor:
-    """Return points [N, C, H, W] projected into the ball around images x, and into [0, 1]."""
-    return into_l1_box(x, moved, eps) if norm == 1 else into_ball(x, moved, eps, norm)
 
 
 def _blocks(streams: Streams, shape: torch.Size, device: torch.device) -> Tensor:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from benchmark.attacks.steps.projections import each
-
 
 def project_l1(step: Tensor, eps: Tensor) -> Tensor:
     """Return the nearest point of the L1 ball for each image's step [N, C, H, W].
@@ -31,7 +29,23 @@ def project_l0(step: Tensor, count: Tensor) -> Tensor:
 
     Of equal values the first ones stay.
     """
-    return step * (ranks(step.abs()) < each(count))
+    return step * first(step.abs(), count)
+
+
+def into_l0_box(x: Tensor, moved: Tensor, count: Tensor) -> Tensor:
+    """Return the points nearest to `moved` in L2 with `count` [N] values of x changed, in [0, 1].
+
+    x, moved: float32 [N, C, H, W]; x in [0, 1].
+    """
+    change, clipped = moved - x, moved.clamp(0, 1)
+    # by how much the squared distance falls if the value moves
+    gain = change.square() - (moved - clipped).square()
+    return torch.where(first(gain, count), clipped, x)
+
+
+def first(sizes: Tensor, count: Tensor) -> Tensor:
+    """Return which values of [N, C, H, W] are among the `count` [N] largest of their image."""
+    return ranks(sizes) < count.view(-1, 1, 1, 1)
 
 
 def ranks(sizes: Tensor) -> Tensor:
@@ -50,7 +64,7 @@ def saturated(x: Tensor, direction: Tensor, count: Tensor) -> Tensor:
     """
     edge = (direction > 0).to(x.dtype)
     gain = (direction * (edge - x)).abs()
-    return torch.where((ranks(gain) < each(count)) & (gain > 0), edge, x)
+    return torch.where(first(gain, count) & (gain > 0), edge, x)
 
 
 def filled(x: Tensor, direction: Tensor, eps: Tensor) -> Tensor:

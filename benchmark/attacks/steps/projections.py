@@ -7,12 +7,20 @@ import math
 import torch
 from torch import Tensor
 
+from benchmark.attacks.geometry.l1_box import into_l1_box
+from benchmark.attacks.geometry.sparse import into_l0_box
+
 
 def into_ball(x: Tensor, moved: Tensor, eps: float, norm: float) -> Tensor:
     """Return images projected into the ball around x, then into [0, 1].
 
-    x, moved: float32 [N, C, H, W]. norm: inf or 2.
+    x, moved: float32 [N, C, H, W]. norm: inf, 2, 1 or 0; in L1 and L0 the result is the nearest
+    point of the ball and [0, 1] at once.
     """
+    if norm == 1:
+        return into_l1_box(x, moved, eps)
+    if norm == 0:
+        return into_l0_box(x, moved, torch.full_like(x[:, 0, 0, 0], eps))
     if norm == math.inf:
         return (moved - x).clamp_(-eps, eps).add_(x).clamp_(0, 1)
     return (x + project_l2(moved - x, eps)).clamp_(0, 1)

@@ -257,6 +257,26 @@ def test_what_the_grid_lacks_is_not_tested(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("norm", "large"), [("2", "14"), ("1", "392"), ("0", "784")])
+def test_what_is_large_and_what_noise_is_within_depends_on_the_norm(
+    norm: str, large: str, tmp_path: Path
+) -> None:
+    """Half of the range for 784 values in L2 and L1; every value in L0."""
+    made = MadeUp(attacks={"fgm": (2.0,), "noise": (0.05,)}, threats=["adaptive"])
+    for row in made.rows:
+        row |= {"l0_max": 1.5, "l1_max": 1.5, "l2_max": 1.5}
+        row["norm"] = norm if row["attack"] == "fgm" else "inf"
+    found = run(made, tmp_path).set_index("check")
+    assert set(found.loc[["large-eps"], "advice"]) >= {f"Add eps {large} to the attack."}
+    assert "not tested" not in set(found.loc[["control"], "status"])
+    # an old table has no such columns: nothing is known to be within
+    if norm != "2":
+        for row in made.rows:
+            row.pop(f"l{norm}_max")
+        old = run(made, tmp_path / "old").set_index("check")
+        assert set(old.loc[["control"], "status"]) == {"not tested"}
+
+
 def test_without_predictions_the_counts_are_tested(tmp_path: Path) -> None:
     made = MadeUp()
     rise(0.3)(made)
