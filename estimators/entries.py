@@ -73,7 +73,11 @@ class DefenceEntry(Entry):
     It is called with the parameters of the spec and the defaults of this row. The defence itself
     declares what it offers beyond ART's interface: `surrogate`, `code_bytes`, `random` and `draw`
     (`defences.base`).
+
+    random: it draws. A row of the registry says so that grids can be read without building it.
     """
+
+    random: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

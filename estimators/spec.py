@@ -13,7 +13,13 @@ import yaml
 from estimators.errors import InputError
 from estimators.yaml_values import read_yaml
 
+# `fgsm[eps=0.1]`, as a spec prints
+_PRINTED = re.compile(r"([^\[\]=]+)\[(\s*[\w.\-]+\s*=.*)\]\s*", re.DOTALL)
 _SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*")
+# `family:FILE`, with or without parameters; the name of a file may hold colons and equals signs
+_WITH_FILE = re.compile(r"([A-Za-z_]\w*:.+?\.(?:npz|npy|pt|pth))(?::(?=[A-Za-z_]\w*=)(.*))?", re.S)
+# what comes first where there is no file: a parameter, or an object and its parameter
+_PARAMETER = re.compile(r"[^:=]*:(?:[A-Za-z_][\w.]*:)?[A-Za-z_][\w.]*=")
 # Union: `|` does not take the forward reference at run time
 Value = Union[bool, int, float, str, None, tuple["Value", ...]]  # noqa: UP007
 
@@ -71,14 +77,21 @@ def parse_spec(text: str) -> Spec:
     """Read a spec as the command line writes it; values are read by `yaml_values.read_yaml`.
 
     Examples: `pgd`, `pgd:eps=0.1,max_iter=40`, `torchvision:resnet18`,
-    `package.module:factory:depth=3`. What follows the first colon belongs to the name unless it
-    has an equals sign.
+    `package.module:factory:depth=3`, `images:out/pgd.npz:eps=0.1`, and as it prints,
+    `pgd[eps=0.1,max_iter=40]`. What follows the first colon belongs to the name unless it has an
+    equals sign.
 
     Raises InputError for a text of another form.
     """
+    printed = _PRINTED.fullmatch(text)
+    if printed is not None:
+        text = f"{printed[1]}:{printed[2]}"
     name, _, rest = text.partition(":")
+    file = None if _PARAMETER.match(text) else _WITH_FILE.fullmatch(text)
     second, colon, params_text = rest.partition(":")
-    if _SECOND_PART.fullmatch(second):
+    if file is not None:
+        name, rest = file[1], file[2] or ""
+    elif _SECOND_PART.fullmatch(second):
         name, rest = f"{name.strip()}:{second}", params_text
     elif colon and "=" not in second:
         raise InputError(f"{text!r}: expected NAME or NAME:PARAMETER=VALUE,...")

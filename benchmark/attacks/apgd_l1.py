@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark.attacks.geometry.l1_box import into_l1_box
 from benchmark.attacks.steps.ascent import Ascent, Climbed, Evaluate, Rows
-from benchmark.attacks.steps.l1_box import into_l1_box
 from benchmark.attacks.steps.projections import each
 from benchmark.attacks.steps.tensor_attack import Streams
 

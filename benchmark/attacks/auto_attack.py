@@ -1,28 +1,34 @@
-"""AutoAttack: several attacks in sequence, the worst case per image."""
+"""AutoAttack as published: an ensemble without parameters, the worst case per image."""
 
 from __future__ import annotations
 
 import math
 
-from torch import Tensor
-
-from benchmark.attacks.auto_pgd import LOSSES, AutoPGD
-from benchmark.attacks.deep_fool import DeepFool
+from benchmark.attacks.apgd_targeted import TargetedAPGD
+from benchmark.attacks.auto_pgd import AutoPGD
+from benchmark.attacks.ensemble import VERSIONS
+from benchmark.attacks.fab import FAB
 from benchmark.attacks.square import Square
-from benchmark.attacks.steps.checks import as_budget, as_two_or_inf
-from benchmark.attacks.steps.projections import into_ball
-from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
+from benchmark.attacks.steps.cascade import Cascade
+from benchmark.attacks.steps.checks import as_budget, as_norm
+from benchmark.attacks.steps.tensor_attack import TensorAttack
 from estimators.classifier import Classifier
+from estimators.errors import InputError, unknown
+
+STEPS, QUERIES, TARGETS = 100, 5000, 9
+# passes that a gradient of `rand` is averaged over
+DRAWS = 20
+# runs of the untargeted attacks of `plus`, and of APGD-CE in L1
+RUNS = 5
 
 
-class AutoAttack(TensorAttack):
-    """ART's choice of attacks after Croce and Hein 2020: APGD-CE, APGD-DLR, DeepFool, Square.
+class AutoAttack(Cascade):
+    """AutoAttack (Croce and Hein 2020, "Reliable evaluation of adversarial robustness with an
+    ensemble of diverse parameter-free attacks"), in the norms inf, 2 and 1.
 
-    Each attacks the images on which those before it failed. DeepFool minimises the L2 norm; its
-    result is projected into the ball and counts where it is still adversarial. Square is left out
-    in L2. A targeted attack leaves out DeepFool, which goes to the nearest boundary, and takes the
-    ratio of the paper's equation 7, with the strongest other class in the place of the true one.
-    ART's `targeted` means something else: it tries each class and accepts any wrong one.
+    Each part attacks the images on which those before it failed. What the authors fixed is fixed.
+    With fewer than ten classes there are as many targets as wrong classes. In L1 `standard` runs
+    APGD-CE five times, and APGD-T against five targets (Croce and Hein 2021, "Mind the box").
     """
 
     def __init__(
@@ -30,35 +36,33 @@ class AutoAttack(TensorAttack):
         estimator: Classifier,
         norm: float | str = math.inf,
         eps: float = 0.3,
-        max_iter: int = 100,
-        queries: int = 1000,
-        nb_random_init: int = 1,
-        targeted: bool = False,
+        version: str = "standard",
     ) -> None:
-        """max_iter, nb_random_init: of both APGD; queries: of Square."""
-        super().__init__(estimator, targeted)
-        self.norm = as_two_or_inf(norm, "AutoAttack")
-        self.eps = as_budget(eps)
-        self.parts: list[TensorAttack] = [
-            AutoPGD(estimator, norm, eps, max_iter, loss, nb_random_init, targeted)
-            for loss in LOSSES
-        ]
-        if not targeted:
-            self.parts.append(DeepFool(estimator))
-        square = Square(estimator, eps, queries, targeted=targeted)
-        if self.norm == math.inf:
-            self.parts.append(square)
+        """version: `standard`; `plus`, with APGD-DLR, FAB untargeted and five runs of the
+        untargeted attacks; `rand`, for defences that draw: APGD-CE and APGD-DLR on means over 20
+        draws.
+        """
+        order, budget = as_norm(norm), as_budget(eps)
+        if order not in (math.inf, 2.0, 1.0):
+            raise InputError(f'attack: AutoAttack expected the norm "inf", 2 or 1, got {norm!r}')
+        if version not in VERSIONS:
+            raise unknown("version of autoattack", str(version), list(VERSIONS))
+        parts = [_part(name, estimator, order, budget, version) for name in VERSIONS[version]]
+        super().__init__(estimator, order, budget, parts, draws=DRAWS if version == "rand" else 1)
 
-    def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
-        """Run all parts; images that are wrong already (or the target) stay unchanged."""
-        x_adv = x.clone()
-        left = (self.margin(x, y) >= 0).nonzero().flatten()
-        for part in self.parts:
-            if not len(left):
-                break
-            image = part.attack(x[left], y[left], [streams[i] for i in left.tolist()])
-            image = into_ball(x[left], image, self.eps, self.norm)
-            won = self.margin(image, y[left]) < 0
-            x_adv[left[won]] = image[won]
-            left = left[~won]
-        return x_adv
+
+def _part(name: str, estimator: Classifier, norm: float, eps: float, version: str) -> TensorAttack:
+    """Build one part with the authors' parameters."""
+    sparse = norm == 1 and version == "standard"
+    runs = RUNS if version == "plus" or sparse else 1
+    if name == "apgd-t":
+        targets = 5 if sparse else TARGETS
+        return TargetedAPGD(estimator, norm, eps, STEPS, targets=targets)
+    if name == "square":
+        return Square(estimator, eps, QUERIES, norm=norm, rescale=False)
+    if name == "fab-t":
+        return FAB(estimator, norm, STEPS, targets=TARGETS, eps=eps)
+    if name == "fab":
+        return FAB(estimator, norm, STEPS, restarts=runs, eps=eps)
+    loss, draws = name.removeprefix("apgd-"), DRAWS if version == "rand" else 1
+    return AutoPGD(estimator, norm, eps, STEPS, loss, runs, eot_iter=draws)

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmark.attacks.steps.checks import as_budget, as_count, as_positive
+from benchmark.attacks.steps.excess import excess_gradient
 from benchmark.attacks.steps.projections import each
-from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack
+from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
-from estimators.outputs import finite_rows, logit_margin
 
 # x = 1/2 + tanh(w) / (2 SQUEEZE): the paper's footnote 8 (scale by 1/2 + epsilon), with an epsilon
 # for which the slope at black and white pixels does not vanish. With ART's 0.999999, steps of 0.01
@@ -142,27 +142,11 @@ class CarliniL2(TensorAttack):
     def _excess_gradient(self, x: Tensor, own: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return f before it is clipped at zero [N], and the gradient of weight * max(f, 0) at x.
 
-        One backward pass serves all images. own: bool [N, classes], True at the label. An image is
-        adversarial where f <= 0; `MIN_MARGIN` is part of f.
+        own: bool [N, classes], True at the label. An image is adversarial where f <= 0, which has
+        `MIN_MARGIN` in it.
         """
-        excess, gradient = self._passes(x, own, weight)
 
-        def again(points: Tensor) -> Tensor:
-            return self._passes(points, own, weight)[1]
+        def objective(excess: Tensor, logits: Tensor) -> Tensor:
+            return (weight * excess.clamp_min(0)).sum()
 
-        return excess, self.estimator.finite(gradient, x, again, needed=excess > 0)
-
-    def _passes(self, x: Tensor, own: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return `_excess_gradient` as torch computes it, means over the draws."""
-        excesses, gradients = [], []
-        for leaf, logits in self.estimator.passes(x):
-            needed = self.confidence + MIN_MARGIN * logits.detach().abs().amax(dim=1)
-            # an output that is no number is adversarial by any margin
-            needed = needed.where(finite_rows(logits.detach()), 0.0)
-            excess = logit_margin(logits, own, self.targeted) + needed
-            (gradient,) = torch.autograd.grad((weight * excess.clamp_min(0)).sum(), leaf)
-            excesses.append(excess.detach())
-            gradients.append(gradient)
-        if len(excesses) == 1:
-            return excesses[0], gradients[0].contiguous()
-        return torch.stack(excesses).mean(0), torch.stack(gradients).mean(0)
+        return excess_gradient(self, x, own, objective, self.confidence, while_adversarial=False)

@@ -36,12 +36,19 @@ def deep_fool(params: Params, classes: int) -> Passes:
     return Passes(min(10, int(params["max_iter"])) * classes, 26)
 
 
+def fab(params: Params, classes: int) -> Passes:
+    """Return the passes of FAB: one gradient per class in each step, or one per target."""
+    targets = min(int(params.get("targets", 0)), classes - 1)
+    runs = int(params["max_iter"]) * int(params["restarts"])
+    return Passes(runs * (targets or classes), runs * max(1, targets) + 11)
+
+
 def square(params: Params, classes: int) -> Passes:
     """Return the expected passes of Square."""
     return Passes(forwards=SQUARE_QUERY * standing(params) * params["queries"])
 
 
-def autoattack(params: Params, classes: int) -> Passes:
+def art_autoattack(params: Params, classes: int) -> Passes:
     """Return the expected passes of the four parts, each on images that resist those before it."""
     first = standing(params)
     later = first**1.5
@@ -53,10 +60,37 @@ def autoattack(params: Params, classes: int) -> Passes:
     return Passes(gradients, forwards)
 
 
+def autoattack(params: Params, classes: int) -> Passes:
+    """Return the expected passes of AutoAttack: most are spent on images that resist it all."""
+    targets = min(9, classes - 1)
+    first = standing(params)
+    later = first**1.5
+    if str(params["version"]) == "rand":
+        return Passes(20 * 100 * (first + later), 60)
+    gradients, restarts = 100.0 * first, 1
+    if str(params["version"]) == "plus":
+        restarts = 5
+        # APGD-DLR, and FAB with one gradient per class
+        gradients = restarts * 100 * (first + later) + restarts * later * 100 * classes
+    gradients += later * 2 * targets * 100
+    forwards = later * (100 * targets + SQUARE_QUERY * 5000)
+    return Passes(gradients, forwards + 8)
+
+
+def strongest(params: Params, classes: int) -> Passes:
+    """Return the expected passes of the search: the first rounds break most that break at all."""
+    return Passes(10 + standing(params) ** 1.5 * 0.5 * params["budget"])
+
+
 def per_iteration(params: Params, gradients: float, forwards: float = 0.0) -> Passes:
     """Return passes in proportion to the iterations of all steps of a binary search."""
     iterations = params["binary_search_steps"] * params["max_iter"]
     return Passes(gradients * iterations, forwards * iterations)
+
+
+def searched(params: Params, classes: int) -> Passes:
+    """Return one gradient per step, and the forward passes of a bisection at the end."""
+    return Passes(float(params["steps"]), 11)
 
 
 def _apgd_steps(params: Params) -> int:

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_budget, as_count
+from benchmark.attacks.steps.jacobian import jacobian
+from benchmark.attacks.steps.nearer import surely_adversarial, towards
 from benchmark.attacks.steps.projections import each, lengths
-from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack
+from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
-from estimators.outputs import finite_rows
 
-# bisection steps back towards the image: the distance is then exact to a thousandth
-HALVINGS = 10
 # a step along a gradient that leads to no adversarial image, as a change of each pixel
 UNREACHED = 0.01
 
@@ -43,15 +42,15 @@ class DeepFool(TensorAttack):
                 break
             step = self._to_boundary(x_adv, y[left]) * (1 + self.overshoot)
             x_adv = (x_adv + step).clamp_(0, 1)
-            done = self._is_adversarial(x_adv, y[left])
+            done = surely_adversarial(self, x_adv, y[left])
             if done.any():
-                result[left[done]] = self._bisect(x[left[done]], x_adv[done], y[left[done]])
+                result[left[done]] = towards(self, x[left[done]], x_adv[done], y[left[done]])
             left, x_adv = left[~done], x_adv[~done]
         return result
 
     def _to_boundary(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the shortest step [N, C, H, W] to another class, if the logits were linear."""
-        logits, gradients = self._jacobian(x)
+        logits, gradients = jacobian(self.estimator, x)
         rows = torch.arange(len(x), device=x.device)
         away = gradients - gradients[rows, y][:, None]
         gap = logits[rows, y][:, None] - logits
@@ -67,38 +66,3 @@ class DeepFool(TensorAttack):
             reach = reach.where(reach.isfinite(), UNREACHED * math.sqrt(x[0].numel()))
             step = each(reach) * step / lengths(step).clamp_min(1e-12)
         return step
-
-    def _jacobian(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [N, classes] and gradients [N, classes, C, H, W], means over draws."""
-        values, gradients = self._passes(x)
-        return values, self.estimator.finite(gradients, x, lambda points: self._passes(points)[1])
-
-    def _passes(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return `_jacobian` as torch computes it."""
-        classes = self.estimator.nb_classes
-        values, gradients = [], []
-        for leaf, logits in self.estimator.passes(x):
-            self.estimator.gradients += len(x) * (classes - 1)
-            values.append(logits.detach())
-            one = [
-                torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0]
-                for k in range(classes)
-            ]
-            gradients.append(torch.stack(one, 1))
-        return torch.stack(values).mean(0), torch.stack(gradients).mean(0)
-
-    def _is_adversarial(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return which images [N] are adversarial by more than rounding."""
-        self.estimator.forwards += len(x)
-        logits: Tensor = self.estimator.logits(self.estimator.defended(x))
-        needed = (MIN_MARGIN * logits.abs().amax(1)).where(finite_rows(logits), 0.0)
-        return self.logit_margin(logits, y) < -needed
-
-    def _bisect(self, x: Tensor, x_adv: Tensor, y: Tensor) -> Tensor:
-        """Return the adversarial points nearest to x on the lines from x to x_adv."""
-        low, high = torch.zeros_like(x[:, :1, :1, :1]), torch.ones_like(x[:, :1, :1, :1])
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            wrong = each(self._is_adversarial(x + middle * (x_adv - x), y))
-            low, high = torch.where(wrong, low, middle), torch.where(wrong, middle, high)
-        return torch.where(high < 1, x + high * (x_adv - x), x_adv).clamp_(0, 1)

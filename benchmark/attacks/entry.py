@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from estimators.entries import Entry, load_object, parameter_text
@@ -47,6 +47,11 @@ class AttackEntry(Entry):
         default depends on others; empty where there are none.
     stock_defaults: what `engine: stock` has in the place of `defaults`; empty where these serve.
     stock_targets: ART's class takes targets, too.
+    revision: what the name stands for since it changed its meaning; part of the keys of cells, so
+        that no result of the earlier attack is taken for one of this. Empty where it never did.
+    moved: parameters that the name no longer takes, each with the attack that takes it.
+    parts: from all parameters and the number of classes to the names of the parts of an attack that
+        consists of several, in the order of `Found.part`; None for other attacks.
     passes: from all parameters and the number of classes to the passes expected per image. Where
         images drop out once they are adversarial, it is the mean over images. An attack that
         queries the network image by image states more, in proportion to its time.
@@ -64,6 +69,9 @@ class AttackEntry(Entry):
     resolve_defaults: str = ""
     stock_defaults: Mapping[str, Value] = field(default_factory=dict)
     stock_targets: bool = True
+    revision: str = ""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    parts: Callable[[Params, int], tuple[str, ...]] | None = None
     passes: Callable[[Params, int], Passes] = default_passes
 
     def modules(self) -> list[str]:
@@ -97,3 +105,29 @@ class AttackEntry(Entry):
         stock = params.pop("engine", "fast") == "stock"
         params.pop("target", None)  # the harness turns it into labels
         return (load_object(self.stock) if stock else self.load())(classifier, **params)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEntry(AttackEntry):
+    """An attack that reads a file: its name reads `family:FILE`.
+
+    `build` gets the path as the keyword `file`. The bound is optional: with `eps` each image is
+    compared with it before any work.
+    """
+
+    uses_gradient: bool = False
+    ignores_model: bool = True
+    passes: Callable[[Params, int], Passes] = lambda params, classes: Passes()
+
+    @property
+    def file(self) -> str:
+        """Return the path, as the name gives it."""
+        return self.name.partition(":")[2]
+
+    def of(self, name: str, bounded: bool) -> FileEntry:
+        """Return the entry of a file; bounded: its attack has an eps."""
+        return replace(self, name=name, bounded=bounded)
+
+    def built(self, classifier: Any, given: Params) -> Any:
+        """Build the attack on a classifier."""
+        return self.load()(classifier, file=self.file, **self.resolved(given))

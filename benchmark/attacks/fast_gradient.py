@@ -12,12 +12,14 @@ from art.attacks.evasion import FastGradientMethod
 from art.utils import projection, to_categorical
 from torch import Tensor
 
+from benchmark.attacks.geometry.sparse import filled, saturated
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray, Labels
 from benchmark.attacks.steps.crafted import Batch, OneStep
 from benchmark.attacks.steps.gradients import loss_gradient
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
+from estimators.errors import InputError
 from estimators.outputs import predicted_classes
 
 
@@ -42,9 +44,12 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
 
         Raises InputError for parameters out of range.
         """
+        order = checks.as_norm(norm)
+        if order == 0:
+            raise InputError(f'attack: expected norm to be "inf" or at least 1, got {norm!r}')
         super().__init__(
             checks.as_classifier(estimator),
-            norm=checks.as_norm(norm),
+            norm=order,
             eps=checks.as_budget(eps),
             targeted=checks.as_flag(targeted, "targeted"),
             batch_size=checks.as_count(batch_size, "batch_size", 1),
@@ -137,25 +142,82 @@ def smallest_eps(
     A scan tries 0, eps_max / steps, 2 eps_max / steps, ... eps_max; then the interval below the
     first eps that breaks the image is halved until it is no longer than `tolerance`. Of several
     intervals that break an image the first counts; the scan may miss one below eps_max / steps.
+
+    norm: "inf", 0, or at least 1. In L0 (eps: whole numbers of values) and in L1 the step makes the
+    most of [0, 1]: `sparse.saturated` and `sparse.filled`. ART's step in L1 moves one value alone.
+
+    On a network with squashed outputs the search is repeated along the gradient of the margin
+    (see `steps.second_loss`); the smaller eps counts.
     """
+    return smallest_move(classifier, x, y, norm, eps_max, tolerance, steps, into)[0]
+
+
+def smallest_move(
+    classifier: Classifier,
+    x: FloatArray,
+    y: Labels | None,
+    norm: float | str,
+    eps_max: float,
+    tolerance: float,
+    steps: int = 64,
+    into: int | None = None,
+) -> tuple[npt.NDArray[np.float64], FloatArray]:
+    """Return what `smallest_eps` does, and the directions [N, C, H, W] that `perturbed` takes."""
     order, top = checks.as_norm(norm), checks.as_budget(eps_max, "eps_max")
     steps = checks.as_count(steps, "steps", 1)
     classes = classifier.nb_classes
     target = None if into is None else int(checks.as_labels(np.array([into]), 1, classes)[0])
     checks.as_positive(tolerance, "tolerance")
-    attack = FastGradient(classifier, order)
+    # a direction in L2 has the signs and the order of the gradient
+    attack = FastGradient(classifier, order if order > 1 else 2)
     images = checks.as_images(x)
     labels = checks.as_labels(y, len(images), classes)
-    direction, _ = attack.directions(images, labels)
     grid = torch.linspace(0.0, top, steps + 1, dtype=torch.float64).float()
+
+    def found(direction: FloatArray) -> npt.NDArray[np.float64]:
+        arrays = images, labels, direction
+        return _searched(classifier, *arrays, order, grid, tolerance, target)
+
+    direction, _ = attack.directions(images, labels)
+    smallest = found(direction)
+    if classifier.squashed:
+        with classifier.margin_loss():
+            other, _ = attack.directions(images, labels)
+        second = found(other)
+        nearer = second < smallest
+        smallest = np.where(nearer, second, smallest)
+        direction = np.where(nearer.reshape(-1, 1, 1, 1), other, direction)
+    return smallest, direction
+
+
+def _searched(
+    classifier: Classifier,
+    images: FloatArray,
+    labels: IntArray,
+    direction: FloatArray,
+    norm: float,
+    grid: Tensor,
+    tolerance: float,
+    into: int | None,
+) -> npt.NDArray[np.float64]:
+    """Search for the smallest eps of each image along its direction, in batches."""
     parts = []
     for at in range(0, len(images), classifier.batch):
         part, truth, towards = (
             torch.from_numpy(array[at : at + classifier.batch]).to(classifier.torch_device)
             for array in (images, labels, direction)
         )
-        parts.append(_search(classifier, part, truth, towards, order, grid, tolerance, target))
+        parts.append(_search(classifier, part, truth, towards, norm, grid, tolerance, into))
     return np.concatenate(parts)
+
+
+def _moved(x: Tensor, direction: Tensor, eps: Tensor, norm: float) -> Tensor:
+    """Return images x [N, C, H, W] moved by eps [N] along a direction, in [0, 1]."""
+    if norm == 0:
+        return saturated(x, direction, eps.floor())
+    if norm == 1:
+        return filled(x, direction, eps)
+    return perturbed(x, direction, eps.view(-1, 1, 1, 1), norm)
 
 
 def _search(
@@ -171,7 +233,7 @@ def _search(
     """Scan the grid of eps, then halve the interval below the first that breaks each image."""
 
     def is_broken(which: Tensor, eps: Tensor) -> Tensor:
-        x_adv = perturbed(x[which], direction[which], eps.view(-1, 1, 1, 1), norm)
+        x_adv = _moved(x[which], direction[which], eps, norm)
         classifier.forwards += len(x_adv)
         predicted = predicted_classes(classifier.logits(classifier.defended(x_adv)))
         return predicted != y[which] if into is None else predicted == into
@@ -191,7 +253,8 @@ def _search(
         between = (middle > low) & (middle < high) & (high - low > tolerance) & high.isfinite()
         which = between.nonzero().flatten()
         if not len(which):
-            return high.double().cpu().numpy()
+            found: npt.NDArray[np.float64] = high.double().cpu().numpy()
+            return np.floor(found) if norm == 0 else found
         broken = is_broken(which, middle[which])
         high[which] = torch.where(broken, middle[which], high[which])
         low[which] = torch.where(broken, low[which], middle[which])

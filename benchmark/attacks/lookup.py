@@ -7,8 +7,10 @@ import math
 import re
 import reprlib
 
-from benchmark.attacks.entry import AttackEntry
-from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
+from benchmark.attacks.adapters.library import Library
+from benchmark.attacks.corruptions.kinds import FAMILY, corruption_entry
+from benchmark.attacks.entry import AttackEntry, FileEntry
+from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS, FILES, LIBRARIES
 from estimators.errors import InputError, unknown
 from estimators.plugins import plugin
 from estimators.spec import Spec, Value
@@ -23,13 +25,28 @@ MOST_EPS = 1e6
 MOST_DIGITS = 20
 
 
+def library_of(name: str) -> Library | None:
+    """Return the library of an attack that is named `library:NAME`; None for other names."""
+    family, colon, _ = name.partition(":")
+    return LIBRARIES.get(family) if colon else None
+
+
 def attack_entry(spec: Spec) -> AttackEntry:
-    """Return the entry of an attack by short name, by dotted name of ART, or of a plug-in.
+    """Return the entry of an attack by short name, of a file, of a library, or of a plug-in.
 
     Raises InputError for a name that leads nowhere.
     """
     if spec.name in ATTACKS:
         return ATTACKS[spec.name]
+    read = file_entry(spec)
+    if read is not None:
+        return read
+    library = library_of(spec.name)
+    if library is not None:
+        return library.attack(spec.name)
+    corruption = corruption_entry(spec.name)
+    if corruption is not None:
+        return corruption
     thing = plugin("attacks", spec.name)
     if isinstance(thing, AttackEntry):
         return thing
@@ -39,6 +56,18 @@ def attack_entry(spec: Spec) -> AttackEntry:
     from benchmark.attacks.adapters.art import class_entry
 
     return class_entry(spec, thing)
+
+
+def file_entry(spec: Spec) -> FileEntry | None:
+    """Return the entry of an attack that reads a file, such as `images:FILE`; None for others."""
+    family, colon, _ = spec.name.partition(":")
+    row = FILES.get(family) if colon else None
+    return row and row.of(spec.name, bounded="eps" in spec.kwargs)
+
+
+def is_ours(spec: Spec) -> bool:
+    """Return whether an attack is code of this project: a row of the registry or a corruption."""
+    return spec.name in ATTACKS or spec.name.startswith(f"{FAMILY}:")
 
 
 def attack_norm(attack: Spec) -> str:
@@ -81,6 +110,11 @@ def check_attack(spec: Spec) -> Spec:
     entry = attack_entry(spec)
     params = spec.kwargs
     for name in params:
+        if name in entry.moved:
+            raise InputError(
+                f"attack {spec.name}: {name} is a parameter of {entry.moved[name]}, the sequence"
+                f" that was called {spec.name} before; name that, or leave {name} out"
+            )
         known = [*entry.params, *(["eps"] if entry.bounded else [])]
         if name not in known:
             raise unknown(f"parameter of the attack {spec.name}", name, known or ["(none)"])
@@ -119,6 +153,8 @@ def _eps(spec: Spec, norm: str) -> float:
     if eps > 1 and norm == "inf":
         levels = f"; write {eps}/255 for {eps} grey levels of 255" if eps <= 255 else ""
         raise _bad(spec, "eps", "at most 1 (pixels lie in [0, 1])", eps, levels)
+    if norm == "0" and eps != int(eps):
+        raise _bad(spec, "eps", "a whole number (L0 counts values that change)", eps)
     if eps > MOST_EPS:
         raise _bad(spec, "eps", f"at most {MOST_EPS:g}", eps)
     return float(eps)

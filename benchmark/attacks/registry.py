@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from benchmark.attacks import costs
-from benchmark.attacks.entry import AttackEntry, Passes
+from benchmark.attacks import costs, ensemble
+from benchmark.attacks.adapters.library import Library
+from benchmark.attacks.corruptions.kinds import KINDS, SEVERITY
+from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
 from estimators.entries import table
 from estimators.spec import Value
 
@@ -18,6 +20,11 @@ CW = {**CW_ART, "learning_rate": None, "initial_const": None}
 CW |= {"binary_search_steps": 9, "max_iter": 100}
 NORMS = {"norm": ("inf", "2")}
 THREE_NORMS = {"norm": ("inf", "2", "1")}
+# as Croce and Hein's code has them
+FAB: dict[str, Value] = {"norm": "inf", "max_iter": 100, "alpha_max": 0.1, "eta": 1.05}
+FAB |= {"beta": 0.9, "restarts": 1}
+# parameters of the sequence that `autoattack` named before
+ART_AUTO = ("engine", "max_iter", "queries", "nb_random_init", "targeted", "target")
 # at least so many passes per gradient, for defences that draw
 EOT: dict[str, Value] = {"eot_iter": 1}
 
@@ -65,11 +72,29 @@ ATTACKS: dict[str, AttackEntry] = table(
         defaults={"norm": "inf", "max_iter": 100, "targets": 9, "nb_random_init": 1},
     ),
     AttackEntry(
-        name="autoattack", summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
-        build="benchmark.attacks.auto_attack:AutoAttack",
-        stock="benchmark.attacks.stock:auto_attack", passes=costs.autoattack,
+        name="autoattack", label="AutoAttack",
+        summary="the published ensemble, worst case by image (Croce and Hein 2020)",
+        build="benchmark.attacks.auto_attack:AutoAttack", passes=costs.autoattack,
+        parts=ensemble.part_names,
+        allowed={**THREE_NORMS, "version": tuple(ensemble.VERSIONS)},
+        defaults={"norm": "inf", "version": "standard"},
+        revision="2: the published parts", moved=dict.fromkeys(ART_AUTO, "art-autoattack"),
+    ),
+    AttackEntry(
+        name="art-autoattack", label="ART's AutoAttack",
+        summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
+        build="benchmark.attacks.art_auto_attack:ArtAutoAttack",
+        stock="benchmark.attacks.stock:auto_attack", passes=costs.art_autoattack,
+        parts=ensemble.art_part_names,
         allowed=NORMS, stock_targets=False, optional=TARGETS,
         defaults={**FAST, "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1},
+    ),
+    AttackEntry(
+        name="strongest",
+        summary="a search on what still stands: classes, restarts, losses, Square; budget: passes",
+        build="benchmark.attacks.strongest:Strongest", passes=costs.strongest,
+        allowed={"norm": ("inf", "2", "1")}, optional=TARGETS,
+        defaults={"norm": "inf", "budget": 2000},
     ),
     AttackEntry(
         name="deepfool", label="DeepFool",
@@ -77,6 +102,18 @@ ATTACKS: dict[str, AttackEntry] = table(
         build="benchmark.attacks.deep_fool:DeepFool", stock="benchmark.attacks.stock:deep_fool",
         passes=costs.deep_fool,
         norm="2", bounded=False, defaults={**FAST, "max_iter": 50, "overshoot": 0.02},
+    ),
+    AttackEntry(
+        name="fab", label="FAB",
+        summary="nearest wrong point along the boundary (Croce and Hein 2020)",
+        build="benchmark.attacks.fab:FAB", passes=costs.fab,
+        bounded=False, allowed=THREE_NORMS, defaults=FAB,
+    ),
+    AttackEntry(
+        name="fab-t", label="FAB-T",
+        summary="FAB against each of nine classes, one boundary a run",
+        build="benchmark.attacks.fab:FAB", passes=costs.fab,
+        bounded=False, allowed=THREE_NORMS, defaults={**FAB, "targets": 9},
     ),
     AttackEntry(
         name="square",
@@ -109,18 +146,84 @@ ATTACKS: dict[str, AttackEntry] = table(
         norm="2", bounded=False, defaults=CW_ART,
     ),
     AttackEntry(
+        name="ddn", label="DDN", summary="decoupled direction and norm in L2 (Rony et al. 2019)",
+        build="benchmark.attacks.ddn:DecoupledDirection", passes=costs.searched,
+        norm="2", bounded=False, optional=TARGETS,
+        defaults={"steps": 100, "gamma": 0.05, "init_norm": 1.0, "levels": None},
+    ),
+    AttackEntry(
+        name="fmn", label="FMN", summary="smallest ball in L0, L1, L2 or Linf (Pintor et al. 2021)",
+        build="benchmark.attacks.fmn:FastMinimumNorm", passes=costs.searched,
+        norm="2", bounded=False, optional=TARGETS, allowed={"norm": ("0", "1", "2", "inf")},
+        defaults={"norm": 2, "steps": 100, "alpha_init": 1.0, "alpha_final": None}
+        | {"gamma_init": 0.05, "gamma_final": 0.001},
+    ),
+    AttackEntry(
+        name="sigma-zero", summary="few changed values: L0 (Cinà et al. 2025)",
+        build="benchmark.attacks.sigma_zero:SigmaZero", passes=costs.searched,
+        norm="0", bounded=False,
+        defaults={"steps": 1000, "eta": 1.0, "sigma": 1e-3, "tau": 0.3, "tau_step": 0.01},
+    ),
+    AttackEntry(
         name="noise", label="random signs",
         summary="the control: random signs of the same eps, no gradient",
         build="benchmark.attacks.noise:Noise", passes=lambda *_: Passes(forwards=0.5),
         shares_gradient=True, uses_gradient=False, ignores_model=True,
     ),
 )  # fmt: skip
+# attacks that read a file, by the name before the colon
+FILES: dict[str, FileEntry] = {
+    row.family: row
+    for row in (
+        FileEntry(
+            name="images:FILE", summary="scores adversarial images that others made, paired by id",
+            build="benchmark.attacks.adapters.images:SavedImages", bounded=False,
+            allowed={"norm": ("inf", "2", "1", "0")}, defaults={"norm": "inf"},
+            optional={"eps": None, "key": None},
+        ),
+    )
+}  # fmt: skip
+# other libraries by the name before the colon
+LIBRARIES: dict[str, Library] = {
+    row.family: row
+    for row in (
+        Library(
+            name="art:NAME", summary="evasion attacks of ART, passes counted by the network",
+            build="benchmark.attacks.adapters.art:attacks",
+            distribution="adversarial-robustness-toolbox",
+            install="pip install adversarial-robustness-toolbox",
+        ),
+        Library(
+            name="foolbox:NAME", summary="attacks of foolbox",
+            build="benchmark.attacks.adapters.foolbox:attacks",
+            distribution="foolbox", install="pip install 'art-bench[foolbox]'",
+        ),
+        Library(
+            name="torchattacks:NAME", summary="attacks of torchattacks",
+            build="benchmark.attacks.adapters.torchattacks:attacks",
+            distribution="torchattacks", install="pip install 'art-bench[torchattacks]'",
+        ),
+        Library(
+            # its requirement visdom cannot be built with setuptools 82
+            name="adv_lib:NAME", summary="attacks of adversarial-library",
+            build="benchmark.attacks.adapters.adv_lib:attacks",
+            distribution="adv-lib", install="pip install --no-deps adv-lib",
+        ),
+    )
+}  # fmt: skip
 # how other attacks are named: rows whose name is a pattern
-ATTACK_PATTERNS = table(
+ATTACK_PATTERNS: dict[str, AttackEntry] = table(
+    *FILES.values(),
+    AttackEntry(
+        name="corruption:KIND", summary=f"corruptions of ImageNet-C: {', '.join(KINDS)}",
+        build="benchmark.attacks.corruptions.attack:CorruptionAttack", bounded=False,
+        uses_gradient=False, ignores_model=True, defaults={"severity": SEVERITY},
+    ),
     AttackEntry(
         name="art.attacks.evasion.NAME", summary="any other evasion attack of ART",
         build="benchmark.attacks.adapters.art:class_entry", bounded=False,
     ),
+    *LIBRARIES.values(),
     AttackEntry(
         name="package.module:attack", summary="your own, see docs/extending.md",
         build="benchmark.attacks.adapters.art:class_entry", values={"its own": ""}, bounded=False,

@@ -9,7 +9,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from benchmark.attacks.steps.l1_box import into_l1_box
+from benchmark.attacks.geometry.l1_box import into_l1_box
 from benchmark.attacks.steps.proposals import Proposals, square_places
 
 # the first proposal has so many windows in a row and in a column, where there is room

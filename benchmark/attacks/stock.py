@@ -87,7 +87,7 @@ def auto_attack(
     """
     if importlib.util.find_spec("multiprocess") is None:
         raise InputError(
-            "attack autoattack: ART's class needs the package multiprocess, which ART does not"
+            "attack art-autoattack: ART's class needs the package multiprocess, which ART does not"
             " declare: install it, or leave engine: stock out"
         )
     bounds = {"eps": params["eps"], "norm": as_norm(params["norm"])}

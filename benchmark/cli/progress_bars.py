@@ -15,7 +15,7 @@ from benchmark.cli.console import console
 from benchmark.execution.progress import Progress
 
 if TYPE_CHECKING:
-    from benchmark.execution.plan import Task
+    from benchmark.execution.plan import Work
 
 WIDTH = 24
 
@@ -53,9 +53,9 @@ class _RunBar:
             self._bar.update(self._job, total=self._work, cells=f"0/{cells} cells")
             self._bar.start()
 
-    def advanced(self, task: Task, work: float, cells: int) -> None:
+    def advanced(self, task: Work, work: float, cells: int) -> None:
         self._finished += cells
-        name = f"{task.dataset} {task.network} {task.attacks[0].without('eps').name}"
+        name = f"{task.dataset} {task.network} {task.name}"
         shown = escape(f"{name:<{WIDTH}}")
         cells_text = f"{self._finished}/{self._cells} cells"
         self._bar.update(self._job, advance=work, description=shown, cells=cells_text)

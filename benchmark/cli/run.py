@@ -31,14 +31,17 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
 @click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
 @click.option("--defence", "defences", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
+@click.option("--certify", multiple=True, help="Prove a lower bound too: crown, alpha-crown, ibp.")
 @click.option("--samples", help="Number of images, or all.")
 @click.option("--seed", type=int, callback=SEEDS, help=SEED_HELP)
+@click.option("--draws", type=int, help="Scoring draws of a random defence.  [default: 10]")
 @click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
 @click.option("--memory", metavar="SIZE", help="Limit, as 4GB.  [default: 70 % of what is free]")
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
 @click.option("--baseline", type=PATH, help="Results to compare with.")
+@click.option("--save-adversarial", is_flag=True, help="Keep the images that attacks make.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
 @click.option("--trust-pickle", is_flag=True, help="Run the code that a .pt file contains.")
 @click.option("--allow-import", is_flag=True, help="Import the code that the grid file names.")
@@ -51,8 +54,10 @@ def run(
     attacks: tuple[str, ...],
     threats: tuple[str, ...],
     defences: tuple[str, ...],
+    certify: tuple[str, ...],
     samples: str | None,
     seed: int | None,
+    draws: int | None,
     weights: Path | None,
     allow_import: bool,
     **options: Any,
@@ -78,8 +83,14 @@ def run(
         defences=[parse_spec(text) for text in defences],
         samples=None if samples is None else parse_samples(samples),
         seed=seed,
+        draws=draws,
+        certify=[parse_spec(text) for text in certify],
     )
     with run_progress() as progress:
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)
-    sys.exit(exit_codes.of_run(failed=len(result.failed), skipped=len(result.skipped)))
+    sys.exit(
+        exit_codes.of_run(
+            failed=len(result.failed) + len(result.unproved), skipped=len(result.skipped)
+        )
+    )

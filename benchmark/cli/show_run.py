@@ -13,6 +13,8 @@ from rich.table import Table
 from benchmark.cli.console import console, say
 from reports.audit.audit import short
 from reports.audit.finding import STATUSES
+from reports.corruptions.errors import read_corruptions
+from reports.corruptions.sentences import summary_lines
 from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.style.labels import read_labels
@@ -29,10 +31,14 @@ def show_result(result: Result) -> None:
     rows = operating_points(result.table, read_labels(result.directory).threats)
     if len(rows):
         console.print(_headline_table(rows))
+    show_corruptions(result.directory)
     for status, part in (("skipped", result.skipped), ("failed", result.failed)):
         for reason, count in part["reason"].value_counts().items():
             console.print(f"[bold red]{status}: {count} cells[/]: ", end="")
             say(reason)
+    for proof, reason in result.unproved.items():
+        console.print("[bold red]failed certificate[/]: ", end="")
+        say(f"{proof}: {reason}")
     _show_notes(result.directory)
     show_audit(result.findings)
     if result.reused:
@@ -43,6 +49,13 @@ def show_result(result: Result) -> None:
             say(f"  {path.name}")
         elif path.is_dir():
             say(f"  {path.name}/ ({len(list(path.iterdir()))} files)")
+
+
+def show_corruptions(directory: Path) -> None:
+    """Print the mean corruption error of each network and defence, one line each."""
+    table = read_corruptions(directory)
+    for line in () if table is None else summary_lines(table, read_labels(directory)):
+        say(line)
 
 
 def show_squashed(directory: Path) -> None:

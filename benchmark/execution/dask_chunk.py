@@ -56,6 +56,6 @@ def _check_code(code: dict[str, str]) -> None:
     differences = [name for name in code if here[name] != code[name]]
     if differences:
         raise UnfitWorker(
-            f"a worker has other code of {', '.join(differences)}: its numbers may differ;"
-            " install the same code on workers and here"
+            f"a worker has other code or another file of {', '.join(differences)}: its numbers may"
+            " differ; install the same code, and put files at the same path, on workers and here"
         )

@@ -19,7 +19,7 @@ from benchmark.execution.dask_values import Values
 from benchmark.execution.environment import decisive_versions
 from benchmark.execution.errors import ClusterLost, UnfitWorker
 from benchmark.execution.executor import ChunkResult, ExecutionReport, Failure, Networks
-from benchmark.execution.plan import Task
+from benchmark.execution.plan import ProofTask, Work
 from benchmark.execution.plugin_code import plugin_code
 from estimators.data.images import Images
 from estimators.errors import InputError
@@ -38,7 +38,7 @@ TIMEOUT = (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError)
 class _Chunk:
     """A submitted chunk, and what is needed to submit it again if its worker dies."""
 
-    task: Task
+    task: Work
     images: Images
     future: Any
 
@@ -71,7 +71,7 @@ class DaskPool:
     _ready: list[str] = field(default_factory=list)
     # chunks whose images could not be read here
     _unread: dict[str, Failure] = field(default_factory=dict)
-    _task: tuple[Task, bytes, dict[str, str]] | None = None
+    _task: tuple[Work, bytes, dict[str, str]] | None = None
     _checked_at: float = 0.0
     _without_workers_since: float | None = None
 
@@ -101,7 +101,7 @@ class DaskPool:
         self.device = "cuda" if requested != "cpu" and capacity["gpus"] else "cpu"
         self._check_workers()
 
-    def submit(self, task: Task, images: Images) -> str:
+    def submit(self, task: Work, images: Images) -> str:
         """Begin a chunk; return its key.
 
         Images on disk are read here, since workers may not have the files.
@@ -114,7 +114,8 @@ class DaskPool:
             self._ready.append(key)
             return key
         if self._task is None or self._task[0] is not task:
-            code = {k: v for cell in task.cells for k, v in plugin_code(cell).items()}
+            cells = () if isinstance(task, ProofTask) else task.cells
+            code = {k: v for cell in cells for k, v in plugin_code(cell).items()}
             self._task = (task, pickle.dumps(task, protocol=5), code)
         with self._lost_connections():
             values = *self._values.networks_of(task), self._values.images(images)
@@ -152,7 +153,7 @@ class DaskPool:
                     f"WorkerDied: {error.allowed_failures + 1} workers died on a chunk that was"
                     " alone on them (out of memory, or a crash in native code)"
                 )
-                trace = f"{message}\n{chunk.task.attacks}, {chunk.task.sees}\n"
+                trace = f"{message}\n{chunk.task.about}\n"
                 return Failure(message, trace), 0.0
         if error is not None:
             raise self._cannot_compute(error)

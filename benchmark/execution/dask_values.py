@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark.execution import dask_worker
 from benchmark.execution.executor import Networks
-from benchmark.execution.plan import Task
+from benchmark.execution.plan import Work
 from estimators.data.images import Images
 from estimators.errors import InputError
 from estimators.spec import Spec
@@ -31,7 +31,7 @@ class Values:
         self._pickled: dict[tuple[str, tuple[Spec, ...]], tuple[bytes, str]] = {}
         self._resent = 0
 
-    def networks_of(self, task: Task) -> tuple[Any, str]:
+    def networks_of(self, task: Work) -> tuple[Any, str]:
         """Return the networks of a task on the cluster, and the hash of them all.
 
         Raises InputError for a network that cannot be pickled.

@@ -12,15 +12,20 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from torch import nn
 
+from benchmark.certificates.graph import Graph
 from benchmark.execution.chunk import ClassifierCache
-from benchmark.execution.outcome import Outcome
-from benchmark.execution.plan import Task
+from benchmark.execution.outcome import Outcome, Proved
+from benchmark.execution.plan import ProofTask, Work
 from benchmark.grids.cell import Cell
+from benchmark.grids.proof import Proof
 from estimators.classifier import BATCH
 from estimators.data.images import Images
 from estimators.networks.running.folding import Pair
 from estimators.plugins import describe_error
 from estimators.spec import Spec
+
+# images per chunk of a certificate, which takes seconds for each
+PROOF_CHUNK = 24
 
 
 class TrainedNetwork(NamedTuple):
@@ -31,6 +36,7 @@ class TrainedNetwork(NamedTuple):
     folds: the batch norms that are folded for predictions (`folding.foldable`).
     chunk: images per chunk, and per pass through the network at most.
     squashed: its outputs are probabilities or otherwise squashed (`estimators.networks.squashed`).
+    graph: its steps, for certificates; None where none is asked for.
     """
 
     network: nn.Module
@@ -39,6 +45,7 @@ class TrainedNetwork(NamedTuple):
     folds: tuple[Pair, ...] = ()
     chunk: int = BATCH
     squashed: bool = False
+    graph: Graph | None = None
 
 
 @dataclass(frozen=True)
@@ -73,16 +80,18 @@ class ExecutionReport:
 
 # networks by data set and name
 Networks = Mapping[tuple[str, Spec], TrainedNetwork]
-# the outcomes of the cells of one chunk
-ChunkOutcomes = dict[Cell, Outcome]
+# the outcomes of the cells of one chunk, or its certificate
+ChunkOutcomes = dict[Cell | Proof, Outcome | Proved]
 # computes one chunk; `benchmark.execution.chunk.run_chunk` is the one that does the work
-RunChunk = Callable[[Task, Images, ClassifierCache], ChunkOutcomes]
+RunChunk = Callable[[Work, Images, ClassifierCache], ChunkOutcomes]
 # a chunk's outcomes or failure, and its seconds
 ChunkResult = tuple[ChunkOutcomes | Failure, float]
 # called with a task and its number of chunks, after each chunk
-OnChunk = Callable[[Task, int], None]
+OnChunk = Callable[[Work, int], None]
+# called with a task, the number of a chunk and its outcomes; returns these without images
+OnImages = Callable[[Work, int, ChunkOutcomes], ChunkOutcomes]
 # called with a task, the outcomes of its chunks in the order of the images, and its seconds
-OnTask = Callable[[Task, list[ChunkOutcomes] | Failure, float], None]
+OnTask = Callable[[Work, list[ChunkOutcomes] | Failure, float], None]
 
 
 Handle = TypeVar("Handle")
@@ -95,7 +104,7 @@ class Pool(Protocol[Handle]):
     def limit(self) -> int:
         """The number of chunks that may be submitted and unfinished, which bounds the memory."""
 
-    def submit(self, task: Task, images: Images) -> Handle:
+    def submit(self, task: Work, images: Images) -> Handle:
         """Begin a chunk."""
 
     def finished(self, handles: Collection[Handle]) -> Collection[Handle]:
@@ -117,30 +126,34 @@ class Executor(ABC):
 
     def execute(
         self,
-        tasks: Sequence[Task],
-        images_of: Callable[[Task], Images],
+        tasks: Sequence[Work],
+        images_of: Callable[[Work], Images],
         networks: Networks,
         on_chunk: OnChunk,
         on_task: OnTask,
+        on_images: OnImages | None = None,
     ) -> ExecutionReport:
         """Compute tasks; call `on_chunk` and `on_task` in the calling thread as they finish.
 
         images_of: returns the images of a task.
+        on_images: takes the adversarial images of tasks that keep them, chunk by chunk, so that
+            they are not in memory all at once.
 
         Raises ClusterLost when a cluster goes away, InputError for one that cannot be used.
         """
         with self.pool(networks) as pool:
-            run_chunks(tasks, images_of, networks, pool, on_chunk, on_task)
+            run_chunks(tasks, images_of, networks, pool, on_chunk, on_task, on_images)
             return pool.report()
 
 
 def run_chunks(
-    tasks: Sequence[Task],
-    images_of: Callable[[Task], Images],
+    tasks: Sequence[Work],
+    images_of: Callable[[Work], Images],
     networks: Networks,
     pool: Pool[Handle],
     on_chunk: OnChunk,
     on_task: OnTask,
+    on_images: OnImages | None = None,
 ) -> None:
     """Compute tasks chunk by chunk on a pool; report each task as soon as it is complete.
 
@@ -154,7 +167,10 @@ def run_chunks(
         while len(pending) > limit:
             for handle in pool.finished(pending.keys()):
                 state, chunk = pending.pop(handle)
-                state.add(chunk, *pool.result(handle))
+                outcomes, seconds = pool.result(handle)
+                if on_images is not None and not isinstance(outcomes, Failure):
+                    outcomes = on_images(state.task, chunk, outcomes)
+                state.add(chunk, outcomes, seconds)
                 on_chunk(state.task, state.chunks)
                 if len(state.parts) == state.chunks:
                     on_task(state.task, state.result(), state.seconds)
@@ -169,10 +185,11 @@ def run_chunks(
     wait(0)
 
 
-def chunk_of(task: Task, networks: Networks) -> int:
+def chunk_of(task: Work, networks: Networks) -> int:
     """Return the images per chunk of a task: as many as the largest of its networks takes."""
     names = {task.network, *(cell.network for cell in task.cells)}
-    return min(networks[task.dataset, name].chunk for name in names)
+    most = min(networks[task.dataset, name].chunk for name in names)
+    return min(most, PROOF_CHUNK) if isinstance(task, ProofTask) else most
 
 
 def chunks(count: int, size: int) -> list[slice]:
@@ -194,7 +211,7 @@ class _TaskState:
     parts: outcomes by number of the chunk. seconds: of these. failure: the first.
     """
 
-    task: Task
+    task: Work
     chunks: int
     parts: dict[int, ChunkOutcomes] = field(default_factory=dict)
     seconds: float = 0.0

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from benchmark.attacks.lookup import expected_passes
-from benchmark.execution.chunk import scorer_key
+from benchmark.certificates.graph import Graph
 from benchmark.execution.plan import Task
+from benchmark.execution.scoring import scorings
+from estimators.spec import Spec
+
+# float64 takes twice as long as the networks' own float32
+DOUBLE = 2.0
+# share of the hidden values that are bounded backward
+OPEN = 0.4
 
 
 def passes_of(task: Task, classes: int) -> float:
@@ -12,5 +19,23 @@ def passes_of(task: Task, classes: int) -> float:
 
     Several eps of an attack of one step share their gradient.
     """
-    scoring = len(task.cells) + len({scorer_key(cell) for cell in task.cells})
+    scoring = sum(cell.scorings for cell in task.cells) + sum(scorings(task.cells).values())
     return task.view.draws * expected_passes(task.attacks[0], classes) + scoring
+
+
+def proof_passes(graph: Graph, method: Spec) -> float:
+    """Return the expected cost of a certificate per image, in forward passes.
+
+    A row that is passed backward costs about as much as an image that is passed forward.
+    """
+    rows = method.get("rows")
+    if not isinstance(rows, int):
+        return 3 * DOUBLE
+    sizes = [graph.size(n) for n in graph.before_bends()]
+    hidden = [2 * OPEN * size for size in sizes if OPEN * size <= rows]
+    steps, most = method.get("steps"), method.get("optimised")
+    if not isinstance(steps, int) or not isinstance(most, int):
+        return DOUBLE * sum(hidden)
+    # a gradient costs as much as two passes
+    climbed = [2 * OPEN * size for size in sizes if size <= most]
+    return DOUBLE * (sum(hidden) + 3 * steps * sum(climbed))

@@ -8,6 +8,7 @@ from functools import cache
 
 from benchmark.attacks.lookup import attack_entry, shares_gradient
 from benchmark.grids.cell import Cell, Samples
+from benchmark.grids.proof import Proof
 from benchmark.threats import threat
 from estimators.defences.backward import Backward, has_surrogate
 from estimators.defences.base import is_random
@@ -43,6 +44,7 @@ class Task:
     view: the classifier to craft them on.
     cells: the rows to fill. Images crafted without a defence are scored behind every defence, and,
         for `transfer`, on every network; those of an adaptive attacker behind the defence seen.
+    keeps_images: the outcomes contain the adversarial images.
     """
 
     dataset: str
@@ -51,6 +53,7 @@ class Task:
     attacks: tuple[Spec, ...]
     view: AttackerView
     cells: tuple[Cell, ...]
+    keeps_images: bool = False
 
     @property
     def network(self) -> Spec:
@@ -61,6 +64,62 @@ class Task:
     def sees(self) -> Spec:
         """Return the defence that the attacker sees."""
         return self.view.sees
+
+    @property
+    def name(self) -> str:
+        """Return the name of what is computed, for people."""
+        return self.attacks[0].name
+
+    @property
+    def about(self) -> str:
+        """Return what is computed, for a log."""
+        return f"{self.attacks}, {self.sees}"
+
+
+@dataclass(frozen=True)
+class ProofTask:
+    """A certificate to compute; `cells` holds it alone."""
+
+    cells: tuple[Proof]
+
+    @property
+    def proof(self) -> Proof:
+        """Return the certificate."""
+        return self.cells[0]
+
+    @property
+    def dataset(self) -> str:
+        """Return the data set."""
+        return self.proof.dataset
+
+    @property
+    def samples(self) -> Samples:
+        """Return the number of images, or `all`."""
+        return self.proof.samples
+
+    @property
+    def seed(self) -> int:
+        """Return the seed of the subset."""
+        return self.proof.seed
+
+    @property
+    def network(self) -> Spec:
+        """Return the network."""
+        return self.proof.network
+
+    @property
+    def name(self) -> str:
+        """Return the name of what is computed, for people."""
+        return self.proof.method.name
+
+    @property
+    def about(self) -> str:
+        """Return what is computed, for a log."""
+        return str(self.proof)
+
+
+# what an executor computes
+Work = Task | ProofTask
 
 
 def plan(cells: Iterable[Cell]) -> list[Task]:

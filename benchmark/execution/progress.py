@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmark.execution.plan import Task
+from benchmark.execution.plan import Work
 
 
 @dataclass(frozen=True)
@@ -22,5 +22,5 @@ class Progress:
 
     message: Callable[[str], None] = lambda text: None
     started: Callable[[int, int, float], None] = lambda cells, reused, work: None
-    advanced: Callable[[Task, float, int], None] = lambda task, work, cells: None
+    advanced: Callable[[Work, float, int], None] = lambda task, work, cells: None
     epoch: Callable[[dict[str, float]], None] = lambda row: None

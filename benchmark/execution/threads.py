@@ -23,7 +23,7 @@ from benchmark.execution.executor import (
     RunChunk,
 )
 from benchmark.execution.memory import keep_memory, release_memory
-from benchmark.execution.plan import Task
+from benchmark.execution.plan import Work
 from estimators.classifier import BATCH, channels_last
 from estimators.data.images import Images
 from estimators.errors import NetworkError
@@ -67,7 +67,7 @@ class _ThreadPool:
     def report(self) -> ExecutionReport:
         return ExecutionReport(self._executor.device, self._executor.threads)
 
-    def submit(self, task: Task, images: Images) -> Future[ChunkResult]:
+    def submit(self, task: Work, images: Images) -> Future[ChunkResult]:
         return self.threads.submit(self._compute, task, images)
 
     def finished(self, handles: Collection[Future[ChunkResult]]) -> Collection[Future[ChunkResult]]:
@@ -76,7 +76,7 @@ class _ThreadPool:
     def result(self, handle: Future[ChunkResult]) -> ChunkResult:
         return handle.result()
 
-    def _compute(self, task: Task, images: Images) -> ChunkResult:
+    def _compute(self, task: Work, images: Images) -> ChunkResult:
         if not hasattr(self._local, "classifiers"):
             torch.set_num_threads(1)
             self._local.classifiers = ClassifierCache(self._networks, self._executor.device)
@@ -84,7 +84,7 @@ class _ThreadPool:
 
 
 def timed_chunk(
-    task: Task, images: Images, classifiers: ClassifierCache, compute: RunChunk = run_chunk
+    task: Work, images: Images, classifiers: ClassifierCache, compute: RunChunk = run_chunk
 ) -> ChunkResult:
     """Compute a chunk; return its outcomes and seconds.
 

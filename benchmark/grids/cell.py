@@ -22,12 +22,14 @@ class Inputs:
     weights: SHA-256 of the network's weights.
     source_weights: SHA-256 of the weights that a `transfer` attack is crafted on.
     code: SHA-256 of external code by name, as `plugin_code` returns it.
+    revision: of the attack, `AttackEntry.revision`.
     """
 
     data: str = ""
     weights: str = ""
     source_weights: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Cell:
     threat: what the attacker knows, as `threats.threat_text` writes it.
     samples: number of images, or `all`.
     seed: decides the subset of images and what is random in the attack.
+    draws: how often a random defence is scored; None for a defence that does not draw.
     """
 
     dataset: str
@@ -48,6 +51,7 @@ class Cell:
     defence: Spec
     samples: Samples
     seed: int
+    draws: int | None = None
 
     def key(self, inputs: Inputs) -> str:
         """Return 16 hex digits for this cell on these inputs: its name in the store."""
@@ -57,7 +61,14 @@ class Cell:
         decisive += [self.samples, self.seed, inputs.data, inputs.weights]
         decisive += [inputs.source_weights] if inputs.source_weights else []
         decisive += [dict(sorted(inputs.code.items()))] if inputs.code else []
+        decisive += [f"attack revision {inputs.revision}"] if inputs.revision else []
+        decisive += [{"draws": self.draws}] if self.scorings > 1 else []
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
+
+    @property
+    def scorings(self) -> int:
+        """How often each image is scored."""
+        return self.draws or 1
 
     @property
     def eps(self) -> float | None:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from benchmark.attacks.corruptions.kinds import FAMILY as CORRUPTION
+from benchmark.attacks.registry import FILES as ATTACK_FILES
+from benchmark.attacks.registry import LIBRARIES
 from benchmark.grids.expand import Entry
 from estimators.data.registry import FILES
 from estimators.errors import InputError
 from estimators.networks.registry import FAMILIES
 
 # what may stand before a colon: it does not let the file choose the code
-NOT_CODE = {"datasets": tuple(FILES), "networks": tuple(FAMILIES), "threats": tuple(FAMILIES)}
+NOT_CODE = {
+    "datasets": tuple(FILES),
+    "networks": tuple(FAMILIES),
+    "threats": tuple(FAMILIES),
+    "attacks": (*LIBRARIES, CORRUPTION),
+}
+# what stands before the path of a file
+PATHS = {"datasets": tuple(FILES), "attacks": tuple(ATTACK_FILES)}
 _CODE = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*):(?=[A-Za-z_])")
 
 
@@ -29,7 +39,7 @@ def refuse_imports(entries: Iterable[tuple[str, Entry]]) -> None:
 def refuse_import(key: str, text: str) -> None:
     """Raise InputError where a text of a grid file contains `package.module:object`."""
     allowed = NOT_CODE.get(key, ())
-    if key == "datasets" and text.partition(":")[0] in allowed:
+    if text.partition(":")[0] in PATHS.get(key, ()):
         return  # the rest is a path
     if any(match.group(1) not in allowed for match in _CODE.finditer(text)):
         raise InputError(

@@ -17,6 +17,8 @@ Entry = str | dict[str, Scalar | list[Scalar | list[Scalar]]]
 MOST_CELLS = 1_000_000
 # a list under these parameters is one value: a number per channel
 VECTORS = ("mean", "std")
+# a list under these is several values on the command line too, where other lists are one value
+SEVERAL = ("eps", "severity")
 
 
 def specs(entries: list[Entry], key: str) -> list[Spec]:
@@ -28,6 +30,9 @@ def specs(entries: list[Entry], key: str) -> list[Spec]:
     """
     result = []
     for entry in entries:
+        if isinstance(entry, str) and entry.endswith("]") and key != "datasets":
+            # as the results name it; a data set reads its brackets itself
+            entry = entry_of(parse_spec(entry))
         if isinstance(entry, str):
             result.append(Spec(entry))
             continue
@@ -55,7 +60,7 @@ def entry_of(spec: Spec) -> Entry:
     params: dict[str, Any] = dict(spec.params)
     for name, value in spec.params:
         if isinstance(value, tuple):
-            params[name] = list(value) if name in VECTORS else [list(value)]
+            params[name] = list(value) if name in (*VECTORS, *SEVERAL) else [list(value)]
     return {"name": spec.name, **params} if params else spec.name
 
 

@@ -16,7 +16,9 @@ from pydantic import BaseModel, Field, ValidationError
 from benchmark.attacks.lookup import attack_entry, check_attack
 from benchmark.grids.cell import Cell
 from benchmark.grids.code_names import refuse_imports
+from benchmark.grids.draws import DRAWS, MOST_DRAWS, scoring_draws
 from benchmark.grids.expand import Entry, check_size, specs, threats
+from benchmark.grids.proof import Proof, methods, proofs_of
 from estimators.data.geometry import dataset_name
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
@@ -30,6 +32,7 @@ Count = Annotated[int, Field(ge=1)] | Literal["all"]
 # the range of NumPy's RandomState
 SEEDS = (0, 2**32 - 1)
 Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
+Draws = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
 
 
 class Block(BaseModel, extra="forbid", strict=True):
@@ -45,6 +48,8 @@ class Block(BaseModel, extra="forbid", strict=True):
     defences: list[Entry] | None = None
     samples: Count | None = None
     seed: Seed | None = None
+    draws: Draws | None = None
+    certify: Entry | list[Entry] | None = None
 
 
 class Grid(BaseModel, extra="forbid", strict=True):
@@ -53,6 +58,9 @@ class Grid(BaseModel, extra="forbid", strict=True):
     A list of values stands for one entry per value, except a network's mean and std, whose lists
     have one value per channel.
     engine: `fast`, or `stock` for ART's own attack classes.
+    draws: how often each image is scored behind a random defence.
+    certify: the methods that prove a lower bound for each undefended network at each Linf eps; none
+        by default.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -65,26 +73,45 @@ class Grid(BaseModel, extra="forbid", strict=True):
     defences: list[Entry] = ["none"]
     samples: Count = 100
     seed: Seed = 0
+    draws: Draws = DRAWS
     engine: Literal["fast", "stock"] = "fast"
+    certify: Entry | list[Entry] | None = None
     blocks: list[Block] = [Block()]
 
     def cells(self) -> list[Cell]:
         """Return every cell of every block, each once, in the order of the file."""
-        cells: dict[Cell, None] = {}
-        for block in self.blocks:
-            entries = [self.of(block, key) for key in LISTS]
-            check_size(1, *entries)
-            datasets, networks, attacks, threat_entries, defences = entries
-            product = itertools.product(
-                [dataset_name(spec) for spec in specs(datasets, "datasets")],
-                specs(networks, "networks"),
-                [self._with_engine(attack) for attack in specs(attacks, "attacks")],
-                threats(threat_entries),
-                specs(defences, "defences"),
+        return list(dict.fromkeys(cell for block in self.blocks for cell in self._cells(block)))
+
+    def proofs(self) -> list[Proof]:
+        """Return every certificate that the blocks ask for, each once.
+
+        Raises InputError where methods are named and no cell can be certified.
+        """
+        asked = [(block, self.of(block, "certify")) for block in self.blocks]
+        found = (proof for block, of in asked for proof in proofs_of(self._cells(block), of))
+        proofs = list(dict.fromkeys(found))
+        if not proofs and any(methods(certify) for _, certify in asked):
+            raise InputError(
+                "certify: no cell has the norm inf, an eps and the defence none; add such an attack"
             )
-            samples, seed = self.of(block, "samples"), self.of(block, "seed")
-            cells.update((Cell(*values, samples, seed), None) for values in product)
-        return list(cells)
+        return proofs
+
+    def _cells(self, block: Block) -> Iterator[Cell]:
+        """Yield the cells of a block."""
+        entries = [self.of(block, key) for key in LISTS]
+        check_size(1, *entries)
+        datasets, networks, attacks, threat_entries, defences = entries
+        product = itertools.product(
+            [dataset_name(spec) for spec in specs(datasets, "datasets")],
+            specs(networks, "networks"),
+            [self._with_engine(attack) for attack in specs(attacks, "attacks")],
+            threats(threat_entries),
+            specs(defences, "defences"),
+        )
+        samples, seed, asked = (self.of(block, key) for key in ("samples", "seed", "draws"))
+        return (
+            Cell(*values, samples, seed, scoring_draws(values[-1], asked)) for values in product
+        )
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
         """Yield every entry of every block, with its key."""
@@ -124,6 +151,7 @@ def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
             refuse_imports(grid.entries())
         if not grid.cells():
             raise InputError("no cells: name at least one attack")
+        grid.proofs()
     except InputError as error:
         raise InputError(f"grid {path}: {error}") from error
     return grid

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from benchmark.attacks.lookup import attack_entry, file_entry, is_ours
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
 from benchmark.threats import THREATS
 from estimators.data.geometry import split_options
@@ -82,15 +83,25 @@ def labels(used: Mapping[str, Iterable[Spec]]) -> dict[str, dict[str, str]]:
             entry = None if ours else plugin(kind, spec.name)
             if isinstance(entry, Entry) and entry.label:
                 labels[kind][spec.name] = entry.label
+    for spec in used.get("attacks", ()):
+        if is_ours(spec) and attack_entry(spec).label:
+            labels["attacks"][spec.name] = attack_entry(spec).label
     files = {spec.name: _file_label(spec.name) for spec in used.get("datasets", ())}
-    for name, label in files.items():
-        # two files of one name keep their paths
-        if label and list(files.values()).count(label) == 1:
-            labels["datasets"][name] = label
+    labels["datasets"] |= _told_apart(files)
+    read = {spec.name: file_entry(spec) for spec in used.get("attacks", ())}
+    labels["attacks"] |= _told_apart(
+        {name: f"{row.family} {Path(row.file).stem}" for name, row in read.items() if row}
+    )
     for spec in used.get("networks", ()):
         if network_label(spec) != str(spec):
             labels["networks"][str(spec)] = network_label(spec)
     return labels
+
+
+def _told_apart(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of files that are not empty; two files of one name keep their paths."""
+    all_labels = list(labels.values())
+    return {name: text for name, text in labels.items() if text and all_labels.count(text) == 1}
 
 
 def _file_label(name: str) -> str:

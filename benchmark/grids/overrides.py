@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.grids.cell import Samples
+from benchmark.grids.draws import MOST_DRAWS
 from benchmark.grids.expand import Entry, entry_name, entry_of
 from benchmark.grids.model import LISTS, SEEDS, Grid
 from estimators.errors import whole
@@ -20,22 +21,30 @@ def narrowed(
     defences: Sequence[Spec] = (),
     samples: Samples | None = None,
     seed: int | None = None,
+    draws: int | None = None,
+    certify: Sequence[Spec] = (),
 ) -> Grid:
     """Return the grid with what the arguments ask for; an empty one changes nothing.
 
-    A name that the grid has narrows the grid to it; another name replaces the grid's own.
-    Raises InputError for a bad number of samples or seed.
+    A name that the grid has narrows the grid to it; another name replaces the grid's own, as the
+    methods of `certify` do.
+    Raises InputError for a bad number of samples, seed or draws.
     """
     if seed is not None:
         whole("seed", seed, *SEEDS)
     if samples not in (None, "all"):
         whole("samples", samples, 1)
+    if draws is not None:
+        whole("draws", draws, 1, MOST_DRAWS)
     changed = grid.model_copy(deep=True)
     for block in changed.blocks:
         for key in LISTS:
             setattr(block, key, grid.of(block, key))
         block.samples = grid.of(block, "samples") if samples is None else samples
         block.seed = grid.of(block, "seed") if seed is None else seed
+        block.draws = grid.of(block, "draws") if draws is None else draws
+        if certify:
+            block.certify = [entry_of(spec) for spec in certify]
     _narrow(changed, "datasets", list(datasets))
     parsed = [parse_spec(t) if isinstance(t, str) else t for t in threats]
     for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from benchmark.certificates.registry import CERTIFICATES
 from benchmark.grids.model import SHIPPED, Grid
 from benchmark.grids.names import REGISTRIES, names
 
@@ -23,6 +24,9 @@ def schema_text() -> str:
     for properties in (schema["properties"], schema["$defs"]["Block"]["properties"]):
         for key in REGISTRIES:
             _add_names(properties[key], names(key))
+        properties["certify"]["anyOf"].insert(0, {"enum": list(CERTIFICATES)})
+        (many,) = (part for part in properties["certify"]["anyOf"] if part.get("type") == "array")
+        _add_names(many, list(CERTIFICATES))
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmark.execution.executor import ChunkOutcomes, ExecutionReport, Executor, Failure
-from benchmark.execution.outcome import Outcome
-from benchmark.execution.plan import Task, plan
+from benchmark.execution.outcome import Outcome, Proved
+from benchmark.execution.plan import ProofTask, Task, Work, plan
 from benchmark.execution.progress import Progress
 from benchmark.grids.cell import Cell
+from benchmark.grids.proof import Proof
+from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.inputs import RunInputs
+from benchmark.runs.proofs import failed_proof, proved
 from benchmark.runs.rows import failed, ok
-from benchmark.runs.store import Store
+from benchmark.runs.store import Store, Stored
 from benchmark.runs.work import expected_work
 from estimators.data.images import Images
 
@@ -22,33 +25,38 @@ LOG = "failures.log"
 
 def compute(
     cells: Sequence[Cell],
-    keys: Mapping[Cell, str],
+    proofs: Sequence[Proof],
+    keys: Mapping[Cell | Proof, str],
     inputs: RunInputs,
     store: Store,
     directory: Path,
     executor: Executor,
     reused: int,
     progress: Progress,
+    files: AdversarialFiles | None = None,
 ) -> ExecutionReport:
     """Compute cells on an executor, and store each cell when its task is complete.
 
-    keys: the keys of the cells. reused: number of cells that are stored already.
+    proofs: certificates to compute, too. keys: the keys of cells and proofs.
+    reused: number of cells that are stored already. files: takes the adversarial images; an archive
+    is complete before its cells are stored.
     Tracebacks of cells that raise, and images that cannot be read, go to `failures.log` in the
     directory.
     """
-    tasks = plan(cells)
+    crafted = (replace(task, keeps_images=files is not None) for task in plan(cells))
+    tasks: list[Work] = [*crafted, *(ProofTask((proof,)) for proof in proofs)]
     unreadable = _Unreadable(directory / LOG, progress.message)
     work = expected_work(tasks, inputs)
 
-    def images_of(task: Task) -> Images:
+    def images_of(task: Work) -> Images:
         return inputs.subset(task.dataset, task.samples, task.seed)
 
-    progress.started(len(cells), reused, sum(work.values()))
+    progress.started(len(cells) + len(proofs), reused, sum(work.values()))
 
-    def on_chunk(task: Task, chunks: int) -> None:
+    def on_chunk(task: Work, chunks: int) -> None:
         progress.advanced(task, work[id(task)] / chunks, 0)
 
-    def on_task(task: Task, parts: list[ChunkOutcomes] | Failure, seconds: float) -> None:
+    def on_task(task: Work, parts: list[ChunkOutcomes] | Failure, seconds: float) -> None:
         share = seconds / len(task.cells)
         unreadable.note(task.dataset, images_of(task))
         if not isinstance(parts, Failure) and not any(parts):
@@ -56,18 +64,47 @@ def compute(
         if isinstance(parts, Failure):
             with (directory / LOG).open("a", encoding="utf-8") as log:
                 log.write(f"{task.cells[0]}\n{parts.trace}\n")
-            rows = (failed(c, keys[c], inputs, parts.message, share) for c in task.cells)
+            message = parts.message
+            rows = (_failed(c, keys[c], inputs, message, share) for c in task.cells)
             progress.message(f"failed: {task.cells[0]}: {parts.message}")
+            if files is not None and isinstance(task, Task):
+                files.drop(task)
         else:
+            if files is not None and isinstance(task, Task):
+                files.finish(task)
             # one cell at a time: all cells of a large sample joined would not fit into memory
-            rows = (
-                ok(c, keys[c], inputs, Outcome.joined(part[c] for part in parts if part), share)
-                for c in task.cells
-            )
+            done = [part for part in parts if part]
+            rows = (_done(c, keys[c], inputs, done, share) for c in task.cells)
         store.put(rows)
         progress.advanced(task, 0.0, len(task.cells))
 
-    return executor.execute(tasks, images_of, inputs.models(), on_chunk, on_task)
+    def on_images(task: Work, chunk: int, outcomes: ChunkOutcomes) -> ChunkOutcomes:
+        if files is None or not isinstance(task, Task):
+            return outcomes
+        return files.take(task, chunk, outcomes)
+
+    return executor.execute(tasks, images_of, inputs.models(), on_chunk, on_task, on_images)
+
+
+def _done(
+    cell: Cell | Proof, key: str, inputs: RunInputs, parts: list[ChunkOutcomes], seconds: float
+) -> Stored:
+    """Return what is stored of a finished cell or certificate."""
+    found = [part[cell] for part in parts]
+    if isinstance(cell, Proof):
+        whole = Proved.joined(part for part in found if isinstance(part, Proved))
+        return proved(key, whole, seconds)
+    outcome = Outcome.joined(part for part in found if isinstance(part, Outcome))
+    return ok(cell, key, inputs, outcome, seconds)
+
+
+def _failed(
+    cell: Cell | Proof, key: str, inputs: RunInputs, message: str, seconds: float
+) -> Stored:
+    """Return what is stored of a cell or certificate that raised."""
+    if isinstance(cell, Proof):
+        return failed_proof(key, message, seconds)
+    return failed(cell, key, inputs, message, seconds)
 
 
 @dataclass

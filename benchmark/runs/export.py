@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from benchmark.runs.store import Store, Stored
 from estimators.atomic import replace
+from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.columns import RESULTS
 from reports.results.manifest import sha256_of
 from reports.results.predictions import FILE as PREDICTIONS_FILE
@@ -36,12 +37,13 @@ def export(table: pd.DataFrame, store: Store, keys: Sequence[str], directory: Pa
 
 
 def file_hashes(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 of table and predictions, by which readers recognise changed files.
+    """Return the SHA-256 of the files that readers compare: table, predictions, certificates.
 
     Where a run ends between these files and the manifest, the hashes do not match; the same
     command then writes all files again.
     """
-    return {name: sha256_of(directory / name) for name in (RESULTS, PREDICTIONS_FILE)}
+    files = [directory / name for name in (RESULTS, PREDICTIONS_FILE, CERTIFICATES)]
+    return {file.name: sha256_of(file) for file in files if file.is_file()}
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -65,7 +67,10 @@ def _write_predictions(path: Path, store: Store, keys: Sequence[str]) -> None:
     """Write one row group per GROUP cells, so that memory does not grow with the run."""
     key = ("cell", pa.dictionary(pa.int32(), pa.string()))
     types = store.types(keys)
-    schema = pa.schema([key, *((name, pa.from_numpy_dtype(kind)) for name, kind in types.items())])
+    kinds = {name: pa.from_numpy_dtype(kind) for name, kind in types.items()}
+    if "part" in kinds:
+        kinds["part"] = key[1]
+    schema = pa.schema([key, *kinds.items()])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for group in _groups(keys):
             writer.write_table(_predictions([store.get(key) for key in group], schema))
@@ -77,18 +82,37 @@ def _predictions(cells: Sequence[Stored], schema: pa.Schema) -> pa.Table:
     index = np.repeat(np.arange(len(tables), dtype=np.int32), [len(t) for t in tables.values()])
     arrays = [pa.DictionaryArray.from_arrays(index, pa.array(list(tables), pa.string()))]
     for column in list(schema)[1:]:
+        if column.name == "part":
+            arrays.append(_parts(cell for cell in cells if cell.predictions is not None))
+            continue
         values = [_values(table, column.name) for table in tables.values()]
         arrays.append(pa.array(np.concatenate(values) if values else [], column.type))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _values(table: pd.DataFrame, column: str) -> npt.NDArray[np.signedinteger[Any]]:
-    """Return a column of a cell's predictions; one that the cell lacks follows from the others."""
+    """Return a column of a cell's predictions; `hits` follows from others where it is absent."""
     if column in table:
         return table[column].to_numpy()
-    if column == "hits":
-        return (table["adversarial"] == table["label"]).to_numpy().astype(np.int16)
-    return np.full(len(table), -1, np.int16)
+    return (table["adversarial"] == table["label"]).to_numpy().astype(np.int16)
+
+
+def _parts(cells: Iterable[Stored]) -> pa.DictionaryArray:
+    """Return the name of the part that broke each image of the cells; null for none."""
+    names: dict[str, int] = {}
+    codes = []
+    for cell in cells:
+        assert cell.predictions is not None
+        own = [
+            names.setdefault(n, len(names)) for n in json.loads(cell.row.get("broken_by") or "{}")
+        ]
+        part = cell.predictions.get("part")
+        # the last place stands for none
+        places = np.array([*own, -1], np.int32)
+        codes.append(np.full(len(cell.predictions), -1, np.int32) if part is None else places[part])
+    index = np.concatenate(codes) if codes else np.empty(0, np.int32)
+    indices = pa.array(index, mask=index < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string()))
 
 
 def _groups(keys: Sequence[str]) -> Iterator[list[str]]:

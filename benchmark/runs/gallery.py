@@ -122,7 +122,8 @@ def _write_example(
     entry |= {"attack": str(cell.attack.without("eps")), "eps": cell.eps, "norm": row["norm"]}
     entry |= {"threat": cell.threat, "defence": labels.behind(row), "id": example.image}
     entry["label"] = images.classes[label]
-    sizes = {"l2": np.linalg.norm(change), "linf": largest, "noise_scale": scale}
+    sizes = {"l0": np.count_nonzero(change), "l1": np.abs(change).sum(dtype=np.float64)}
+    sizes |= {"l2": np.linalg.norm(change), "linf": largest, "noise_scale": scale}
     entry |= {name: float(f"{size:.6g}") for name, size in sizes.items()}
     return entry | {"pictures": shown}
 

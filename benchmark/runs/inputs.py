@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import numpy as np
 import torch
+from torch import nn
 
+from benchmark.attacks.adapters.images import check_images
+from benchmark.attacks.lookup import attack_entry, file_entry
 from benchmark.attacks.steps.craft import targets
+from benchmark.certificates.graph import Graph
+from benchmark.certificates.reading import read_graph
 from benchmark.execution.chunk_size import Need, need
 from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.passes import passes_of
 from benchmark.execution.plan import plan
 from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell, Inputs, Samples
+from benchmark.grids.proof import Proof
 from benchmark.runs.images import with_classes_of, with_declared_size
 from benchmark.runs.options import RunOptions
 from benchmark.runs.parameters import check_on_images, check_parameters
@@ -50,6 +58,7 @@ class RunInputs:
     code: hashes of external code, from all cells (`plugin_code`).
     needs: what each network needs of the memory.
     chunks: images per chunk of each network.
+    graphs: the steps of each network that is certified.
     """
 
     images: dict[str, Images] = field(default_factory=dict)
@@ -61,6 +70,7 @@ class RunInputs:
     code: dict[str, str] = field(default_factory=dict)
     needs: dict[Pair, Need] = field(default_factory=dict)
     chunks: dict[Pair, int] = field(default_factory=dict)
+    graphs: dict[Pair, Graph] = field(default_factory=dict)
     _subsets: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
     _models: dict[Pair, TrainedNetwork] = field(default_factory=dict)
 
@@ -91,11 +101,17 @@ class RunInputs:
             self.networks[cell.dataset, cell.network].sha256,
             self.networks[cell.dataset, source].sha256 if source else "",
             plugin_code(cell),
+            attack_entry(cell.attack).revision,
         )
 
     def key(self, cell: Cell) -> str:
         """Return the key under which a cell is stored."""
         return cell.key(self.hashes(cell))
+
+    def proof_key(self, proof: Proof) -> str:
+        """Return the key under which a certificate is stored."""
+        weights = self.networks[proof.dataset, proof.network].sha256
+        return proof.key(Inputs(self.images[proof.dataset].fingerprint, weights))
 
     def models(self) -> dict[Pair, TrainedNetwork]:
         """Return the networks as executors take them.
@@ -113,14 +129,19 @@ class RunInputs:
                     folds=foldable(network, torch.from_numpy(images.beginning(COMPARED).x)),
                     chunk=self.chunks.get(pair, BATCH),
                     squashed=pair in self.squashed,
+                    graph=self.graphs.get(pair),
                 )
         return self._models
 
 
-def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs:
+def gather(
+    cells: Iterable[Cell], options: RunOptions, device: str, proofs: Iterable[Proof] = ()
+) -> RunInputs:
     """Load data, check all that can be checked without training, then load or train networks.
 
-    device: the device to train on. Raises InputError before anything is trained, where the grid
+    device: the device to train on. proofs: the certificates of these cells.
+
+    Raises InputError before anything is trained, where the grid
     asks for what is impossible.
     """
     listed = list(cells)
@@ -129,19 +150,36 @@ def gather(cells: Iterable[Cell], options: RunOptions, device: str) -> RunInputs
     _load_images(inputs, listed, options)
     _check_cells(inputs, listed)
     pairs = _pairs(inputs, listed)
+    certified = {(proof.dataset, proof.network) for proof in proofs}
     given: dict[Pair, Trained] = {}
     for dataset, network in pairs:
         if is_given(network):
             passes = _passes(inputs, listed, (dataset, network))
-            given[dataset, network] = _load_given(inputs, (dataset, network), options, passes)
+            found = given[dataset, network] = _load_given(
+                inputs, (dataset, network), options, passes
+            )
+            if (dataset, network) in certified:
+                _graph(found.network, inputs.images[dataset], network)
         else:
             images = inputs.images[dataset]
-            build_network(network, images.shape, len(images.classes))
+            untrained = build_network(network, images.shape, len(images.classes))
+            if (dataset, network) in certified:
+                _graph(untrained, images, network)
+    _check_files(inputs, listed)
     for pair in pairs:
         inputs.networks[pair] = given.get(pair) or _train(inputs, pair, options, device)
         if pair not in inputs.needs:
             inputs.needs[pair] = need(inputs.networks[pair].network, inputs.images[pair[0]].shape)
+        if pair in certified:
+            whole = inputs.networks[pair].network
+            inputs.graphs[pair] = _graph(whole, inputs.images[pair[0]], pair[1])
     return inputs
+
+
+def _graph(network: nn.Module, images: Images, name: Spec) -> Graph:
+    """Return the steps of a network; InputError where it has other layers."""
+    some = torch.from_numpy(images.beginning(COMPARED).x)
+    return read_graph(network, images.shape, some, str(name))
 
 
 def _load_images(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) -> None:
@@ -173,6 +211,19 @@ def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
         inputs.code.update(plugin_code(cell))
         if images is not None:
             targets(cell.attack, images.y[:1], len(images.classes))
+
+
+def _check_files(inputs: RunInputs, cells: Sequence[Cell]) -> None:
+    """Compare files of adversarial images with the images of their cells, in their final order."""
+    checked: set[object] = set()
+    for cell in cells:
+        entry, images = file_entry(cell.attack), inputs.images.get(cell.dataset)
+        at = cell.dataset, cell.samples, cell.seed
+        if entry is None or images is None or (cell.attack, at) in checked:
+            continue
+        checked.add((cell.attack, at))
+        own_indices = not np.array_equal(images.ids, np.arange(len(images)))
+        check_images(cell.attack, Path(entry.file), inputs.subset(*at), own_indices)
 
 
 def _pairs(inputs: RunInputs, cells: Sequence[Cell]) -> list[Pair]:

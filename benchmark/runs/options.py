@@ -30,6 +30,8 @@ class RunOptions:
     scheduler: address of a Dask scheduler whose workers compute, such as `tcp://HOST:8786`.
     retry_failed: compute cells again that failed in an earlier run of the same directory.
     trust_pickle: run the code that a .pt file of weights contains.
+    save_adversarial: keep the adversarial images, see `runs.adversarial`. Cells that are stored
+        without their images are computed again.
     baseline: results CSV or run directory that the page compares the run with.
     progress: functions that the run calls while it works.
 
@@ -46,6 +48,7 @@ class RunOptions:
     scheduler: str | None = None
     retry_failed: bool = False
     trust_pickle: bool = False
+    save_adversarial: bool = False
     baseline: Path | None = None
     progress: Progress = field(default_factory=Progress)
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
-from benchmark.attacks.registry import ATTACKS
+from benchmark.attacks.corruptions.kinds import FAMILY
+from benchmark.attacks.lookup import attack_norm, is_ours, library_of
 from benchmark.attacks.steps.trial import CLASSES, SHAPE, check_built
 from benchmark.grids.cell import Cell
 from benchmark.threats import threat
@@ -33,22 +34,35 @@ def check_parameters(cells: Sequence[Cell]) -> None:
     for defence in dict.fromkeys(cell.defence for cell in cells):
         build_defence(defence)
     attacks = dict.fromkeys(cell.attack for cell in cells)
-    check_built(attack for attack in attacks if attack.name in ATTACKS)
+    check_built(a for a in attacks if is_ours(a) or library_of(a.name) is not None)
     for network in dict.fromkeys(_networks(cells)):
         check_network(network)
 
 
 def check_on_images(cells: Iterable[Cell], images: Mapping[str, Images]) -> None:
-    """Raise InputError for the first attack of ART's that its class refuses for these images.
+    """Raise InputError for the first attack that cannot be meant for these images.
 
-    images: by data set; those that are unavailable are left out. Attacks of plug-ins are left to
-    the run: they may need the very network that they attack.
+    That is one whose eps in L0 or L1 is larger than any image's change, or one of a library that
+    its class refuses. images: by data set; those that are unavailable are left out. Attacks of
+    plug-ins are left to the run: they may need the very network that they attack.
     """
     pairs = dict.fromkeys((cell.dataset, cell.attack) for cell in cells)
     for dataset, attack in pairs:
-        if attack.name.startswith(ALLOWED_PACKAGE) and dataset in images:
+        if dataset not in images:
+            continue
+        _check_eps(attack, dataset, images[dataset].shape)
+        refuses = attack.name.startswith((ALLOWED_PACKAGE, f"{FAMILY}:"))
+        if refuses or library_of(attack.name) is not None:
             of = images[dataset]
             check_built([attack], of.shape, len(of.classes))
+
+
+def _check_eps(attack: Spec, dataset: str, shape: tuple[int, int, int]) -> None:
+    """Raise InputError for an eps beyond the largest L0 or L1 norm of a change of an image."""
+    eps, values = attack.get("eps"), math.prod(shape)
+    if isinstance(eps, float) and eps > values and attack_norm(attack) in ("0", "1"):
+        of = f"{dataset} has images of {values:,} values ({' x '.join(map(str, shape))})"
+        raise InputError(f"attack {attack}: expected eps to be at most {values}: {of}")
 
 
 def check_network(network: Spec) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -13,7 +15,8 @@ from benchmark.runs.packed import COLUMNS, OPTIONAL
 from benchmark.runs.store import Row, Stored
 from estimators.outputs import NO_CLASS
 from reports.results.columns import SCHEMA
-from reports.statistics.intervals import wilson
+from reports.results.norms import LENGTHS
+from reports.statistics.draws import mean_over_draws
 
 
 def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:
@@ -27,6 +30,7 @@ def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:
 def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float) -> Stored:
     """Return a finished cell: its row, and its predictions per image."""
     row = {**_base(cell, key, inputs), "status": "ok", "reason": "", **row_of(cell, outcome)}
+    row["broken_by"] = broken_by(cell, outcome, len(inputs.images[cell.dataset].classes))
     # labels are classes, too
     label = outcome.label.astype(outcome.clean.dtype)
     values = (outcome.ids, label, outcome.clean, outcome.adversarial)
@@ -50,31 +54,51 @@ def skipped(cell: Cell, key: str, reason: str) -> Row:
 def row_of(cell: Cell, outcome: Outcome) -> Row:
     """Return the numbers of one row.
 
-    Norms and success are taken over the images that are classified correctly without attack.
+    Norms and success are taken over the images that are classified correctly without attack, in the
+    first scoring draw.
     """
     right = outcome.clean == outcome.label
-    still_right = outcome.adversarial == outcome.label
-    n, correct = len(outcome.label), int(still_right.sum())
-    low, high = wilson(correct, n)
+    classes, label = outcome.drawn("adversarial"), outcome.label[:, None]
+    still_right = classes == label
+    n, correct = len(outcome.label), int(still_right[:, 0].sum())
     if cell.attack.get("targeted", False):
         attackable = right & (outcome.target != outcome.label)
-        success = outcome.adversarial == outcome.target
+        success = classes == outcome.target[:, None]
     else:
         attackable, success = right, ~still_right
-    clean, uses_gradient = int(right.sum()), attack_entry(cell.attack).uses_gradient
-    row = Row(n=n, clean_correct=clean, clean_accuracy=clean / n, correct=correct)
-    row |= {"accuracy": correct / n, "accuracy_low": float(low), "accuracy_high": float(high)}
+    uses_gradient = attack_entry(cell.attack).uses_gradient
+    row = Row(n=n, clean_correct=int(right.sum()), correct=correct)
+    row["clean_accuracy"] = float((outcome.drawn("clean") == label).mean())
+    rate = mean_over_draws(still_right.sum(1), still_right.shape[1])
+    row |= {"accuracy": rate.value, "accuracy_low": rate.low, "accuracy_high": rate.high}
+    if cell.draws is not None:
+        row |= {"draws": cell.draws, "accuracy_worst_draw": float(still_right.mean(0).min())}
+        row["accuracy_every_draw"] = float(still_right.all(1).mean())
     row["success_rate"] = float(success[attackable].mean()) if attackable.any() else None
     row["zero_gradient"] = float(outcome.zero.mean()) if uses_gradient else None
     row["nan_gradient"] = float(outcome.nan.mean()) if uses_gradient else None
     row["over_budget"] = int(outcome.over.sum())
     row["non_finite"] = int((outcome.adversarial == NO_CLASS).sum())
     row |= {name: float(getattr(outcome, name).mean()) for name in ("gradients", "forwards")}
-    for norm in ("l2", "linf"):
+    for norm in LENGTHS:
         sizes = getattr(outcome, norm)[right].astype(np.float64)
         for name, statistic in (("mean", np.mean), ("median", np.median), ("max", np.max)):
             row[f"{norm}_{name}"] = float(statistic(sizes)) if len(sizes) else None
     return row
+
+
+def broken_by(cell: Cell, outcome: Outcome, classes: int) -> str:
+    """Return how many images each part of the attack broke, as JSON in the order of the parts.
+
+    Only images count that are right without attack. Empty for an attack without parts.
+    """
+    entry = attack_entry(cell.attack)
+    if outcome.part is None or entry.parts is None:
+        return ""
+    names = entry.parts(entry.resolved(cell.attack.kwargs), classes)
+    broken = (outcome.clean == outcome.label) & (outcome.adversarial != outcome.label)
+    counts = [int((broken & (outcome.part == n)).sum()) for n in range(len(names))]
+    return json.dumps(dict(zip(names, counts, strict=True)))
 
 
 def identity(cell: Cell) -> Row:

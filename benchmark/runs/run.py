@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from benchmark.execution.memory import keep_memory
 from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid, grid_hash
+from benchmark.grids.proof import Proof
+from benchmark.runs.adversarial import FOLDER as ADVERSARIAL
+from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.gallery import write_gallery
@@ -28,13 +31,17 @@ from benchmark.runs.inputs import RunInputs, gather
 from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
+from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
 from benchmark.runs.rows import skipped
 from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
 from reports.audit.audit import write_audit
+from reports.corruptions.errors import write_corruptions
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
+from reports.results.certificates import FILE as CERTIFICATES
+from reports.results.certificates import read_certificates
 from reports.results.columns import frame
 from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
@@ -51,12 +58,14 @@ class Result:
     directory: the run directory.
     reused: number of cells that were stored already.
     findings: the sanity checks, the columns of `audit.csv`.
+    unproved: the reason of each certificate that raised, by what it is of.
     """
 
     table: pd.DataFrame
     directory: Path
     reused: int
     findings: pd.DataFrame
+    unproved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def skipped(self) -> pd.DataFrame:
@@ -94,43 +103,88 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     # the workers of a scheduler may have GPUs where this machine has none
     elsewhere = options.scheduler is not None and options.device != "cpu"
     device = resolve_device("auto" if elsewhere else options.device)
-    cells = grid.cells()
+    cells, proofs = grid.cells(), grid.proofs()
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
-    inputs = gather(cells, options, device)
+    inputs = gather(cells, options, device, proofs)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
     available = [cell for cell in cells if cell.dataset not in inputs.missing]
+    proof_keys = {p: inputs.proof_key(p) for p in proofs if p.dataset not in inputs.missing}
     with _open_store(directory, options) as store:
         stored = store.keys(failed=not options.retry_failed)
         missing = [cell for cell in available if keys[cell] not in stored]
+        files = None
+        if options.save_adversarial:
+            files = AdversarialFiles.of(available, inputs, directory)
+            again = _without_images(files, available, missing, store.keys(failed=False), keys)
+            # in the order of the grid, where cells of one network come together
+            wanted = {*missing, *again}
+            missing = [cell for cell in available if cell in wanted]
         reused = len(available) - len(missing)
-        executor = executor or _executor_for(options, missing, inputs, device, threads)
+        unproved = [proof for proof, key in proof_keys.items() if key not in stored]
+        waiting: list[Cell | Proof] = [*missing, *unproved]
+        executor = executor or _executor_for(options, waiting, inputs, device, threads)
+        every: dict[Cell | Proof, str] = dict([*keys.items(), *proof_keys.items()])
         report = compute(
-            missing, keys, inputs, store, directory, executor, reused, options.progress
+            missing,
+            unproved,
+            every,
+            inputs,
+            store,
+            directory,
+            executor,
+            reused,
+            options.progress,
+            files,
         )
-        table = _table(cells, keys, inputs, store)
+        if files is not None:
+            files.write_index(keys)
+        known = certificates(proof_keys, store.rows())
+        table = _table(cells, keys, inputs, store, known)
         export(table, store, [keys[cell] for cell in available], directory)
+        write_certificates(known, available, keys, store, directory / CERTIFICATES)
         content = manifest(grid, cells, inputs, report, table)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
         options.progress.message("drawing plots")
-        draw_all(table, directory / "plots", read_labels(directory))
+        plots = directory / "plots"
+        draw_all(table, plots, read_labels(directory), read_certificates(directory))
         options.progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
+        write_corruptions(directory)
         write_gallery(cells, table, inputs, directory, device)
         write_page(directory, options.baseline)
-    return Result(table, directory, reused, findings)
+    failed = {str(proof): reason for proof, reason in known.failed.items()}
+    return Result(table, directory, reused, findings, failed)
+
+
+def _without_images(
+    files: AdversarialFiles,
+    cells: Sequence[Cell],
+    missing: Sequence[Cell],
+    done: Collection[str],
+    keys: Mapping[Cell, str],
+) -> list[Cell]:
+    """Return finished cells whose images are not there, one for each archive: they run again.
+
+    missing: cells that run anyway. done: the keys of those that are finished and did not fail.
+    """
+    soon = {files.names[cell] for cell in missing}
+    finished = [cell for cell in cells if keys[cell] in done]
+    return [cell for cell in files.missing(finished) if files.names[cell] not in soon]
 
 
 def _table(
-    cells: list[Cell], keys: dict[Cell, str], inputs: RunInputs, store: Store
+    cells: list[Cell], keys: dict[Cell, str], inputs: RunInputs, store: Store, known: Certificates
 ) -> pd.DataFrame:
     """Return the rows of all cells, those whose data are unavailable too."""
     rows = store.rows()
     for cell in cells:
         if cell.dataset in inputs.missing:
             rows[keys[cell]] = skipped(cell, keys[cell], inputs.missing[cell.dataset])
-    return frame(rows[keys[cell]] for cell in cells)
+    own = (rows[keys[cell]] for cell in cells)
+    pairs = zip(cells, own, strict=True)
+    return frame({**row, **proved_columns(cell, row, known)} for cell, row in pairs)
 
 
 def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
@@ -161,7 +215,7 @@ def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
 
 
 def _executor_for(
-    options: RunOptions, cells: Sequence[Cell], inputs: RunInputs, device: str, most: int
+    options: RunOptions, cells: Sequence[Cell | Proof], inputs: RunInputs, device: str, most: int
 ) -> Executor:
     """Return the executor that the options ask for; without cells no cluster is started.
 
@@ -175,7 +229,7 @@ def _executor_for(
     return ThreadExecutor(min(threads, most), device)
 
 
-def _fastest_threads(cells: Sequence[Cell], inputs: RunInputs, device: str) -> int:
+def _fastest_threads(cells: Sequence[Cell | Proof], inputs: RunInputs, device: str) -> int:
     """Measure the number of threads on the network that most cells have."""
     if not cells:
         return default_threads(device)
@@ -199,7 +253,7 @@ def _open_store(directory: Path, options: RunOptions) -> Iterator[Store]:
         ) from error
     with ExitStack() as stack:
         stack.callback(claim.release)
-        for stale in directory.glob(f"{PREFIX}*"):
+        for stale in (*directory.glob(f"{PREFIX}*"), *directory.glob(f"{ADVERSARIAL}/{PREFIX}*")):
             stale.unlink()  # a killed run left it
         store = Store(directory)
         stack.callback(store.close)

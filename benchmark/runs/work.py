@@ -9,14 +9,14 @@ from contextlib import suppress
 import torch
 from torch import nn
 
-from benchmark.execution.passes import passes_of
-from benchmark.execution.plan import Task
+from benchmark.execution.passes import passes_of, proof_passes
+from benchmark.execution.plan import ProofTask, Work
 from benchmark.runs.inputs import RunInputs
 from estimators.data.images import Images
 from estimators.errors import NetworkError
 
 
-def expected_work(tasks: Sequence[Task], inputs: RunInputs) -> dict[int, float]:
+def expected_work(tasks: Sequence[Work], inputs: RunInputs) -> dict[int, float]:
     """Return the expected cost of each task by its id, in seconds of forward passes of 25 images.
 
     An attack states its passes, averaged over draws where its gradients are. Each cell is scored
@@ -28,10 +28,17 @@ def expected_work(tasks: Sequence[Task], inputs: RunInputs) -> dict[int, float]:
     }
     return {
         id(task): len(inputs.subset(task.dataset, task.samples, task.seed))
-        * passes_of(task, len(inputs.images[task.dataset].classes))
+        * _passes(task, inputs)
         * seconds[task.dataset, task.network]
         for task in tasks
     }
+
+
+def _passes(task: Work, inputs: RunInputs) -> float:
+    """Return the expected cost of a task per image, in forward passes."""
+    if not isinstance(task, ProofTask):
+        return passes_of(task, len(inputs.images[task.dataset].classes))
+    return proof_passes(inputs.graphs[task.dataset, task.network], task.proof.method)
 
 
 def _forward_seconds(network: nn.Module, images: Images) -> float:

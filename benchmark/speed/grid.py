@@ -11,7 +11,8 @@ import torch
 from benchmark.execution.chunk_size import need
 from benchmark.execution.environment import default_threads
 from benchmark.execution.executor import ChunkOutcomes, Failure, TrainedNetwork
-from benchmark.execution.plan import Task, plan
+from benchmark.execution.outcome import Outcome
+from benchmark.execution.plan import Work, plan
 from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from benchmark.speed.rivals import Bench, plain_loop
@@ -36,11 +37,13 @@ def grid_line(bench: Bench, threat: str) -> Measured:
     def ours() -> list[int]:
         hits = dict.fromkeys(cells, 0)
 
-        def done(task: Task, result: list[ChunkOutcomes] | Failure, seconds: float) -> None:
+        def done(task: Work, result: list[ChunkOutcomes] | Failure, seconds: float) -> None:
             assert not isinstance(result, Failure), result
             for part in result:
-                for cell, outcome in part.items():
-                    hits[cell] += int((outcome.adversarial == outcome.label).sum())
+                for cell in cells:
+                    outcome = part.get(cell)
+                    if isinstance(outcome, Outcome):
+                        hits[cell] += int((outcome.adversarial == outcome.label).sum())
 
         executor = ThreadExecutor(default_threads("cpu"))
         executor.execute(tasks, lambda task: bench.images, models, lambda *_: None, done)

@@ -63,11 +63,7 @@ class Images:
         InputError for an image on disk that cannot be read; `read` leaves such images out.
         """
         pixels = np.asarray(self.pixels) if isinstance(self.pixels, Streamed) else self.pixels
-        if pixels.dtype == np.uint8:
-            scaled = pixels.astype(np.float32)
-            scaled /= 255
-            return scaled
-        return pixels  # type: ignore[return-value]
+        return as_floats(pixels)
 
     def read(self) -> Images:
         """Return the images in memory, without those that cannot be read."""
@@ -153,6 +149,22 @@ class Images:
         for array in (self.y, self.ids):
             digest.update(np.ascontiguousarray(array, dtype="<i8").data)
         return digest.hexdigest()
+
+
+def as_floats(pixels: AnyArray) -> FloatArray:
+    """Return pixels as float32 in [0, 1]: grey levels (uint8) over 255, float32 as they are."""
+    if pixels.dtype == np.uint8:
+        scaled = pixels.astype(np.float32)
+        scaled /= 255
+        return scaled
+    return pixels
+
+
+def as_levels(x: FloatArray) -> AnyArray:
+    """Return float32 pixels as uint8 where `as_floats` gives back every one of them, else as is."""
+    with np.errstate(invalid="ignore"):
+        levels = np.clip(np.rint(x * np.float32(255)), 0, 255).astype(np.uint8)
+    return levels if np.array_equal(as_floats(levels), x) else x
 
 
 def subset(images: Images, samples: int | Literal["all"], seed: int) -> Images:

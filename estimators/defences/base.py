@@ -49,7 +49,8 @@ class Randomised(Protocol):
             `random_streams.stream(seed, ids[i], "defence", n)` alone.
 
         Where torch can differentiate `draw`, attackers who know the defence differentiate through
-        it; where not, they use the identity (BPDA). Scoring uses draw 0, attackers later ones.
+        it; where not, they use the identity (BPDA). Scoring uses draw 0 (of several seeds, see
+        `random_streams.scoring_seed`), attackers later ones.
         """
 
 

@@ -54,10 +54,6 @@ def efficientnet(
 efficientnet.geometry = GEOMETRY  # type: ignore[attr-defined]
 
 
-# the size is known before the network is built
-efficientnet.geometry = GEOMETRY  # type: ignore[attr-defined]
-
-
 def _package(module: str, spec: Spec) -> Any:
     try:
         return importlib.import_module(module)

@@ -88,24 +88,29 @@ def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
             # external code may raise anything; a run reports it where it attacks such images
             break
         with torch.enable_grad():
-            of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), leaf)
             if size == SIZES[0]:
                 layer, margin = ends_squashed(out), MarginLoss()
                 margin.reduction = "sum"
-                direction = _gradient(margin(out, y), leaf).nan_to_num().sign()
-        finite = finite_rows(out.detach())
-        outputs.append(out.detach()[finite])
+                direction = _gradient(margin(out, y), leaf, keep=True).nan_to_num().sign()
+            of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), leaf)
+        out = out.detach()
+        finite = finite_rows(out)
+        outputs.append(out[finite])
         vanished.append(int((of_loss == 0).flatten(1).all(1)[finite].sum()))
     if not outputs:
         return _Seen(torch.empty(0, 0), "", 0, 0)
     return _Seen(torch.cat(outputs), layer, sum(vanished), vanished[0])
 
 
-def _gradient(value: Tensor, leaf: Tensor) -> Tensor:
-    """Return the gradient of a value that is kept, NaN where nothing leads to the images."""
+def _gradient(value: Tensor, leaf: Tensor, keep: bool = False) -> Tensor:
+    """Return the gradient of a value, NaN where nothing leads to the images.
+
+    keep: whether another gradient through the same pass follows. Without it the activations are
+    freed: those of two passes at once were the peak memory of a run at 224 pixels.
+    """
     if not value.requires_grad:
         return torch.full_like(leaf, torch.nan)
-    (gradient,) = torch.autograd.grad(value, leaf, retain_graph=True, allow_unused=True)
+    (gradient,) = torch.autograd.grad(value, leaf, retain_graph=keep, allow_unused=True)
     return torch.full_like(leaf, torch.nan) if gradient is None else gradient
 
 

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from reports.audit import cell_checks as cells
+from reports.audit import certificate_checks as proofs
+from reports.audit import draw_checks, image_checks
 from reports.audit import gradient_checks as faults
-from reports.audit import image_checks
 from reports.audit import pair_checks as pairs
 from reports.audit.finding import COLUMNS, STATUSES, Finding
 from reports.errors import TableError
@@ -63,8 +64,12 @@ CHECKS: dict[str, Check] = {
                        pairs.WHITE_BOX_RULE, pairs.white_box),
     "control": Check("The noise control is not stronger than the attack",
                      pairs.CONTROL_RULE, pairs.control),
+    "certificates": Check("No attack breaks an image that is proved",
+                          proofs.CERTIFICATES_RULE, proofs.certificates),
     "judged": Check("Each defence was attacked by an attacker who sees it",
                     cells.JUDGED_RULE, cells.judged),
+    "draws": Check("A random defence was attacked over its draws",
+                   draw_checks.DRAWS_RULE, draw_checks.draws),
 }  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from reports.style.numbers import count, percent, size
 from reports.worst_case.evidence import Evidence
 
 NOTHING = 0.02
+# kinds of rows of which it is not known that an attacker of the row's threat made the images
+NO_ATTACKER = ("control", "given")
 # half of the range: in Linf it can turn any image grey; in L2 so can half for every pixel
 LARGE_LINF = 0.5
 
@@ -39,9 +41,9 @@ WRAPPING_RULE = (
 LARGE_EPS_RULE = (
     "If the attacker attacks what is scored, some eps must bring the lower 95 % Wilson limit of the"
     f" accuracy to {100 * NOTHING:g} % or less. Large is eps {LARGE_LINF} in Linf (it can turn any"
-    " image grey), the same for every pixel in L2, or no bound. An iterative attack that stays"
-    " above at a large eps fails; a one-step attack may overshoot, so it only warns, and only above"
-    " chance. Without a large eps: not tested."
+    " image grey), the same for every pixel in L2 and L1, every value in L0, or no bound. An"
+    " iterative attack that stays above at a large eps fails; a one-step attack may overshoot, so"
+    " it only warns, and only above chance. Without a large eps: not tested."
 )
 JUDGED_RULE = (
     "Warns if no attacker who sees the defence attacked it, or only by one-step attacks: accuracy"
@@ -56,7 +58,7 @@ _OVERSHOOT = "A single step overshoots: use an iterative attack."
 
 def eps_zero(evidence: Evidence) -> Iterator[Finding]:
     """Check that an attack changes nothing at eps 0."""
-    bounded = [row for row in evidence.rows if row["eps"] is not None]
+    bounded = [row for row in evidence.rows if row["eps"] is not None and row["kind"] != "given"]
     for scope, group in grouped(bounded, SCOPE):
         zero = [row for row in group if row["eps"] == 0]
         changed = [row for row in zero if not _unchanged(evidence, row)]
@@ -139,7 +141,7 @@ def wrapping(evidence: Evidence) -> Iterator[Finding]:
 
 def large_eps(evidence: Evidence) -> Iterator[Finding]:
     """Check that an attacker with a large budget wins."""
-    attacks = (row for row in evidence.rows if row["kind"] != "control" and row["eps"] != 0)
+    attacks = (row for row in evidence.rows if row["kind"] not in NO_ATTACKER and row["eps"] != 0)
     rows = [row for row in attacks if row["attacks_scored"] and not row["targeted"]]
     for scope, group in grouped(rows, SCOPE):
         curves = grouped(group, ["defence", "quality", "seed"])
@@ -191,10 +193,14 @@ def _large_size(evidence: Evidence, row: Row) -> float | None:
     if row["norm"] == "inf":
         return LARGE_LINF
     shape = evidence.about_data(row["dataset"]).get("shape")
-    if row["norm"] == "2" and isinstance(shape, list) and shape:
-        # rounded up, so that the advice is a number to type
-        return math.ceil(10 * LARGE_LINF * math.sqrt(math.prod(shape))) / 10
-    return None
+    if row["norm"] not in ("2", "1", "0") or not isinstance(shape, list) or not shape:
+        return None
+    values = math.prod(shape)
+    if row["norm"] == "0":
+        return float(values)
+    # rounded up, so that the advice is a number to type
+    grey = LARGE_LINF * (math.sqrt(values) if row["norm"] == "2" else values)
+    return math.ceil(10 * grey) / 10
 
 
 def judged(evidence: Evidence) -> Iterator[Finding]:
@@ -204,7 +210,7 @@ def judged(evidence: Evidence) -> Iterator[Finding]:
         met: dict[int | None, set[str]] = {}
         for row in group:
             kinds = met.setdefault(row["quality"], set())
-            if row["attacks_scored"] and row["kind"] != "control" and row["eps"] != 0:
+            if row["attacks_scored"] and row["kind"] not in NO_ATTACKER and row["eps"] != 0:
                 kinds.add(row["kind"])
         unmet = sum(not kinds for kinds in met.values())
         weak = sum(kinds == {"one-step"} for kinds in met.values())

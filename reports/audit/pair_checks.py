@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from reports.audit.cell_checks import NO_ATTACKER
 from reports.audit.finding import SCOPE, Finding, finding
 from reports.audit.reversals import LARGE, LEVEL, Case, reversals, status, worst
 from reports.results.rows import Row, grouped
@@ -36,8 +38,8 @@ WHITE_BOX_RULE = (
     + _HOW
 )
 CONTROL_RULE = (
-    "At equal norm and eps; an L2 attack is compared with the largest noise whose L2 norm stays"
-    " within its eps." + _HOW
+    "At equal norm and eps; an attack in L2, L1 or L0 is compared with the largest noise that stays"
+    " within its eps in that norm." + _HOW
 )
 _CELL = ("dataset", "network", "norm", "level", "threat", "defence", "quality", "seed")
 _CURVE = (*SCOPE, "norm", "defence", "quality", "seed")
@@ -54,7 +56,8 @@ _BY_KIND = {"one-step": _OVERSHOOT, "control": "Noise helps: the defence was mad
 
 def monotone(evidence: Evidence) -> Iterator[Finding]:
     """Check that a larger eps leaves no more images right."""
-    rows = [row for row in evidence.rows if row["eps"] is not None and not row["targeted"]]
+    attacks = (row for row in evidence.rows if row["kind"] != "given" and not row["targeted"])
+    rows = [row for row in attacks if row["eps"] is not None]
     cases = []
     for _, curve in grouped(rows, _CURVE):
         for stronger in curve:
@@ -85,7 +88,7 @@ def adaptive(evidence: Evidence) -> Iterator[Finding]:
     """Check that a better-informed attacker is never weaker."""
     threats = evidence.labels.threats
     attacks = (row for row in evidence.rows if row["defence"] != "none" and row["eps"] != 0)
-    rows = [row for row in attacks if row["kind"] != "control" and not row["targeted"]]
+    rows = [row for row in attacks if row["kind"] not in NO_ATTACKER and not row["targeted"]]
     rows = [row for row in rows if not threats.crafted_elsewhere(row["threat"])]
     informed = [row for row in rows if row["attacks_scored"]]
     columns = ("attack", *(name for name in _CELL if name != "threat"))
@@ -135,16 +138,27 @@ def _matched(weaker: list[Row], stronger: list[Row], columns: Sequence[str]) -> 
 
 
 def _within(noise: list[Row], attacks: list[Row]) -> list[Case]:
-    """Return for each L2 attack the largest noise of another norm whose L2 norm its eps allows."""
+    """Return for each attack in L2, L1 or L0 the largest noise of another norm within its eps."""
     columns = [name for name in _CELL if name not in ("norm", "level")]
-    known = dict(grouped((row for row in noise if row["norm"] != "2"), columns))
+    known = dict(grouped(noise, columns))
     cases = []
     for row in attacks:
+        if row["norm"] not in ("2", "1", "0"):
+            continue
+        largest, allowed = f"l{row['norm']}_max", row["eps"] * (1 + 1e-5)
         same = known.get(tuple(row[name] for name in columns), ())
-        inside = [other for other in same if (other["l2_max"] or 0) <= row["eps"] * (1 + 1e-5)]
-        if row["norm"] == "2" and inside:
-            cases.append(Case(max(inside, key=lambda other: float(other["l2_max"] or 0)), row))
+        others = [other for other in same if other["norm"] != row["norm"]]
+        inside = [other for other in others if _size(other, largest) <= allowed]
+        if inside:
+            cases.append(Case(max(inside, key=lambda other: _size(other, largest)), row))
     return cases
+
+
+def _size(row: Row, column: str) -> float:
+    """Return the largest change of a row; inf where an old table lacks it."""
+    if row[column] is None:
+        return math.inf if row["clean_correct"] else 0.0
+    return float(row[column])
 
 
 def _findings(

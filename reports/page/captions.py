@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ from reports.results.operating_point import operating_points
 from reports.results.rows import Row, as_rows
 from reports.statistics.tests import at_most
 from reports.style.labels import Labels, file_name
-from reports.style.numbers import percent
+from reports.style.numbers import percent, size
+from reports.worst_case.brackets import LOOSE, Bracket, widest_bracket
 
 
 class Kind(NamedTuple):
@@ -53,6 +55,15 @@ _KINDS: dict[str, Kind] = {
         " the left that closes on the right is no robustness: it only holds against an unaware"
         " attacker. Where lines start lower at eps 0, the defence costs clean accuracy.",
         "Line chart of accuracy under attack against eps, one line per defence",
+    ),
+    "bracket": Kind(
+        "from-both-sides",
+        "Robust accuracy from both sides",
+        "Black: the share of images that no attack of the run breaks within eps, an upper bound."
+        " Colours: the share that is proved right for every image within eps, a lower bound. The"
+        " true robust accuracy lies between them. Bands are 95 % intervals over images.",
+        f"Where the lines meet, nothing is left to find. {LOOSE}",
+        "Line chart of the shares of images proved and not broken against eps",
     ),
     "threats": Kind(
         "both-attackers",
@@ -98,18 +109,31 @@ _KINDS: dict[str, Kind] = {
         " network that falls to another's images but not to its own has misleading gradients.",
         "Matrix of accuracy, crafted on by scored on",
     ),
+    "corruptions": Kind(
+        "error-by-severity",
+        "Errors under corruptions",
+        "Share of wrong images against the severity of each corruption, 1 to 5, one line per"
+        " network and defence. The dotted line is the error without corruption.",
+        "A steep line is a corruption that the network does not bear. Nobody chose these images to"
+        " fool the network: this is no robustness against an attacker.",
+        "Line charts of error against severity, one panel per corruption",
+    ),
     "other": Kind("more-plots", "More plots", "Other figures of this run.", "", "Plot"),
 }
 # the order on the page; heat maps repeat what the lines say
-ORDER = ("accuracy", "threats", "transfer", "clean", "success", "heatmap", "other")
+ORDER = (
+    "accuracy", "bracket", "threats", "transfer", "clean", "success", "heatmap", "corruptions",
+    "other",
+)  # fmt: skip
 
 
 def kinds(
-    paths: list[Path], table: pd.DataFrame, labels: Labels
+    paths: list[Path], table: pd.DataFrame, labels: Labels, proved: Sequence[Bracket] = ()
 ) -> list[tuple[Kind, list[Figure]]]:
     """Return the plots by kind, in the order of the page, each with its caption.
 
     Kinds without plots are omitted. table: the run's results, for the numbers of each plot.
+    proved: its brackets.
     """
     points = as_rows(operating_points(table, labels.threats))
     subjects = _subjects(table)
@@ -124,7 +148,15 @@ def kinds(
             if attack and point["attack"] == attack and dataset in ("", point["dataset"]):
                 where = labels.place(str(point["dataset"]), str(point["network"]))
                 numbers.append(f"{where}: {_numbers(point, name)}")
-        named = labels.attack(attack) or _plain(path.stem)
+        of_data = [b for b in proved if file_name("bracket", b.dataset) == path.stem]
+        for network in dict.fromkeys(b.network for b in of_data):
+            widest = widest_bracket(of_data, of_data[0].dataset, network)
+            numbers += [_bracket(widest, labels)] if widest else []
+        named = (
+            labels.dataset(of_data[0].dataset)
+            if of_data
+            else labels.attack(attack) or _plain(path.stem)
+        )
         title = f"{named} on {labels.dataset(dataset)}" if dataset and attack else named
         alt = f"{_KINDS[name].alt}: {title}. {'; '.join(numbers)}".rstrip(". ") + "."
         by_kind[name].append(Figure(path, title, alt, "; ".join(numbers)))
@@ -138,6 +170,13 @@ def _numbers(point: Row, kind: str) -> str:
         unaware, aware = point["oblivious"], point["adaptive"]
         return f"best JPEG{at}: {unaware} under an unaware attacker, {aware} under an aware one"
     return f"{percent(point['clean'])} clean, {percent(point['undefended'])}{at} without a defence"
+
+
+def _bracket(bracket: Bracket, labels: Labels) -> str:
+    """Return one bracket in words, with what its open images would take."""
+    where = f"{labels.network(bracket.network)} at {size(bracket.eps)}"
+    text = f"{where}, where the most is open: {bracket.text()}"
+    return "; ".join(filter(None, (text, bracket.branching())))
 
 
 def chance(table: pd.DataFrame) -> str:
@@ -169,4 +208,6 @@ def _plain(stem: str) -> str:
         "clean-accuracy-quality": "all networks",
         "success-norm-inf": "attacks bounded in L∞",
         "success-norm-2": "attacks bounded in L2",
+        "success-norm-1": "attacks bounded in L1",
+        "success-norm-0": "attacks bounded in L0",
     }.get(stem, stem.replace("-", " ").replace("_", " "))

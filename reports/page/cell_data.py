@@ -22,7 +22,14 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("clean_accuracy", "Clean", "percent"),
     ("accuracy", "Under attack", "accuracy"),
     ("accuracy_low|accuracy_high", "95 % interval", "interval"),
+    ("draws", "Draws", "number"),
+    ("accuracy_worst_draw", "Worst draw", "percent"),
+    ("proved", "Proved", "number"),
+    ("proved_low|proved_high", "Proved, 95 % interval", "interval"),
     ("success_rate", "Success", "percent"),
+    ("broken_by", "Broken by", "parts"),
+    ("l0_median", "L0, median", "short"),
+    ("l1_median", "L1, median", "short"),
     ("l2_median", "L2, median", "short"),
     ("linf_max", "L∞, largest", "short"),
     ("zero_gradient", "Zero gradient", "percent"),
@@ -30,6 +37,8 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("non_finite", "NaN outputs", "number"),
     ("status", "Status", "text"),
 )
+# shown only where an attack has this norm
+_OF_NORM = {"l0_median": "0", "l1_median": "1"}
 FILTERS = ("dataset", "network", "attack", "threat", "defence|quality", "status")
 
 
@@ -54,9 +63,12 @@ def cell_data(file: Path) -> Row:
         else:
             codes = [distinct[value] for value in values]
             columns.append({"name": name, "values": list(distinct), "codes": codes})
-    # faults that no network should have; earlier versions wrote no such columns
-    idle = [name for name in ADDED if name not in table or set(table[name]) <= {"", "0", "0.0"}]
-    shown = [column for column in MAIN if column[0] not in idle]
+    # earlier versions wrote no such columns; some count faults that no network should have, parts
+    # that no attack has, or draws that few defences make
+    idle = [name for name in ADDED if name not in table or set(table[name]) <= _idle(name)]
+    norms = set(table["norm"])
+    idle += [name for name, norm in _OF_NORM.items() if norm not in norms]
+    shown = [column for column in MAIN if not set(column[0].split("|")) & set(idle)]
     main = [{"key": key, "label": label, "show": show} for key, label, show in shown]
     labels = {key: label for key, label, _ in MAIN}
     filters = [{"key": key, "label": labels[key]} for key in FILTERS]
@@ -64,3 +76,8 @@ def cell_data(file: Path) -> Row:
     about = {name: meaning + units[name] for name, (_, meaning, _) in COLUMNS.items()}
     cells = {"rows": len(table), "columns": columns}
     return {**cells, "main": main, "filters": filters, "about": about}
+
+
+def _idle(name: str) -> set[str]:
+    """Return the values of a column that tell nothing; that nothing is proved tells something."""
+    return {""} if name.startswith("proved") else {"", "0", "0.0"}

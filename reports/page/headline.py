@@ -12,7 +12,8 @@ from reports.results.rows import Row, as_rows, grouped
 from reports.results.threats import OBLIVIOUS
 from reports.statistics.intervals import wilson
 from reports.style.labels import NO_LABELS, Labels
-from reports.style.numbers import NORMS, budget, eps_text, percent
+from reports.style.numbers import NORMS, budget, count, eps_text, percent
+from reports.worst_case.brackets import LOOSE, Bracket, best_bracket
 from reports.worst_case.evidence import params_of
 from reports.worst_case.strongest import ANY
 
@@ -78,11 +79,18 @@ def _range(shares: list[float]) -> str:
     return f"{_signed(min(shares), 0)} to {_signed(max(shares), 0)}"
 
 
-def cards(worst: pd.DataFrame, table: pd.DataFrame, labels: Labels = NO_LABELS) -> list[Card]:
+def cards(
+    worst: pd.DataFrame,
+    table: pd.DataFrame,
+    labels: Labels = NO_LABELS,
+    proved: Sequence[Bracket] = (),
+) -> list[Card]:
     """Return one card per network, data set and norm of a worst-case table.
 
     worst: as of `reports.worst_case.strongest`. table: the results of the same run: attacks
-    without a bound have no budget to be compared at, and get a sentence in the card of their norm.
+    without a bound have no budget to be compared at, and get a sentence in the card of their norm,
+    or in the first card of the network where that norm has none.
+    proved: the brackets of the run.
 
     The eps is the smallest at which the undefended network keeps at most half of its clean
     accuracy (the largest tried, if none does that). The defence is the JPEG that keeps the most
@@ -95,10 +103,37 @@ def cards(worst: pd.DataFrame, table: pd.DataFrame, labels: Labels = NO_LABELS) 
         bare = _one_per_level([row for row in group if row["defence"] == "none"], labels)
         if bare:
             place, halved = halving_point((r["correct"], r["clean_correct"]) for r in bare)
-            card = _card(bare[place], halved, group, labels)
-            more = searches.get((card.dataset, card.network, card.norm), [])
-            listed.append(replace(card, sentences=(*card.sentences, *more)))
-    return listed
+            listed.append(_card(bare[place], halved, group, labels))
+    return [_with_proof(card, proved) for card in _with_searches(listed, searches)]
+
+
+def _with_searches(listed: list[Card], searches: dict[tuple[str, ...], list[str]]) -> list[Card]:
+    """Return cards with the sentences of `_searches` in the cards where they belong."""
+    norms = {(card.dataset, card.network, card.norm) for card in listed}
+    first: dict[tuple[str, str], Card] = {}
+    result = []
+    for card in listed:
+        at = card.dataset, card.network
+        places: list[tuple[str, ...]] = [(*at, card.norm)]
+        if first.setdefault(at, card) is card:
+            places += [place for place in searches if place[:2] == at and place not in norms]
+        more = [sentence for place in places for sentence in searches.get(place, [])]
+        result.append(replace(card, sentences=(*card.sentences, *more)))
+    return result
+
+
+def _with_proof(card: Card, proved: Sequence[Bracket]) -> Card:
+    """Return a card with the share that is proved, where there is one."""
+    found = best_bracket(proved, card.dataset, card.network, card.eps)
+    if found is None or card.norm != "inf":
+        return card
+    low, high, _, _ = found.limits()
+    about = found.proved / found.n, low, high, found.n, "proved"
+    bar = Bar(f"Proved, no defence ({found.name})", *about)
+    branching = f" Here {found.branching()}." if found.branching() else ""
+    sentence = f"From both sides: {found.text()}. {LOOSE}{branching}"
+    bars = (*card.bars[:2], bar, *card.bars[2:])
+    return replace(card, bars=bars, sentences=(*card.sentences, sentence))
 
 
 def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list[str]]:
@@ -112,7 +147,7 @@ def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list
         unaware = [row for row in jpeg if row["threat"] == OBLIVIOUS]
         if bare is None:
             continue
-        median = f" (median {bare['l2_median']:.3g} in L2)" if bare["l2_median"] else ""
+        median = _median(bare)
         left = f"{percent(bare['accuracy'])} of {bare['n']:,} images right"
         text = f"{attack} searches for the smallest change that works{median} and leaves {left}."
         if unaware:
@@ -124,6 +159,13 @@ def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list
             text += f" and {percent(min(aware))} under an aware one." if aware else "."
         sentences.setdefault(tuple(place), []).append(text)
     return sentences
+
+
+def _median(row: Row) -> str:
+    """Return the median change of a row, in the norm that its attack minimises or else in L2."""
+    norm = row["norm"] if row["norm"] in ("0", "1") else "2"
+    value = row[f"l{norm}_median"]
+    return f" (median {value:.3g} in {NORMS[norm]})" if value else ""
 
 
 def _card(bare: Row, halved: bool, group: list[Row], labels: Labels) -> Card:
@@ -235,5 +277,7 @@ def _may(row: Row) -> str:
     size = eps_text(row["eps"])
     if row["norm"] == "inf":
         return f"change each pixel by up to {size} of its range"
+    if row["norm"] == "0":
+        return f"change up to {count(round(row['eps']), 'value')} of an image"
     name = NORMS.get(row["norm"], f"L{row['norm']}")
     return f"change an image by up to {size} in {name} norm"

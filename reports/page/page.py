@@ -17,8 +17,10 @@ from reports.errors import TableError
 from reports.page import captions, images, parts
 from reports.page.cell_data import cell_data
 from reports.page.claims import claims
+from reports.page.corruptions import corruptions
 from reports.page.headline import Card, cards, overall
 from reports.results.atomic import replace_text
+from reports.results.certificates import read_certificates
 from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.results.read_write import read_results
@@ -26,6 +28,7 @@ from reports.results.rows import Row
 from reports.style.labels import Labels, labels_of
 from reports.style.numbers import eps_text
 from reports.style.templates import environment
+from reports.worst_case.brackets import brackets
 from reports.worst_case.strongest import read_worst_case, strongest_attackers
 
 FILE = "report.html"
@@ -63,12 +66,13 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     worst = read_worst_case(directory)
     findings = read_audit(directory)
     plots = sorted((directory / "plots").glob("*.png"))
-    kinds = captions.kinds(plots, table, labels)
+    proved = brackets(read_certificates(directory))
+    kinds = captions.kinds(plots, table, labels, proved)
     shown = [figure.path for _, figures in kinds for figure in figures]
     embedded = images.embed(shown, PLOT_BYTES)
     left = PLOT_BYTES - sum(len(picture.uri) for picture in embedded)
     css, js = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    summary = [] if worst is None else cards(worst, table, labels)
+    summary = [] if worst is None else cards(worst, table, labels, proved)
     context: Row = {
         "title": parts.title(manifest, directory),
         "description": parts.described(manifest),
@@ -80,6 +84,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "overall": overall(summary),
         "strongest": [] if worst is None else _strongest(worst, summary, labels),
         "summary": operating_points(table, labels.threats).to_dict("records"),
+        "corruptions": corruptions(directory, labels),
         "audit": None if findings is None else _audit(findings),
         "statuses": STATUSES,
         "kinds": kinds,

@@ -17,8 +17,12 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "dataset": ("str", "data set", ""),
     "network": ("str", "network with its parameters", ""),
     "attack": ("str", "attack with its parameters, eps left out", ""),
-    "norm": ("str", "norm that bounds the attack, or that the attack minimises", "inf, 2, ..."),
-    "eps": ("float", "bound of the perturbation; empty without one", "pixels in [0, 1]"),
+    "norm": (
+        "str",
+        "norm that bounds the attack, or that it minimises; none: neither",
+        "inf, 2, 1, 0, ...",
+    ),
+    "eps": ("float", "bound of the norm; empty without one", "pixels in [0, 1]; L0: values"),
     "threat": ("str", "what the attacker sees: oblivious, adaptive, ...", ""),
     "defence": ("str", "defence with its parameters, quality left out", ""),
     "quality": ("int", "JPEG quality; empty for other defences", "1 to 100"),
@@ -32,9 +36,22 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "clean_accuracy": ("float", "clean accuracy behind the defence", "share"),
     "correct": ("int", "images right behind the defence under attack", "images"),
     "accuracy": ("float", "robust accuracy behind the defence", "share"),
-    "accuracy_low": ("float", "its Wilson 95 % limit, lower", "share"),
-    "accuracy_high": ("float", "its Wilson 95 % limit, upper", "share"),
+    "accuracy_low": ("float", "its Wilson 95 % limit over images and draws, lower", "share"),
+    "accuracy_high": ("float", "its Wilson 95 % limit over images and draws, upper", "share"),
+    "draws": ("int", "scoring draws of a random defence; empty for others", "draws"),
+    "accuracy_worst_draw": ("float", "lowest accuracy of one of these draws", "share"),
+    "accuracy_every_draw": ("float", "images that are right in every one of them", "share"),
+    "proved": ("int", "images proved right within eps; empty without a certificate", "images"),
+    "proved_low": ("float", "Wilson 95 % limit of their share, lower", "share"),
+    "proved_high": ("float", "Wilson 95 % limit of their share, upper", "share"),
+    "broken_by": ("str", "JSON: images that each part of the attack broke", "images"),
     "success_rate": ("float", "success among the images that were right", "share"),
+    "l0_mean": ("float", "L0: values (pixel and channel) that change, mean", "values"),
+    "l0_median": ("float", "the same, median", "values"),
+    "l0_max": ("float", "the same, largest", "values"),
+    "l1_mean": ("float", "L1 norm of the perturbation, mean", "pixels in [0, 1]"),
+    "l1_median": ("float", "the same, median", "pixels in [0, 1]"),
+    "l1_max": ("float", "the same, largest", "pixels in [0, 1]"),
     "l2_mean": ("float", "L2 norm of the perturbation, mean", "pixels in [0, 1]"),
     "l2_median": ("float", "the same, median", "pixels in [0, 1]"),
     "l2_max": ("float", "the same, largest", "pixels in [0, 1]"),
@@ -43,7 +60,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "linf_max": ("float", "the same, largest", "pixels in [0, 1]"),
     "zero_gradient": ("float", "images whose loss gradient is zero in every pixel", "share"),
     "nan_gradient": ("float", "images whose loss gradient has NaN or infinite values", "share"),
-    "over_budget": ("int", "beyond eps (+ 1e-6 + 1e-5 eps) or outside [0, 1]", "images"),
+    "over_budget": (
+        "int",
+        "beyond eps (+ 1e-6 + 1e-5 eps; L0 exactly) or outside [0, 1]",
+        "images",
+    ),
     "non_finite": ("int", "images with NaN or infinite outputs under attack: wrong", "images"),
     "gradients": ("float", "backward passes per image that the attack needs by itself", "passes"),
     "forwards": ("float", "forward passes per image outside the gradients, likewise", "passes"),
@@ -52,7 +73,11 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 # columns that tables of earlier versions lack; they are empty then
-ADDED = ("nan_gradient", "non_finite")
+ADDED = (
+    "draws", "accuracy_worst_draw", "accuracy_every_draw", "proved", "proved_low", "proved_high",
+    "broken_by", "l0_mean", "l0_median", "l0_max", "l1_mean", "l1_median", "l1_max",
+    "nan_gradient", "non_finite",
+)  # fmt: skip
 REQUIRED = tuple(name for name in COLUMNS if name not in ADDED)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from reports.results.norms import NO_NORM
 from reports.results.threats import NONE_LISTED, OBLIVIOUS, Threats
 
 COLUMNS = ("dataset", "network", "attack", "eps", "clean", "undefended", "oblivious", "adaptive")
@@ -27,6 +28,8 @@ def halving_point(curve: Iterable[tuple[float, float]]) -> tuple[int, bool]:
 def operating_points(table: pd.DataFrame, threats: Threats = NONE_LISTED) -> pd.DataFrame:
     """Return one row per attack, network and data set, columns as in COLUMNS.
 
+    Attacks without a norm, such as corruptions, are left out.
+
     eps: the smallest at which the undefended network keeps at most half of its clean accuracy
         (the largest tried, where none does that).
     clean, undefended: accuracy of the undefended network without and under attack.
@@ -34,7 +37,8 @@ def operating_points(table: pd.DataFrame, threats: Threats = NONE_LISTED) -> pd.
         under attackers who see the defence, as text with the quality; empty where the run has no
         such cell. Of several attackers who see the defence the strongest counts at each quality.
     """
-    done = table[table["status"] == "ok"]
+    # what has no norm is no search for a small change, and has no eps: corruptions
+    done = table[(table["status"] == "ok") & (table["norm"] != NO_NORM)]
     done = done[~done["threat"].map(threats.crafted_elsewhere).astype(bool)]
     rows = []
     for subject, group in done.groupby(["dataset", "network", "attack"], sort=False):

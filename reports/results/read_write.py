@@ -13,6 +13,7 @@ from reports.results.atomic import csv_text, replace_text
 from reports.results.columns import COLUMNS, REQUIRED, RESULTS, SCHEMA, typed
 from reports.results.csv_file import read_csv, require
 from reports.results.manifest import check_sha256
+from reports.results.norms import LENGTHS
 from reports.results.values import by_value
 
 STATES = ("ok", "skipped", "failed")
@@ -20,8 +21,10 @@ STATES = ("ok", "skipped", "failed")
 MOST_IMAGES = 10**7
 # every finished row has these; the others are empty where no image counts for them
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
-_SHARES = (*_ALWAYS, "success_rate", "zero_gradient", "nan_gradient")
-_NORMS = (f"{norm}_{kind}" for norm in ("l2", "linf") for kind in ("mean", "median", "max"))
+_OF_DRAWS = ("accuracy_worst_draw", "accuracy_every_draw")
+_PROVED = ("proved_low", "proved_high")
+_SHARES = (*_ALWAYS, *_OF_DRAWS, *_PROVED, "success_rate", "zero_gradient", "nan_gradient")
+_NORMS = (f"{norm}_{kind}" for norm in LENGTHS for kind in ("mean", "median", "max"))
 _SIZES = ("eps", *_NORMS, "gradients", "forwards")
 # a spreadsheet evaluates a field that begins with one of these
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -113,9 +116,15 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     faults = {"correct, clean_correct and n do not fit": ~fit}
     lost = done["non_finite"].astype("float64")
     faults["non_finite, correct and n do not fit"] = ~(lost.isna() | lost.between(0, n - hits))
+    proved = done["proved"].astype("float64")
+    faults["proved and n do not fit"] = ~(proved.isna() | proved.between(0, n))
     for name in _SHARES:
         may_lack = done[name].isna() & (name not in _ALWAYS)
         faults[f"{name} is no share in [0, 1]"] = ~(may_lack | done[name].between(0, 1))
+    draws = done["draws"].astype("float64")
+    faults["draws is below 1"] = draws < 1
+    for name in _OF_DRAWS:
+        faults[f"{name} is above accuracy"] = done[name] > done["accuracy"] + 1e-9
     for name in _SIZES:
         sound = done[name].isna() | ((done[name] >= 0) & np.isfinite(done[name]))
         faults[f"{name} is negative or infinite"] = ~sound

@@ -41,7 +41,7 @@ def by_value(table: pd.DataFrame) -> pd.DataFrame:
     Raises ValueError for decimal commas that may be something else.
     """
     table = table.copy()
-    for name in (*_NUMBERS, *HASHES, "reason"):
+    for name in (*_NUMBERS, *HASHES, "reason", "broken_by"):
         if name in table.columns:
             column = table[name].str.strip()
             table[name] = column.mask(column.str.lower().isin(_MISSING), "")

@@ -185,11 +185,16 @@ def area_under_curve(
     if len(size) < 2 or np.any(step <= 0):
         raise ValueError("expected two or more distinct eps")
     weight = (np.append(step, 0) + np.append(0, step)) / 2 / step.sum()
-    return _mean_bootstrap(weight @ right[order], level, resamples, seed)
+    return mean_bootstrap(weight @ right[order], level, resamples, seed)
 
 
-def _mean_bootstrap(values: Floats, level: float, resamples: int, seed: int) -> Estimate:
-    """Return the mean of `values` [N] with BCa bootstrap limits."""
+def mean_bootstrap(
+    values: Floats, level: float = 0.95, resamples: int = 9999, seed: int = 0
+) -> Estimate:
+    """Return the mean of `values` [N], one per image, with BCa bootstrap limits over images.
+
+    The same values give the same limits; if all are equal, the interval has no width.
+    """
     normal, n = NormalDist(), len(values)
     # equal outcomes can differ in the last digit after the sum over eps
     distinct, counts = np.unique(np.round(values, 12), return_counts=True)

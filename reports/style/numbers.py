@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-NORMS = {"inf": "L∞", "2": "L2"}
+NORMS = {"inf": "L∞", "2": "L2", "1": "L1", "0": "L0"}
 
 
 def count(number: int, thing: str) -> str:
@@ -25,7 +25,9 @@ def size(eps: float | None) -> str:
 
 
 def budget(norm: str, eps: float) -> str:
-    """Return `L∞ eps 0.0314 (8/255)`."""
+    """Return `L∞ eps 0.0314 (8/255)`, or `L0 eps 12 values`."""
+    if norm == "0":
+        return f"{NORMS[norm]} eps {count(round(eps), 'value')}"
     return f"{NORMS.get(norm, f'L{norm}')} eps {eps_text(eps)}"
 
 

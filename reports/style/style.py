@@ -16,6 +16,7 @@ WIDEST = 9.6
 WONG = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "os^Dv<>"
 NORM_LABEL = {"inf": "eps ($L_\\infty$, pixels in [0, 1])", "2": "eps ($L_2$, pixels in [0, 1])"}
+NORM_LABEL |= {"1": "eps ($L_1$, pixels in [0, 1])", "0": "eps ($L_0$, changed values)"}
 Style = dict[str, Any]
 STYLE: Style = {
     "axes.grid": True,

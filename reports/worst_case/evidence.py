@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.results.certificates import read_certificates
 from reports.results.manifest import read_manifest
 from reports.results.predictions import Prediction, Predictions, Scored, read_predictions
 from reports.results.read_write import read_results
 from reports.results.rows import Row, as_rows, grouped
 from reports.style.labels import Labels, labels_of
+
+# how an attack is named that scores images of a file
+GIVEN = "images:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +26,7 @@ class Evidence:
     rows: the rows with status ok, missing values as None, with five columns more:
         number: place in this list.
         kind: `control` (ignores the network), `query` (forward passes alone), `one-step` (one
-            gradient per image) or `iterative`.
+            gradient per image), `iterative`, or `given` (images that others made).
         targeted: the attack was given a class to reach.
         attacks_scored: the attacker attacks the very thing that is scored: there is no defence,
             or the threat sees it; never if the images were crafted on another network.
@@ -30,12 +34,14 @@ class Evidence:
     predictions: per image, where the run has them.
     manifest: what the run was made of; empty where there is none.
     labels: those of the manifest.
+    certificates: what was proved, image by image; None where nothing was.
     """
 
     rows: list[Row]
     predictions: Predictions | None
     manifest: Row
     labels: Labels
+    certificates: pd.DataFrame | None = None
     _kept: dict[tuple[int, Prediction], Scored | None] = field(default_factory=dict, repr=False)
 
     def scored(self, row: Row, prediction: Prediction = "adversarial") -> Scored | None:
@@ -59,7 +65,10 @@ class Evidence:
 
 
 def gather(
-    table: pd.DataFrame, predictions: Predictions | None = None, manifest: Row | None = None
+    table: pd.DataFrame,
+    predictions: Predictions | None = None,
+    manifest: Row | None = None,
+    certificates: pd.DataFrame | None = None,
 ) -> Evidence:
     """Return the evidence of a results table (columns as in `reports.results.columns.COLUMNS`)."""
     rows = as_rows(table[table["status"] == "ok"])
@@ -74,13 +83,13 @@ def gather(
             attacks_scored=labels.threats.attacks_scored(row["threat"], row["defence"]),
             level=None if row["eps"] is None else round(row["eps"], 9),
         )
-    return Evidence(rows, predictions, manifest or {}, labels)
+    return Evidence(rows, predictions, manifest or {}, labels, certificates)
 
 
 def read_evidence(directory: Path) -> Evidence:
     """Return the evidence of a run directory. Raises TableError for files that cannot be used."""
     table, predictions = read_results(directory), read_predictions(directory)
-    return gather(table, predictions, read_manifest(directory))
+    return gather(table, predictions, read_manifest(directory), read_certificates(directory))
 
 
 def params_of(text: str) -> Row:
@@ -93,7 +102,12 @@ def params_of(text: str) -> Row:
 
 
 def _kind(rows: list[Row], params: dict[str, Row]) -> str:
-    """Return the kind of an attack from its cost: without a list of names, any attack has one."""
+    """Return the kind of an attack from its cost: without a list of names, any attack has one.
+
+    What images of a file cost, and what their attacker knew, a run does not know.
+    """
+    if rows[0]["attack"].startswith(GIVEN):
+        return "given"
     # at eps 0 an attack may be left out altogether
     spent = [row for row in rows if row["eps"] != 0] or rows
     gradients = min(row["gradients"] or 0 for row in spent)

@@ -94,7 +94,7 @@ def test_bench_list_names_plug_ins_and_their_package(bench, distribution) -> Non
     schema = json.loads(schema_text())["properties"]
     for name, key in zip(MINE, ("attacks", "defences", "networks", "datasets"), strict=False):
         assert name in schema[key]["items"]["anyOf"][0]["enum"]
-    for attack in ("fgsm", "autoattack", "cw"):
+    for attack in ("fgsm", "art-autoattack", "cw"):
         assert "targeted=false target=next" in shown["attacks"][attack][1]
     assert "targeted" not in shown["attacks"]["deepfool"][1]
     code, out = bench("list")

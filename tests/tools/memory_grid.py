@@ -61,7 +61,8 @@ class FewChunks:
 def _repeated(outcome: Outcome, images: Images) -> Outcome:
     """The outcome of one chunk, as if other images, no more in number, had come to it."""
     size = len(images)
-    cut = {name: values[:size].copy() for name, values in vars(outcome).items()}
+    own = {name: values for name, values in vars(outcome).items() if values is not None}
+    cut = {name: values[:size].copy() for name, values in own.items()}
     return replace(outcome, **cut | {"ids": images.ids, "label": images.y})
 
 

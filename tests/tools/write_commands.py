@@ -13,7 +13,9 @@ from marked import fill
 
 from benchmark.cli import main
 from benchmark.cli.catalogue import catalogue
+from benchmark.runs.adversarial import COLUMNS as ADVERSARIAL
 from reports.audit.audit import CHECKS
+from reports.corruptions.errors import COLUMNS as CORRUPTIONS
 from reports.results.columns import columns_as_markdown
 from reports.worst_case.strongest import COLUMNS as WORST_CASE
 
@@ -137,9 +139,11 @@ def names_page() -> str:
 
 def results_page(page: str) -> str:
     """Return docs/results.md with the tables of the code."""
-    columns = [(f"`{name}`", about) for name, about in WORST_CASE.items()]
     page = fill(page, "columns", columns_as_markdown())
-    page = fill(page, "worst-case", table(("column", "meaning"), columns))
+    tables = {"worst-case": WORST_CASE, "adversarial": ADVERSARIAL, "corruptions": CORRUPTIONS}
+    for name, meanings in tables.items():
+        columns = [(f"`{column}`", about) for column, about in meanings.items()]
+        page = fill(page, name, table(("column", "meaning"), columns))
     checks = [(f"`{name}`", title, rule) for name, (title, rule, _) in CHECKS.items()]
     return fill(page, "checks", table(("check", "what must hold", "how it decides"), checks))
 

@@ -60,14 +60,14 @@ def as_labels(y: Labels | None, count: int, classes: int) -> IntArray:
 
 
 def as_norm(norm: float | str) -> float:
-    """Return a norm's order as a Python float; InputError unless it is "inf" or at least 1.
+    """Return a norm's order as a Python float; InputError unless it is "inf", 0 or at least 1.
 
-    A text may be of any form that `norm_text` knows.
+    A text may be of any form that `norm_text` knows. Order 0 counts the values that change.
     """
     text = norm_text(norm)
     order = _number(text)
-    if not order >= 1 or (order == math.inf and text != "inf"):
-        raise InputError(f'attack: expected norm to be "inf" or at least 1, got {norm!r}')
+    if not (order >= 1 or text == "0") or (order == math.inf and text != "inf"):
+        raise InputError(f'attack: expected norm to be "inf", 0 or at least 1, got {norm!r}')
     return order
 
 

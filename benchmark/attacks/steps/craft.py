@@ -15,7 +15,7 @@ from benchmark.attacks.lookup import attack_entry, shares_gradient
 from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
 from benchmark.attacks.steps.crafted import Batch, Crafted, Found, OneStep
 from benchmark.attacks.steps.projections import each
-from benchmark.attacks.steps.second_loss import needs_second_loss, standing, worse
+from benchmark.attacks.steps.second_loss import needs_second_loss, second_is_worse, standing
 from benchmark.attacks.steps.tensor_attack import TensorAttack
 from estimators.autograd import finite_images
 from estimators.classifier import Classifier
@@ -41,10 +41,11 @@ def craft(
     clean = torch.from_numpy(x).to(classifier.torch_device)
     families = [attacks] if shares_gradient(attacks[0]) else [[attack] for attack in attacks]
     for family in families:
-        classifier.bind(ids, seed)
-        # before the attack is built: some of ART's classes query the classifier then
+        # before the attack is built: some of ART's classes query the classifier then, by one image
+        classifier.bind(ids[:1], seed)
         classifier.reset_counts()
         attack = _build(family[0], classifier)
+        classifier.bind(ids, seed)
         if isinstance(attack, OneStep):
             yield from _one_step(attack, family, classifier, clean, batch)
         else:
@@ -85,9 +86,7 @@ def _searched(
     if attack is not None:
         images, found = _generate(attack, spec, classifier, _given(attack, batch))
         if needs_second_loss(spec, classifier):
-            images = _by_margin_too(spec, classifier, clean, batch, images)
-            # passes of both attacks: only the mean is known
-            found = found and replace(found, spent=None)
+            images, found = _by_margin_too(spec, classifier, clean, batch, images, found)
     passes = Passes(classifier.gradients / n, classifier.forwards / n)
     broken = classifier.backward_mode.broken
     if not attack_entry(spec).uses_gradient:
@@ -105,14 +104,24 @@ def _given(attack: object, batch: Batch) -> Batch:
 
 
 def _by_margin_too(
-    spec: Spec, classifier: Classifier, clean: Tensor, batch: Batch, first: Tensor
-) -> Tensor:
-    """Attack again by the margin what still stands, and everything if the attack has no bound."""
+    spec: Spec,
+    classifier: Classifier,
+    clean: Tensor,
+    batch: Batch,
+    first: Tensor,
+    found: Found | None,
+) -> tuple[Tensor, Found | None]:
+    """Attack again by the margin what still stands, and everything if the attack has no bound.
+
+    first, found: what the first attack returned. Returns the same of both attacks.
+    """
+    # passes of both attacks: only the mean is known
+    found = found and replace(found, spent=None)
     classifier.bind(batch.ids, batch.seed)
     left = standing(spec, classifier, first, batch.labels)
     again = left if attack_entry(spec).bounded else torch.ones_like(left)
     if not bool(again.any()):
-        return first
+        return first, found
     chosen = again.cpu().numpy()
     x, y, labels, ids = (a[chosen] for a in (batch.x, batch.y, batch.labels, batch.ids))
     part = Batch(x, y, labels, ids, batch.seed)
@@ -120,10 +129,16 @@ def _by_margin_too(
     with classifier.margin_loss():
         attack = _build(spec, classifier)
         assert isinstance(attack, EvasionAttack)  # with an eps above 0, and many steps
-        second[again] = _generate(attack, spec, classifier, part)[0]
+        second[again], also_found = _generate(attack, spec, classifier, part)
     classifier.bind(part.ids, part.seed)
     also_left[again] = standing(spec, classifier, second[again], part.labels)
-    return worse(spec, clean, first, second, left, also_left)
+    better = second_is_worse(spec, clean, first, second, left, also_left)
+    if found is not None and found.part is not None:
+        assert also_found is not None and also_found.part is not None  # it is the same attack
+        parts = found.part.copy()
+        parts[chosen] = np.where(better[again].cpu(), also_found.part, parts[chosen])
+        found = replace(found, part=parts)
+    return torch.where(each(better), second, first), found
 
 
 def _build(spec: Spec, classifier: Classifier) -> OneStep | EvasionAttack | None:

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from benchmark.attacks.lookup import attack_entry, attack_norm
 from benchmark.attacks.steps.checks import IntArray
-from benchmark.attacks.steps.projections import each
 from estimators.classifier import Classifier
 from estimators.outputs import predicted_classes
 from estimators.spec import Spec
@@ -34,10 +33,10 @@ def standing(spec: Spec, classifier: Classifier, images: Tensor, labels: IntArra
     return ~hit & (predicted >= 0) if spec.get("targeted", False) else hit
 
 
-def worse(
+def second_is_worse(
     spec: Spec, clean: Tensor, first: Tensor, second: Tensor, left: Tensor, also_left: Tensor
 ) -> Tensor:
-    """Return the second image [C, H, W] where it is the worse one, else the first.
+    """Return where the second of two images is the worse one, bool [N].
 
     left, also_left: at which images [N] the first and the second attack failed. Of two that succeed
     the nearer one counts where the attack minimises its distance, else the first.
@@ -50,4 +49,4 @@ def worse(
             for images in (first, second)
         )
         better = better | (~left & ~also_left & (near < far))
-    return torch.where(each(better), second, first)
+    return better

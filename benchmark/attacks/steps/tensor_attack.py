@@ -44,6 +44,8 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
     found: Found | None = None
 
     _estimator_requirements = (BaseEstimator, ClassifierMixin)
+    # which of its streams an image draws from; see `estimators.random_streams.stream`
+    stream_part = 0
 
     def __init__(self, estimator: Classifier, targeted: bool = False) -> None:
         super().__init__(estimator=checks.as_classifier(estimator))
@@ -58,7 +60,7 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         ids, seed: decide what is random for each image; ids are 0 to N - 1 by default.
         """
         indices = range(len(x)) if ids is None else ids.tolist()
-        streams = [stream(seed, image, "attack") for image in indices]
+        streams = [stream(seed, image, "attack", self.stream_part) for image in indices]
         parts: list[Tensor] = []
         found: list[Found] = []
         size = self.estimator.batch

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
+from benchmark.attacks.adapters.library_attack import LibraryAttack
 from benchmark.attacks.lookup import attack_entry, shares_gradient
 from estimators.classifier import Classifier
 from estimators.errors import InputError
@@ -18,7 +19,9 @@ SHAPE, CLASSES = (3, 32, 32), 10
 def check_built(
     attacks: Iterable[Spec], shape: tuple[int, int, int] = SHAPE, classes: int = CLASSES
 ) -> None:
-    """Raise InputError for the first attack that its class refuses; nothing is attacked.
+    """Raise InputError for the first attack that its class refuses.
+
+    Nothing is attacked, but an attack of a library takes its first passes on noise.
 
     attacks: checked specs, as `lookup.check_attack` returns them.
     shape, classes: of the images [C, H, W] that the attacks are built for.
@@ -40,7 +43,9 @@ def _build(spec: Spec, variant: Spec, classifier: Classifier) -> None:
         # an attack with the bound 0 is never built
         variant = Spec.of(variant.name, variant.kwargs, eps=0.1)
     try:
-        attack_entry(variant).built(classifier, variant.kwargs)
+        attack = attack_entry(variant).built(classifier, variant.kwargs)
+        if isinstance(attack, LibraryAttack):
+            attack.rehearse()
     except Exception as error:
         # external code may raise anything
         why = str(error) if isinstance(error, InputError) else describe_error(error)

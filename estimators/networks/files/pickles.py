@@ -88,6 +88,26 @@ def read_pickle(path: Path, key: str | None, trust: bool, where: str) -> dict[st
     return choose_state(_trusted(path, where), key, where)
 
 
+def plain_content(path: Path, where: str) -> object:
+    """Return the tensors and containers of a file of torch.save; nothing else is read from it.
+
+    Large tensors stay on disk until they are used, where the format allows it.
+
+    Raises InputError for a damaged file, and for one that holds other objects.
+    """
+    mapped = bool(_members(path, where))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        except Exception as error:
+            # zip, pickle and torch each raise their own for a damaged file
+            raise InputError(
+                f"{where}: cannot be read as plain tensors ({describe_error(error)}); save them"
+                " with torch.save"
+            ) from error
+
+
 def _as_data(path: Path, members: list[str], trust: bool, where: str) -> object:
     """Return what a file holds, with an `Unread` for each object that torch does not know."""
     asks = _asks(path, members)

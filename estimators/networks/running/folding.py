@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import fx, nn
 from torch.nn import functional
 
 from estimators.networks.running.copying import copied
-from estimators.networks.running.guarded import Guarded
+from estimators.networks.running.guarded import unguarded
 from estimators.networks.running.plain_layers import global_hooks, is_plain
-from estimators.networks.running.silence import silenced
+from estimators.networks.running.tracing import Root, traced
 
 # names of a convolution and of the batch norm that alone reads it
 Pair = tuple[str, str]
@@ -25,9 +22,6 @@ COMPARED = 2
 STEP = 0.1
 # largest difference of logits, as a part of the largest logit
 TOLERANCE = 1e-4
-
-# torch.fx patches the modules of the whole process while it traces
-_tracing = threading.Lock()
 
 
 def foldable(network: nn.Module, images: torch.Tensor) -> tuple[Pair, ...]:
@@ -46,7 +40,7 @@ def foldable(network: nn.Module, images: torch.Tensor) -> tuple[Pair, ...]:
     if not {nn.Conv2d, nn.BatchNorm2d} <= kinds or global_hooks():
         return ()
     # a trace may leave something in the network
-    pairs = _pairs(_Root(_inner(copied(network).eval())))
+    pairs = _pairs(Root(unguarded(copied(network).eval())))
     if not pairs:
         return ()
     same = copied(network).eval() if network.training else network
@@ -62,7 +56,7 @@ def folded(network: nn.Module, pairs: tuple[Pair, ...]) -> nn.Module:
     if not pairs:
         return network
     copy = copied(network)
-    inner = _inner(copy)
+    inner = unguarded(copy)
     for conv_name, norm_name in pairs:
         conv, norm = inner.get_submodule(conv_name), inner.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
@@ -71,50 +65,10 @@ def folded(network: nn.Module, pairs: tuple[Pair, ...]) -> nn.Module:
     return copy.requires_grad_(False)
 
 
-def _inner(network: nn.Module) -> nn.Module:
-    return network.network if isinstance(network, Guarded) else network
-
-
-class _Root(nn.Module):
-    """The parent of a network: a trace ignores hooks and a replaced `forward` of its root."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the network returns."""
-        out: torch.Tensor = self.network(x)
-        return out
-
-
-class _Tracer(fx.Tracer):
-    """Follows everything but plain layers of torch into its `forward` and its hooks."""
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Return whether a layer stays one node of the graph."""
-        parents = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-        of_torch = type(m).__module__.startswith("torch.nn.modules.")
-        return of_torch and is_plain(m) and not isinstance(m, parents)
-
-    def call_module(
-        self,
-        m: nn.Module,
-        forward: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
-        """Trace a call; also that of a layer without a name, as a slice of an nn.Sequential."""
-        if m not in (self.submodule_paths or {}):
-            return forward(*args, **kwargs)
-        return super().call_module(m, forward, args, kwargs)
-
-
-def _pairs(root: _Root) -> tuple[Pair, ...]:
+def _pairs(root: Root) -> tuple[Pair, ...]:
     """Return the pairs that a trace shows; none where it fails."""
     try:
-        with _tracing, silenced(), torch.random.fork_rng(devices=[]):
-            graph = _Tracer().trace(root)
+        graph = traced(root)
     except (Exception, SystemExit):
         # external code may raise anything; decisions by values cannot be traced
         return ()

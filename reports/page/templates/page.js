@@ -19,16 +19,26 @@
     short: (t) => (t === "" ? "" : String(Number(Number(t).toPrecision(3)))),
     norm: (t) => (t === "inf" ? "L∞" : t === "" ? "" : "L" + t),
     number: (t) => (t === "" ? "" : String(Number(t))),
+    parts: (t) => counted(t),
     exact: (t) => t,
     defence: (t) => t,
     text: (t) => t,
   };
+  // which part of an attack broke how many images: {"apgd-ce": 12, "square": 0}
+  function counted(t) {
+    try {
+      const parts = Object.entries(JSON.parse(t || "{}")).filter(([, images]) => images > 0);
+      return parts.map(([part, images]) => `${part}: ${images}`).join(", ");
+    } catch {
+      return t;
+    }
+  }
   const numeric = new Set(["percent", "accuracy", "interval", "short", "number", "exact"]);
   const raw = data.columns.map((c) => ({ key: c.name, label: c.name, show: isNumeric(c) ? "exact" : "text" }));
   const all = Array.from({ length: data.rows }, (_, row) => row);
   // what is the same in every row tells nothing
   const varies = (key) => all.some((row) => joined(key, row) !== joined(key, 0));
-  const main = data.main.filter((c) => numeric.has(c.show) || all.length < 2 || varies(c.key));
+  const main = data.main.filter((c) => numeric.has(c.show) || c.show === "parts" || all.length < 2 || varies(c.key));
   const state = { query: "", chosen: new Map(), sort: null, page: 0, columns: main };
   const searched = all.map((row) =>
     data.main.map((c) => joined(c.key, row)).join(" ").concat(" ", text("reason", row), " ", text("cell", row)).toLowerCase());

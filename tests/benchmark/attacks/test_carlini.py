@@ -12,8 +12,9 @@ from art.attacks.evasion import CarliniL2Method
 from closed_form import LinearCase, linear_case
 from torch import nn
 
-from benchmark.attacks.carlini import MIN_MARGIN, CarliniL2
+from benchmark.attacks.carlini import CarliniL2
 from benchmark.attacks.carlini_art import CarliniL2Exact
+from benchmark.attacks.steps.tensor_attack import MIN_MARGIN
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.build import build_defence

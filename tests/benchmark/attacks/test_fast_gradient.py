@@ -10,9 +10,10 @@ import pytest
 import torch
 from art.attacks.evasion import FastGradientMethod
 from art.utils import projection
-from closed_form import linear_case
+from closed_form import LinearCase, linear_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from linear_box import BoxCase, box_case
 from torch import nn
 
 from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
@@ -174,6 +175,22 @@ def test_smallest_eps_on_two_classes_is_the_closed_form(norm: float) -> None:
     np.testing.assert_allclose(result, exact, rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.parametrize("norm", [0, 1, 2, math.inf])
+def test_smallest_eps_in_every_norm_inside_and_at_the_edge_of_the_box(norm: float) -> None:
+    """L0 is a whole number: exact. ART's step in L2 and Linf is cut where it leaves [0, 1].
+
+    Logits are small: where cross entropy saturates, float32 spoils the direction of its gradient.
+    """
+    for case in (linear_case(20, classes=2), box_case(20, scale=0.1)):
+        exact = BoxCase(case.classifier, case.x, case.y).nearest(norm)
+        found = smallest_eps(case.classifier, case.x, case.y, norm, 50, 1e-6, 500)
+        if norm == 0:
+            np.testing.assert_array_equal(found, exact)
+        elif norm == 1 or isinstance(case, LinearCase):
+            np.testing.assert_allclose(found, exact, rtol=1e-3, atol=1e-5)
+        assert (found >= exact * (1 - 1e-3)).all()
+
+
 def test_smallest_eps_is_the_edge(digits_lenet: nn.Module, digits: Images) -> None:
     """At the resulting eps the image is broken; slightly below, and at scanned eps, it is not."""
     part = digits[:60]
@@ -261,6 +278,7 @@ X, Y = np.full((2, 1, 8, 8), 0.5, dtype=np.float32), np.array([0, 1])
         ({"eps": math.inf}, "expected eps to be finite"),
         ({"norm": 0.5}, "expected norm to be"),
         ({"norm": "two"}, "expected norm to be"),
+        ({"norm": 0}, 'expected norm to be "inf" or at least 1, got 0'),
         ({"batch_size": 0}, "expected batch_size to be an integer of at least 1"),
         ({"batch_size": 2.5}, "expected batch_size to be an integer"),
         ({"targeted": 1}, "expected targeted to be True or False"),

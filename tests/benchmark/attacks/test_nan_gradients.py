@@ -28,10 +28,18 @@ ATTACKS = {
     "bim": Spec.of("bim", eps=0.05),
     "apgd": Spec.of("apgd", eps=0.1, max_iter=8),
     "apgd dlr": Spec.of("apgd", eps=0.1, max_iter=8, loss="dlr"),
-    "autoattack": Spec.of("autoattack", eps=0.1, max_iter=8, queries=4),
+    "art-autoattack": Spec.of("art-autoattack", eps=0.1, max_iter=8, queries=4),
+    "autoattack": Spec.of("autoattack", eps=0.1),
+    "fab": Spec.of("fab", max_iter=8),
+    "fab-t": Spec.of("fab-t", norm=2, max_iter=8),
+    "strongest": Spec.of("strongest", eps=0.1, budget=120),
     "deepfool": Spec.of("deepfool"),
     "cw": Spec.of("cw", max_iter=20, binary_search_steps=3),
     "cw-art": Spec.of("cw-art", max_iter=10, binary_search_steps=10),
+    "ddn": Spec.of("ddn", steps=20),
+    "fmn": Spec.of("fmn", steps=20),
+    "fmn in L0": Spec.of("fmn", steps=20, norm=0),
+    "sigma-zero": Spec.of("sigma-zero", steps=20),
     "fgsm of ART": Spec.of("fgsm", eps=0.1, **STOCK),
     "pgd of ART": Spec.of("pgd", eps=0.1, max_iter=5, **STOCK),
     "apgd of ART": Spec.of("apgd", eps=0.1, max_iter=5, loss="ce", **STOCK),
@@ -59,7 +67,7 @@ def test_nan_gradients_change_no_image(name: str) -> None:
     assert found.passes.gradients > expected.passes.gradients
 
 
-@pytest.mark.parametrize("name", ["fgsm", "pgd", "bim", "apgd", "autoattack", "pgd of ART"])
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "bim", "apgd", "art-autoattack", "pgd of ART"])
 def test_an_attack_goes_on_from_another_point(name: str) -> None:
     """No gradient comes back at whole grey levels, where each image starts."""
     levels = (CASE.x * 255).round().astype(np.float32) / np.float32(255)
@@ -110,11 +118,18 @@ LOST = {
     "pgd": Spec.of("pgd", eps=0.2, max_iter=8),
     "apgd": Spec.of("apgd", eps=0.2, max_iter=8),
     "apgd dlr": Spec.of("apgd", eps=0.2, max_iter=8, loss="dlr"),
-    "autoattack": Spec.of("autoattack", eps=0.2, max_iter=8, queries=4),
+    "art-autoattack": Spec.of("art-autoattack", eps=0.2, max_iter=8, queries=4),
     "square": Spec.of("square", eps=0.2, queries=60),
+    "autoattack": Spec.of("autoattack", eps=0.2),
+    "fab": Spec.of("fab", norm=2, max_iter=20),
     "deepfool": Spec.of("deepfool"),
     "cw": Spec.of("cw", max_iter=60, binary_search_steps=6),
     "hopskipjump": Spec.of("hopskipjump", queries=200, init_eval=20),
+    "ddn": Spec.of("ddn"),
+    "fmn": Spec.of("fmn"),
+    "fmn in L1": Spec.of("fmn", norm=1),
+    "fmn in L0": Spec.of("fmn", norm=0),
+    "sigma-zero": Spec.of("sigma-zero", steps=60),
     "pgd of ART": Spec.of("pgd", eps=0.2, max_iter=8, **STOCK),
 }
 
@@ -134,7 +149,7 @@ def test_an_output_that_is_no_number_is_a_success(name: str) -> None:
     assert predicted_classes(outputs).tolist() == [NO_CLASS] * 5
     # that the outputs are NaN is no fault of the gradient at the image
     assert not crafted.nan_gradient.any()
-    if name in ("deepfool", "cw"):
+    if name in ("deepfool", "cw", "fab", "ddn", "fmn"):
         # and the nearest such image: the mean must rise to the threshold
         nearest = (0.48 - x.mean((1, 2, 3))) * np.sqrt(x[0].size)
         distance = np.linalg.norm((crafted.images.numpy() - x).reshape(5, -1), axis=1)

@@ -33,26 +33,26 @@ BOUNDED: dict[str, dict[str, Any]] = {
     "apgd-ce": {"loss": "ce"},
     "apgd-dlr": {"loss": "dlr"},
     "square": {"queries": 1500},
-    "autoattack": {"queries": 50},
+    "art-autoattack": {"queries": 50},
 }
 # targeted: more than the nearest class, so that other classes can be in the way
 TARGETED: dict[str, dict[str, Any]] = {
     "apgd-ce": {"loss": "ce", "max_iter": 200},
     "apgd-dlr": {"loss": "dlr"},
     "square": {"queries": 800},
-    "autoattack": {"queries": 50},
+    "art-autoattack": {"queries": 50},
 }
 RANDOM = {
     "apgd": {"eps": 0.03, "max_iter": 10},
     "square": {"eps": 0.05, "queries": 60},
     "hopskipjump": {"queries": 150},
-    "autoattack": {"eps": 0.08, "max_iter": 8, "queries": 40},
+    "art-autoattack": {"eps": 0.08, "max_iter": 8, "queries": 40},
 }
 
 
 def attack(case: LinearCase, name: str, **params: Any) -> Any:
     """An attack by short name on a linear network."""
-    return ATTACKS[name.partition("-")[0]].built(case.classifier, params)
+    return ATTACKS[name.removesuffix("-ce").removesuffix("-dlr")].built(case.classifier, params)
 
 
 def wrong(case: LinearCase, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ def test_success_begins_at_the_exact_linf_distance(name: str) -> None:
             assert wrong(case, result, y)[0] == (share > 1)
 
 
-@pytest.mark.parametrize("name", ["apgd", "autoattack"])
+@pytest.mark.parametrize("name", ["apgd", "art-autoattack"])
 def test_success_begins_at_the_exact_l2_distance(name: str) -> None:
     case = linear_case(4, classes=2)
     for i, distance in enumerate(case.l2.min(1)):
@@ -119,14 +119,16 @@ def test_targeted_autoattack_in_l2() -> None:
         x, target = case.x[i : i + 1], 1 - case.y[i : i + 1]
         for share in (0.99, 1.01):
             eps = float(share * distance)
-            result = attack(case, "autoattack", eps=eps, norm=2, targeted=True).generate(x, target)
+            result = attack(case, "art-autoattack", eps=eps, norm=2, targeted=True).generate(
+                x, target
+            )
             assert np.linalg.norm(result - x) <= eps * (1 + 1e-5)
             assert wrong(case, result, target)[0] == (share < 1)
 
 
 def test_targeted_autoattack_leaves_images_of_the_target_alone() -> None:
     case = linear_case(6)
-    result = attack(case, "autoattack", eps=0.1, targeted=True).generate(case.x, case.y)
+    result = attack(case, "art-autoattack", eps=0.1, targeted=True).generate(case.x, case.y)
     assert np.array_equal(result, case.x)
     assert case.classifier.gradients == 0
 
@@ -141,7 +143,7 @@ def test_trap_arts_targeted_autoattack_wants_labels_and_takes_targets_for_wrong_
     apgd = attack(case, "apgd", eps=0.3, engine="stock", max_iter=20)
     stock = StockAutoAttack(case.classifier, eps=0.3, eps_step=0.6, attacks=[apgd], targeted=True)
     assert np.array_equal(stock.generate(case.x.copy(), target), case.x)
-    ours = attack(case, "autoattack", eps=0.3, targeted=True).generate(case.x, target)
+    ours = attack(case, "art-autoattack", eps=0.3, targeted=True).generate(case.x, target)
     assert not wrong(case, ours, target).any()
 
 
@@ -161,7 +163,7 @@ def test_stock_autoattack_has_our_parameters(monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     stock = attack(
         linear_case(1),
-        "autoattack",
+        "art-autoattack",
         eps=0.1,
         engine="stock",
         max_iter=7,
@@ -232,7 +234,7 @@ def test_trap_arts_apgd_asks_a_copy_that_counts_nothing() -> None:
 def test_trap_arts_autoattack_wants_an_undeclared_package(monkeypatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match="multiprocess"):
-        attack(linear_case(1), "autoattack", eps=0.1, engine="stock")
+        attack(linear_case(1), "art-autoattack", eps=0.1, engine="stock")
 
 
 def test_trap_arts_hopskipjump_no_seed_repeats_it() -> None:
@@ -284,14 +286,14 @@ def test_chance_belongs_to_the_image(name: str) -> None:
     assert not np.allclose(whole, crafted(slice(0, 9), seed=4), atol=1e-5)
 
 
-SIGNED = ("fgsm", "pgd", "bim", "apgd", "square", "autoattack")
+SIGNED = ("fgsm", "pgd", "bim", "apgd", "square", "art-autoattack")
 
 
 @pytest.mark.parametrize("name", [*SIGNED, "fgm", "hopskipjump"])
 def test_targeted_reaches_the_target(name: str) -> None:
     case = linear_case(5)
     eps = {} if name == "hopskipjump" else {"eps": 3.0 if name == "fgm" else 0.3}
-    few = {"queries": 400} if name in ("square", "hopskipjump", "autoattack") else {}
+    few = {"queries": 400} if name in ("square", "hopskipjump", "art-autoattack") else {}
     for target in ("next", 2):
         spec = check_attack(Spec.of(name, eps, targeted=True, target=target, **few))
         ((_, result),) = craft([spec], case.classifier, case.x, case.y, np.arange(5), 0)
@@ -337,7 +339,7 @@ def test_every_new_attack_fills_a_row(digits: Images, digits_lenet) -> None:
         "deepfool": {},
         "square": {"queries": 50},
         "hopskipjump": {"queries": 150},
-        "autoattack": {"max_iter": 5, "queries": 20},
+        "art-autoattack": {"max_iter": 5, "queries": 20},
     }
     jpeg = Spec.of("jpeg", quality=40)
     cells = []
@@ -381,7 +383,7 @@ def test_parameters_are_written_out() -> None:
         ("square", {"eps": 0.1, "p_init": 0}, "p_init"),
         ("square", {"eps": 0.1, "queries": 0}, "queries"),
         ("hopskipjump", {"norm": 1}, "the norm"),
-        ("autoattack", {"eps": 0.1, "norm": 3}, "the norm"),
+        ("art-autoattack", {"eps": 0.1, "norm": 3}, "the norm"),
         ("deepfool", {"overshoot": -1}, "overshoot"),
     ],
 )
@@ -402,7 +404,7 @@ def test_bad_parameters(name: str, params: dict[str, Any], message: str) -> None
         ("apgd:eps=0.1,targeted=1", "expected targeted to be true or false, got 1"),
         ("apgd:eps=0.1,target=3", "a target needs targeted=true"),
         ("square:eps=0.1,targeted=true,engine=stock", "ART's class takes no targets"),
-        ("autoattack:eps=0.1,targeted=true,engine=stock", "ART's class takes no targets"),
+        ("art-autoattack:eps=0.1,targeted=true,engine=stock", "ART's class takes no targets"),
     ],
 )
 def test_bad_values_are_refused_before_anything_runs(text: str, message: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from closed_form import linear_case
+from linear_box import BoxCase
 from spoilt import Changed, NanWhenBright
 from torch import nn
 
@@ -73,6 +74,79 @@ def test_squashed_outputs_reach_the_workers() -> None:
         _, found = outcome(trained, images, Spec.of("pgd", eps=float(eps), max_iter=5))
         right.append(int((found.adversarial == found.label).sum()))
     assert right[0] >= 3 and right[1] == 0
+
+
+FEW_VALUES = """
+    import numpy as np
+    from art.attacks.attack import EvasionAttack
+    from benchmark.attacks.entry import AttackEntry
+
+    class Few(EvasionAttack):
+        _estimator_requirements = ()
+
+        def __init__(self, estimator, eps, count, by=0.25):
+            super().__init__(estimator=estimator)
+            self.count, self.by = count, by
+
+        def generate(self, x, y=None, **kwargs):
+            x = x.copy()
+            x.reshape(len(x), -1)[:, : self.count] += np.float32(self.by)
+            return x
+
+    def row(norm):
+        return AttackEntry(name="few", label="few", summary="changes a few values", norm=norm,
+                           build="few_values:Few", uses_gradient=False,
+                           defaults={"count": 6, "by": 0.25})
+
+    l0, l1, l2 = row("0"), row("1"), row("2")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "eps", "over"),
+    [
+        ("l0", 6, False),
+        ("l0", 5, True),
+        ("l1", 1.5, False),
+        ("l1", 1.4999, True),
+        ("l2", 0.25 * np.sqrt(6), False),
+        ("l2", 0.61, True),
+    ],
+)
+def test_every_norm_is_measured_and_bounds_its_attacks(
+    module, name: str, eps: float, over: bool
+) -> None:
+    """L0 counts values, three for a pixel of three channels."""
+    module("few_values", FEW_VALUES)
+    x = np.full((3, 3, 4, 4), 0.5, dtype=np.float32)
+    images = images_of(x, np.zeros(3, dtype=np.int64), 2)
+    network = TrainedNetwork(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)), images.shape, 2)
+    nn.init.zeros_(network.network[1].weight)
+    network.network[1].bias.data[0] = 1
+    cell, found = outcome(network, images, Spec.of(f"few_values:{name}", eps=float(eps)))
+    assert found.over.tolist() == [over] * 3
+    row = row_of(cell, found)
+    assert row["over_budget"] == 3 * over
+    assert (row["l0_mean"], row["l0_median"], row["l0_max"]) == (6, 6, 6)
+    assert row["l1_mean"] == row["l1_max"] == pytest.approx(1.5)
+    assert row["l2_median"] == pytest.approx(0.25 * np.sqrt(6))
+    assert row["linf_max"] == 0.25
+
+
+def test_attacks_that_minimise_l0_and_l1_fill_their_columns() -> None:
+    case = linear_case(6, classes=2)
+    images = images_of(case.x, case.y, 2)
+    medians = {}
+    for norm in (0, 1):
+        trained = TrainedNetwork(case.network, images.shape, 2)
+        cell, found = outcome(trained, images, Spec.of("fmn", norm=norm))
+        row = row_of(cell, found)
+        exact = np.median(BoxCase(case.classifier, case.x, case.y).nearest(norm))
+        assert row["success_rate"] == 1 and row["over_budget"] == 0
+        assert row[f"l{norm}_median"] == pytest.approx(exact, rel=0.01)
+        medians[norm] = row
+    assert medians[0]["l0_median"] <= medians[1]["l0_median"]
+    assert medians[1]["l1_median"] < medians[0]["l1_median"]
 
 
 def squash(z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:

@@ -307,7 +307,7 @@ def test_a_worker_with_other_versions_is_refused() -> None:
 def test_a_worker_with_another_plug_in_is_refused(module) -> None:
     module("mine", "class Attack: pass")
     mine, name = decisive_versions(), "attacks/mine:Attack"
-    with pytest.raises(UnfitWorker, match="other code of attacks/mine:Attack"):
+    with pytest.raises(UnfitWorker, match=r"other code .* of attacks/mine:Attack"):
         dask_worker.compute_chunk(b"", "", b"", b"", "cpu", mine, {name: "another"})
     with pytest.raises(EOFError):
         # past the check there is nothing to compute here

@@ -53,6 +53,8 @@ def test_what_outlives_a_chunk_holds_no_tensor_of_it(
     for outcome in run_chunk(task, images, bench).values():
         for name in (field.name for field in fields(outcome)):
             array = getattr(outcome, name)
+            if array is None:
+                continue  # a column that only other cells have
             # a view of a subset's own labels costs nothing; memory of torch's is never shared
             assert array.flags.owndata or name in ("ids", "label", "target"), name
 

@@ -24,7 +24,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_shipped_grids_are_complete() -> None:
-    assert shipped_grids() == ["full", "paper", "photos", "quick"]
+    assert shipped_grids() == ["corruptions", "full", "paper", "photos", "quick"]
     cells = load_grid("full").cells()
     assert {c.dataset for c in cells} == {"digits", "mnist", "cifar10"}
     assert {c.attack.name for c in cells} == {"fgsm", "fgm", "noise", "pgd", "cw", "apgd"}
@@ -89,7 +89,7 @@ BAD = {
     "boolean": ("attacks: [{name: fgsm, eps: yes}]", "got True"),
     "quoted": ("attacks: [{name: fgsm, eps: '8/255'}]", "got '8/255'"),
     "norm": ("attacks: [{name: pgd, eps: 0.1, norm: L1}]", "expected norm to be inf or 2, got 1"),
-    "no norm": ("attacks: [{name: apgd, eps: 0.1, norm: x}]", "norm to be inf or 2, got 'x'"),
+    "no norm": ("attacks: [{name: apgd, eps: 0.1, norm: x}]", "norm to be inf or 2 or 1, got 'x'"),
     "no steps": ("attacks: [{name: pgd, eps: 0.1, max_iter: 0}]", "an integer from 1 up, got 0"),
     "half a step": ("attacks: [{name: cw, max_iter: 1.5}]", "an integer from 1 up, got 1.5"),
     "target": ("attacks: [{name: cw, targeted: true, target: -1}]", "a class from 0 up, got -1"),

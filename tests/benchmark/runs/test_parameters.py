@@ -37,6 +37,8 @@ TEXTS = (
     "weights_key",
     "qualities",
     "norm",
+    "version",
+    "rescale",
 )
 
 
@@ -65,7 +67,7 @@ def test_every_parameter_of_every_attack(entry: AttackEntry, engine: str) -> Non
     eps: dict[str, Value] = {"eps": 0.1} if entry.bounded else {}
     usual = {**eps, "engine": engine} if entry.stock else eps
     # ART's AutoAttack needs a package that is not installed everywhere
-    if entry.name != "autoattack" or engine != "stock":
+    if entry.name != "art-autoattack" or engine != "stock":
         built(Spec.of(entry.name, usual))
         if eps:
             built(Spec.of(entry.name, usual, eps=0))
@@ -124,6 +126,21 @@ def test_parameters_of_an_attack_of_art(name: str) -> None:
     built(Spec.of(dotted, {**first, "batch_size": 8}))
 
 
+def test_an_eps_in_l0_is_a_whole_number(module: Any) -> None:
+    module(
+        "counted",
+        """
+        from benchmark.attacks.entry import AttackEntry
+
+        row = AttackEntry(name="counted", label="", summary="", build="counted:row", norm="0")
+        """,
+    )
+    assert check_attack(Spec.of("counted:row", eps=12)).get("eps") == 12.0
+    assert check_attack(Spec.of("counted:row", eps=3.0)).get("eps") == 3.0
+    with pytest.raises(InputError, match=r"a whole number \(L0 counts values that change\)"):
+        check_attack(Spec.of("counted:row", eps=0.5))
+
+
 @pytest.mark.parametrize(
     ("grid", "told"),
     [
@@ -156,6 +173,13 @@ def test_a_run_refuses_before_it_loads_data(
 def test_the_included_grids_pass() -> None:
     for name in shipped_grids():
         check_parameters(load_grid(name).cells())
+
+
+def test_an_eps_in_l1_is_no_larger_than_any_change_of_an_image(bench) -> None:
+    attack = "art.attacks.evasion.FastGradientMethod:norm=1,eps=785"
+    code, out = bench("run", "--attack", attack, "--samples", "5", "--out", "r")
+    assert code == 2 and out.strip().count("\n") == 0
+    assert "expected eps to be at most 784: digits has images of 784 values (1 x 28 x 28)" in out
 
 
 def test_attacks_of_art_are_built_for_the_images_of_the_run(bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import zlib
@@ -82,7 +83,9 @@ def test_columns_that_some_cells_have(tmp_path: Path, names: tuple[str, ...]) ->
     more = {name: np.arange(len(stored.predictions)).astype(np.int16) - 1 for name in names}
     table = stored.predictions.assign(**more)
     store = Store(tmp_path)
-    store.put([Stored(stored.key, stored.row, 1.0, table), plain])
+    parts = [f"part {n}" for n in range(len(table))]
+    row = {**stored.row, "broken_by": json.dumps(dict.fromkeys(parts, 0))}
+    store.put([Stored(stored.key, row, 1.0, table), plain])
     pd.testing.assert_frame_equal(store.get(stored.key).predictions, table)
     keys = [plain.key, stored.key]
     assert list(store.types(keys)) == ["id", "label", "clean", "adversarial", *names]
@@ -92,11 +95,16 @@ def test_columns_that_some_cells_have(tmp_path: Path, names: tuple[str, ...]) ->
     absent = written[written["cell"] == plain.key]
     right = plain.predictions["adversarial"] == plain.predictions["label"]
     if "part" in names:
-        assert (absent["part"] == -1).all()
+        assert absent["part"].isna().all()
     if "hits" in names:
         assert absent["hits"].tolist() == right.astype(int).tolist()
     present = written[written["cell"] == stored.key]
-    assert present[list(names)].to_numpy().tolist() == table[list(names)].to_numpy().tolist()
+    if "part" in names:
+        # the first image is broken by none
+        assert present["part"].isna().tolist() == [True] + [False] * (len(table) - 1)
+        assert present["part"].tolist()[1:] == parts[: len(table) - 1]
+    if "hits" in names:
+        assert present["hits"].tolist() == table["hits"].tolist()
 
 
 def test_narrow_predictions_keep_their_bytes(tmp_path: Path) -> None:

@@ -395,7 +395,7 @@ def test_the_full_grid_stays_under_ten_megabytes(tmp_path: Path) -> None:
     for row in many:
         for name in COLUMNS:
             if name.startswith(("l2_", "linf_", "accuracy", "success")):
-                row[name] = rng.random()
+                row[name] = rng.random() * (row["accuracy"] if name.endswith("_draw") else 1)
     write_results(frame(many), tmp_path / "results.csv")
     for i in range(32):
         plot(tmp_path / "plots" / f"accuracy-{i}.png")
@@ -441,6 +441,13 @@ def test_cards_say_what_the_numbers_say(rich: Path) -> None:
     search = found[1].sentences[-1]
     assert search.startswith("cw searches for the smallest change that works (median 1.2 in L2)")
     assert "JPEG 50 keeps" in search and search.endswith("and 0.0 % under an aware one.")
+    # a search in a norm of its own has no card: it goes into the first of its network
+    moved = table.assign(norm=table["norm"].mask(table["attack"] == "cw", "0"), l0_median=12.0)
+    sparse = cards(worst, moved, labels)
+    assert "(median 12 in L0)" in sparse[0].sentences[-1]
+    assert [len(card.sentences) for card in sparse[:2]] == [
+        len(found[0].sentences) + 1, len(found[1].sentences) - 1,
+    ]  # fmt: skip
     few = worst["threat"] == "oblivious"
     unaware = cards(worst[few], table[table["threat"] == "oblivious"], labels)
     assert unaware[0].sentences[-1].endswith("so this is an upper bound.")

@@ -30,7 +30,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_missing_columns_are_empty(runs: tuple[Path, Path]) -> None:
     new, old = map(read_results, runs)
     assert list(old.columns) == list(new.columns) == list(COLUMNS)
-    assert old[list(ADDED)].isna().all(axis=None)
+    added = old[list(ADDED)]
+    assert (added.isna() | (added == "")).all(axis=None)
     pd.testing.assert_frame_equal(old.drop(columns=list(ADDED)), new.drop(columns=list(ADDED)))
 
 
@@ -59,12 +60,30 @@ def test_the_page_shows_what_is_not_zero(runs: tuple[Path, Path], tmp_path: Path
     assert "nan_gradient" in keys and "non_finite" not in keys
 
 
+@pytest.mark.parametrize(("norm", "column"), [("0", "l0_median"), ("1", "l1_median")])
+def test_the_page_shows_l0_and_l1_where_an_attack_has_them(
+    tmp_path: Path, norm: str, column: str
+) -> None:
+    for shown in (False, True):
+        made = MadeUp()
+        for row in made.rows:
+            row |= {"l0_median": 12.0, "l1_median": 3.5}
+            row["norm"] = norm if shown and row["attack"] == "cw" else row["norm"]
+        folder = tmp_path / str(shown)
+        folder.mkdir()
+        write_results(frame(made.rows), folder / "results.csv")
+        keys = {one["key"] for one in cell_data(folder / "results.csv")["main"]}
+        assert (column in keys) == shown and not {"l0_median", "l1_median"} - {column} & keys
+
+
 @pytest.mark.parametrize(
     ("column", "value", "told"),
     [
         ("nan_gradient", 1.5, "nan_gradient is no share"),
         ("non_finite", 10_000, "non_finite, correct and n do not fit"),
         ("non_finite", -1, "non_finite, correct and n do not fit"),
+        ("l0_mean", -1.0, "l0_mean"),
+        ("l1_max", float("inf"), "l1_max"),
     ],
 )
 def test_impossible_numbers_are_refused(

@@ -30,7 +30,7 @@ def good() -> str:
         (lambda t: t.replace("network", "dataset", 1), "has the column 'dataset' twice"),
         (lambda t: t.replace("network", "net", 1), "lacks the columns network"),
         (lambda t: t.replace("lenet", "lenet,lenet", 1), "fields, the header has"),
-        (lambda t: t.replace("ok", "fine", 1), "status 'fine'"),
+        (lambda t: t.replace(",ok,", ",fine,", 1), "status 'fine'"),
         (lambda t: t.replace(",0.45,", ",,", 1), "accuracy is no share in [0, 1]"),
         (lambda t: "", "it is empty"),
         (lambda t: t.replace("lenet", "r\u00e9seau", 1).encode("latin-1"), "'utf-8' codec"),

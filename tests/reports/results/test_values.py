@@ -270,6 +270,8 @@ def test_the_parts() -> None:
         assert norm_text(text) == "inf"
     for text in ("2", "2.0", 2, 2.0, "L2", "l2", np.float64(2)):
         assert norm_text(text) == "2"
+    for text in ("0", "0.0", 0, "L0", "l_0"):
+        assert norm_text(text) == "0"
     assert norm_text("1.5") == "1.5" and norm_text("nuclear") == "nuclear"
     assert norm_text(True) == "True" and norm_text("-1") == "-1"
     assert name_by_value("fgsm[norm=2.0]") == name_by_value("fgsm[norm=L2]") == "fgsm[norm=2]"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
 from benchmark.attacks.steps.l1_box import into_l1_box
 
 

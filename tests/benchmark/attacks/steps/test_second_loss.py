@@ -8,6 +8,7 @@ from closed_form import linear_case
 from spoilt import SQUASHING, Changed
 from torch import nn
 
+from benchmark.attacks.fast_gradient import smallest_move
 from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.steps.craft import craft
 from benchmark.attacks.steps.crafted import Crafted
@@ -26,9 +27,16 @@ ATTACKS = {
     "bim": Spec.of("bim", eps=LINF, max_iter=6, eps_step=LINF / 3),
     "apgd": Spec.of("apgd", eps=LINF, max_iter=10),
     "apgd dlr": Spec.of("apgd", eps=LINF, max_iter=10, loss="dlr"),
-    "autoattack": Spec.of("autoattack", eps=LINF, max_iter=10, queries=4),
+    "art-autoattack": Spec.of("art-autoattack", eps=LINF, max_iter=10, queries=4),
+    "autoattack": Spec.of("autoattack", eps=LINF),
+    "fab": Spec.of("fab", norm=2, max_iter=10),
+    "fab-t": Spec.of("fab-t", norm=2, max_iter=10),
     "deepfool": Spec.of("deepfool"),
     "cw": Spec.of("cw", max_iter=60, binary_search_steps=6),
+    "ddn": Spec.of("ddn"),
+    "fmn": Spec.of("fmn"),
+    "fmn in L0": Spec.of("fmn", norm=0, steps=40),
+    "sigma-zero": Spec.of("sigma-zero", steps=40),
     "fgsm of ART": Spec.of("fgsm", eps=LINF, engine="stock"),
     "pgd of ART": Spec.of("pgd", eps=LINF, max_iter=6, engine="stock"),
 }
@@ -53,7 +61,10 @@ def test_an_eps_just_above_the_distance_is_enough(name: str, squash: str) -> Non
     """The exact distance of a linear network, which the squashing layer does not change."""
     crafted, right = attacked(ATTACKS[name], squash)
     assert not right.any()
-    if name in ("deepfool", "cw"):
+    if crafted.found is not None:
+        # of both attacks, the one that broke the image names the part
+        assert crafted.found.part is not None and (crafted.found.part >= 0).all()
+    if name in ("deepfool", "cw", "fab", "fab-t", "ddn", "fmn"):
         norm = np.linalg.norm((crafted.images.numpy() - CASE.x).reshape(8, -1), axis=1)
         assert (norm <= 1.06 * CASE.l2.min(1)).all()
 
@@ -99,3 +110,16 @@ def test_logits_are_attacked_once() -> None:
         ((_, crafted),) = craft([check_attack(spec)], plain, CASE.x, CASE.y, np.arange(8), 0)
         assert name not in ("fgsm", "fgm") or crafted.passes == (1, 0)
         assert name not in ("pgd", "pgd in L2", "bim") or crafted.passes == (6, 0)
+
+
+@pytest.mark.parametrize("squash", SQUASHING)
+@pytest.mark.parametrize(("norm", "exact"), [("inf", CASE.linf), (2, CASE.l2)])
+def test_the_smallest_eps_is_the_exact_distance(
+    norm: float | str, exact: np.ndarray, squash: str
+) -> None:
+    """Without the margin, cross entropy has no gradient at the images that saturate."""
+    classifier = Classifier(network_of(squash), SHAPE, 2, squashed=True)
+    found, direction = smallest_move(classifier, CASE.x, CASE.y, norm, 2 * float(L2), 1e-4)
+    np.testing.assert_allclose(found, exact.min(1), rtol=0.02)
+    moved = np.clip(CASE.x + 1.02 * found.astype(np.float32).reshape(-1, 1, 1, 1) * direction, 0, 1)
+    assert (CASE.classifier.predict(moved).argmax(1) != CASE.y).all()

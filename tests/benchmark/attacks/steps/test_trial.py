@@ -45,9 +45,14 @@ def test_good_ones_are_built_for_any_images() -> None:
 def test_the_checks() -> None:
     assert checks.as_norm("L2") == checks.as_norm(2) == checks.as_norm("2.0") == 2
     assert checks.as_norm("Linf") == checks.as_norm(float("inf"))
-    for bad in (True, "x", 0, None, (2,), 10**400):
+    assert checks.as_norm(0) == checks.as_norm("L0") == checks.as_norm("0.0") == 0
+    for bad in (0.5, -1, "L-0.5"):
+        with pytest.raises(InputError):
+            checks.as_norm(bad)
+    for bad in (True, "x", None, (2,), 10**400):
         with pytest.raises(InputError):
             checks.as_norm(bad)  # type: ignore[arg-type]
+    for bad in (True, "x", 0, None, (2,), 10**400):
         with pytest.raises(InputError):
             checks.as_positive(bad, "eps_step")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at most 1,000,000,000"):

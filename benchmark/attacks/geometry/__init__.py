@@ -1,0 +1,1 @@
+"""Projections and shortest steps: balls, boxes, planes; no network."""

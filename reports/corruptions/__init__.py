@@ -1,0 +1,1 @@
+"""Errors under the corruptions of ImageNet-C."""
