@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from benchmark.attacks.steps.l1_box import into_l1_box
+
+from benchmark.attacks.geometry.l1_box import into_l1_box
 
 
 def searched(x: np.ndarray, moved: np.ndarray, eps: float) -> np.ndarray:
