@@ -12,11 +12,14 @@ from torch import nn
 
 from benchmark.attacks.apgd_targeted import TargetedAPGD
 from benchmark.attacks.auto_pgd import AutoPGD
+from benchmark.attacks.lookup import check_attack
+from benchmark.attacks.steps.craft import craft
 from benchmark.attacks.steps.ratios import dlr, targeted_dlr
 from estimators.classifier import Classifier
 from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.gaussian import GaussianNoise
 from estimators.errors import InputError
+from estimators.spec import Spec
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 5])
@@ -121,3 +124,37 @@ def test_a_gradient_takes_as_many_passes_as_asked_for(draws: int, passes: int) -
 def test_bad_parameters(params, message: str) -> None:
     with pytest.raises(InputError, match=message):
         TargetedAPGD(linear_case(1).classifier, **params)
+
+
+def test_behind_a_defence_that_draws_each_image_has_its_own_draws() -> None:
+    """Rows of one image meet the same draw; alone or among others, the result is the same."""
+    case = linear_case(3)
+    defence = DefenceWithBackward(GaussianNoise(0.02), "surrogate", fresh=True)
+    classifier = Classifier(case.network, (1, 8, 8), 5, defence=defence)
+    spec = check_attack(Spec.of("apgd-t", eps=0.02, max_iter=6))
+    ((_, whole),) = craft([spec], classifier, case.x, case.y, np.arange(3), 0)
+    ((_, alone),) = craft([spec], classifier, case.x[1:2], case.y[1:2], np.array([1]), 0)
+    assert torch.equal(whole.images[1:2], alone.images)
+
+
+@pytest.mark.parametrize("norm", ["inf", 2, 1])
+def test_outputs_that_are_no_numbers_stop_nothing(norm) -> None:
+    """The gradient of the square root is infinite at every point where the attack starts."""
+    case = linear_case(4)
+
+    class Spoilt(nn.Module):
+        def __init__(self, network: nn.Module) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Return logits whose gradient has NaN, and NaN for dark images."""
+            spoilt = torch.sqrt((x - 0.5).clamp_min(0)).flatten(1).sum(1, keepdim=True)
+            dark = x.flatten(1).mean(1, keepdim=True) < 0.3
+            return torch.where(dark, torch.nan, self.network(x) + spoilt)
+
+    classifier = Classifier(Spoilt(case.network), (1, 8, 8), 5)
+    eps = {"inf": 0.1, 2: 1.0, 1: 8.0}[norm]
+    found = TargetedAPGD(classifier, norm, eps, 30).generate(case.x, case.y)
+    assert np.isfinite(found).all()
+    assert (classifier.predict(found).argmax(1) != case.y).all()
