@@ -29,6 +29,7 @@ COMMANDS = table(
             ("compare", "compare", "Compare runs with the first one."),
             ("report", "report", "Write audit and page of a run again."),
             ("speed", "speed", "Measure the speed against ART and others."),
+            ("anchors", "anchors", "Attack networks with known answers."),
             ("init", "init", "Write a first grid file."),
             ("list", "list_", "List what a grid can name, grids and studies; plug-ins too."),
         )

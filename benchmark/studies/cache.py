@@ -17,6 +17,7 @@ from benchmark.execution.environment import package_versions
 from benchmark.runs.labels import labels_and_threats
 from benchmark.studies.entry import StudyEntry
 from benchmark.studies.lookup import Draw, load_compute, load_draw, study_entry
+from benchmark.studies.prepared import prepared
 from benchmark.studies.request import Findings, StudyRequest
 from benchmark.version import __version__
 from estimators.data.load import image_shape, load_images
@@ -61,7 +62,7 @@ def run_study(
     The folder is replaced as a whole: a study that is interrupted leaves the previous files.
     figures: False leaves them out. Raises InputError where the folder holds other files.
     """
-    study = study_entry(name)
+    study, request = study_entry(name), prepared(request)
     compute, draw = load_compute(study), load_draw(study) if figures else None
     key = study_key(study, request)
     if _stored_key(folder) == key:

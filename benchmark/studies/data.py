@@ -6,7 +6,6 @@ import numpy as np
 
 from benchmark.studies.measures.tables import Tables
 from benchmark.studies.request import Array, Findings, StudyRequest
-from estimators.data.load import load_images
 
 
 def compute(request: StudyRequest) -> Findings:
@@ -19,7 +18,7 @@ def compute(request: StudyRequest) -> Findings:
     arrays: dict[str, Array] = {}
     for dataset in request.datasets:
         for split in ("train", "test"):
-            images = load_images(dataset, split, request.data_dir)
+            images = request.images(dataset, split)
             names = {"dataset": dataset, "split": split}
             per_class = np.bincount(images.y, minlength=len(images.classes))
             counts = (

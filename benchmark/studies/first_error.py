@@ -13,7 +13,6 @@ from benchmark.studies.measures.tables import Row, Rows, Tables, limits, per_ima
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.data.load import load_images
 from estimators.outputs import class_name
 from reports.statistics.intervals import held_out, median_smallest_eps
 
@@ -112,7 +111,7 @@ def _panels(
         return bool(subjects.predictions(classifier, one.x)[0] == one.y[0])
 
     if not right(requested):
-        rest = load_images(dataset, split, request.data_dir)[request["image"] + 1 :]
+        rest = request.images(dataset, split)[request["image"] + 1 :]
         ones = (rest[at : at + 1].read() for at in range(len(rest)))
         following = next((one for one in ones if len(one) and right(one)), None)
         shown |= {} if following is None else {"next right": following}

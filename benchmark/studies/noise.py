@@ -16,7 +16,6 @@ from benchmark.studies.measures.tables import Row, Rows, Tables
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.data.load import load_images
 from estimators.errors import InputError
 
 # the paper's order, from the coarsest to the subtlest
@@ -62,7 +61,7 @@ def compute(request: StudyRequest) -> Findings:
 
 def _pair(request: StudyRequest, dataset: str) -> tuple[int, int]:
     """Return the requested classes; InputError before anything is computed."""
-    images = load_images(dataset, "test", request.data_dir)
+    images = request.images(dataset)
     source, target = (class_named(images, request[name], name) for name in ("source", "target"))
     if source == target:
         raise InputError(f"study parameter target: {request['target']!r} is the source class too")
@@ -118,7 +117,7 @@ def _panels(
     rows: pd.DataFrame,
 ) -> tuple[Rows, dict[str, Array]]:
     """Return the image of the requested pair with the least noise, else one of a similar pair."""
-    images = load_images(dataset, "test", request.data_dir)
+    images = request.images(dataset)
     names = (images.classes[requested[0]], images.classes[requested[1]])
 
     def similarity(pair: tuple[str, str]) -> int:

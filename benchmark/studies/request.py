@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from benchmark.studies.entry import StudyEntry, Subject
+from estimators.data.images import Images, Split
+from estimators.data.load import load_images
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec, Value
 
@@ -28,6 +30,7 @@ class StudyRequest:
     data_dir: folder of the data files; None for the default one.
     device: torch device.
     report: takes one line that names the current step.
+    loader: loads a split of a data set from the folder of the data files; see `images`.
     """
 
     subjects: tuple[Subject, ...]
@@ -36,6 +39,11 @@ class StudyRequest:
     data_dir: Path | None = None
     device: str = "cpu"
     report: Callable[[str], None] = lambda text: None
+    loader: Callable[[str, Split, Path | None], Images] = load_images
+
+    def images(self, dataset: str, split: Split = "test") -> Images:
+        """Return a split of a data set, in the sizes and classes of its networks if prepared."""
+        return self.loader(dataset, split, self.data_dir)
 
     @property
     def datasets(self) -> list[str]:

@@ -14,7 +14,6 @@ from benchmark.studies.measures.tables import Row, Tables, means, per_image
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.outputs import class_name
 from estimators.spec import Spec
@@ -187,7 +186,7 @@ def _pair(
     request: StudyRequest, classifier: Classifier, dataset: str, attack: Spec
 ) -> list[Images]:
     """Return the first test image of the class `source` that the attack turns into `target`."""
-    images = load_images(dataset, "test", request.data_dir)
+    images = request.images(dataset)
     if not {request["source"], request["target"]} <= set(images.classes):
         return []
     source, target = (images.classes.index(request[name]) for name in ("source", "target"))

@@ -14,7 +14,6 @@ from benchmark.studies.measures.tables import Row, Rows, Tables, limits, per_ima
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images, stratified_order
-from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.outputs import class_name
 from reports.statistics.intervals import spread, wilson
@@ -39,7 +38,7 @@ def compute(request: StudyRequest) -> Findings:
     arrays: dict[str, Array] = {}
     for dataset, network in request.subjects:
         names = {"dataset": dataset, "network": str(network)}
-        images = load_images(dataset, "test", request.data_dir)
+        images = request.images(dataset)
         classifier = classifier_of(request, dataset, network, images)
         part = images[_right_of_each(classifier, images, request["per_class"], request.seed)].read()
         if not len(part):

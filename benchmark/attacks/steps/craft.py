@@ -41,10 +41,11 @@ def craft(
     clean = torch.from_numpy(x).to(classifier.torch_device)
     families = [attacks] if shares_gradient(attacks[0]) else [[attack] for attack in attacks]
     for family in families:
-        classifier.bind(ids, seed)
-        # before the attack is built: some of ART's classes query the classifier then
+        # before the attack is built: some of ART's classes query the classifier then, by one image
+        classifier.bind(ids[:1], seed)
         classifier.reset_counts()
         attack = _build(family[0], classifier)
+        classifier.bind(ids, seed)
         if isinstance(attack, OneStep):
             yield from _one_step(attack, family, classifier, clean, batch)
         else:

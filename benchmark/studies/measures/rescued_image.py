@@ -11,7 +11,6 @@ from benchmark.studies.measures.tables import Rows
 from benchmark.studies.request import Array, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.data.load import load_images
 from estimators.defences.build import build_defence
 from estimators.outputs import class_name
 from estimators.spec import Spec
@@ -28,7 +27,7 @@ def rescued_image(
     Both results are empty where no image is rescued.
     """
     dataset, _ = subject
-    everything = load_images(dataset, "test", request.data_dir)
+    everything = request.images(dataset)
     source, target = (
         subjects.class_named(everything, request[name], name) for name in ("source", "target")
     )

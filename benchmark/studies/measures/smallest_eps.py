@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import bootstrap
 
-from benchmark.attacks.fast_gradient import FastGradient, perturbed, smallest_eps
+from benchmark.attacks.fast_gradient import perturbed, smallest_move
 from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, batches, confidences
 from benchmark.studies.measures.tables import Row, limits
 from benchmark.studies.request import StudyRequest
@@ -79,10 +79,9 @@ def smallest_step(
     into: a class; an attack succeeds only where the image is then taken for this class.
     """
     norm = NORMS[attack]
-    eps = smallest_eps(
+    eps, direction = smallest_move(
         classifier, images.x, images.y, norm, scan.eps_max, scan.tolerance, scan.steps, into
     )
-    direction, _ = FastGradient(classifier, norm).directions(images.x, images.y)
     # another batch may round a logit differently: the tolerance of the search takes that up
     for _ in range(3):
         x = _perturbed(classifier, images.x, direction, eps, norm)

@@ -19,7 +19,6 @@ from benchmark.execution.plan import BARE
 from benchmark.studies.request import StudyRequest
 from estimators.classifier import Classifier, Frozen
 from estimators.data.images import Images, subset
-from estimators.data.load import load_images
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, unknown
 from estimators.networks.given import is_given
@@ -37,7 +36,7 @@ def test_images(request: StudyRequest, dataset: str, samples: int) -> Images:
 
     It is in memory. Images that cannot be read are left out.
     """
-    images = load_images(dataset, "test", request.data_dir)
+    images = request.images(dataset)
     return subset(images, min(samples, len(images)), request.seed).read()
 
 
@@ -58,7 +57,7 @@ def one_image(request: StudyRequest, dataset: str) -> Images:
     split, at = request["split"], request["image"]
     if split not in ("train", "test"):
         raise InputError(f"study parameter split: expected train or test, got {split!r}")
-    images = load_images(dataset, split, request.data_dir)
+    images = request.images(dataset, split)
     if not 0 <= at < len(images):
         raise InputError(
             f"study parameter image: expected 0 to {len(images) - 1}, the images of the {split}"

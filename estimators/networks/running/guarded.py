@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from torch import nn
 
 from estimators.errors import InputError, NetworkError
 from estimators.networks.running.copying import copied
+from estimators.networks.running.interrupts import interrupts
 from estimators.networks.running.plain_layers import is_known
 from estimators.networks.running.silence import silenced
 from estimators.plugins import describe_error
@@ -30,7 +30,8 @@ class Guarded(nn.Module):
     """A network with code that is neither torch's nor this project's.
 
     It gets a copy of its images and may change them. Half precision is read as float32. What it
-    prints is dropped. What it raises becomes a NetworkError, SystemExit and its like included.
+    prints is dropped. What it raises becomes a NetworkError, SystemExit and its like included;
+    the user's Ctrl-C stays what it is.
 
     channels_last: whether it takes images and weights with the channels innermost in memory; else
         its images are contiguous.
@@ -55,13 +56,14 @@ class Guarded(nn.Module):
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         layout = torch.preserve_format if self.channels_last else torch.contiguous_format
         own = x.clone(memory_format=layout)
-        try:
-            with silenced():
-                out = self.network(own)
-        except BaseException as error:
-            if _passes(error):
-                raise
-            raise _raised(self.name, error) from error
+        with interrupts() as came:
+            try:
+                with silenced():
+                    out = self.network(own)
+            except BaseException as error:
+                if _passes(error, came()):
+                    raise
+                raise _raised(self.name, error) from error
         logits: torch.Tensor = _float_logits(self.name, out)
         return logits
 
@@ -181,9 +183,9 @@ def _raised(name: str, error: BaseException) -> NetworkError:
     return NetworkError(name, describe_error(error) + ends)
 
 
-def _passes(error: BaseException) -> bool:
+def _passes(error: BaseException, interrupted: bool) -> bool:
     """Return whether an error stays as it is: Ctrl-C, lack of memory, an error of the user."""
     if isinstance(error, KeyboardInterrupt):
-        return threading.current_thread() is threading.main_thread()
+        return interrupted
     no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
     return no_memory or isinstance(error, InputError) or "allocate memory" in str(error)

@@ -67,8 +67,8 @@ BY_BATCH = ("apgd", "square", "hopskipjump", "art.attacks.evasion.UniversalPertu
 # and 0.02 on a ResNet, where the sign of a gradient that is nearly zero turned
 # (docs/reliability.md); another processor may turn one here, too.
 TURN, MOVE = 0.02, 0.05
-# Adam's steps and the thresholds of sigma-zero amplify rounding by a third a step: from some step on
-# it may change another value. Its images still succeed, with about as many values.
+# Adam's steps and the thresholds of sigma-zero amplify rounding by a third a step: it may change
+# another value after a while. Its images still succeed, with about as many values.
 MOVE_OF = {"sigma-zero": 1.0}
 
 

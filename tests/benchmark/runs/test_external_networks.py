@@ -137,6 +137,10 @@ def test_exit_codes_and_tables(bench, tmp_path: Path) -> None:
     code, out = bench("run", "--network", "odd_networks:exits", *options)
     assert code == 4, out
     assert "SystemExit: 0" in (tmp_path / "r" / "results.csv").read_text()
+    # in the checks too, which run in the main thread: it is not the user's Ctrl-C
+    code, out = bench("run", "--network", "odd_networks:interrupts_for_many", *options)
+    assert code == 4, out
+    assert "raises for some images (KeyboardInterrupt, raised in its forward" in out
     code, out = bench("run", "--network", "odd_networks:raises_once", *options)
     assert code == 0, out
     for name, message in {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from closed_form import linear_case
 
-from benchmark.studies import targeted
 from benchmark.studies.measures.subjects import predictions, wrapped
 from benchmark.studies.registry import LENET, STUDIES
 from benchmark.studies.request import make_request
@@ -61,11 +61,10 @@ def test_images_are_right_and_of_each_class(digits, digits_lenet) -> None:
     assert set(chosen) < set(longer)
 
 
-def test_on_the_embedded_data(digits, digits_lenet, tmp_path, monkeypatch) -> None:
+def test_on_the_embedded_data(digits, digits_lenet, tmp_path) -> None:
     # images of two classes alone: the others are no source, but a target
     few = digits[np.isin(digits.y, (3, 5))]
-    monkeypatch.setattr(targeted, "load_images", lambda *args: few)
-    findings = compute(request(per_class=1))
+    findings = compute(replace(request(per_class=1), loader=lambda *args: few))
     attacks, pairs = findings.tables["attacks"], findings.tables["pairs"]
     assert len(attacks) == len(pairs) == 18 and attacks["on_sheet"].all()
     assert attacks["success"].all()

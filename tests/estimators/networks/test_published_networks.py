@@ -1,4 +1,4 @@
-"""Six networks that others published, by the factories of docs/examples: the published accuracy."""
+"""Six networks that others published, by the factories of `bench anchors`: published accuracy."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import nn
 
+from benchmark.anchors import networks
 from reports.results.read_write import read_results
 
-FOLDER = Path(__file__).parents[3] / "docs" / "examples"
+FACTORIES = "benchmark.anchors.networks"
 # file, factory, data, images, correct ones as published; None: as torch alone finds
 PUBLISHED = [
     ("mnist-smallcnn-trades.pt", "smallcnn", "mnist", 10_000, 9_948),
@@ -32,14 +33,13 @@ LAYOUTS = {
 
 
 @pytest.fixture
-def examples(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("published_networks")
+def examples():
+    return importlib.import_module(FACTORIES)
 
 
 def clean_accuracy(bench, factory: str, weights: Path, dataset: str, *more: str) -> float:
     """Run eps 0 alone; the network's own clean accuracy, as `results.csv` has it."""
-    network = ("--network", f"published_networks:{factory}", "--weights", str(weights))
+    network = ("--network", f"{FACTORIES}:{factory}", "--weights", str(weights))
     options = ("--attack", "noise:eps=0", "--defence", "none", "--out", "run", *more)
     code, text = bench("run", *network, "--dataset", dataset, *options)
     assert code == 0, text
@@ -103,6 +103,6 @@ def test_files_of_these_layouts_load(
 
 
 def test_factories_are_short() -> None:
-    tree = ast.parse((FOLDER / "published_networks.py").read_text(encoding="utf-8"))
+    tree = ast.parse(Path(networks.__file__).read_text(encoding="utf-8"))
     for function in (node for node in tree.body if isinstance(node, ast.FunctionDef)):
         assert function.end_lineno - function.lineno < 11, function.name  # the line of its text too

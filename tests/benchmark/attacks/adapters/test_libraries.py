@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 from closed_form import LinearCase, linear_case
+from scipy.special import softmax
 
 from benchmark.attacks.adapters.global_random import seeded
-from benchmark.attacks.adapters.library_attack import LibraryAttackEntry
+from benchmark.attacks.adapters.library_attack import STEPS
 from benchmark.attacks.entry import Passes
-from benchmark.attacks.lookup import attack_entry, attack_norm, check_attack
+from benchmark.attacks.lookup import attack_norm, check_attack
 from benchmark.attacks.registry import LIBRARIES
 from benchmark.attacks.steps.craft import craft, targets
 from benchmark.attacks.steps.trial import check_built
@@ -25,6 +26,8 @@ from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
+from estimators.defences.backward import DefenceWithBackward
+from estimators.defences.gaussian import GaussianNoise
 from estimators.errors import InputError
 from estimators.spec import Spec, Value
 
@@ -47,10 +50,12 @@ class Found:
     """What an attack did to the images of a linear case.
 
     size: of the perturbations [N], in the attack's norm. success: bool [N]. passes: per image.
+    nearer: bool [N], where the share of the label, or the target, in the softmax became larger.
     """
 
     size: np.ndarray
     success: np.ndarray
+    nearer: np.ndarray
     passes: Passes
 
 
@@ -62,12 +67,14 @@ def found(name: str, case: LinearCase, **params: Value) -> Found:
     with seeded([0]):
         ((_, made),) = craft([spec], case.classifier, case.x, case.y, ids, 0)
     target = targets(spec, case.y, case.classifier.nb_classes)
-    predicted = case.classifier.predict(made.images.numpy()).argmax(1)
+    before, after = (case.classifier.predict(x) for x in (case.x, made.images.numpy()))
+    predicted = after.argmax(1)
+    shares = (softmax(logits, axis=1)[ids, target] for logits in (before, after))
     change = (made.images.numpy() - case.x).reshape(len(ids), -1).astype(np.float64)
     size = np.linalg.norm(change, float(attack_norm(spec)), axis=1)
     success = predicted == target if params.get("targeted") else predicted != case.y
     assert made.images.min() >= 0 and made.images.max() <= 1
-    return Found(size, success, made.passes)
+    return Found(size, success, np.less(*shares), made.passes)
 
 
 def thresholds(distances: np.ndarray) -> list[float]:
@@ -328,11 +335,21 @@ def outcomes(
     return result
 
 
-def test_a_random_defence_gets_one_image_at_a_time() -> None:
-    """Each image keeps its own draws, in any chunk."""
-    need("foolbox:LinfPGD")
-    entry = attack_entry(Spec("foolbox:LinfPGD"))
-    assert isinstance(entry, LibraryAttackEntry) and not entry.whole_batch
+@pytest.mark.parametrize("name", ["foolbox:LinfPGD", "adv_lib:apgd", "art:AutoConjugateGradient"])
+def test_behind_a_random_defence_images_keep_their_own_draws(name: str) -> None:
+    """In any chunk; some classes of ART query the network when they are built."""
+    need(name)
+    case = linear_case(5)
+    noise = DefenceWithBackward(GaussianNoise(sigma=0.05), "surrogate", fresh=True)
+    classifier = Classifier(case.network, (1, 8, 8), 5, noise, draws=2)
+    steps = {"foolbox": "steps", "adv_lib": "n_iter", "art": "max_iter"}[name.partition(":")[0]]
+    spec = check_attack(Spec.of(name, {"eps": 0.1, steps: 3}))
+    ids = np.arange(5)
+    with seeded([0]):
+        ((_, all_at_once),) = craft([spec], classifier, case.x, case.y, ids, 0)
+    with seeded([0]):
+        ((_, first),) = craft([spec], classifier, case.x[:1], case.y[:1], ids[:1], 0)
+    assert torch.equal(all_at_once.images[:1], first.images)
 
 
 @pytest.mark.slow
@@ -342,16 +359,16 @@ def test_every_targeted_attack_moves_towards_its_targets(family: str) -> None:
     need(f"{family}:")
     case = linear_case(4)
     for name, entry in LIBRARIES[family].attacks().items():
-        slow = ("Brendel" in name, "Boundary" in name, name in ("str_attack", "JSMA", "GenAttack"))
-        if "targeted" not in entry.params or any(slow):
+        slow = "Brendel" in name or name == "str_attack"
+        if "targeted" not in entry.params or slow:
             continue
-        params: Params = {"targeted": True}
+        params: Params = {"targeted": True, **{n: 40 for n in STEPS if n in entry.params}}
         if entry.bounded:
             params["eps"] = {"inf": 0.4, "2": 4.0}.get(entry.norm, 12.0)
         try:
             made = found(entry.name, case, **params)
-        except (InputError, RuntimeError) as error:
+        except RuntimeError as error:
+            # it takes colour images only
             assert "channels" in str(error)
-            continue
-        print(f"{entry.name:50} {made.success.mean():.2f}")
-        assert made.success.any(), name
+        else:
+            assert made.nearer.any(), name

@@ -8,6 +8,7 @@ from closed_form import linear_case
 from spoilt import SQUASHING, Changed
 from torch import nn
 
+from benchmark.attacks.fast_gradient import smallest_move
 from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.steps.craft import craft
 from benchmark.attacks.steps.crafted import Crafted
@@ -109,3 +110,16 @@ def test_logits_are_attacked_once() -> None:
         ((_, crafted),) = craft([check_attack(spec)], plain, CASE.x, CASE.y, np.arange(8), 0)
         assert name not in ("fgsm", "fgm") or crafted.passes == (1, 0)
         assert name not in ("pgd", "pgd in L2", "bim") or crafted.passes == (6, 0)
+
+
+@pytest.mark.parametrize("squash", SQUASHING)
+@pytest.mark.parametrize(("norm", "exact"), [("inf", CASE.linf), (2, CASE.l2)])
+def test_the_smallest_eps_is_the_exact_distance(
+    norm: float | str, exact: np.ndarray, squash: str
+) -> None:
+    """Without the margin, cross entropy has no gradient at the images that saturate."""
+    classifier = Classifier(network_of(squash), SHAPE, 2, squashed=True)
+    found, direction = smallest_move(classifier, CASE.x, CASE.y, norm, 2 * float(L2), 1e-4)
+    np.testing.assert_allclose(found, exact.min(1), rtol=0.02)
+    moved = np.clip(CASE.x + 1.02 * found.astype(np.float32).reshape(-1, 1, 1, 1) * direction, 0, 1)
+    assert (CASE.classifier.predict(moved).argmax(1) != CASE.y).all()

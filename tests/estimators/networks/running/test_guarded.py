@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -136,12 +138,43 @@ def test_what_ends_the_program_is_an_error_of_the_network() -> None:
         network(images())
     with pytest.raises(NetworkError, match="network odd: RecursionError: maximum recursion"):
         guard(odd_networks.recurses())(images())
-    # in a thread: Ctrl-C reaches the main thread alone
     interrupting = Guarded(odd_networks.interrupts(), "odd")
     with ThreadPoolExecutor(1) as pool, pytest.raises(NetworkError, match="KeyboardInterrupt"):
         pool.submit(interrupting, images()).result()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(NetworkError, match="KeyboardInterrupt, raised in its forward"):
         interrupting(images())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a program cannot send itself Ctrl-C there")
+def test_ctrl_c_stays_what_it_is() -> None:
+    def forward(layers: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+        signal.raise_signal(signal.SIGINT)
+        return layers(x)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        Guarded(odd_networks.around(forward), "odd")(images())
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_handlers_of_ctrl_c_are_kept() -> None:
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def forward(layers: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+        signal.raise_signal(signal.SIGINT)
+        return layers(x)
+
+    try:
+        # of the caller: it is called, and decides what happens
+        signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+        Guarded(odd_networks.around(forward), "odd")(images())
+        assert seen == [signal.SIGINT]
+        # where Ctrl-C is ignored, a KeyboardInterrupt is the network's
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with pytest.raises(NetworkError, match="KeyboardInterrupt"):
+            Guarded(odd_networks.interrupts(), "odd")(images())
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_errors_keep_their_class_and_text() -> None:

@@ -1,0 +1,34 @@
+"""The marks of `bench anchors` as text: the columns of its CSV file."""
+
+from __future__ import annotations
+
+import math
+
+from benchmark.anchors.anchor import Check
+from benchmark.anchors.exam import Mark
+
+COLUMNS = ("network", "attack", "measure", "published", "by", "proved", "accepted", "ours",
+           "images", "verdict")  # fmt: skip
+
+
+def cells(mark: Mark) -> tuple[str, ...]:
+    """Return one row of the CSV file, in the order of COLUMNS."""
+    check = mark.check
+    ours = "" if math.isnan(mark.ours) else f"{mark.ours:.4g}"
+    row = (mark.anchor.name, check.attack or "clean", check.measure, f"{check.published:g}")
+    row += (check.by, limits(check.proved), limits(check.accept), ours)
+    return (*row, str(mark.n), mark.verdict)
+
+
+def title(check: Check) -> str:
+    """Return what a check measures: the attack, and the measure where it is no accuracy."""
+    kind = "" if check.measure == "accuracy" else f", {check.measure.replace('_', ' ')}"
+    return (check.attack or "clean") + kind
+
+
+def limits(pair: tuple[float | None, float | None] | None) -> str:
+    """Return limits as text: one number where they are equal, empty without any."""
+    if pair is None:
+        return ""
+    low, high = ("" if value is None else f"{value:g}" for value in pair)
+    return low if low == high else f"{low} to {high}".strip()

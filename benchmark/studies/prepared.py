@@ -1,0 +1,48 @@
+"""Folders of photos in studies: sizes and classes from the networks, as in a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmark.runs.images import with_classes_of, with_declared_size
+from benchmark.studies.entry import Subject
+from benchmark.studies.measures.subjects import network_of
+from benchmark.studies.request import StudyRequest
+from estimators.data.images import Images, Split
+from estimators.data.load import load_images
+from estimators.networks.given import is_given
+
+
+def prepared(request: StudyRequest) -> StudyRequest:
+    """Return a request whose images have the sizes and classes that its networks know.
+
+    A folder of photos gets the size that the network beside it declares, as a part of its name.
+    Classes come from the networks as in `runs.images.with_classes_of`. A request that is prepared
+    already stays the same; so does one with other data sets and networks that are trained here.
+
+    Raises InputError for sizes that contradict each other and classes that are unknown.
+    """
+    sized: list[Subject] = []
+    for dataset, network in request.subjects:
+        name, note = with_declared_size(dataset, [network])
+        sized.append((name, network))
+        if note:
+            request.report(f"{dataset}: {note}")
+    if not any(is_given(network) for _, network in sized):
+        return request
+    ready = replace(request, subjects=tuple(sized))
+
+    def loaded(dataset: str, split: Split, data_dir: Path | None) -> Images:
+        images = load_images(dataset, split, data_dir)
+        for name, network in ready.subjects:
+            if name == dataset and is_given(network):
+                module = network_of(ready, dataset, network).cpu()
+                images, _ = with_classes_of(images, module, network)
+        return images
+
+    for dataset in ready.datasets:
+        # faults are found now, and what is said of the images once
+        for note in loaded(dataset, "test", request.data_dir).notes:
+            request.report(f"{dataset}: {note}")
+    return replace(ready, loader=loaded)

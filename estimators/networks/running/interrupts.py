@@ -1,0 +1,39 @@
+"""Tell the user's Ctrl-C from a KeyboardInterrupt that external code raises."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether Ctrl-C came since the block began.
+
+    Python handles signals in the main thread alone, so it never comes in another one. Where another
+    program that embeds Python handles them, nothing can be told: then it may have come.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):
+        # ignored, or left to the system: it raises nothing
+        yield lambda: before is None
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        # external code may have set a handler of its own
+        if signal.getsignal(signal.SIGINT) is note:
+            signal.signal(signal.SIGINT, before)
