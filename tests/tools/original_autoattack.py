@@ -1,9 +1,9 @@
 """Compare AutoAttack with its authors' code, on networks that others trained.
 
 Run as `python tests/tools/original_autoattack.py CHECKOUT --data-dir DATA`. CHECKOUT is a folder of
-github.com/fra31/auto-attack; DATA has `networks/` with the weights (docs/anchors.md), `sdp-*.npz`
-among them, and MNIST. Images are attacked in blocks, by the original and by ours in turn, so that
-both meet the same load of the machine.
+github.com/fra31/auto-attack; DATA has `networks/` with the files of `bench anchors`, and MNIST.
+Images are attacked in blocks, by the original and by ours in turn, so that both meet the same load
+of the machine.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmark.anchors.anchor import FACTORIES, Anchor, load_anchors
 from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.steps.craft import craft
 from estimators.classifier import Classifier
@@ -27,35 +28,10 @@ from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.networks.given import given_network
 from estimators.outputs import predicted_classes
-from estimators.spec import Spec
+from estimators.spec import Spec, parse_spec
 
 BoolArray = npt.NDArray[np.bool_]
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 NORMS = {"inf": "Linf", "2": "L2", "1": "L1"}
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """A network with its data.
-
-    factory: in docs/examples/published_networks.py. data: a data set, or a file beside the weights.
-    eps: the Linf bound that it is known for.
-    """
-
-    factory: str
-    data: str
-    eps: float
-
-
-# by file of weights
-ANCHORS = {
-    "mnist-cnn-a-adv.model": Anchor("cnn_a", "sdp-mnist.npz", 0.3),
-    "cifar-cnn-a-adv.model": Anchor("cnn_a", "sdp-cifar.npz", 2 / 255),
-    "cifar-cnn-a-mix.model": Anchor("cnn_a", "sdp-cifar.npz", 2 / 255),
-    "mnist-smallcnn-trades.pt": Anchor("smallcnn", "mnist", 0.3),
-    "mnist-lenet5-adv.pt": Anchor("lenet5", "mnist", 0.3),
-    "mnist-lenet5-clean.pt": Anchor("lenet5", "mnist", 0.1),
-}
 
 
 @dataclass
@@ -74,14 +50,20 @@ class Side:
         self.wall += time.perf_counter() - wall
 
 
+def eps_of(anchor: Anchor) -> float:
+    """Return the bound that an anchor is known for."""
+    found = (parse_spec(check.attack).get("eps") for check in anchor.checks if check.attack)
+    return next(eps for eps in found if isinstance(eps, float))
+
+
 def compare(weights: Path, anchor: Anchor, images: Images, options: argparse.Namespace) -> str:
     """Return a row of the table: both accuracies, the images apart, both times."""
     shape, classes = images.shape, len(images.classes)
-    spec = Spec.of(f"published_networks:{anchor.factory}", weights=str(weights))
+    spec = Spec.of(f"{FACTORIES}:{anchor.network}", weights=str(weights))
     network = given_network(spec, shape, classes).network.eval()
     ours, original = (Side(np.zeros(len(images), np.bool_)) for _ in range(2))
     classifier = Classifier(network, shape, classes)
-    eps = options.eps or anchor.eps
+    eps = options.eps or eps_of(anchor)
     for at in range(0, len(images), options.block):
         block = slice(at, at + options.block)
         x, y = images.x[block], images.y[block]
@@ -90,7 +72,7 @@ def compare(weights: Path, anchor: Anchor, images: Images, options: argparse.Nam
         ours.run(block, lambda x=x, y=y, ids=ids: _ours(classifier, x, y, ids, eps, options))
     apart = original.right != ours.right
     only = ours.right[apart].sum(), original.right[apart].sum()
-    cells = [weights.name, f"{eps:.4g}", str(len(images))]
+    cells = [anchor.name, f"{eps:.4g}", str(len(images))]
     cells += [f"{100 * side.right.mean():.2f}" for side in (original, ours)]
     cells += [f"{apart.sum()} ({only[0]} stand here alone, {only[1]} there)"]
     cells += [f"{side.cpu:.1f} / {side.wall:.1f}" for side in (original, ours)]
@@ -136,7 +118,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--images", type=int, default=200, help="images of each network")
     parser.add_argument("--block", type=int, default=200, help="images attacked at once")
-    parser.add_argument("--only", default="", help="networks whose file has this in its name")
+    parser.add_argument("--only", default="", help="networks with this in their name")
     parser.add_argument("--norm", choices=NORMS, default="inf")
     parser.add_argument("--eps", type=float, help="in the place of each network's own")
     parser.add_argument("--version", default="standard")
@@ -146,18 +128,18 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.checkout / "autoattack" / "autoattack.py").is_file():
         parser.error(f"{options.checkout}: no autoattack/autoattack.py; name a checkout")
-    sys.path[:0] = [str(options.checkout), str(EXAMPLES)]
+    sys.path.insert(0, str(options.checkout))
     torch.set_num_threads(options.threads)
-    head = ["weights", "eps", "images", "original, %", "ours, %", "images apart"]
+    head = ["network", "eps", "images", "original, %", "ours, %", "images apart"]
     head += ["original CPU / wall, s", "ours CPU / wall, s", "times as fast"]
     print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}", flush=True)
-    for name, anchor in ANCHORS.items():
-        weights = options.data_dir / "networks" / name
-        if options.only not in name or not weights.is_file():
+    for anchor in load_anchors():
+        weights = options.data_dir / "networks" / anchor.weights.file
+        if options.only not in anchor.name or not weights.is_file():
             continue
         data = anchor.data
-        if data.endswith(".npz"):
-            data = f"npz:{weights.with_name(data)}"
+        if not isinstance(data, str):
+            data = f"npz:{weights.with_name(data.file)}"
         images = load_images(data, "test", options.data_dir)
         images = subset(images, min(options.images, len(images)), 0)
         print(compare(weights, anchor, images, options), flush=True)
