@@ -27,6 +27,7 @@ def bracket_by_eps(found: Sequence[Bracket], labels: Labels) -> Figure:
     styles = line_styles(names)
     networks = list(dict.fromkeys(b.network for b in found))
     figure, axes = parts.flat_grid(len(networks), width=3.7, height=2.8, legend=0.3)
+    width = 6.6 if len(networks) == 1 else 3.0
     top: Style = {"color": "black", "marker": "o", "markersize": 4}
     for ax, network in zip(axes, networks, strict=True):
         own = [b for b in found if b.network == network]
@@ -43,7 +44,8 @@ def bracket_by_eps(found: Sequence[Bracket], labels: Labels) -> Figure:
         standing = np.array([b.standing for b in line])
         ax.plot(eps, standing / n, **top)
         shade(ax, eps, *wilson(standing, n), "black", 0.12)
-        ax.set(title=labels.place(own[0].dataset, network), ylim=(-0.02, 1.02))
+        title = parts.panel_title(labels.place(own[0].dataset, network), width)
+        ax.set(title=title, ylim=(-0.02, 1.02))
         few_ticks(ax)
     parts.outer_labels(axes, NORM_LABEL["inf"], "share of images")
     handles = [Line2D([], [], **top), *(Line2D([], [], **styles[m]) for m in names)]

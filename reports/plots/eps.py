@@ -106,7 +106,8 @@ def success_by_eps(rows: pd.DataFrame, labels: Labels) -> Figure:
             turned = (line["success_rate"] * line["clean_correct"]).round()
             limits = wilson(turned.to_numpy(float), line["clean_correct"].to_numpy(float))
             shade(ax, line["eps"], *limits, style["color"], 0.15)
-        ax.set(title=labels.place(str(dataset), str(network)), ylim=(-0.02, 1.02))
+        title = parts.panel_title(labels.place(str(dataset), str(network)), 3.2)
+        ax.set(title=title, ylim=(-0.02, 1.02))
         few_ticks(ax)
     parts.outer_labels(axes, eps_label(rows), "attack success rate")
     handles = [Line2D([], [], **style) for style in styles.values()]

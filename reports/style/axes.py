@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Literal
 
 import pandas as pd
@@ -16,6 +17,9 @@ from reports.results.predictions import Array
 from reports.statistics.tests import at_most
 from reports.style.labels import Labels
 from reports.style.style import NORM_LABEL, WIDEST, WONG, Style
+
+# of a panel's title, per inch
+LETTERS = 11
 
 
 def new_figure(
@@ -76,6 +80,11 @@ def flat_grid(
 def few_ticks(ax: Axes, count: int = 5) -> None:
     """Set at most `count` intervals between the ticks of the x axis, at round numbers."""
     ax.xaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
+
+
+def panel_title(text: str, width: float) -> str:
+    """Return the title of a panel, `width` inches wide, in lines that fit: names may be long."""
+    return textwrap.fill(text, max(20, int(LETTERS * width)))
 
 
 def outer_labels(axes: list[Axes], x: str, y: str) -> None:
