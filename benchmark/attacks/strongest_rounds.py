@@ -58,6 +58,7 @@ ALL = 10**6
 OPENING = (
     Round("margin", "margin", "image", 0, 1, 10),
     Round("ce", "ce", "blocks", 0, 1, 20),
+    Round("restarts", "margin", "blocks", 2, 1, 40),
     Round("targets", "margin", "image", ALL, 1, 12),
 )
 # most that break do so in short runs from very different points; the rest needs longer ones

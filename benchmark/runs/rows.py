@@ -82,7 +82,7 @@ def row_of(cell: Cell, outcome: Outcome) -> Row:
     row["non_finite"] = int((outcome.adversarial == NO_CLASS).sum())
     row |= {name: float(getattr(outcome, name).mean()) for name in ("gradients", "forwards")}
     if attack_entry(cell.attack).counts_images:
-        row["curve"] = curve(still_right, outcome.gradients, outcome.forwards)
+        row["curve"] = curve(still_right[:, 0], outcome.gradients, outcome.forwards)
     for norm in LENGTHS:
         sizes = getattr(outcome, norm)[right].astype(np.float64)
         for name, statistic in (("mean", np.mean), ("median", np.median), ("max", np.max)):

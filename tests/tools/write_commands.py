@@ -1,14 +1,14 @@
-"""Write docs/commands.md, docs/names.md, and the tables of docs/results.md from the code.
+"""Write docs/commands.md, names.md, attacks.md and the tables of results.md and anchors.md.
 
 Run as `python tests/tools/write_commands.py`; a test compares the pages with the code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
+from attacks_page import anchors_table, attacks_page, markdown
 from marked import fill
 
 from benchmark.cli import main
@@ -71,12 +71,6 @@ Everything that a grid, a command or a study can name. `bench list` prints the s
 {sections}"""
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table; bars inside cells are escaped."""
-    lines = [head, ["---"] * len(head), *([c.replace("|", "\\|") for c in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def value_of(option: click.Option) -> str:
     """Return what an option takes, in words; empty for a flag."""
     if option.is_flag:
@@ -108,7 +102,7 @@ def section(name: str, command: click.Command) -> str:
     paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
     text = [f"## bench {name}", *paragraphs, usage]
     if rows:
-        text.append(table(("option", "value", "default", "meaning"), rows))
+        text.append(markdown(("option", "value", "default", "meaning"), rows))
     return "\n\n".join(text)
 
 
@@ -134,7 +128,7 @@ def names_page() -> str:
             if "plug-in of" not in about
         ]
         head = ("name", "what it is", "size" if kind == "grids" else "parameters")
-        parts.append(f"## {kind[0].upper()}{kind[1:]}\n\n{table(head, own)}\n")
+        parts.append(f"## {kind[0].upper()}{kind[1:]}\n\n{markdown(head, own)}\n")
     return NAMES.format(note=NOTE, sections="\n".join(parts))
 
 
@@ -145,17 +139,20 @@ def results_page(page: str) -> str:
     tables["certificates"] = CERTIFICATES
     for name, meanings in tables.items():
         columns = [(f"`{column}`", about) for column, about in meanings.items()]
-        page = fill(page, name, table(("column", "meaning"), columns))
+        page = fill(page, name, markdown(("column", "meaning"), columns))
     checks = [(f"`{name}`", title, rule) for name, (title, rule, _) in CHECKS.items()]
-    return fill(page, "checks", table(("check", "what must hold", "how it decides"), checks))
+    return fill(page, "checks", markdown(("check", "what must hold", "how it decides"), checks))
 
 
 def pages(docs: Path) -> dict[Path, str]:
     """Return every generated page of a docs folder by its path."""
-    results = docs / "results.md"
+    results, anchors = docs / "results.md", docs / "anchors.md"
+    networks = anchors_table(docs / "anchors.csv")
     return {
         docs / "commands.md": commands_page(),
         docs / "names.md": names_page(),
+        docs / "attacks.md": attacks_page(NOTE),
+        anchors: fill(anchors.read_text(encoding="utf-8"), "networks", networks),
         results: results_page(results.read_text(encoding="utf-8")),
     }
 

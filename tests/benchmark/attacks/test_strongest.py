@@ -220,7 +220,7 @@ def test_square_gets_the_budget_where_gradients_are_masked() -> None:
     attack = Strongest(blind, eps=eps / 20, budget=500)
     attack.generate(case.x, case.y)
     assert attack.found is not None and attack.found.spent is not None
-    opening = list(rounds(499, 1, 1, 50))[:3]
+    opening = list(rounds(499, 1, 1, 50))[: len(OPENING)]
     assert (attack.found.spent[:, 0] == sum(r.runs * r.steps for r in opening)).all()
     assert (passes(attack.found) >= 499).all()
 
