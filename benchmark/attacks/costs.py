@@ -11,7 +11,7 @@ from benchmark.attacks.entry import Params, Passes
 # eps at which half of the steps of an iterative attack remain to be done, by norm
 HALF = {"inf": 0.08, "2": 1.2, "1": 8.0}
 # time of a query of Square in forward passes
-SQUARE_QUERY = 1.4
+SQUARE_QUERY = 1.5
 
 
 def standing(params: Params) -> float:
