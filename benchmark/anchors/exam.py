@@ -16,7 +16,7 @@ from benchmark.attacks.registry import ATTACKS
 from benchmark.execution.chunk_size import need
 from benchmark.execution.executor import ChunkOutcomes, Failure, TrainedNetwork
 from benchmark.execution.outcome import Outcome
-from benchmark.execution.plan import Task, plan
+from benchmark.execution.plan import Work, plan
 from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from estimators.data.images import Images, subset
@@ -141,11 +141,12 @@ def _attacked(
     cell = Cell("own", name, attack, "oblivious", Spec("none"), len(images), 0)
     found: list[Outcome | Failure] = []
 
-    def done(task: Task, result: list[ChunkOutcomes] | Failure, seconds: float) -> None:
+    def done(task: Work, result: list[ChunkOutcomes] | Failure, seconds: float) -> None:
         if isinstance(result, Failure):
             found.append(result)
         else:
-            found.append(Outcome.joined(part[cell] for part in result))
+            parts = [part[cell] for part in result]
+            found.append(Outcome.joined(p for p in parts if isinstance(p, Outcome)))
 
     executor = ThreadExecutor(threads)
     executor.execute(

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.results.passes import curves
+from reports.results.rows import Row, as_rows
 from reports.statistics.intervals import wilson
 from reports.style import axes as parts
 from reports.style.axes import shade
@@ -23,7 +24,7 @@ def accuracy_by_passes(rows: pd.DataFrame, labels: Labels) -> Figure | None:
     table = curves(rows)
     if table.empty:
         return None
-    table["line"] = [_line(row, labels) for row in table.to_dict("records")]
+    table["line"] = [_line(row, labels) for row in as_rows(table)]
     lines = list(dict.fromkeys(table["line"]))
     panels = list(table.groupby(["dataset", "network"], sort=False))
     legend = 0.25 * -(-len(lines) // 2)
@@ -43,13 +44,10 @@ def accuracy_by_passes(rows: pd.DataFrame, labels: Labels) -> Figure | None:
     return figure
 
 
-def _line(row: dict[str, object], labels: Labels) -> str:
+def _line(row: Row, labels: Labels) -> str:
     """Return what tells the lines of a panel apart."""
-    attack = labels.attack(str(row["attack"]))
-    eps = row["eps"]
-    if isinstance(eps, float) and eps == eps:
-        attack += f", {budget(str(row['norm']), eps)}"
-    quality = row["quality"]
-    known = isinstance(quality, (int, float)) and quality == quality
-    defence = labels.defence(str(row["defence"]), float(quality) if known else None)  # type: ignore[arg-type]
-    return f"{attack}, {labels.threat(str(row['threat']))}, {defence}"
+    attack = labels.attack(row["attack"])
+    if row["eps"] is not None:
+        attack += f", {budget(row['norm'], row['eps'])}"
+    defence = labels.defence(row["defence"], row["quality"])
+    return f"{attack}, {labels.threat(row['threat'])}, {defence}"
