@@ -145,8 +145,8 @@ def _attacked(
         if isinstance(result, Failure):
             found.append(result)
         else:
-            parts = (part[cell] for part in result)
-            found.append(Outcome.joined(part for part in parts if isinstance(part, Outcome)))
+            parts = [part[cell] for part in result]
+            found.append(Outcome.joined(p for p in parts if isinstance(p, Outcome)))
 
     executor = ThreadExecutor(threads)
     executor.execute(

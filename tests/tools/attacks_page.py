@@ -85,7 +85,7 @@ def _cost(entry: AttackEntry) -> str:
     spec = check_attack(Spec.of(entry.name, given))
     passes = entry.passes(entry.resolved(spec.kwargs), 10)
     parts = [f"{passes.gradients:,.0f} gradients"] if passes.gradients >= 0.5 else []
-    parts += [f"{passes.forwards:,.0f} forwards"] if passes.forwards >= 0.5 else []
+    parts += [f"{passes.forwards:,.0f} forwards"] if passes.forwards > 0.5 else []
     return " and ".join(parts) or "none"
 
 
