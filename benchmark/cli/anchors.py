@@ -43,7 +43,7 @@ def anchors(
     threads: int | None,
     data_dir: Path | None,
 ) -> None:
-    """Attack networks with known answers: the exam of this program.
+    """Attack networks with known answers.
 
     Prints what is published, what is proved and what is measured here, with pass or fail. Files
     that are missing are skipped. The exit code is 1 where a check fails.
