@@ -18,7 +18,8 @@ from reports.corruptions.sentences import summary_lines
 from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.results.passes import curves
-from reports.style.labels import read_labels
+from reports.results.rows import as_rows
+from reports.style.labels import Labels, read_labels
 
 if TYPE_CHECKING:
     from benchmark.runs.run import Result
@@ -33,7 +34,7 @@ def show_result(result: Result) -> None:
     rows = operating_points(result.table, read_labels(result.directory).threats)
     if len(rows):
         console.print(_headline_table(rows))
-    _show_curves(result.table)
+    _show_curves(result.table, read_labels(result.directory))
     show_corruptions(result.directory)
     for status, part in (("skipped", result.skipped), ("failed", result.failed)):
         for reason, count in part["reason"].value_counts().items():
@@ -67,23 +68,25 @@ def show_squashed(directory: Path) -> None:
         say(f"warning: {network}: {text}", style="bold yellow")
 
 
-def _show_curves(table: pd.DataFrame) -> None:
+def _show_curves(table: pd.DataFrame, labels: Labels) -> None:
     """Print accuracy against passes, of the attacks that count them image by image."""
     known = curves(table)
     if known.empty:
         return
     shown = Table(title="accuracy after so many passes per image", title_justify="left",
                   box=SIMPLE_HEAD)  # fmt: skip
-    for name in ("network", "attack"):
+    for name in ("network", "attack", "attacker, defence"):
         shown.add_column(name, overflow="fold")
     marks = [p for p in SHOWN_PASSES if p <= known["passes"].max()]
     for passes in marks:
         shown.add_column(f"{passes:,}", justify="right", no_wrap=True)
     for _, cell in list(known.groupby("cell", sort=False))[:SHOWN_CURVES]:
-        first = cell.iloc[0]
-        eps = "" if pd.isna(first["eps"]) else f" {first['eps']:.3g}"
+        first = as_rows(cell[:1])[0]
+        eps = "" if first["eps"] is None else f" {first['eps']:.3g}"
         reached = [cell[cell["passes"] <= p]["accuracy"].iloc[-1] for p in marks]
-        texts = f"{first['dataset']}/{first['network']}", f"{first['attack']}{eps}"
+        defence = labels.defence(first["defence"], first["quality"])
+        texts = [f"{first['dataset']}/{first['network']}", f"{first['attack']}{eps}"]
+        texts.append(f"{labels.threat(first['threat'])}, {defence}")
         shown.add_row(*map(escape, texts), *(f"{accuracy:.3g}" for accuracy in reached))
     console.print(shown)
 

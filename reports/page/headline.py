@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from reports.results.norms import NO_NORM
 from reports.results.operating_point import halving_point
 from reports.results.rows import Row, as_rows, grouped
 from reports.results.threats import OBLIVIOUS
@@ -138,7 +139,9 @@ def _with_proof(card: Card, proved: Sequence[Bracket]) -> Card:
 
 def _searches(table: pd.DataFrame, labels: Labels) -> dict[tuple[str, ...], list[str]]:
     """Return sentences on attacks that minimise the change, by data set, network and norm."""
-    unbounded = as_rows(table[(table["status"] == "ok") & table["eps"].isna()])
+    # what has no norm searches for nothing: corruptions
+    searched = (table["status"] == "ok") & table["eps"].isna() & (table["norm"] != NO_NORM)
+    unbounded = as_rows(table[searched])
     rows = [row for row in unbounded if not params_of(row["attack_params"]).get("targeted")]
     sentences: dict[tuple[str, ...], list[str]] = {}
     for (*place, attack), group in grouped(rows, ["dataset", "network", "norm", "attack"]):

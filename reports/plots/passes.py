@@ -27,7 +27,7 @@ def accuracy_by_passes(rows: pd.DataFrame, labels: Labels) -> Figure | None:
     table["line"] = [_line(row, labels) for row in as_rows(table)]
     lines = list(dict.fromkeys(table["line"]))
     panels = list(table.groupby(["dataset", "network"], sort=False))
-    legend = 0.25 * -(-len(lines) // 2)
+    legend = 0.22 * len(lines)
     figure, axes = parts.flat_grid(len(panels), width=3.5, height=2.6, legend=legend)
     styles = line_styles(lines)
     for ax, ((dataset, network), panel) in zip(axes, panels, strict=True):
@@ -39,7 +39,7 @@ def accuracy_by_passes(rows: pd.DataFrame, labels: Labels) -> Figure | None:
         ax.set(title=labels.place(str(dataset), str(network)), ylim=(-0.02, 1.02), xscale="log")
     parts.outer_labels(axes, "passes per image, forward and backward", "accuracy under attack")
     handles = [Line2D([], [], **styles[line]) for line in lines]
-    figure.legend(handles, lines, loc="outside lower center", ncols=min(2, len(lines)))
+    figure.legend(handles, lines, loc="outside lower center", ncols=1)
     figure.suptitle("Accuracy against what an attack may spend on an image (95 % bands)")
     return figure
 

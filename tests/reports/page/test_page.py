@@ -452,6 +452,9 @@ def test_cards_say_what_the_numbers_say(rich: Path) -> None:
     unaware = cards(worst[few], table[table["threat"] == "oblivious"], labels)
     assert unaware[0].sentences[-1].endswith("so this is an upper bound.")
     assert "no aware attacker was tried" in overall(unaware)
+    # corruptions have no norm: they search for nothing
+    worse = table.assign(norm=table["norm"].where(table["eps"].notna(), "none"))
+    assert not any("searches for" in text for card in cards(worst, worse) for text in card.sentences)
     assert cards(worst.iloc[:0], table) == []
 
 
