@@ -454,7 +454,8 @@ def test_cards_say_what_the_numbers_say(rich: Path) -> None:
     assert "no aware attacker was tried" in overall(unaware)
     # corruptions have no norm: they search for nothing
     worse = table.assign(norm=table["norm"].where(table["eps"].notna(), "none"))
-    assert not any("searches for" in text for card in cards(worst, worse) for text in card.sentences)
+    told = [text for card in cards(worst, worse) for text in card.sentences]
+    assert told and not any("searches for" in text for text in told)
     assert cards(worst.iloc[:0], table) == []
 
 
