@@ -14,6 +14,9 @@ from benchmark.attacks.steps.ratios import TARGETED_CLASSES, targeted_dlr
 from benchmark.attacks.steps.tensor_attack import Streams
 from estimators.classifier import Classifier
 
+# runs of an image in one batch: those of AutoAttack's nine targets but the first
+SIDE_BY_SIDE = 8
+
 
 class TargetedAPGD(AutoPGD):
     """APGD on the targeted DLR loss (Croce and Hein 2020, equation 7), class by class.
@@ -63,8 +66,11 @@ class TargetedAPGD(AutoPGD):
         return x_adv
 
     def _groups(self, order: Tensor) -> list[Tensor]:
-        """Return the targets [N, T] that run side by side: the first, then as many as fit."""
-        others = order[:, 1:].split(self.estimator.batch, dim=1) if order.shape[1] > 1 else ()
+        """Return the targets [N, T] that run side by side: the first, then SIDE_BY_SIDE each.
+
+        The first success ends a group, so groups that followed the batch would give other images.
+        """
+        others = order[:, 1:].split(SIDE_BY_SIDE, dim=1) if order.shape[1] > 1 else ()
         return [order[:, :1], *others]
 
     def _against(

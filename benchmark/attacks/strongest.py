@@ -29,6 +29,8 @@ from estimators.classifier import Classifier
 from estimators.errors import InputError
 
 NORMS = (1.0, 2.0, math.inf)
+# runs of an image in one batch at most, whatever the batch: the first success ends them
+SIDE_BY_SIDE = 9
 # gradients are taken to be masked where the first round lowers the margin by less than this share
 MASKED = 1e-3
 
@@ -143,7 +145,7 @@ class Strongest(TensorAttack):
             classes = history.classes(some, wanted)
             if wanted.targets:
                 history.tried[some[:, None], classes] += wanted.starts
-            for to in classes.repeat(1, wanted.starts).split(self.estimator.batch, dim=1):
+            for to in classes.repeat(1, wanted.starts).split(SIDE_BY_SIDE, dim=1):
                 standing = history.margin[some] >= 0
                 if bool(standing.any()):
                     self._runs(history, runs, some[standing], to[standing], wanted, streams)
