@@ -148,12 +148,15 @@ def test_flipped_bits_are_found(directory: Path, seed: int) -> None:
         for path in directory.iterdir():
             path.unlink()
         (directory / FILE).write_bytes(damaged)
+        store = None
         try:
             store = Store(directory)
             keys, notes = store.keys(), list(store.notes())
         except InputError as error:
             refused += 1
             assert FILE in str(error)
+            if store is not None:
+                store.close()
             continue
         assert keys <= {f"{n:016x}" for n in range(CELLS)} or notes
         for key in keys & {f"{n:016x}" for n in range(CELLS)}:
