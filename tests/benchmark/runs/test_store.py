@@ -6,6 +6,7 @@ import json
 import random
 import sqlite3
 import zlib
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_narrow_predictions_keep_their_bytes(tmp_path: Path) -> None:
     # wide types whose values fit, as pandas gives them
     store.put([Stored(stored.key, stored.row, 1.0, stored.predictions.astype({"id": np.int64}))])
     store.close()
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
         (blob,) = db.execute("SELECT predictions FROM cells").fetchone()
     columns = (stored.predictions[name].to_numpy().tobytes() for name in stored.predictions)
     assert blob == zlib.compress(b"".join(columns), level=1)
@@ -209,7 +210,7 @@ def test_a_bad_page_costs_its_own_cells_alone(directory: Path) -> None:
 
 @pytest.mark.parametrize("column", ["key", "row", "seconds", "predictions", "checksum"])
 def test_every_column_is_under_the_checksum(directory: Path, column: str) -> None:
-    with sqlite3.connect(directory / FILE) as db:
+    with closing(sqlite3.connect(directory / FILE)) as db, db:
         old = "CAST(SUBSTR(CAST({0} AS BLOB), 1, 5) || 'x' || SUBSTR({0}, 7) AS TEXT)"
         change = f"{column} + 1" if column == "seconds" else old.format(column)
         db.execute(f"UPDATE cells SET {column} = {change} WHERE rowid = 6")
