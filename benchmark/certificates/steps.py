@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Affine(Step):
+class Affine(Step, ABC):
     """A map x -> W x + bias.
 
     bias: broadcasts to the output without the batch; None for zero.
@@ -40,17 +41,17 @@ class Affine(Step):
     bias: Tensor | None
     mixes = True
 
+    @abstractmethod
     def linear(self, x: Tensor) -> Tensor:
         """Return W x for x [N, *shape]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def spread(self, radius: Tensor) -> Tensor:
         """Return |W| radius, with the absolute values of the weights."""
-        raise NotImplementedError
 
+    @abstractmethod
     def adjoint(self, a: Tensor) -> Tensor:
         """Return W^T a [N, *shape] for coefficients a of the outputs."""
-        raise NotImplementedError
 
     def shifted(self, out: Tensor) -> Tensor:
         """Return an output plus the bias."""
