@@ -46,6 +46,7 @@ def in_processes(
         return
     # no process is left with a long one at the end
     order = sorted(range(len(jobs)), key=lambda n: -length(jobs[n]))
+    others = set(active_children())
     with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         waiting = {pool.submit(work, jobs[n]): n for n in order}
         try:
@@ -54,10 +55,10 @@ def in_processes(
                 report(str(jobs[n]))
                 yield n, future.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             # a running job is lost either way: do not wait minutes for its end
-            for process in active_children():
-                process.terminate()
+            for process in set(active_children()) - others:
+                process.kill()
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 

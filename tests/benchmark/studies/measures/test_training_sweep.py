@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
-from multiprocessing import active_children
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +129,15 @@ def test_processes_end_with_the_job_that_is_interrupted(monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     monkeypatch.setenv("BENCH_WORKERS", "2")
-    before = len(active_children())
-    with pytest.raises(KeyboardInterrupt):
-        list(in_processes([4, 6], halved, float, interrupted))
-    for process in active_children():
-        process.join(10)
-    assert len(active_children()) == before
+    bystander = get_context("spawn").Process(target=time.sleep, args=(60,))
+    bystander.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(in_processes([4, 6], halved, float, interrupted))
+        assert active_children() == [bystander]
+    finally:
+        bystander.kill()
+        bystander.join()
 
 
 @pytest.mark.slow
