@@ -16,9 +16,9 @@ from benchmark.anchors.anchor import MEASURES, SHIPPED, Anchor, load_anchors
 from benchmark.anchors.exam import Mark, sit
 from benchmark.anchors.text import COLUMNS, cells, limits, title
 from benchmark.cli import exit_codes
-from benchmark.cli.console import console, say
 from benchmark.cli.options import PATH, data_dir, parse_samples, write_text
 from benchmark.execution.environment import default_threads
+from benchmark.terminal.console import console, say
 from estimators.errors import InputError, unknown
 
 COLOURS = {"pass": "green", "fail": "bold red", "skipped": "yellow"}

@@ -10,10 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchmark.cli import exit_codes
-from benchmark.cli.console import console, say
 from benchmark.cli.options import PATH, data_dir, device, parse_samples, seed_option
-from benchmark.cli.progress_bars import run_progress
 from benchmark.studies.paper import Paper, run_paper
+from benchmark.terminal.console import console, say
+from benchmark.terminal.progress_bars import run_progress
 from reports.claims.evaluate import WHOLE
 
 STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.cli.console import console
+from benchmark.terminal.console import console
 
 if TYPE_CHECKING:
     from benchmark.cli.catalogue import Row

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from benchmark.cli.console import console, say
+from benchmark.terminal.console import console, say
 from reports.audit.audit import short
 from reports.audit.finding import STATUSES
 from reports.corruptions.errors import read_corruptions

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.console import say
 from benchmark.cli.options import PATH, data_dir, write_text
 from benchmark.execution.environment import machine, package_versions
 from benchmark.speed.measure import measure
 from benchmark.speed.memory import peaks
 from benchmark.speed.timing import Measured
+from benchmark.terminal.console import say
 
 
 @click.command()

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from benchmark.cli.console import say
 from benchmark.cli.options import PATH, data_dir, device, parse_samples, seed_option
-from benchmark.cli.progress_bars import study_status
 from benchmark.execution.environment import resolve_device
 from benchmark.runs.run import RUNS
 from benchmark.studies.cache import FinishedStudy, run_study
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.request import make_request
+from benchmark.terminal.console import say
+from benchmark.terminal.progress_bars import study_status
 from estimators.spec import parse_spec
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from benchmark.cli.console import console, say
 from benchmark.cli.options import NETWORK_HELP, data_dir
+from benchmark.terminal.console import console, say
 from estimators.data.load import image_shape
 from estimators.networks.build import build_network
 from estimators.networks.layer_table import LayerRow, count_parameters, layer_table

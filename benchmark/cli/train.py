@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from benchmark.cli.console import say
 from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device, seed_option
-from benchmark.cli.progress_bars import epoch_progress
 from benchmark.execution.environment import resolve_device
+from benchmark.terminal.console import say
+from benchmark.terminal.progress_bars import epoch_progress
 from estimators.networks.given import Trained
 from estimators.spec import parse_spec
 from estimators.training.checkpoints import read_history

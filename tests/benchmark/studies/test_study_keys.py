@@ -84,7 +84,7 @@ def test_an_edit_of_an_imported_module_changes_the_key(edit: Edit, study: str, m
 
 
 @pytest.mark.parametrize(
-    "module", ["benchmark.cli.console", "reports.page.page", "benchmark.studies.noise"]
+    "module", ["benchmark.terminal.console", "reports.page.page", "benchmark.studies.noise"]
 )
 def test_an_edit_elsewhere_keeps_the_key(edit: Edit, module: str) -> None:
     before = key_of("fourier")
@@ -95,7 +95,7 @@ def test_an_edit_elsewhere_keeps_the_key(edit: Edit, module: str) -> None:
 def test_a_study_is_computed_again_after_an_edit_of_a_leaf(edit: Edit, tmp_path: Path) -> None:
     request = make_request(STUDIES["data"], "digits", LENET, {"images": 3})
     run_study("data", request, tmp_path / "out")
-    edit("benchmark.cli.console")
+    edit("benchmark.terminal.console")
     assert run_study("data", request, tmp_path / "out").reused
     edit("estimators.data.images")
     assert not run_study("data", request, tmp_path / "out").reused

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import Progress as Bar
 from rich.progress import ProgressColumn, TextColumn
 
-from benchmark.cli.console import console
 from benchmark.execution.progress import Progress
+from benchmark.terminal.console import console
 
 if TYPE_CHECKING:
     from benchmark.execution.plan import Work
