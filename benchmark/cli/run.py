@@ -70,6 +70,7 @@ def run(
     from benchmark.cli.show_run import show_result
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed
+    from benchmark.grids.short_form import read_entry
     from benchmark.runs.options import RunOptions
     from benchmark.runs.run import run as run_in_directory
     from benchmark.terminal.progress_bars import run_progress
@@ -78,9 +79,9 @@ def run(
         load_grid(grid_name, allow_import),
         datasets=datasets,
         networks=with_weights([parse_spec(text) for text in networks], weights),
-        attacks=[parse_spec(text) for text in attacks],
+        attacks=[read_entry(text, "attacks") for text in attacks],
         threats=[parse_spec(text) for text in threats],
-        defences=[parse_spec(text) for text in defences],
+        defences=[read_entry(text, "defences") for text in defences],
         samples=None if samples is None else parse_samples(samples),
         seed=seed,
         draws=draws,

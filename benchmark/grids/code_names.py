@@ -44,8 +44,8 @@ def refuse_import(key: str, text: str) -> None:
     if any(match.group(1) not in allowed for match in _CODE.finditer(text)):
         raise InputError(
             f"key {key}: {text!r} is code to import, which a grid file may not ask for (a dotted"
-            " name must begin with 'art.'); add --allow-import if you trust the file, or name it"
-            " on the command line"
+            " name must begin with 'art.'); add --allow-import (in Python allow_import=True) if you"
+            " trust the file, or name it on the command line"
         )
 
 

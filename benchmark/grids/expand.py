@@ -6,9 +6,10 @@ import itertools
 import math
 from typing import Any
 
+from benchmark.grids.short_form import KINDS, read_entry
 from benchmark.threats import threat_text
 from estimators.errors import InputError
-from estimators.spec import Spec, parse_spec
+from estimators.spec import Spec, is_short, parse_spec
 from estimators.yaml_values import one_form
 
 Scalar = bool | int | float | str | None
@@ -24,13 +25,16 @@ SEVERAL = ("eps", "severity")
 def specs(entries: list[Entry], key: str) -> list[Spec]:
     """Return the specs of entries; a list of values stands for one spec per value.
 
-    Equal numbers give equal specs: 2.0 is 2.
+    Equal numbers give equal specs: 2.0 is 2. A string may be a short form, as `jpeg:[75,50]`.
 
     key: the key of the grid file, for messages.
     """
     result = []
     for entry in entries:
-        if isinstance(entry, str) and entry.endswith("]") and key != "datasets":
+        if isinstance(entry, str) and key in KINDS and is_short(entry):
+            spec = read_entry(entry, key)
+            entry = {"name": spec.name, **{k: _listed(value) for k, value in spec.params}}
+        elif isinstance(entry, str) and entry.endswith("]") and key != "datasets":
             # as the results name it; a data set reads its brackets itself
             entry = entry_of(parse_spec(entry))
         if isinstance(entry, str):
@@ -44,6 +48,11 @@ def specs(entries: list[Entry], key: str) -> list[Spec]:
         products = itertools.product(*params.values())
         result += [Spec.of(name, dict(zip(params, values, strict=True))) for values in products]
     return result
+
+
+def _listed(value: Any) -> Any:
+    """Return the values of a list in a short form as a grid file writes them."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def threats(entries: list[Entry]) -> list[str]:
@@ -66,7 +75,9 @@ def entry_of(spec: Spec) -> Entry:
 
 def entry_name(entry: Entry) -> str:
     """Return the name of an entry, without parameters."""
-    return entry if isinstance(entry, str) else str(entry.get("name"))
+    if isinstance(entry, str):
+        return entry.rpartition(":")[0] if is_short(entry) else entry
+    return str(entry.get("name"))
 
 
 def check_size(factor: int, *entries: list[Entry]) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from benchmark.grids.cell import Cell
 from benchmark.grids.code_names import refuse_imports
 from benchmark.grids.draws import DRAWS, MOST_DRAWS, scoring_draws
 from benchmark.grids.expand import Entry, check_size, specs, threats
+from benchmark.grids.plain_values import plain_values
 from benchmark.grids.proof import Proof, methods, proofs_of
 from estimators.data.geometry import dataset_name
 from estimators.errors import InputError, unknown
@@ -132,20 +133,30 @@ class Grid(BaseModel, extra="forbid", strict=True):
         return check_attack(attack)
 
 
-def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
-    """Return a shipped grid by name, or the grid of a file.
+def load_grid(grid: str | Path | Mapping[str, Any] | Grid, allow_import: bool = False) -> Grid:
+    """Return a shipped grid by name, the grid of a file, or that of a mapping with the same keys.
 
-    allow_import: the file may name code as `package.module:object`, which is imported.
+    grid: a `Grid` is returned as it is.
+    allow_import: the grid may name code as `package.module:object`, which is imported.
 
     Raises InputError that names the file, the key, its value and what is allowed.
     """
-    path = _path_of(name)
+    if isinstance(grid, Grid):
+        return grid
+    if isinstance(grid, Mapping):
+        return grid_of({"name": "grid", **plain_values(grid)}, "grid", allow_import)
+    path = _path_of(grid)
     content = _read_yaml(path)
     content.setdefault("name", path.stem)
+    return grid_of(content, f"grid {path}", allow_import)
+
+
+def grid_of(content: Mapping[str, Any], where: str, allow_import: bool) -> Grid:
+    """Return the grid of the keys of a grid file; InputError that begins with `where`."""
     try:
         grid = Grid.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"grid {path}: {_first_fault(error)}") from error
+        raise InputError(f"{where}: {_first_fault(error)}") from error
     try:
         if not allow_import:
             refuse_imports(grid.entries())
@@ -153,7 +164,7 @@ def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
             raise InputError("no cells: name at least one attack")
         grid.proofs()
     except InputError as error:
-        raise InputError(f"grid {path}: {error}") from error
+        raise InputError(f"{where}: {error}") from error
     return grid
 
 
@@ -170,6 +181,9 @@ def grid_hash(cells: Iterable[Cell]) -> str:
 
 def _path_of(name: str | Path) -> Path:
     """Return the path of a grid file, or of a shipped grid."""
+    if not isinstance(name, (str, Path)):
+        expected = "expected a name, a path, a mapping or a Grid"
+        raise InputError(f"grid: {expected}, got {type(name).__name__}")
     path, shipped = Path(name), SHIPPED / f"{name}.yaml"
     if not path.suffix and not path.is_file() and not shipped.is_file():
         raise unknown("grid", str(name), [*shipped_grids(), "FILE.yaml"])
