@@ -27,7 +27,8 @@ from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.gallery import write_gallery
-from benchmark.runs.inputs import RunInputs, gather
+from benchmark.runs.inputs import RunInputs
+from benchmark.runs.loading.gather import gather
 from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
@@ -146,14 +147,16 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         write_certificates(known, available, keys, store, directory / CERTIFICATES)
         content = manifest(grid, cells, inputs, report, table)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
-        options.progress.message("drawing plots")
-        plots = directory / "plots"
-        draw_all(table, plots, read_labels(directory), read_certificates(directory))
-        options.progress.message("checking for false robustness, writing the page")
+        if options.report:
+            options.progress.message("drawing plots")
+            plots = directory / "plots"
+            draw_all(table, plots, read_labels(directory), read_certificates(directory))
+            options.progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
         write_corruptions(directory)
-        write_gallery(cells, table, inputs, directory, device)
-        write_page(directory, options.baseline)
+        if options.report:
+            write_gallery(cells, table, inputs, directory, device)
+            write_page(directory, options.baseline)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
     return Result(table, directory, reused, findings, failed)
 
@@ -199,6 +202,10 @@ def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
     budget = math.inf, ""
     if options.memory is not None or options.scheduler is None:
         budget = memory_budget(options.memory, device)
+    if options.batch is not None:
+        needs = {
+            pair: of._replace(chunk=min(of.chunk, options.batch)) for pair, of in needs.items()
+        }
     result = fit(needs, threads, *budget)
     inputs.chunks = result.chunks
     for pair, chunk in inputs.chunks.items():

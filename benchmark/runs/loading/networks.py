@@ -1,0 +1,72 @@
+"""The networks of a run: given ones with their checks, and those that are trained here."""
+
+from __future__ import annotations
+
+from benchmark.execution.chunk_size import need
+from benchmark.runs.images import with_classes_of
+from benchmark.runs.inputs import Pair, RunInputs
+from benchmark.runs.options import RunOptions
+from estimators.errors import InputError
+from estimators.networks.given import Trained, guarded_network
+from estimators.networks.running.guarded import Guarded
+from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
+from estimators.networks.squashed import squashed
+from estimators.spec import Spec
+from estimators.training.train_or_load import trained_network
+
+# share of a run's passes that the checks of an external network take
+CHECKED = 0.02
+
+
+def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float) -> Trained:
+    """Load a network that is not trained here, and check that it is wrapped correctly.
+
+    passes: expected with it in the run; the checks take CHECKED of them, but see LEAST images.
+    """
+    dataset, network = pair
+    message = options.progress.message
+    images = inputs.images[dataset]
+    count = len(images.classes)
+    handed = options.handed.networks.get(network.name)
+    trained = guarded_network(network, images.shape, count, options.trust_pickle, handed)
+    inputs.images[dataset], note = with_classes_of(images, trained.network, network)
+    if note:
+        message(f"{dataset}: {note}")
+    texts = [*trained.network.notes] if isinstance(trained.network, Guarded) else []
+    needs = inputs.needs[pair] = need(trained.network, images.shape)
+    # a sound network is run twice on each image
+    sample = min(SAMPLE, max(LEAST, int(CHECKED * passes / 2)))
+    checked = inputs.images[dataset], str(network), sample, needs.chunk
+    texts += check_wrapped(trained.network, *checked)
+    fault = squashed(trained.network, inputs.images[dataset], needs.chunk)
+    if fault is not None:
+        inputs.squashed[pair] = fault
+        texts.insert(0, fault)
+    inputs.warnings[pair] = texts
+    origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
+    message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
+    for text in inputs.warnings[pair]:
+        message(f"warning: network {network} on {dataset}: {text}")
+    return trained
+
+
+def check_trainable(dataset: str, network: Spec, options: RunOptions) -> None:
+    """Raise InputError for a network that would be trained on data that have no training split."""
+    if dataset in options.handed.images:
+        raise InputError(
+            f"network {network}: would be trained on {dataset}, which has no training images; hand"
+            f" over a trained network, or name its weights: {network.name}:weights=FILE"
+        )
+
+
+def load_or_train(inputs: RunInputs, pair: Pair, options: RunOptions, device: str) -> Trained:
+    """Load a network that was trained before, or train it."""
+    dataset, network = pair
+    images = inputs.images[dataset]
+    on_epoch = options.progress.epoch
+    name = inputs.names[dataset]
+    trained = trained_network(name, network, options.data_dir, device, on_epoch=on_epoch)
+    check_fit(trained.network, images.shape, len(images.classes), str(network))
+    if not trained.reused:
+        options.progress.message(f"trained {network} on {dataset}, kept at {trained.path}")
+    return trained
