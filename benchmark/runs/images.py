@@ -12,8 +12,10 @@ from torch import nn
 
 from estimators.data.class_order import reordered
 from estimators.data.folder import uniform_size
-from estimators.data.geometry import FOLDER, Geometry, split_options
+from estimators.data.geometry import FOLDER, SIZED, Geometry, split_options, with_geometry
 from estimators.data.images import Images
+from estimators.data.items import MixedItems
+from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.networks.external import declared_geometry
 from estimators.networks.own_labels import own_labels
@@ -28,7 +30,8 @@ def with_declared_size(name: str, networks: Iterable[Spec]) -> tuple[str, str]:
 
     Raises InputError for networks that declare different sizes.
     """
-    if not name.startswith(f"{FOLDER}:") or split_options(name)[1] is not None:
+    family = name.partition(":")[0]
+    if family not in SIZED or split_options(name)[1] is not None:
         return name, ""
     declared: dict[Geometry, Spec] = {}
     for network in networks:
@@ -41,14 +44,25 @@ def with_declared_size(name: str, networks: Iterable[Spec]) -> tuple[str, str]:
         sizes = ", ".join(f"{network} {geometry}" for geometry, network in declared.items())
         raise InputError(
             f"data set {name}: its networks declare different sizes ({sizes}); run them one by"
-            " one, or choose one: imagefolder:PATH[resize=...,crop=...]"
+            f" one, or choose one: {family}:PATH[resize=...,crop=...]"
         )
     ((geometry, network),) = declared.items()
     side = geometry.crop
-    size = uniform_size(Path(name.partition(":")[2]), "test")
+    size = _uniform_size(name)
     if side is not None and size == (side, side):
         return name, ""
-    return f"{name}{geometry}", f"photos brought to {geometry}, as {network} declares"
+    return with_geometry(name, geometry), f"photos brought to {geometry}, as {network} declares"
+
+
+def _uniform_size(name: str) -> tuple[int, int] | None:
+    """Return height and width of the photos of a data set; None where they differ."""
+    family, _, path = name.partition(":")
+    if family == FOLDER:
+        return uniform_size(Path(path), "test")
+    try:
+        return load_images(name, "test").shape[1:]
+    except MixedItems:
+        return None
 
 
 def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Images, str]:

@@ -27,7 +27,12 @@ GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 ORIENTATION = 0x0112
 IMAGE_WIDTH, IMAGE_LENGTH = 256, 257
 SWAPS_SIDES = (5, 6, 7, 8)
-MODES = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+MODES = {
+    "bilinear": InterpolationMode.BILINEAR,
+    "bicubic": InterpolationMode.BICUBIC,
+    "lanczos": InterpolationMode.LANCZOS,
+    "nearest": InterpolationMode.NEAREST,
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def read_header(path: Path | str) -> Header | None:
             width, height = image.size
             if _orientation(image) in SWAPS_SIDES and not _size_is_upright(image):
                 width, height = height, width
-            return Header(_is_grey(image.mode), width, height)
+            return Header(is_grey(image.mode), width, height)
     except Exception:
         # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
         return None
@@ -67,7 +72,7 @@ def read_photo(path: Path | str, channels: int, geometry: Geometry) -> npt.NDArr
         limit = Image.MAX_IMAGE_PIXELS
         if limit is not None and image.width * image.height > limit:
             raise ValueError(f"{image.width} x {image.height} pixels, expected at most {limit:,}")
-        if channels == 1 and not _is_grey(image.mode):
+        if channels == 1 and not is_grey(image.mode):
             raise ValueError("in colour, expected grey as the photos before it")
         image.seek(0)
         photo = in_mode(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
@@ -109,7 +114,8 @@ def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
     """
     if geometry.resize is not None:
         mode = MODES[geometry.interpolation]
-        photo = functional.resize(photo, [geometry.resize], mode, antialias=True)
+        sides = [geometry.resize] * (2 if geometry.squash else 1)
+        photo = functional.resize(photo, sides, mode, antialias=True)
     if geometry.crop is not None:
         if min(photo.size) < geometry.crop:
             side = geometry.crop
@@ -124,6 +130,8 @@ def size_after(header: Header, geometry: Geometry) -> tuple[int, int]:
     height, width = header.height, header.width
     if geometry.crop is not None:
         return geometry.crop, geometry.crop
+    if geometry.resize is not None and geometry.squash:
+        return geometry.resize, geometry.resize
     if geometry.resize is not None:
         short, long = sorted((height, width))
         grown = int(geometry.resize * long / short)
@@ -131,7 +139,8 @@ def size_after(header: Header, geometry: Geometry) -> tuple[int, int]:
     return height, width
 
 
-def _is_grey(mode: str) -> bool:
+def is_grey(mode: str) -> bool:
+    """Return whether an image of a mode has one channel."""
     return mode in GREY_MODES or mode.startswith("I;16")
 
 
