@@ -14,6 +14,7 @@ from estimators.data.arrays import from_arrays, with_class_names
 from estimators.data.images import Images
 from estimators.data.objects import from_object, is_dataset
 from estimators.errors import InputError
+from estimators.networks.handed.art_classifiers import Span
 
 
 def is_array(thing: Any) -> bool:
@@ -22,25 +23,20 @@ def is_array(thing: Any) -> bool:
 
 
 def images_of(
-    x: Any,
-    y: Any,
-    classes: Sequence[str] | None,
-    name: str,
-    span: tuple[float, float] = (0.0, 1.0),
+    x: Any, y: Any, classes: Sequence[str] | None, where: str, span: Span = (0.0, 1.0)
 ) -> Images:
     """Return the images that a caller hands over, with their labels.
 
     x: images with labels y as `arrays.from_arrays` reads them; or, without y, a data set or a
         loader as `objects.from_object` reads it.
     classes: names of the classes; None for those that a data set has, or for numbers.
-    span: the range of float pixels in arrays.
+    where: what messages begin with. span: the range of float pixels in arrays.
 
     The streams of random numbers of Python, NumPy and torch stay as they are, and what a data set
     draws is the same in every call.
 
-    Raises InputError that names the data set for what cannot be read.
+    Raises InputError for what cannot be read.
     """
-    where = f"data set {name}"
     if isinstance(x, Images):
         return with_class_names(x, classes, where)
     if isinstance(x, Mapping):

@@ -47,7 +47,7 @@ def entry(named: Named, key: str) -> dict[str, Any]:
 
 
 def attack_entries(attacks: Any, eps: Any, norm: Any) -> list[Entry]:
-    """Return attacks as entries: eps and norm go to those that take them and have none of their own.
+    """Return attacks as entries, with eps and norm where they take them and have none themselves.
 
     Raises InputError for a bounded attack without eps, for an eps that no attack takes, and for a
     bounded attack that would read eps in another norm than the one asked for.

@@ -52,6 +52,8 @@ def networks_of(model: Any, name: str | None, mean: Any, std: Any) -> Networks:
     layer = _numbers(mean, "mean"), _numbers(std, "std")
     for called, thing in things:
         if called is None:
+            if not isinstance(thing, (str, Spec, Mapping)):
+                raise _no_network("model", thing)
             own = entry(thing, "networks")
             for param, value in zip(("mean", "std"), layer, strict=True):
                 if value is not None:
@@ -125,10 +127,14 @@ def _handed(thing: Any, name: str) -> tuple[HandedNetwork, Span]:
         return HandedNetwork(thing), UNIT
     if isinstance(thing, BaseEstimator):
         return from_classifier(thing, name)
+    raise _no_network(f"network {name}", thing)
+
+
+def _no_network(where: str, thing: Any) -> InputError:
     if isinstance(thing, type) and issubclass(thing, nn.Module):
-        raise InputError(f"network {name}: is a class; make a network of it: {thing.__name__}(...)")
-    expected = "expected a torch.nn.Module or a PyTorchClassifier of ART"
-    raise InputError(f"network {name}: {expected}, got {type(thing).__name__}")
+        return InputError(f"{where}: is a class; make a network of it: {thing.__name__}(...)")
+    expected = "expected a torch.nn.Module, a PyTorchClassifier of ART, or a name"
+    return InputError(f"{where}: {expected}, got {type(thing).__name__}")
 
 
 def _numbers(value: Any, what: str) -> Value:
@@ -155,4 +161,3 @@ def _flat(listed: Any, what: str) -> list[Any]:
             got = type(value).__name__
             raise InputError(f"{what}: expected a number, or one per channel, got {got}")
     return found
-

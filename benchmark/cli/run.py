@@ -40,6 +40,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help=LABEL_HELP)
 @click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
+@click.option("--batch", type=int, help="Images per chunk at most.  [default: as many as suit]")
 @click.option("--memory", metavar="SIZE", help="Limit, as 4GB.  [default: 70 % of what is free]")
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")

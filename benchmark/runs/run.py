@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -78,14 +77,6 @@ class Result:
     def failed(self) -> pd.DataFrame:
         """The rows that raised."""
         return self.table[self.table["status"] == "failed"]
-
-
-def run_grid(grid: Grid, **options: Any) -> pd.DataFrame:
-    """Run a grid and return its table: one row per cell, the columns of `results.csv`.
-
-    options: the fields of `RunOptions`.
-    """
-    return run(grid, RunOptions(**options)).table
 
 
 def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None = None) -> Result:

@@ -40,6 +40,9 @@ def from_arrays(
     names = None if classes is None else class_names(classes, where)
     pixels = _pixels(x, where, span)
     labels = as_array(y, f"{where}: y")
+    counts = [array.shape[0] if array.shape else 0 for array in (pixels, labels)]
+    if counts[0] != counts[1]:
+        raise InputError(f"{where}: x has {counts[0]} images, y has {counts[1]} labels")
     return checked_images(pixels, _numbers(labels, names, where), _ids(labels), names, where)
 
 
