@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
-import torch
 
 from estimators.data.arrays import from_arrays, with_class_names
 from estimators.data.images import Images
@@ -32,9 +27,6 @@ def images_of(
     classes: names of the classes; None for those that a data set has, or for numbers.
     where: what messages begin with. span: the range of float pixels in arrays.
 
-    The streams of random numbers of Python, NumPy and torch stay as they are, and what a data set
-    draws is the same in every call.
-
     Raises InputError for what cannot be read.
     """
     if isinstance(x, Images):
@@ -52,20 +44,4 @@ def images_of(
     if not is_dataset(x):
         expected = "expected arrays x and y, a DataLoader, a data set, or the name of one"
         raise InputError(f"{where}: {expected}; got {type(x).__name__}")
-    with _own_random_streams():
-        return with_class_names(from_object(x, where), classes, where)
-
-
-@contextmanager
-def _own_random_streams() -> Iterator[None]:
-    """Seed the global random streams, and put them back at the end of the block."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            random.seed(0)
-            np.random.seed(0)
-            torch.manual_seed(0)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+    return with_class_names(from_object(x, where), classes, where)

@@ -14,6 +14,7 @@ from benchmark.api.entries import attack_entries, entry, several
 from benchmark.api.evaluation import Evaluation, read_evaluation
 from benchmark.api.networks import Networks, checked_name, networks_of
 from benchmark.api.progress import shown
+from benchmark.api.streams import own_streams
 from benchmark.execution.progress import Progress
 from benchmark.grids.model import Grid, grid_of
 from benchmark.grids.plain_values import plain_values
@@ -85,7 +86,8 @@ def evaluate(
     """
     _check_options(options)
     networks = networks_of(model, network, mean, std)
-    data, images = _data(x, y, dataset, classes, networks)
+    with own_streams():
+        data, images = _data(x, y, dataset, classes, networks)
     defended = [entry(named, "defences") for named in several(defences or ("none",))]
     if threats is None:
         bare = all(own["name"] == "none" for own in defended)
@@ -121,6 +123,7 @@ def _run(
     with ExitStack() as stack:
         kept = None if out is None else Path(out)
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        stack.enter_context(own_streams())
         hooks = stack.enter_context(shown(progress))
         chosen = RunOptions(
             out=folder, handed=handed, progress=hooks, report=kept is not None, **options

@@ -14,6 +14,7 @@ from benchmark.api.summary import PAGE, Summary, summary_of
 from benchmark.api.terminal import print_summary, summary_text
 from benchmark.runs.run import Result
 from reports.results.manifest import read_manifest
+from reports.statistics.intervals import wilson
 from reports.style.labels import Labels, read_labels
 from reports.worst_case.strongest import ANY, read_worst_case
 
@@ -99,7 +100,10 @@ def _worst(found: pd.DataFrame) -> pd.DataFrame:
     place = ["dataset", "network", "norm", "defence", "quality", "seed"]
     several = found.groupby(place, dropna=False, sort=False)["threat"].transform("nunique") > 1
     rows = found[(~several | (found["threat"] == ANY)) & (found["eps"] != 0)].copy()
+    # the file has six digits
     rows["clean_accuracy"] = rows["clean_correct"] / rows["n"]
+    rows["accuracy"] = rows["correct"] / rows["n"]
+    rows["low"], rows["high"] = wilson(rows["correct"], rows["n"])
     rows = rows.rename(columns={"strongest": "attack", "threat": "_row"})
     rows = rows.rename(columns={"strongest_threat": "threat"})
     return rows[list(WORST)].reset_index(drop=True)
