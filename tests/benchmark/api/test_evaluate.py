@@ -76,7 +76,7 @@ def test_evaluate_is_bench_run(
     table = bench_command(
         "--dataset", "digits", "--network", "lenet", "--attack", "fgsm:0.15", "--attack",
         "pgd:0.1,max_iter=5", "--defence", "none", "--defence", "jpeg:75", "--defence", "jpeg:25",
-        "--threads", "1",
+        "--samples", "50", "--threads", "1",
     )  # fmt: skip
     common: dict[str, Any] = {
         "attacks": ["fgsm", "pgd:0.1,max_iter=5"],
