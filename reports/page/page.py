@@ -28,7 +28,7 @@ from reports.results.rows import Row, as_rows
 from reports.style.labels import Labels, labels_of
 from reports.style.numbers import eps_text
 from reports.style.subtitle import subtitle
-from reports.style.summary import summary_rows
+from reports.style.summary import best_defence
 from reports.style.templates import environment
 from reports.worst_case.brackets import brackets
 from reports.worst_case.strongest import read_worst_case, strongest_attackers
@@ -86,7 +86,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "cards": summary,
         "overall": overall(summary),
         "strongest": [] if worst is None else _strongest(worst, summary, labels),
-        "summary": summary_rows(as_rows(operating_points(table, labels.threats)), labels),
+        "summary": _summary(table, labels),
         "corruptions": corruptions(directory, labels),
         "audit": None if findings is None else _audit(findings),
         "statuses": STATUSES,
@@ -104,6 +104,12 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "policy": _policy(css, js),
     }
     return _environment(labels).get_template("page.html").render(context)
+
+
+def _summary(table: pd.DataFrame, labels: Labels) -> list[Row]:
+    points = as_rows(operating_points(table, labels.threats))
+    who = ("unaware", "aware")
+    return [{**p, **{name: best_defence(p, name, labels) for name in who}} for p in points]
 
 
 def _strongest(worst: pd.DataFrame, summary: list[Card], labels: Labels) -> list[Row]:

@@ -20,21 +20,6 @@ def best_defence(point: Row, attacker: str, labels: Labels) -> str:
     return f"{accuracy:.3f} {defence}"
 
 
-def summary_rows(points: Iterable[Row], labels: Labels) -> list[Row]:
-    """Return `operating_points` with labels for names, and `unaware` and `aware` as texts."""
-    return [
-        {
-            **point,
-            "dataset": labels.dataset(point["dataset"]),
-            "network": labels.network(point["network"]),
-            "attack": labels.attack(point["attack"]),
-            "unaware": best_defence(point, "unaware", labels),
-            "aware": best_defence(point, "aware", labels),
-        }
-        for point in points
-    ]
-
-
 def at_which_eps(points: Iterable[Row]) -> str:
     """Return where the accuracies of `operating_points` are taken: the end of a title."""
     bounded = [point for point in points if point["eps"] is not None]
