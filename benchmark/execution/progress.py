@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmark.execution.plan import Work
+from reports.style.labels import Labels
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,11 @@ class Progress:
     advanced: called with a task, the work that was done for it, and the number of cells that are
         now finished.
     epoch: called after each epoch of a training with its row of the history.
+    labels: called once, before `started`, with what is shown in place of names.
     """
 
     message: Callable[[str], None] = lambda text: None
     started: Callable[[int, int, float], None] = lambda cells, reused, work: None
     advanced: Callable[[Work, float, int], None] = lambda task, work, cells: None
     epoch: Callable[[dict[str, float]], None] = lambda row: None
+    labels: Callable[[Labels], None] = lambda labels: None

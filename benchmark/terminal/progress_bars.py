@@ -13,6 +13,8 @@ from rich.progress import ProgressColumn, TextColumn
 
 from benchmark.execution.progress import Progress
 from benchmark.terminal.console import console
+from reports.style.labels import NO_LABELS, Labels
+from reports.style.shortened import shortened
 
 if TYPE_CHECKING:
     from benchmark.execution.plan import Work
@@ -29,7 +31,7 @@ def run_progress() -> Iterator[Progress]:
     bar = _bar(TextColumn("{task.description}"), TextColumn("{task.fields[cells]}"))
     shown = _RunBar(bar)
     try:
-        yield Progress(shown.message, shown.started, shown.advanced, shown.epoch)
+        yield Progress(shown.message, shown.started, shown.advanced, shown.epoch, shown.labels)
     finally:
         bar.stop()
 
@@ -41,6 +43,10 @@ class _RunBar:
         self._bar = bar
         self._job = bar.add_task(f"{'starting':<{WIDTH}}", total=None, cells="")
         self._cells, self._finished, self._work = 0, 0, 1.0
+        self._labels = NO_LABELS
+
+    def labels(self, labels: Labels) -> None:
+        self._labels = labels
 
     def message(self, text: str) -> None:
         self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -55,8 +61,9 @@ class _RunBar:
 
     def advanced(self, task: Work, work: float, cells: int) -> None:
         self._finished += cells
-        name = f"{task.dataset} {task.network} {task.name}"
-        shown = escape(f"{name:<{WIDTH}}")
+        known = self._labels
+        name = f"{known.place(task.dataset, str(task.network))} {known.attack(task.name)}"
+        shown = escape(f"{shortened(name, WIDTH):<{WIDTH}}")
         cells_text = f"{self._finished}/{self._cells} cells"
         self._bar.update(self._job, advance=work, description=shown, cells=cells_text)
         if self._finished == self._cells:

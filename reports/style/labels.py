@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,18 +20,24 @@ class Labels:
     names: label by name, for each of `datasets`, `networks`, `attacks`, `defences`, `threats`. A
         name with all its parameters goes before the name alone; a quality follows a defence.
     threats: the run's threats in their order.
+    dollar: what stands for a dollar sign; see `for_figures`.
     """
 
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     threats: Threats = field(default_factory=Threats)
+    dollar: str = "$"
+
+    def for_figures(self) -> Labels:
+        """Return these labels for matplotlib, which reads text between dollars as mathematics."""
+        return replace(self, dollar=r"\$")
 
     def dataset(self, name: str) -> str:
         """Return the label of a data set."""
-        return self._names("datasets").get(name, name)
+        return self._safe(self._names("datasets").get(name, name))
 
     def network(self, name: str) -> str:
         """Return the label of a network; one with parameters has a label of its own, or none."""
-        return self._names("networks").get(name, name)
+        return self._safe(self._names("networks").get(name, name))
 
     def attack(self, name: str) -> str:
         """Return the label of an attack, or of its name, followed by its parameters."""
@@ -39,10 +45,11 @@ class Labels:
 
     def threat(self, name: str) -> str:
         """Return the label of a threat, followed by its parameter; networks by their labels."""
-        kind, source, network = name.partition("[from=")
-        if source and network.endswith("]"):
-            network = self.network(_bracketed(network[:-1])) + "]"
-        return self._with_parameters("threats", kind + source + network)
+        kind, of, network = name.partition("[from=")
+        if not of:
+            return self._with_parameters("threats", name)
+        source = self.network(bracketed(network.removesuffix("]")))
+        return f"{self._with_parameters('threats', kind)}{of}{source}]"
 
     def defence(self, name: str, quality: float | None = None) -> str:
         """Return the label of a defence, or that of its name, its parameters and its quality."""
@@ -50,12 +57,15 @@ class Labels:
             return self._with_parameters("defences", name)
         whole = f"{name} {int(quality)}"
         own = self._names("defences").get(whole)
-        return own or f"{self._with_parameters('defences', name)} {int(quality)}"
+        return (
+            self._safe(own) if own else f"{self._with_parameters('defences', name)} {int(quality)}"
+        )
 
     def behind(self, row: Row) -> str:
         """Return the defence of a row as a sentence names it: `no defence`, `JPEG 50`."""
         if row["defence"] == "none":
-            return self._names("defences").get("none", "no defence")
+            own = self._names("defences").get("none", "none")
+            return "no defence" if own == "none" else self._safe(own)
         return self.defence(str(row["defence"]), row["quality"])
 
     def place(self, dataset: str, network: str) -> str:
@@ -65,6 +75,15 @@ class Labels:
     def subject(self, dataset: str, network: str) -> str:
         """Return a network and its data set as a heading names them: `LeNet on MNIST`."""
         return f"{self.network(network)} on {self.dataset(dataset)}"
+
+    def pair(self, name: str) -> str:
+        """Return the label of `DATASET/NETWORK`, as manifests write it: `LeNet on MNIST`.
+
+        Either name may hold slashes: the longest known data set is taken, else the first part.
+        """
+        known = [d for d in self._names("datasets") if name.startswith(f"{d}/")]
+        dataset = max(known, key=len, default=name.partition("/")[0])
+        return self.subject(dataset, name[len(dataset) + 1 :])
 
     def shown(self, kind: str, name: str) -> str:
         """Return the label of a name of any kind; kind: as in `names`.
@@ -89,7 +108,10 @@ class Labels:
     def _with_parameters(self, kind: str, text: str) -> str:
         names = self._names(kind)
         name, bracket, parameters = text.partition("[")
-        return names.get(text) or names.get(name, name) + bracket + parameters
+        return self._safe(names.get(text) or names.get(name, name) + bracket + parameters)
+
+    def _safe(self, text: str) -> str:
+        return text.replace("$", self.dollar)
 
 
 # of a lone table
@@ -111,7 +133,7 @@ def read_labels(directory: Path) -> Labels:
     return labels_of(read_manifest(directory) or read_manifest(directory, STUDY))
 
 
-def _bracketed(source: str) -> str:
+def bracketed(source: str) -> str:
     """Return a network of the command line, `lenet:extra_layers=4`, as the results name it."""
     name, colon, params = source.rpartition(":")
     return f"{name}[{params}]" if colon and "=" in params else source

@@ -18,7 +18,7 @@ COLUMNS = 10
 @saved
 def draw(folder: Path) -> Figures:
     """Draw a sheet for each split and choice, and the class distribution of each data set."""
-    labels, arrays = read_labels(folder), arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), arrays_of(folder)
     for key, rows in table_of(folder, "samples").groupby(
         ["dataset", "split", "choice"], sort=False
     ):

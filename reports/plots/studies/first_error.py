@@ -23,7 +23,7 @@ from reports.style.style import NORM_LABEL, WONG
 @saved
 def draw(folder: Path) -> Figures:
     """Draw panels of one image per network, the survival curves, the lengths of both steps."""
-    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
     for dataset, network, rows in drawing.by_subject(table_of(folder, "panels")):
         mine = drawing.below(arrays, f"{dataset}.{network}.")
         figure = _panels(rows, mine, labels.place(dataset, network), labels)

@@ -45,7 +45,7 @@ HALF_NYQUIST = 0.25
 @saved
 def draw(folder: Path) -> Figures:
     """Draw noises and spectra of one image per network, and the sample's spectra and shares."""
-    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
     examples = table_of(folder, "examples")
     for row in as_rows(examples):
         name = f"{row['dataset']}-{row['network']}"

@@ -26,7 +26,7 @@ LINES = (
 @saved
 def draw(folder: Path) -> Figures:
     """Draw one image at each quality, the steps of a rescue, and the rescued against quality."""
-    labels, arrays = read_labels(folder), arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), arrays_of(folder)
     for dataset, rows in table_of(folder, "compressed").groupby("dataset", sort=False):
         figure = _qualities(rows, arrays, str(dataset), labels)
         yield file_name("qualities", str(dataset)), figure

@@ -27,7 +27,7 @@ def draw(folder: Path) -> Figures:
 
     Then the gain of the first layer, and the median smallest eps.
     """
-    labels, smallest = read_labels(folder), table_of(folder, "smallest")
+    labels, smallest = read_labels(folder).for_figures(), table_of(folder, "smallest")
     yield from sweep_figures(folder, "low_pass", "clean", AXIS, _label)
     for dataset, network, rows in by_subject(table_of(folder, "transfer")):
         where = labels.place(dataset, network)

@@ -28,7 +28,7 @@ LABELS = {
 @saved
 def draw(folder: Path) -> Figures:
     """Draw the three noises on one image per network, and the sizes over the sample."""
-    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
     for dataset, network, rows in drawing.by_subject(table_of(folder, "panels")):
         mine = drawing.below(arrays, f"{dataset}.{network}.")
         figure = _noises(rows, mine, labels.place(dataset, network), labels)

@@ -34,7 +34,7 @@ CHANCE = 0.1
 @saved
 def draw(folder: Path) -> Figures:
     """Draw sheets of maps per network, how far the maps move, and where the noise falls."""
-    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
     classes = dict.fromkeys(("class", "clean", *ATTACKS), str)
     examples = pd.read_csv(folder / "examples.csv", dtype=classes)
     for dataset, network, rows in drawing.by_subject(examples):

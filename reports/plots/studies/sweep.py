@@ -35,7 +35,7 @@ def sweep_figures(folder: Path, by: str, gap: str, axis: str, setting: Setting) 
     by: the column that the sweep varies. gap: the table of accuracies and losses without attack.
     axis: the label of `by`. setting: returns the legend's text of a value of `by`.
     """
-    labels = read_labels(folder)
+    labels = read_labels(folder).for_figures()
     area, clean = table_of(folder, "area"), table_of(folder, gap)
     for dataset, network, rows in by_subject(table_of(folder, "accuracy")):
         name, where = file_name(dataset, network), labels.place(dataset, network)

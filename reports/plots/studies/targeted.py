@@ -22,7 +22,7 @@ from reports.style.style import WIDEST
 @saved
 def draw(folder: Path) -> Figures:
     """Draw the sheet, and heat maps of success and mean L2, for each network."""
-    labels, arrays = read_labels(folder), arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), arrays_of(folder)
     attacks = table_of(folder, "attacks")
     for dataset, network, rows in by_subject(table_of(folder, "pairs")):
         place = labels.place(dataset, network)

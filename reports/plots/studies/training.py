@@ -22,7 +22,7 @@ NOTE = (
 @saved
 def draw(folder: Path) -> Figures:
     """Draw curves and layer table of each network."""
-    labels = read_labels(folder)
+    labels = read_labels(folder).for_figures()
     for dataset, network, rows in by_subject(table_of(folder, "history")):
         wide = rows.pivot_table("value", "epoch", ["split", "measure"])
         wide.columns = pd.Index(["_".join(name) for name in wide.columns.to_flat_index()])

@@ -21,7 +21,7 @@ from reports.style.style import MARKERS, WIDEST, WONG, Style
 @saved
 def draw(folder: Path) -> Figures:
     """Draw curves, also by image size; heat maps and an animation over qualities; destruction."""
-    labels, arrays = read_labels(folder), arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), arrays_of(folder)
     for dataset, rows in table_of(folder, "response").groupby("dataset", sort=False):
         name = str(dataset)
         own = int(rows.loc[rows["quality"].notna(), "size"].iloc[0])
