@@ -22,7 +22,7 @@ from benchmark.execution.plan import plan
 from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell, Inputs, Samples
 from benchmark.grids.proof import Proof
-from benchmark.runs.images import with_classes_of, with_declared_size
+from benchmark.runs.images import output_order, with_classes_of, with_declared_size
 from benchmark.runs.options import RunOptions
 from benchmark.runs.parameters import check_on_images, check_parameters
 from benchmark.threats import threat
@@ -31,7 +31,7 @@ from estimators.data.images import Images, subset
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.build import build_network
-from estimators.networks.given import Trained, guarded_network, is_given
+from estimators.networks.given import Trained, guarded_network, in_order, is_given
 from estimators.networks.running.folding import COMPARED, foldable
 from estimators.networks.running.guarded import Guarded
 from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
@@ -264,6 +264,9 @@ def _load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: floa
     inputs.images[dataset], note = with_classes_of(images, trained.network, network)
     if note:
         message(f"{dataset}: {note}")
+    order = output_order(inputs.images[dataset], trained.network, network)
+    if order is not None:
+        trained = in_order(trained, order)
     texts = [*trained.network.notes] if isinstance(trained.network, Guarded) else []
     needs = inputs.needs[pair] = need(trained.network, images.shape)
     # a sound network is run twice on each image
