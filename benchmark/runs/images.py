@@ -65,28 +65,41 @@ def _uniform_size(name: str) -> tuple[int, int] | None:
         return None
 
 
+def output_order(images: Images, network: nn.Module, spec: Spec) -> tuple[int, ...] | None:
+    """Return the output of a network for each class of the data, by its own labels.
+
+    None where the order is the same already, and where the labels are not the names of the classes.
+    """
+    labels = own_labels(spec, network)
+    if images.class_source != "names" or len(labels) != len(images.classes):
+        return None
+    position = reordered(images.classes, labels)
+    return None if position == tuple(range(len(labels))) else position
+
+
 def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Images, str]:
     """Return images with the classes that a network has, and a note where these changed.
 
     Classes that were counted from the labels become as many as the network has outputs. The order
     of folders without a file of classes becomes that of the network's own labels, where these
-    contain the names of the folders.
+    contain the names of the folders; so does that of classes with names, of which the network has
+    more.
 
     Raises InputError for labels that begin at 1, and for folders whose outputs are unknown.
     """
     outputs = _outputs(network, images.shape)
     labels = own_labels(spec, network)
-    if images.class_source == "folders" and labels:
+    fewer = images.class_source == "names" and len(images.classes) < len(labels)
+    known = bool(labels) and outputs in (None, len(labels))
+    if known and (images.class_source == "folders" or fewer):
         position = reordered(images.classes, labels)
         if position is not None:
             note = f"class order from the labels of {spec}: {len(labels)} classes"
             y = np.array(position, dtype=np.int64)[images.y]
             ordered = replace(images, y=y, classes=_unique(labels), class_source="names")
-            return replace(ordered, notes=(note, *images.notes[1:])), note
-    if images.class_source == "names" and len(labels) == len(images.classes):
-        position = reordered(images.classes, labels)
-        if position is not None and position != tuple(range(len(labels))):
-            return images, f"warning: the labels of {spec} have another order than the classes"
+            # the first note of folders says the order that is no more
+            kept = images.notes if fewer else images.notes[1:]
+            return replace(ordered, notes=(note, *kept)), note
     if outputs is None:
         return images, ""
     count = len(images.classes)

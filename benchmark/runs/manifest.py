@@ -94,6 +94,7 @@ def _data(inputs: RunInputs, table: pd.DataFrame) -> dict[str, Any]:
             "images": len(images),
             "shape": list(images.shape),
             "classes": len(images.classes),
+            "class_names": list(images.classes),
         }
         if images.notes:
             entry["notes"] = list(images.notes)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark.runs.images import with_classes_of, with_declared_size
+from benchmark.runs.images import output_order, with_classes_of, with_declared_size
 from benchmark.studies.entry import Subject
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.request import StudyRequest
 from estimators.data.images import Images, Split
 from estimators.data.load import load_images
+from estimators.errors import InputError
 from estimators.networks.given import is_given
 
 
@@ -39,6 +40,11 @@ def prepared(request: StudyRequest) -> StudyRequest:
             if name == dataset and is_given(network):
                 module = network_of(ready, dataset, network).cpu()
                 images, _ = with_classes_of(images, module, network)
+                if output_order(images, module, network) is not None:
+                    raise InputError(
+                        f"network {network}: its labels have another order than the classes of"
+                        f" {dataset}; a study needs one order"
+                    )
         return images
 
     for dataset in ready.datasets:

@@ -16,10 +16,11 @@ FOLDER, HUGGING_FACE = "imagefolder", "hf"
 # what stands before the colon of data sets of photos, which take options of a size
 SIZED = (FOLDER, HUGGING_FACE)
 LARGEST_SIDE = 10_000
-OPTIONS = ("resize", "crop", "interpolation", "squash")
+OPTIONS = ("resize", "crop", "interpolation", "squash", "floor")
 # what a folder of `datasets` may say besides: which split and which columns
 HF_CHOICES = ("split", "image", "label")
-_FLAGS = {"true": True, "false": False, "True": True, "False": False}
+FLAGS = ("squash", "floor")
+_TRUTH = {"true": True, "false": False, "True": True, "False": False}
 # `[resize=256,crop=224]` at the end of a name; other brackets belong to the path
 _BRACKETS = re.compile(r"\[\s*\w+\s*=[^\[\],=]*(,\s*\w+\s*=[^\[\],=]*)*\]\s*$")
 
@@ -32,18 +33,21 @@ class Geometry:
     crop: side in pixels of the square cut from the centre; None cuts nothing.
     interpolation: of the resize.
     squash: `resize` is the length of both sides, whatever the proportions were.
+    floor: a centre between two pixels is rounded down, as transformers does; else to the even one,
+        as torchvision does.
     """
 
     resize: int | None = None
     crop: int | None = None
     interpolation: Interpolation = "bilinear"
     squash: bool = False
+    floor: bool = False
 
     def __repr__(self) -> str:
-        """Return what hashes of data are made from: as it was before there was `squash`."""
+        """Return what hashes of data are made from: the first three, and flags."""
         fields = f"resize={self.resize!r}, crop={self.crop!r}"
-        squash = ", squash=True" if self.squash else ""
-        return f"Geometry({fields}, interpolation={self.interpolation!r}{squash})"
+        flags = "".join(f", {name}=True" for name in FLAGS if getattr(self, name))
+        return f"Geometry({fields}, interpolation={self.interpolation!r}{flags})"
 
     def __str__(self) -> str:
         """Return the options as a name has them: `[resize=256,crop=224]`; "" for the defaults."""
@@ -51,8 +55,7 @@ class Geometry:
         shown = [f"{name}={value}" for name, value in options.items() if value is not None]
         if self.interpolation != "bilinear":
             shown.append(f"interpolation={self.interpolation}")
-        if self.squash:
-            shown.append("squash=true")
+        shown += [f"{name}=true" for name in FLAGS if getattr(self, name)]
         return f"[{','.join(shown)}]" if shown else ""
 
 
@@ -128,7 +131,7 @@ def _bracketed(name: str) -> tuple[str, dict[str, object] | None]:
         key, value = (text.strip() for text in part.split("=", 1))
         if key in options:
             raise InputError(f"data set {name}: option {key} is given twice")
-        options[key] = int(value) if value.isdecimal() else _FLAGS.get(value, value)
+        options[key] = int(value) if value.isdecimal() else _TRUTH.get(value, value)
     return name[: found.start()], options
 
 
@@ -162,11 +165,12 @@ def _geometry(options: Mapping[str, object], name: str) -> Geometry:
         for side in ("resize", "crop")
     }
     resize, crop = sides["resize"], sides["crop"]
-    squash = options.get("squash", False)
-    if not isinstance(squash, bool) or (squash and resize is None):
-        raise InputError(
-            f"data set {name}: squash: expected true or false, beside resize=PIXELS, got {squash!r}"
-        )
+    flags = [options.get(flag, False) for flag in FLAGS]
+    for flag, value, side in zip(FLAGS, flags, (resize, crop), strict=True):
+        if not isinstance(value, bool) or (value and side is None):
+            beside = "resize" if flag == "squash" else "crop"
+            text = f"expected true or false, beside {beside}=PIXELS, got {value!r}"
+            raise InputError(f"data set {name}: {flag}: {text}")
     if resize is not None and crop is not None and crop > resize:
         raise InputError(
             f"data set {name}: crop {crop} is larger than the shorter side, {resize}, that resize"
@@ -177,7 +181,7 @@ def _geometry(options: Mapping[str, object], name: str) -> Geometry:
         choices = " or ".join(get_args(Interpolation))
         text = f"expected {choices}, got {interpolation!r}"
         raise InputError(f"data set {name}: interpolation: {text}")
-    return Geometry(resize, crop, cast(Interpolation, interpolation), squash)
+    return Geometry(resize, crop, cast(Interpolation, interpolation), *map(bool, flags))
 
 
 def _is_folder(path: str) -> bool:

@@ -110,7 +110,7 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
 def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
     """Return a photo resized and cropped by torchvision's own functions for Pillow's images.
 
-    They equal `transforms.Resize` (antialiased) and `transforms.CenterCrop`.
+    They equal `transforms.Resize` (antialiased) and, without `floor`, `transforms.CenterCrop`.
     """
     if geometry.resize is not None:
         mode = MODES[geometry.interpolation]
@@ -121,7 +121,10 @@ def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
             side = geometry.crop
             text = f"smaller than the crop of {side} x {side}; give resize={side} or more too"
             raise ValueError(f"{photo.width} x {photo.height} pixels, {text}")
-        photo = functional.center_crop(photo, [geometry.crop])
+        if not geometry.floor:
+            return functional.center_crop(photo, [geometry.crop])
+        left, top = ((side - geometry.crop) // 2 for side in photo.size)
+        photo = photo.crop((left, top, left + geometry.crop, top + geometry.crop))
     return photo
 
 

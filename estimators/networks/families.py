@@ -24,7 +24,7 @@ from estimators.spec import Spec
 
 
 def torchvision(
-    name: str, spec: Spec, channels: int, classes: int, pretrained: bool
+    name: str, spec: Spec, shape: tuple[int, int, int], classes: int, pretrained: bool
 ) -> ExternalNetwork:
     """Load or make a classifier of torchvision."""
     known = models.list_models(module=models)
@@ -34,15 +34,17 @@ def torchvision(
     geometry = family_geometry("torchvision", name)
     if not pretrained:
         network = _made(spec, lambda: make(weights=None, num_classes=classes))
-        return _external(network, spec, channels, pretrained, Declared(geometry=geometry))
+        return _external(network, spec, shape[0], pretrained, Declared(geometry=geometry))
     weights = models.get_model_weights(name).DEFAULT
     network = _downloaded(spec, lambda: make(weights=weights, progress=False))
     preset = weights.transforms()
     declared = Declared(tuple(preset.mean), tuple(preset.std), geometry)
-    return _external(network, spec, channels, pretrained, declared)
+    return _external(network, spec, shape[0], pretrained, declared)
 
 
-def timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) -> ExternalNetwork:
+def timm(
+    name: str, spec: Spec, shape: tuple[int, int, int], classes: int, pretrained: bool
+) -> ExternalNetwork:
     """Load or make a network of timm."""
     try:
         zoo = importlib.import_module("timm")
@@ -54,14 +56,14 @@ def timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) -
     if not pretrained:
         network = _made(spec, lambda: make(num_classes=classes))
         size = Declared(geometry=declared_by(network).geometry)
-        return _external(network, spec, channels, pretrained, size)
+        return _external(network, spec, shape[0], pretrained, size)
     # its own number of classes: another one would get a new, untrained last layer
     network = _downloaded(spec, lambda: make(pretrained=True))
-    return _external(network, spec, channels, pretrained, declared_by(network))
+    return _external(network, spec, shape[0], pretrained, declared_by(network))
 
 
 def robustbench(
-    name: str, spec: Spec, channels: int, classes: int, pretrained: bool
+    name: str, spec: Spec, shape: tuple[int, int, int], classes: int, pretrained: bool
 ) -> ExternalNetwork:
     """Load a network of RobustBench's zoo; parameters `dataset` and `threat_model`.
 
@@ -86,7 +88,7 @@ def robustbench(
     remedy = f"put its checkpoint at {file}"
     with pickles_as_data():
         network = _downloaded(spec, lambda: load_model(name, model_dir=folder, **params), remedy)
-    return _external(network, spec, channels, pretrained)
+    return _external(network, spec, shape[0], pretrained)
 
 
 def _made(spec: Spec, make: Callable[[], nn.Module]) -> nn.Module:

@@ -16,7 +16,7 @@ from estimators.networks.external import DEFAULT, NONE, code_hash, find_network,
 from estimators.networks.files.fitting import load_into
 from estimators.networks.handed.network import HandedNetwork
 from estimators.networks.registry import NETWORKS
-from estimators.networks.running.guarded import guarded
+from estimators.networks.running.guarded import Guarded, guarded
 from estimators.networks.weight_files import read_weights, weights_hash
 from estimators.spec import Spec, Value
 
@@ -117,6 +117,32 @@ def guarded_network(
     """Return a given network as it is run: behind a guard if it has external code."""
     given = given_network(network, shape, classes, trust_pickle, handed)
     return replace(given, network=guarded(given.network, shape, str(network)))
+
+
+def in_order(trained: Trained, order: tuple[int, ...]) -> Trained:
+    """Return a network whose outputs come in another order: class k is its output order[k]."""
+    network = trained.network
+    if isinstance(network, Guarded):
+        network.network = nn.Sequential(network.network, Outputs(order))
+    else:
+        network = nn.Sequential(network, Outputs(order)).eval()
+    origin = f"{trained.metadata['recipe']}, outputs in the order of the data's class names"
+    digest = hashlib.sha256(f"{trained.sha256} {order}".encode()).hexdigest()
+    return replace(
+        trained, network=network, sha256=digest, metadata={**trained.metadata, "recipe": origin}
+    )
+
+
+class Outputs(nn.Module):
+    """Take the outputs of a network in another order."""
+
+    def __init__(self, order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return logits [N, classes] of logits [N, outputs]."""
+        return logits[:, list(self.order)]
 
 
 def _short(value: Value) -> str:

@@ -58,5 +58,7 @@ def _texts(value: object) -> tuple[str, ...]:
             return ()
         value = [numbered[at] for at in range(len(numbered))]
     if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
-        return tuple(value)
+        # transformers numbers the classes of a network without names: LABEL_0
+        unnamed = all(text == f"LABEL_{at}" for at, text in enumerate(value))
+        return () if unnamed else tuple(value)
     return ()

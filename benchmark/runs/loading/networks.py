@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from benchmark.execution.chunk_size import need
-from benchmark.runs.images import with_classes_of
+from benchmark.runs.images import output_order, with_classes_of
 from benchmark.runs.inputs import Pair, RunInputs
 from benchmark.runs.options import RunOptions
 from estimators.errors import InputError
-from estimators.networks.given import Trained, guarded_network
+from estimators.networks.given import Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
 from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
 from estimators.networks.squashed import squashed
@@ -32,6 +32,9 @@ def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float
     inputs.images[dataset], note = with_classes_of(images, trained.network, network)
     if note:
         message(f"{dataset}: {note}")
+    order = output_order(inputs.images[dataset], trained.network, network)
+    if order is not None:
+        trained = in_order(trained, order)
     texts = [*trained.network.notes] if isinstance(trained.network, Guarded) else []
     needs = inputs.needs[pair] = need(trained.network, images.shape)
     # a sound network is run twice on each image

@@ -171,6 +171,9 @@ def test_names_with_options() -> None:
         assert split_options(sized) == (bare, Geometry(256, 224))
     with pytest.raises(InputError, match="unknown option"):
         dataset_name(Spec("hf:a/b[splits=val]"))
+    name = "hf:a/b[resize=9,crop=8,floor=true]"
+    assert split_options(name) == ("hf:a/b", Geometry(9, 8, floor=True))
+    assert dataset_name(Spec(name)) == name
     with pytest.raises(InputError, match="squash: expected true or false, beside resize"):
         dataset_name(Spec("hf:a/b[squash=true]"))
 
