@@ -14,6 +14,7 @@ from estimators.spec import Spec
 from estimators.yaml_values import read_number
 
 PATH = click.Path(path_type=Path)
+REPLACE_HELP = "Replace the table of another grid in --out; its results stay stored."
 NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 data_dir = click.option(
     "--data-dir",

@@ -12,6 +12,7 @@ from benchmark.cli import exit_codes
 from benchmark.cli.options import (
     NETWORK_HELP,
     PATH,
+    REPLACE_HELP,
     SEEDS,
     data_dir,
     device,
@@ -42,6 +43,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
 @click.option("--baseline", type=PATH, help="Results to compare with.")
 @click.option("--save-adversarial", is_flag=True, help="Keep the images that attacks make.")
+@click.option("--replace", is_flag=True, help=REPLACE_HELP)
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
 @click.option("--trust-pickle", is_flag=True, help="Run the code that a .pt file contains.")
 @click.option("--allow-import", is_flag=True, help="Import the code that the grid file names.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmark.grids.asked import asked_entry
 from benchmark.grids.cell import Samples
 from benchmark.grids.draws import MOST_DRAWS
 from benchmark.grids.expand import Entry, entry_name, entry_of
@@ -48,7 +49,7 @@ def narrowed(
     _narrow(changed, "datasets", list(datasets))
     parsed = [parse_spec(t) if isinstance(t, str) else t for t in threats]
     for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):
-        _narrow(changed, key, [entry_of(spec) for spec in asked])
+        _narrow(changed, key, [asked_entry(key, spec) for spec in asked])
     return changed
 
 

@@ -32,6 +32,7 @@ from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
 from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
+from benchmark.runs.replacing import refuse_replacing
 from benchmark.runs.rows import skipped
 from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
@@ -106,6 +107,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     cells, proofs = grid.cells(), grid.proofs()
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
+    if not options.replace:
+        refuse_replacing(directory, cells, grid.name)
     inputs = gather(cells, options, device, proofs)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
