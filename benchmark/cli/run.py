@@ -21,6 +21,7 @@ from benchmark.cli.options import (
 )
 from estimators.spec import parse_spec
 
+SAMPLES_HELP = "100, all, first:100, balanced:10 (of each class), or a file of ids: FILE.txt."
 SEED_HELP = "Seed of the subset of images and of random attacks."
 
 
@@ -33,7 +34,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
 @click.option("--defence", "defences", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--certify", multiple=True, help="Prove a lower bound too: crown, alpha-crown, ibp.")
-@click.option("--samples", help="Number of images, or all.")
+@click.option("--samples", help=SAMPLES_HELP)
 @click.option("--seed", type=int, callback=SEEDS, help=SEED_HELP)
 @click.option("--draws", type=int, help="Scoring draws of a random defence.  [default: 10]")
 @click.option("--out", type=PATH, help="Run directory.")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmark.grids.asked import asked_entry
-from benchmark.grids.cell import Samples
 from benchmark.grids.draws import MOST_DRAWS
 from benchmark.grids.expand import Entry, entry_name, entry_of
 from benchmark.grids.model import LISTS, SEEDS, Grid
+from estimators.data.samples import Samples, checked_samples
 from estimators.errors import whole
 from estimators.spec import Spec, parse_spec
 
@@ -29,12 +29,12 @@ def narrowed(
 
     A name that the grid has narrows the grid to it; another name replaces the grid's own, as the
     methods of `certify` do.
-    Raises InputError for a bad number of samples, seed or draws.
+    Raises InputError for bad samples, seed or draws.
     """
     if seed is not None:
         whole("seed", seed, *SEEDS)
-    if samples not in (None, "all"):
-        whole("samples", samples, 1)
+    if samples is not None:
+        samples = checked_samples(samples)
     if draws is not None:
         whole("draws", draws, 1, MOST_DRAWS)
     changed = grid.model_copy(deep=True)

@@ -32,8 +32,7 @@ from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
 from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
-from benchmark.runs.replacing import refuse_replacing
-from benchmark.runs.rows import skipped
+from benchmark.runs.rows import identity, skipped
 from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
@@ -46,6 +45,7 @@ from reports.results.certificates import read_certificates
 from reports.results.columns import frame
 from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
+from reports.results.replacing import refuse_replacing
 from reports.style.labels import read_labels
 
 RUNS = Path("reports") / "runs"
@@ -108,7 +108,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
     if not options.replace:
-        refuse_replacing(directory, cells, grid.name)
+        planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
+        refuse_replacing(directory, planned, grid.name)
     inputs = gather(cells, options, device, proofs)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}

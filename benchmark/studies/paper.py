@@ -6,12 +6,12 @@ import sys
 import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from benchmark.execution.environment import resolve_device
 from benchmark.execution.progress import Progress
-from benchmark.grids.cell import Samples
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
 from benchmark.runs.options import RunOptions
@@ -55,7 +55,7 @@ def run_paper(
     device: str = "auto",
     progress: Progress | None = None,
     photos: bool = False,
-    samples: Samples | None = None,
+    samples: int | Literal["all"] | None = None,
     replace: bool = False,
 ) -> Paper:
     """Run the paper's grid and every study into a directory, then evaluate the claims.

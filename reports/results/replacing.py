@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from benchmark.grids.cell import Cell
-from benchmark.runs.rows import identity
-from estimators.errors import InputError
 from reports.errors import TableError
-from reports.results.columns import RESULTS, frame
+from reports.results.columns import RESULTS
 from reports.results.manifest import read_manifest
 from reports.results.read_write import read_results
 
@@ -20,12 +16,12 @@ _PLACE = ["dataset", "network", "attack", "norm", "eps", "threat", "defence", "q
 _PLACE += ["seed", "draws"]
 
 
-def refuse_replacing(directory: Path, cells: Sequence[Cell], grid: str) -> None:
-    """Raise InputError where the table of a directory has rows that these cells do not write.
+def refuse_replacing(directory: Path, planned: pd.DataFrame, grid: str) -> None:
+    """Raise TableError where the table of a directory has rows that a run will not write.
 
     A directory without a table, or with a damaged one, is free: nothing readable is lost.
 
-    grid: name of the grid of the cells, for the message.
+    planned: a row for each one that the run writes. grid: the name of its grid.
     """
     if not (directory / RESULTS).is_file():
         return
@@ -33,17 +29,17 @@ def refuse_replacing(directory: Path, cells: Sequence[Cell], grid: str) -> None:
         old = read_results(directory)
     except TableError:
         return
-    own = _places(frame({**identity(cell), "draws": cell.draws} for cell in cells))
+    own = _places(planned)
     # a row without numbers may lack its draws
-    drawn = {place[:-1] for place in own}
-    gone = [p for p in _places(old) if p not in own and not (not p[-1] and p[:-1] in drawn)]
+    own |= {(*place[:-1], "") for place in own}
+    gone = _places(old) - own
     if not gone:
         return
     before = read_manifest(directory).get("grid")
     name = str(before.get("name", "?")) if isinstance(before, dict) else "?"
-    which = f"grid {grid}" if name != grid else f"grid {grid} as it is asked for now"
-    raise InputError(
-        f"--out {directory}: its results.csv holds {len(old)} rows of the grid {name}, and the"
+    which = f"grid {grid}" + (", as it is asked for now," if name == grid else "")
+    raise TableError(
+        f"--out {directory}: its results.csv has {len(old)} rows of the grid {name}, and the"
         f" {which} would remove {len(gone)} of them: name another --out, or add --replace (what is"
         " computed stays stored in the directory, and the first grid brings its rows back)"
     )
