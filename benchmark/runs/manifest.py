@@ -101,6 +101,7 @@ def _data(cells: list[Cell], inputs: RunInputs, table: pd.DataFrame) -> dict[str
             "images": len(images),
             "shape": list(images.shape),
             "classes": len(images.classes),
+            "class_names": list(images.classes),
         }
         asked = {
             shown_samples(choice[1]): inputs.count(*choice)

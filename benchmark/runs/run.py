@@ -37,6 +37,7 @@ from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
 from reports.audit.audit import write_audit
+from reports.classes.files import write_classes
 from reports.corruptions.errors import write_corruptions
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
@@ -156,6 +157,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         options.progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
         write_corruptions(directory)
+        write_classes(directory)
         write_gallery(cells, table, inputs, directory, device)
         write_page(directory, options.baseline)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
