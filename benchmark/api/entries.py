@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark.attacks.entry import AttackEntry
 from benchmark.attacks.lookup import attack_entry
+from benchmark.grids.asked import asked_entry
 from benchmark.grids.expand import Entry
 from benchmark.grids.plain_values import plain_values
 from benchmark.grids.short_form import read_entry
@@ -41,9 +42,8 @@ def entry(named: Named, key: str) -> dict[str, Any]:
     if not isinstance(named, (str, Spec)):
         got = type(named).__name__
         raise InputError(f"{key}: expected a name or a mapping with `name`, got {got}")
-    spec = read_entry(named, key) if isinstance(named, str) else named
-    listed = {k: list(v) if isinstance(v, tuple) else v for k, v in spec.params}
-    return {"name": spec.name, **listed}
+    asked = asked_entry(key, read_entry(named, key) if isinstance(named, str) else named)
+    return dict(asked) if isinstance(asked, dict) else {"name": asked}
 
 
 def attack_entries(attacks: Any, eps: Any, norm: Any) -> list[Entry]:

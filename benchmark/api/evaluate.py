@@ -41,7 +41,7 @@ def evaluate(
     norm: Any = None,
     threats: Any = None,
     defences: Any = ("none",),
-    samples: int | Literal["all"] | None = None,
+    samples: int | str | None = None,
     seed: int = 0,
     draws: int | None = None,
     certify: Any = None,
@@ -73,7 +73,8 @@ def evaluate(
     eps: bound of every attack that has one and names none itself: a number, a text such as `8/255`,
         or a list of these. In pixels of [0, 1], also for a classifier with other clip values.
     norm: of every attack that offers a choice and names none itself: `inf`, 2 or 1.
-    samples: number of images, or `all`; by default all that are handed over, 100 of a named set.
+    samples: number of images, `all`, `first:100`, `balanced:10` or a file of ids; by default all
+        images that are handed over, 100 of a named set.
     seed, draws, engine: as in a grid file.
     network, dataset: what results call an object that is handed over. classes: names of the
         classes, in the order of the outputs. labels: what is shown in the place of names.

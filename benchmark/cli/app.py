@@ -25,13 +25,13 @@ COMMANDS = table(
             ("train", "train", "Train a network."),
             ("study", "study", "Run one analysis of the paper."),
             ("paper", "paper", "Reproduce the paper."),
-            ("summary", "summary", "Print the layers of a network."),
+            ("summary", "summary", "Print the table of a run, or the layers of a network."),
             ("compare", "compare", "Compare runs with the first one."),
             ("report", "report", "Write audit and page of a run again."),
             ("speed", "speed", "Measure the speed against ART and others."),
             ("anchors", "anchors", "Attack networks with known answers."),
             ("init", "init", "Write a first grid file."),
-            ("list", "list_", "List what a grid can name, grids and studies; plug-ins too."),
+            ("list", "list_", "List the names that grids and commands take."),
         )
     )
 )

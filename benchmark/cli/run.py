@@ -12,6 +12,7 @@ from benchmark.cli import exit_codes
 from benchmark.cli.options import (
     NETWORK_HELP,
     PATH,
+    REPLACE_HELP,
     SEEDS,
     data_dir,
     device,
@@ -21,6 +22,7 @@ from benchmark.cli.options import (
 from estimators.spec import parse_spec
 
 LABEL_HELP = "Show TEXT in place of a name. With one --network, TEXT alone is its label."
+SAMPLES_HELP = "100, all, first:100, balanced:10 (of each class), or a file of ids: FILE.txt."
 SEED_HELP = "Seed of the subset of images and of random attacks."
 
 
@@ -33,7 +35,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
 @click.option("--defence", "defences", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--certify", multiple=True, help="Prove a lower bound too: crown, alpha-crown, ibp.")
-@click.option("--samples", help="Number of images, or all.")
+@click.option("--samples", help=SAMPLES_HELP)
 @click.option("--seed", type=int, callback=SEEDS, help=SEED_HELP)
 @click.option("--draws", type=int, help="Scoring draws of a random defence.  [default: 10]")
 @click.option("--title", help="Title of the page and the plots.")
@@ -46,6 +48,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
 @click.option("--baseline", type=PATH, help="Results to compare with.")
 @click.option("--save-adversarial", is_flag=True, help="Keep the images that attacks make.")
+@click.option("--replace", is_flag=True, help=REPLACE_HELP)
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
 @click.option("--trust-pickle", is_flag=True, help="Run the code that a .pt file contains.")
 @click.option("--allow-import", is_flag=True, help="Import the code that the grid file names.")
@@ -73,14 +76,11 @@ def run(
     Options that name data sets, networks, attacks, threats or defences narrow the grid to them, or
     replace its own where it does not have them. The same command again continues a stopped run.
     """
-    from benchmark.cli.show_run import show_result
+    from benchmark.grids.known import check_names
     from benchmark.grids.labels import with_labels
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed, titled
     from benchmark.grids.short_form import read_entry
-    from benchmark.runs.options import RunOptions
-    from benchmark.runs.run import run as run_in_directory
-    from benchmark.terminal.progress_bars import run_progress
 
     grid = narrowed(
         load_grid(grid_name, allow_import),
@@ -95,6 +95,13 @@ def run(
         certify=[parse_spec(text) for text in certify],
     )
     grid = with_labels(titled(grid, title), labels, [parse_spec(text) for text in networks])
+    check_names(grid)
+    # only now: they import torch, which takes seconds
+    from benchmark.cli.show_run import show_result
+    from benchmark.runs.options import RunOptions
+    from benchmark.runs.run import run as run_in_directory
+    from benchmark.terminal.progress_bars import run_progress
+
     with run_progress() as progress:
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)

@@ -11,11 +11,13 @@ from benchmark.certificates.graph import Graph
 from benchmark.execution.chunk_size import Need
 from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.plugin_code import plugin_code
-from benchmark.grids.cell import Cell, Inputs, Samples
+from benchmark.grids.cell import Cell, Inputs
 from benchmark.grids.proof import Proof
 from benchmark.threats import threat
 from estimators.classifier import BATCH
+from estimators.data.choice import chosen_rows
 from estimators.data.images import Images, subset
+from estimators.data.samples import Samples
 from estimators.networks.given import Trained
 from estimators.networks.running.folding import COMPARED, foldable
 from estimators.spec import Spec
@@ -59,6 +61,12 @@ class RunInputs:
         if key not in self._subsets:
             self._subsets[key] = subset(self.images[dataset], samples, seed)
         return self._subsets[key]
+
+    def count(self, dataset: str, samples: Samples, seed: int) -> int:
+        """Return the number of images of cells; InputError where the data set lacks some."""
+        images = self.images[dataset]
+        of = f"the test split of {dataset}"
+        return len(chosen_rows(images.y, images.ids, samples, seed, images.classes, of))
 
     def data_sha256(self, cell: Cell) -> str:
         """Return the hash of a cell's data set; for images on disk, of the images scored.

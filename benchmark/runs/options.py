@@ -38,6 +38,8 @@ class RunOptions:
     handed: data and networks that are objects of the caller.
     batch: images per chunk at most; None for as many as suit the network.
     report: draw plots and gallery, and write `report.html`; the tables and checks always are.
+    replace: whether the table of a directory that holds another grid is replaced; by default such
+        a directory is refused. What is stored there stays.
 
     Paths may be given as text. Raises InputError for options that exclude each other and for
     values that are never possible.
@@ -58,6 +60,7 @@ class RunOptions:
     handed: Handed = NOTHING
     batch: int | None = None
     report: bool = True
+    replace: bool = False
 
     def __post_init__(self) -> None:
         for name in ("out", "data_dir", "baseline"):

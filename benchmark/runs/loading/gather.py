@@ -29,7 +29,7 @@ from benchmark.runs.parameters import check_on_images, check_parameters
 from benchmark.threats import threat
 from estimators.data.images import Images
 from estimators.data.load import load_images
-from estimators.errors import DataUnavailable, InputError
+from estimators.errors import DataUnavailable
 from estimators.networks.build import build_network
 from estimators.networks.given import Trained, is_given
 from estimators.networks.running.folding import COMPARED
@@ -49,7 +49,7 @@ def gather(
     inputs = RunInputs()
     check_parameters(listed)
     _load_images(inputs, listed, options)
-    _check_cells(inputs, listed, options)
+    _check_cells(inputs, listed)
     pairs = _pairs(inputs, listed)
     certified = {(proof.dataset, proof.network) for proof in proofs}
     given: dict[Pair, Trained] = {}
@@ -105,16 +105,14 @@ def _load_images(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) 
             options.progress.message(f"skipped: {error}")
 
 
-def _check_cells(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) -> None:
+def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
     """Check samples, targets and attacks of ART; note the hashes of external code."""
     check_on_images(cells, inputs.images)
+    for dataset, samples, seed in dict.fromkeys((c.dataset, c.samples, c.seed) for c in cells):
+        if dataset in inputs.images:
+            inputs.count(dataset, samples, seed)
     for cell in cells:
         images = inputs.images.get(cell.dataset)
-        if images is not None and cell.samples != "all" and not 1 <= cell.samples <= len(images):
-            handed = cell.dataset in options.handed.images
-            of = cell.dataset if handed else f"the test split of {cell.dataset}"
-            have = f"{of} has {len(images)} images"
-            raise InputError(f"samples: {cell.samples} requested, but {have}")
         inputs.code.update(plugin_code(cell))
         if images is not None:
             targets(cell.attack, images.y[:1], len(images.classes))
@@ -152,7 +150,6 @@ def _passes(inputs: RunInputs, cells: Sequence[Cell], pair: Pair) -> float:
     images = inputs.images[pair[0]]
     own = [cell for cell in cells if (cell.dataset, cell.network) == pair]
     return sum(
-        passes_of(task, len(images.classes))
-        * (len(images) if task.samples == "all" else task.samples)
+        passes_of(task, len(images.classes)) * inputs.count(pair[0], task.samples, task.seed)
         for task in plan(own)
     )
