@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 # where a notebook, an interactive session and a script define their classes
-INTERACTIVE = ("__main__", "__mp_main__")
+INTERACTIVE = tuple(f"__{name}__" for name in ("main", "mp_main"))
 # attributes that torch itself keeps, or that change nothing in evaluation mode
 _LEFT_OUT = ("training", "dump_patches", "call_super_init")
 # values within values, beyond which only the type counts

@@ -327,7 +327,7 @@ def test_with_out_there_is_everything_and_it_continues(two: LinearCase, tmp_path
     progress = type(progress)(started=lambda cells, old, work: reused.append((cells, old)))
     bench.evaluate(two.network, two.x, two.y, eps=[0.1, 0.2], progress=progress, **common)
     assert reused == [(1, 1)]
-    common |= {"eps": 0.1, "network": "Sequential", "progress": progress}
+    common |= {"eps": 0.1, "network": "Sequential", "progress": progress, "replace": True}
     bench.evaluate(two.network, two.x, two.y, **common)
     assert reused[-1] == (0, 1)
     # another attribute makes another network
