@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -11,10 +11,11 @@ from rich.table import Table
 
 from benchmark.cli import exit_codes
 from benchmark.cli.options import PATH, data_dir, device, parse_samples, seed_option
-from benchmark.studies.paper import Paper, run_paper
 from benchmark.terminal.console import console, say
 from benchmark.terminal.progress_bars import run_progress
-from reports.claims.evaluate import WHOLE
+
+if TYPE_CHECKING:
+    from benchmark.studies.paper import Paper
 
 STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 
@@ -38,8 +39,10 @@ def paper(samples: str | None, **options: Any) -> None:
     The same command again continues: stored cells, trained networks and finished studies are
     reused.
     """
+    count = None if samples is None else parse_samples(samples)
     with run_progress() as progress:
-        count = None if samples is None else parse_samples(samples)
+        from benchmark.studies.paper import run_paper
+
         result = run_paper(progress=progress, samples=count, **options)
     _show(result)
     failed = len(result.failed) + len(result.grid.failed)
@@ -48,6 +51,8 @@ def paper(samples: str | None, **options: Any) -> None:
 
 def _show(paper: Paper) -> None:
     """Print the verdict on each claim, what is missing, and where the files are."""
+    from reports.claims.evaluate import WHOLE
+
     table = Table(box=SIMPLE_HEAD, title="claims of the paper", title_justify="left")
     for name in ("claim", "attacker", "what it says", "verdict", "parts"):
         table.add_column(name, no_wrap=name != "what it says")

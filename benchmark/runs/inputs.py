@@ -20,6 +20,7 @@ from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.passes import passes_of
 from benchmark.execution.plan import plan
 from benchmark.execution.plugin_code import plugin_code
+from benchmark.execution.shares import training_share
 from benchmark.grids.cell import Cell, Inputs, Samples
 from benchmark.grids.proof import Proof
 from benchmark.runs.images import with_classes_of, with_declared_size
@@ -286,10 +287,14 @@ def _train(inputs: RunInputs, pair: Pair, options: RunOptions, device: str) -> T
     """Load a network that was trained before, or train it."""
     dataset, network = pair
     images = inputs.images[dataset]
-    on_epoch = options.progress.epoch
-    name = inputs.names[dataset]
-    trained = trained_network(name, network, options.data_dir, device, on_epoch=on_epoch)
+    progress, name = options.progress, inputs.names[dataset]
+    hooks = progress.epoch, training_share(progress, f"training {network} on {dataset}")
+    trained = trained_network(name, network, options.data_dir, device, hooks[0], False, hooks[1])
     check_fit(trained.network, images.shape, len(images.classes), str(network))
     if not trained.reused:
-        options.progress.message(f"trained {network} on {dataset}, kept at {trained.path}")
+        progress.restart()
+        precision = trained.metadata["precision"]
+        note = f" ({precision['measured']})" if precision["used"] != precision["recipe"] else ""
+        where = f"trained {network} on {dataset} in {precision['used']}{note}"
+        progress.message(f"{where}, kept at {trained.path}")
     return trained

@@ -106,6 +106,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     cells, proofs = grid.cells(), grid.proofs()
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
+    step = options.progress.step
+    step("reading data and networks")
     inputs = gather(cells, options, device, proofs)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
@@ -140,19 +142,22 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         )
         if files is not None:
             files.write_index(keys)
+        step("writing tables")
         known = certificates(proof_keys, store.rows())
         table = _table(cells, keys, inputs, store, known)
         export(table, store, [keys[cell] for cell in available], directory)
         write_certificates(known, available, keys, store, directory / CERTIFICATES)
         content = manifest(grid, cells, inputs, report, table)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
-        options.progress.message("drawing plots")
+        step("drawing plots")
         plots = directory / "plots"
         draw_all(table, plots, read_labels(directory), read_certificates(directory))
-        options.progress.message("checking for false robustness, writing the page")
+        step("checking for false robustness")
         findings = write_audit(directory)
         write_corruptions(directory)
+        step("drawing the gallery")
         write_gallery(cells, table, inputs, directory, device)
+        step("writing the page")
         write_page(directory, options.baseline)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
     return Result(table, directory, reused, findings, failed)

@@ -24,6 +24,8 @@ class StudyEntry(Entry):
     subjects: (data set, network) pairs that the study analyses where the user names none.
     quick: the parameters that `--quick` replaces.
     attack_labels: labels of attacks that only this study has.
+    seconds: what the study takes on two cores at the size of `bench paper` and at that of `--quick`;
+        the time left compares studies by it.
     run: the run of `bench paper` that has it: `paper`, or `photos` (`bench paper --photos`).
     """
 
@@ -32,6 +34,7 @@ class StudyEntry(Entry):
     plot: str = ""
     quick: Mapping[str, Value] = field(default_factory=dict)
     attack_labels: Mapping[str, str] = field(default_factory=dict)
+    seconds: tuple[float, float] = (60.0, 10.0)
     run: str = "paper"
 
     def parameters(self) -> str:

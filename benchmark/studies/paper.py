@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.execution.environment import resolve_device
-from benchmark.execution.progress import Progress
+from benchmark.execution.progress import Parts, Progress
+from benchmark.execution.shares import counted
 from benchmark.grids.cell import Samples
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
@@ -27,6 +28,9 @@ from reports.page.page import write_page
 # images per cell of `quick`, by run
 QUICK_SAMPLES = {"paper": 100, "photos": 4}
 PAPER, PHOTOS = "paper", "photos"
+# the other parts of the work beside the studies, and their seconds on two cores, whole and quick
+GRID, CLAIMS = "grid", "claims and page"
+SECONDS = {GRID: (300.0, 60.0), CLAIMS: (10.0, 10.0)}
 
 
 @dataclass
@@ -68,17 +72,24 @@ def run_paper(
     which = PHOTOS if photos else PAPER
     progress = progress or Progress()
     message = progress.message
+    studies = {name: study for name, study in STUDIES.items() if study.run == which}
+    sizes = SECONDS | {name: study.seconds for name, study in studies.items()}
+    parts = Parts.of(progress.share, {name: size[quick] for name, size in sizes.items()})
+    progress.restart()
+    progress.place("grid")
     directory = out if out is not None else RUNS / (f"{which}-quick" if quick else which)
     if samples is None and quick:
         grid = narrowed(load_grid(which), samples=QUICK_SAMPLES[which], seed=seed)
     else:
         grid = narrowed(load_grid(which), samples=samples, seed=seed)
-    options = RunOptions(out=directory, data_dir=data_dir, device=device, progress=progress)
+    own = counted(progress.within(lambda share: parts.share(GRID, share)))
+    options = RunOptions(out=directory, data_dir=data_dir, device=device, progress=own)
     paper = Paper(directory, run(grid, options))
+    parts.finish(GRID, reused=paper.grid.reused == len(paper.grid.table))
     count = sys.maxsize if samples == "all" else samples
-    for name, study in STUDIES.items():
-        if study.run != which:
-            continue
+    for number, (name, study) in enumerate(studies.items(), 1):
+        progress.place(f"study {number} of {len(studies)}")
+        progress.step(name)
         sized = count is not None and "samples" in study.defaults
         request = make_request(
             study,
@@ -87,12 +98,14 @@ def run_paper(
             seed=seed,
             data_dir=data_dir,
             device=resolve_device(device),
-            report=lambda text, name=name: message(f"{name}: {text}"),
+            report=lambda text, name=name: progress.step(f"{name}: {text}"),
+            message=lambda text, name=name: message(f"{name}: {text}"),
+            share=lambda share, name=name: parts.share(name, share),
         )
         request = _available(name, request, paper)
         if not request.subjects:
+            parts.finish(name, reused=True)
             continue
-        message(f"study {name}")
         try:
             finished = run_study(name, request, directory / "studies" / name)
         except Exception as error:
@@ -101,10 +114,13 @@ def run_paper(
             with (directory / "failures.log").open("a", encoding="utf-8") as log:
                 log.write(f"study {name}\n{traceback.format_exc()}\n")
             message(f"failed: study {name}: {paper.failed[name]}")
+            parts.finish(name)
             continue
+        parts.finish(name, finished.reused)
         took = "reused" if finished.reused else f"took {finished.seconds:.0f} s"
         message(f"{name}: {took}")
-    message("claims and page")
+    progress.place("")
+    progress.step(CLAIMS)
     paper.claims = write_claims(directory, which)
     write_page(directory)
     return paper

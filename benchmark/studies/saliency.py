@@ -57,8 +57,7 @@ def compute(request: StudyRequest) -> Findings:
     """
     tables = Tables()
     arrays: dict[str, Array] = {}
-    for dataset, network in request.subjects:
-        request.report(f"{network} on {dataset}")
+    for dataset, network in request.each_subject():
         names = {"dataset": dataset, "network": str(network)}
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
