@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from benchmark.execution.environment import check_device
 from estimators.errors import InputError, whole
 from estimators.spec import Spec
 from estimators.yaml_values import read_number
@@ -36,7 +37,17 @@ def whole_from(
 # the range of NumPy's RandomState
 SEEDS = whole_from(0, 2**32 - 1)
 seed_option = click.option("--seed", type=int, default=0, show_default=True, callback=SEEDS)
-device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+
+
+def _device(context: click.Context, param: click.Parameter, value: str) -> str:
+    check_device(value)
+    return value
+
+
+DEVICE_HELP = "auto, cpu or cuda."
+device = click.option(
+    "--device", default="auto", show_default=True, callback=_device, help=DEVICE_HELP
+)
 
 
 def write_text(text: str, out: Path | None) -> None:

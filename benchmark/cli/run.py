@@ -67,12 +67,9 @@ def run(
     Options that name data sets, networks, attacks, threats or defences narrow the grid to them, or
     replace its own where it does not have them. The same command again continues a stopped run.
     """
-    from benchmark.cli.show_run import show_result
+    from benchmark.grids.known import check_names
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed
-    from benchmark.runs.options import RunOptions
-    from benchmark.runs.run import run as run_in_directory
-    from benchmark.terminal.progress_bars import run_progress
 
     grid = narrowed(
         load_grid(grid_name, allow_import),
@@ -86,6 +83,13 @@ def run(
         draws=draws,
         certify=[parse_spec(text) for text in certify],
     )
+    check_names(grid)
+    # only now: they import torch, which takes seconds
+    from benchmark.cli.show_run import show_result
+    from benchmark.runs.options import RunOptions
+    from benchmark.runs.run import run as run_in_directory
+    from benchmark.terminal.progress_bars import run_progress
+
     with run_progress() as progress:
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)
