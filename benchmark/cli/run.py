@@ -20,6 +20,7 @@ from benchmark.cli.options import (
 )
 from estimators.spec import parse_spec
 
+LABEL_HELP = "Show TEXT in place of a name. With one --network, TEXT alone is its label."
 SEED_HELP = "Seed of the subset of images and of random attacks."
 
 
@@ -35,6 +36,8 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--samples", help="Number of images, or all.")
 @click.option("--seed", type=int, callback=SEEDS, help=SEED_HELP)
 @click.option("--draws", type=int, help="Scoring draws of a random defence.  [default: 10]")
+@click.option("--title", help="Title of the page and the plots.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help=LABEL_HELP)
 @click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
 @click.option("--memory", metavar="SIZE", help="Limit, as 4GB.  [default: 70 % of what is free]")
@@ -60,6 +63,8 @@ def run(
     draws: int | None,
     weights: Path | None,
     allow_import: bool,
+    title: str | None,
+    labels: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Run a grid: tables, plots, page and summary.
@@ -68,8 +73,10 @@ def run(
     replace its own where it does not have them. The same command again continues a stopped run.
     """
     from benchmark.grids.known import check_names
+    from benchmark.grids.labels import with_labels
     from benchmark.grids.model import load_grid
-    from benchmark.grids.overrides import narrowed
+    from benchmark.grids.overrides import narrowed, titled
+    from benchmark.terminal.progress_bars import run_progress
 
     grid = narrowed(
         load_grid(grid_name, allow_import),
@@ -83,14 +90,14 @@ def run(
         draws=draws,
         certify=[parse_spec(text) for text in certify],
     )
+    grid = with_labels(titled(grid, title), labels, [parse_spec(text) for text in networks])
     check_names(grid)
-    # only now: they import torch, which takes seconds
-    from benchmark.cli.show_run import show_result
-    from benchmark.runs.options import RunOptions
-    from benchmark.runs.run import run as run_in_directory
-    from benchmark.terminal.progress_bars import run_progress
-
     with run_progress() as progress:
+        # only now: they import torch, which takes seconds
+        from benchmark.cli.show_run import show_result
+        from benchmark.runs.options import RunOptions
+        from benchmark.runs.run import run as run_in_directory
+
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)
     sys.exit(

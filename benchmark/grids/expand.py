@@ -19,12 +19,16 @@ MOST_CELLS = 1_000_000
 VECTORS = ("mean", "std")
 # a list under these is several values on the command line too, where other lists are one value
 SEVERAL = ("eps", "severity")
+# what an entry may say of itself, beside its name and parameters
+LABEL = "label"
+# keys of a grid file whose entries may have one
+LABELLED = ("datasets", "networks", "attacks", "defences")
 
 
 def specs(entries: list[Entry], key: str) -> list[Spec]:
     """Return the specs of entries; a list of values stands for one spec per value.
 
-    Equal numbers give equal specs: 2.0 is 2.
+    Equal numbers give equal specs: 2.0 is 2. A label is no part of a spec.
 
     key: the key of the grid file, for messages.
     """
@@ -39,7 +43,8 @@ def specs(entries: list[Entry], key: str) -> list[Spec]:
         name = entry.get("name")
         if not isinstance(name, str):
             raise InputError(f"key {key}: an entry needs a `name`, got {entry!r}")
-        own: dict[str, Any] = {k: one_form(v) for k, v in entry.items() if k != "name"}
+        told = ("name", LABEL) if key in LABELLED else ("name",)
+        own: dict[str, Any] = {k: one_form(v) for k, v in entry.items() if k not in told}
         params = {k: v if isinstance(v, list) and k not in VECTORS else [v] for k, v in own.items()}
         products = itertools.product(*params.values())
         result += [Spec.of(name, dict(zip(params, values, strict=True))) for values in products]

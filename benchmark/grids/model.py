@@ -32,6 +32,8 @@ Count = Annotated[int, Field(ge=1)] | Literal["all"]
 # the range of NumPy's RandomState
 SEEDS = (0, 2**32 - 1)
 Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
+LONGEST_TITLE = 120
+Title = Annotated[str, Field(max_length=LONGEST_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Draws = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
 
 
@@ -57,6 +59,8 @@ class Grid(BaseModel, extra="forbid", strict=True):
 
     A list of values stands for one entry per value, except a network's mean and std, whose lists
     have one value per channel.
+    An entry may have a `label`, which people read in place of the name. `labels` has them by name.
+    title: of the run; its plots and page begin with it.
     engine: `fast`, or `stock` for ART's own attack classes.
     draws: how often each image is scored behind a random defence.
     certify: the methods that prove a lower bound for each undefended network at each Linf eps; none
@@ -64,7 +68,9 @@ class Grid(BaseModel, extra="forbid", strict=True):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    title: Title = ""
     description: str = ""
+    labels: dict[str, str] = {}
     # pydantic copies mutable defaults
     datasets: list[Entry] = ["digits"]
     networks: list[Entry] = ["lenet"]
@@ -104,7 +110,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
         product = itertools.product(
             [dataset_name(spec) for spec in specs(datasets, "datasets")],
             specs(networks, "networks"),
-            [self._with_engine(attack) for attack in specs(attacks, "attacks")],
+            [self.with_engine(attack) for attack in specs(attacks, "attacks")],
             threats(threat_entries),
             specs(defences, "defences"),
         )
@@ -124,7 +130,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
         own = getattr(block, key)
         return getattr(self, key) if own is None else own
 
-    def _with_engine(self, attack: Spec) -> Spec:
+    def with_engine(self, attack: Spec) -> Spec:
         """Return a checked attack, with the grid's engine where it has several."""
         has_engine = "engine" in attack_entry(attack).defaults
         if self.engine == "stock" and has_engine and attack.get("engine") is None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from benchmark.grids.cell import Samples
 from benchmark.grids.draws import MOST_DRAWS
 from benchmark.grids.expand import Entry, entry_name, entry_of
-from benchmark.grids.model import LISTS, SEEDS, Grid
-from estimators.errors import whole
+from benchmark.grids.model import LISTS, LONGEST_TITLE, SEEDS, Grid
+from estimators.errors import InputError, whole
 from estimators.spec import Spec, parse_spec
 
 
@@ -50,6 +50,20 @@ def narrowed(
     for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):
         _narrow(changed, key, [entry_of(spec) for spec in asked])
     return changed
+
+
+def titled(grid: Grid, title: str | None) -> Grid:
+    """Return the grid with another title; None changes nothing.
+
+    Raises InputError for a title that is not one line, or too long.
+    """
+    if title is None:
+        return grid
+    text = title.strip()
+    if not text or len(text) > LONGEST_TITLE or not text.isprintable():
+        wanted = f"1 to {LONGEST_TITLE} printable characters on one line"
+        raise InputError(f"--title: expected {wanted}, got {text[: LONGEST_TITLE + 1]!r}")
+    return grid.model_copy(update={"title": text})
 
 
 def _narrow(grid: Grid, key: str, requested: list[Entry]) -> None:

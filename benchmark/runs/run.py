@@ -28,6 +28,7 @@ from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.gallery import write_gallery
 from benchmark.runs.inputs import RunInputs, gather
+from benchmark.runs.labels import grid_labels
 from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
@@ -103,7 +104,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     # the workers of a scheduler may have GPUs where this machine has none
     elsewhere = options.scheduler is not None and options.device != "cpu"
     device = resolve_device("auto" if elsewhere else options.device)
-    cells, proofs = grid.cells(), grid.proofs()
+    cells, proofs, labels = grid.cells(), grid.proofs(), grid_labels(grid)
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
     step = options.progress.step
@@ -147,7 +148,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         table = _table(cells, keys, inputs, store, known)
         export(table, store, [keys[cell] for cell in available], directory)
         write_certificates(known, available, keys, store, directory / CERTIFICATES)
-        content = manifest(grid, cells, inputs, report, table)
+        content = manifest(grid, cells, inputs, report, table, labels)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
         step("drawing plots")
         plots = directory / "plots"

@@ -11,7 +11,8 @@ import pandas as pd
 from reports.results.operating_point import operating_points
 from reports.results.rows import Row, as_rows
 from reports.statistics.tests import at_most
-from reports.style.labels import Labels, file_name
+from reports.style.file_names import file_name
+from reports.style.labels import Labels
 from reports.style.numbers import percent, size
 from reports.worst_case.brackets import LOOSE, Bracket, widest_bracket
 

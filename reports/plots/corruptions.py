@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from reports.corruptions.errors import FAMILY, kind_of, severity_of
 from reports.results.rows import as_rows
 from reports.style.axes import flat_grid, outer_labels, sample_size, shade
-from reports.style.labels import Labels, file_name
+from reports.style.file_names import file_name
+from reports.style.labels import Labels
 from reports.style.style import line_styles
 
 

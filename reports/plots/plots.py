@@ -13,7 +13,8 @@ from reports.plots.passes import accuracy_by_passes
 from reports.plots.quality import clean_by_quality, threats_by_quality
 from reports.plots.saving import Figures, save_all
 from reports.plots.threats import transfer_figures
-from reports.style.labels import NO_LABELS, Labels, file_name
+from reports.style.file_names import file_name
+from reports.style.labels import NO_LABELS, Labels
 from reports.worst_case.brackets import Bracket, brackets
 
 
@@ -58,4 +59,4 @@ def _figures(done: pd.DataFrame, labels: Labels, proved: list[Bracket]) -> Figur
     yield from corruption_figures(done, labels)
     for norm, rows in bounded.groupby("norm", sort=False):
         if rows["eps"].nunique() > 1:
-            yield file_name("success-norm", str(norm)), success_by_eps(rows, labels)
+            yield file_name("success", f"norm-{norm}"), success_by_eps(rows, labels)

@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from reports.style.labels import file_name
+from reports.style.file_names import file_name
 from reports.style.style import DPI, styled
 
 FRAME = 350  # milliseconds

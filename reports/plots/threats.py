@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from reports.results.operating_point import halving_point
 from reports.results.threats import OBLIVIOUS, Threats
 from reports.style.axes import new_figure, one
-from reports.style.labels import Labels, file_name
+from reports.style.file_names import file_name
+from reports.style.labels import Labels
 from reports.style.numbers import budget
 
 

@@ -1,8 +1,7 @@
-"""What people read in place of the names of a run: labels from its manifest, file names."""
+"""What people read in place of the names of a run: labels from its manifest."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,8 @@ from reports.results.threats import Threats, threats_of
 class Labels:
     """The labels of a run or study; a name without a label is shown as it is.
 
-    names: label by name, for each of `datasets`, `networks`, `attacks`, `defences`, `threats`.
+    names: label by name, for each of `datasets`, `networks`, `attacks`, `defences`, `threats`. A
+        name with all its parameters goes before the name alone; a quality follows a defence.
     threats: the run's threats in their order.
     """
 
@@ -34,22 +34,28 @@ class Labels:
         return self._names("networks").get(name, name)
 
     def attack(self, name: str) -> str:
-        """Return the label of an attack, followed by its parameters as they are written."""
+        """Return the label of an attack, or of its name, followed by its parameters."""
         return self._with_parameters("attacks", name)
 
     def threat(self, name: str) -> str:
-        """Return the label of a threat, followed by its parameters as they are written."""
-        return self._with_parameters("threats", name)
+        """Return the label of a threat, followed by its parameter; networks by their labels."""
+        kind, source, network = name.partition("[from=")
+        if source and network.endswith("]"):
+            network = self.network(_bracketed(network[:-1])) + "]"
+        return self._with_parameters("threats", kind + source + network)
 
     def defence(self, name: str, quality: float | None = None) -> str:
-        """Return the label of a defence, followed by its parameters and its quality."""
-        label = self._with_parameters("defences", name)
-        return label if quality is None or pd.isna(quality) else f"{label} {int(quality)}"
+        """Return the label of a defence, or that of its name, its parameters and its quality."""
+        if quality is None or pd.isna(quality):
+            return self._with_parameters("defences", name)
+        whole = f"{name} {int(quality)}"
+        own = self._names("defences").get(whole)
+        return own or f"{self._with_parameters('defences', name)} {int(quality)}"
 
     def behind(self, row: Row) -> str:
         """Return the defence of a row as a sentence names it: `no defence`, `JPEG 50`."""
         if row["defence"] == "none":
-            return "no defence"
+            return self._names("defences").get("none", "no defence")
         return self.defence(str(row["defence"]), row["quality"])
 
     def place(self, dataset: str, network: str) -> str:
@@ -60,12 +66,30 @@ class Labels:
         """Return a network and its data set as a heading names them: `LeNet on MNIST`."""
         return f"{self.network(network)} on {self.dataset(dataset)}"
 
+    def shown(self, kind: str, name: str) -> str:
+        """Return the label of a name of any kind; kind: as in `names`.
+
+        A defence with a quality is written `NAME QUALITY`.
+        """
+        defence, _, quality = name.rpartition(" ")
+        if kind == "defences" and defence and quality.isdecimal():
+            return self.defence(defence, int(quality))
+        one = {
+            "datasets": self.dataset,
+            "networks": self.network,
+            "attacks": self.attack,
+            "threats": self.threat,
+            "defences": self.defence,
+        }
+        return one[kind](name)
+
     def _names(self, kind: str) -> Mapping[str, str]:
         return self.names.get(kind, {})
 
     def _with_parameters(self, kind: str, text: str) -> str:
+        names = self._names(kind)
         name, bracket, parameters = text.partition("[")
-        return self._names(kind).get(name, name) + bracket + parameters
+        return names.get(text) or names.get(name, name) + bracket + parameters
 
 
 # of a lone table
@@ -87,6 +111,7 @@ def read_labels(directory: Path) -> Labels:
     return labels_of(read_manifest(directory) or read_manifest(directory, STUDY))
 
 
-def file_name(*parts: str) -> str:
-    """Return a file name that stays in its directory, whatever the parts hold."""
-    return re.sub(r"[^A-Za-z0-9.=_-]+", "_", "-".join(parts)).strip("._")[:120]
+def _bracketed(source: str) -> str:
+    """Return a network of the command line, `lenet:extra_layers=4`, as the results name it."""
+    name, colon, params = source.rpartition(":")
+    return f"{name}[{params}]" if colon and "=" in params else source

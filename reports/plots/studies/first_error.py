@@ -15,7 +15,8 @@ from reports.plots.studies.drawing import QUARTILES, show_image, table_of
 from reports.results.predictions import Array
 from reports.results.rows import select
 from reports.style.axes import new_figure, shade
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 from reports.style.style import NORM_LABEL, WONG
 
 

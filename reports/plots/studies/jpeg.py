@@ -12,7 +12,8 @@ from reports.plots.saving import Figures, saved
 from reports.plots.studies.drawing import arrays_of, by_subject, show_image, table_of
 from reports.results.predictions import Array
 from reports.style.axes import flat_grid, legend_below, new_figure, outer_labels, shade
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 from reports.style.style import WONG
 
 LINES = (

@@ -14,7 +14,8 @@ from reports.plots.studies.drawing import by_subject, table_of
 from reports.plots.studies.sweep import band, by_setting, graded, sweep_figures
 from reports.results.rows import select
 from reports.style.axes import new_figure
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 from reports.style.style import WONG
 
 AXIS = "filter width $\\sigma$ (pixels)"

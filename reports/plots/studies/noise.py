@@ -14,7 +14,8 @@ from reports.plots.studies import drawing
 from reports.plots.studies.drawing import QUARTILES, show_image, show_noise, table_of
 from reports.results.predictions import Array
 from reports.style.axes import legend_below, new_figure
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 
 LABELS = {
     "l2": "$L_2$ norm",

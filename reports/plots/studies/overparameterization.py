@@ -11,7 +11,8 @@ from reports.plots.saving import Figures, saved
 from reports.plots.studies.drawing import table_of
 from reports.plots.studies.sweep import sweep_figures
 from reports.plots.studies.table_image import table_figure
-from reports.style.labels import file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import read_labels
 
 HEADER = ["additional layers", "parameters", "printed in the report"]
 

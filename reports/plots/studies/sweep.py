@@ -17,7 +17,8 @@ from reports.plots.saving import Figures
 from reports.plots.studies.drawing import bare, by_subject, table_of
 from reports.results.rows import select
 from reports.style.axes import few_ticks, new_figure, shade
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 from reports.style.style import MARKERS, NORM_LABEL, WIDEST, WONG, Style
 
 # panels of the accuracy figure: the one-step attack, its norm, whether PGD is drawn as well

@@ -14,7 +14,8 @@ from reports.plots.studies.drawing import arrays_of, by_subject, show_image, tab
 from reports.results.predictions import Array
 from reports.results.rows import select
 from reports.style.axes import new_figure
-from reports.style.labels import file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import read_labels
 from reports.style.style import WIDEST
 
 

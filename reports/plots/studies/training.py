@@ -10,7 +10,8 @@ from reports.plots.saving import Figures, saved
 from reports.plots.studies.drawing import by_subject, table_of
 from reports.plots.studies.table_image import table_figure
 from reports.plots.training import training_curves
-from reports.style.labels import file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import read_labels
 
 HEADER = ["layer", "output shape", "parameters"]
 NOTE = (
