@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,25 +12,26 @@ from benchmark.execution.progress import Progress
 if TYPE_CHECKING:
     from benchmark.execution.plan import Work
 
-# what a run does after its last cell, in this order
-FILES = (
-    "writing tables",
-    "drawing plots",
-    "checking for false robustness",
-    "drawing the gallery",
-    "writing the page",
-)
+# what a run does after its last cell, in this order, and the expected share of each in their time
+FILES = {
+    "writing tables": 0.05,
+    "drawing plots": 0.45,
+    "checking for false robustness": 0.1,
+    "drawing the gallery": 0.3,
+    "writing the page": 0.1,
+}
 # expected seconds of these files: fixed, and per cell
-FILES_SECONDS = 8.0, 0.005
+FILES_SECONDS = 10.0, 0.005
 
 
-def counted(progress: Progress) -> Progress:
+def counted(progress: Progress, clock: Callable[[], float] = time.monotonic) -> Progress:
     """Return hooks for a run which tell `progress` its place, step and share.
 
     Cells count by their expected work. The files that are written afterwards are a part of the run:
     before the last of them the share is below 1.
+    clock: returns seconds; another one serves tests.
     """
-    run = _Run(progress)
+    run = _Run(progress, clock)
     return replace(
         progress, started=run.started, advanced=run.advanced, epoch=run.epoch, step=run.step
     )
@@ -37,25 +39,28 @@ def counted(progress: Progress) -> Progress:
 
 @dataclass
 class _Run:
-    """Where a run stands."""
+    """Where a run stands. Its shares are those of its time: cells and files have no common unit."""
 
     progress: Progress
+    clock: Callable[[], float]
+    began: float = 0.0
     cells: int = 0
     finished: int = 0
     work: float = 0.0
     worked: float = 0.0
-    files: float = 1.0
+    files_seconds: float = 1.0
+    cells_seconds: float = 0.0
 
     def started(self, cells: int, reused: int, work: float) -> None:
         if reused:
             self.progress.message(f"{reused} cells were stored already and are reused")
-        self.cells, self.work = cells, max(work, 1e-9) if cells else 0.0
+        self.began, self.cells, self.work = self.clock(), cells, max(work, 1e-9)
         fixed, per_cell = FILES_SECONDS
-        self.files = fixed + per_cell * (cells + reused)
+        self.files_seconds = fixed + per_cell * (cells + reused)
         self.progress.restart()
         if cells:
             self.progress.place(f"cell 1 of {cells}")
-        self._tell(0.0)
+        self.progress.share(0.0)
 
     def advanced(self, task: Work, work: float, cells: int) -> None:
         self.finished += cells
@@ -63,21 +68,21 @@ class _Run:
         at = min(self.finished + 1, self.cells)
         self.progress.place(f"cell {at} of {self.cells}")
         self.progress.step(f"{task.dataset} {task.network} {task.name}")
-        self._tell(0.0)
+        self.cells_seconds = self.clock() - self.began
+        if self.worked:
+            expected = self.cells_seconds * self.work / self.worked
+            self.progress.share(self.cells_seconds / (expected + self.files_seconds))
 
     def step(self, text: str) -> None:
         if text in FILES:
-            self.worked = self.work
+            before = list(FILES).index(text)
+            done = self.cells_seconds + sum([*FILES.values()][:before]) * self.files_seconds
             self.progress.place("")
-            self._tell(FILES.index(text) / len(FILES))
+            self.progress.share(done / (self.cells_seconds + self.files_seconds))
         self.progress.step(text)
 
     def epoch(self, row: dict[str, float]) -> None:
         self.progress.step(f"epoch {row['epoch']:.0f} done, test {row['test_accuracy']:.3f}")
-
-    def _tell(self, files: float) -> None:
-        """Report the share; files: the share of the files that is written."""
-        self.progress.share((self.worked + files * self.files) / (self.work + self.files))
 
 
 def training_share(progress: Progress, what: str) -> Callable[[float], None]:

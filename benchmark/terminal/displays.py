@@ -17,7 +17,7 @@ from benchmark.terminal.console import above, console, errors
 from benchmark.terminal.tracker import Tracker
 
 # seconds before the first line, so that an error found at once is the only line
-FIRST = 0.7
+FIRST = 0.5
 # seconds between two lines through a pipe
 EVERY = 60.0
 

@@ -13,6 +13,19 @@ from benchmark.terminal.tracker import Tracker
 
 
 @contextmanager
+def starting() -> Iterator[None]:
+    """Show that a command starts, while its code is imported."""
+    tracker = Tracker()
+    tracker.place("starting")
+    shown = display_for(tracker)
+    shown.start()
+    try:
+        yield
+    finally:
+        shown.stop(done=False)
+
+
+@contextmanager
 def run_progress() -> Iterator[Progress]:
     """Show where some work stands until the block ends: "study 5 of 12, 40 %, 0:03:10 left".
 

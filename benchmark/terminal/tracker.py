@@ -46,13 +46,16 @@ class Tracker:
         """Return the expected seconds left; None where too little is done to say.
 
         What is left takes as long, share for share, as what is done. Between two reports the value
-        counts down; it stops above zero and rises where a report is late.
+        counts down, and rises again where a report is late. None below one second: what takes
+        longer than expected does not stand at 0:00:00.
         """
         if self._share is None or self._share < LEAST_SHARE:
             return None
         per_share = (1 - self._share) / self._share
         since = self.clock() - self._updated
-        return max((self._updated - self._shares_began) * per_share - since, since * per_share)
+        took = self._updated - self._shares_began
+        left = max(took * per_share - since, since * per_share)
+        return left if left >= 1 else None
 
     def text(self) -> str:
         """Return place, percentage, time left and step as one line."""
