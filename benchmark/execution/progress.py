@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmark.execution.plan import Work
+    from reports.style.labels import Labels
 
 
 @dataclass(frozen=True)
 class Progress:
     """Functions that a run, a study or a training calls while it works; by default they do nothing.
 
-    The first four come from runs and their trainings. The others say the same in words and shares,
+    The first five come from runs and their trainings. The others say the same in words and shares,
     for any kind of work: `benchmark.execution.shares` translates the first into them.
 
     message: called with one line of text, which stays.
@@ -23,6 +24,7 @@ class Progress:
     advanced: called with a task, the work that was done for it, and the number of cells that are
         now finished.
     epoch: called after each epoch of a training with its row of the history.
+    labels: called once, before `started`, with what is shown in place of names.
     place: called with where the work stands, as "study 5 of 12".
     step: called with what is done now, as "drawing plots".
     share: called with the share of the work that is done, from 0 to 1; never less than before.
@@ -33,6 +35,7 @@ class Progress:
     started: Callable[[int, int, float], None] = lambda cells, reused, work: None
     advanced: Callable[[Work, float, int], None] = lambda task, work, cells: None
     epoch: Callable[[dict[str, float]], None] = lambda row: None
+    labels: Callable[[Labels], None] = lambda labels: None
     place: Callable[[str], None] = lambda text: None
     step: Callable[[str], None] = lambda text: None
     share: Callable[[float], None] = lambda share: None

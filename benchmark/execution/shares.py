@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmark.execution.progress import Progress
+from reports.style.shortened import shortened
 
 if TYPE_CHECKING:
     from benchmark.execution.plan import Work
+    from reports.style.labels import Labels
 
 # what a run does after its last cell, in this order, and the expected share of each in their time
 FILES = {
@@ -20,6 +22,8 @@ FILES = {
     "drawing the gallery": 0.3,
     "writing the page": 0.1,
 }
+# characters of a network's or an attack's name
+NAME = 24
 # expected seconds of these files: fixed, and per cell
 FILES_SECONDS = 10.0, 0.005
 
@@ -33,7 +37,12 @@ def counted(progress: Progress, clock: Callable[[], float] = time.monotonic) -> 
     """
     run = _Run(progress, clock)
     return replace(
-        progress, started=run.started, advanced=run.advanced, epoch=run.epoch, step=run.step
+        progress,
+        started=run.started,
+        advanced=run.advanced,
+        epoch=run.epoch,
+        labels=run.take_labels,
+        step=run.step,
     )
 
 
@@ -43,6 +52,7 @@ class _Run:
 
     progress: Progress
     clock: Callable[[], float]
+    labels: Labels | None = None
     began: float = 0.0
     cells: int = 0
     finished: int = 0
@@ -50,6 +60,9 @@ class _Run:
     worked: float = 0.0
     files_seconds: float = 1.0
     cells_seconds: float = 0.0
+
+    def take_labels(self, labels: Labels) -> None:
+        self.labels = labels
 
     def started(self, cells: int, reused: int, work: float) -> None:
         if reused:
@@ -67,11 +80,18 @@ class _Run:
         self.worked = min(self.work, self.worked + work)
         at = min(self.finished + 1, self.cells)
         self.progress.place(f"cell {at} of {self.cells}")
-        self.progress.step(f"{task.dataset} {task.network} {task.name}")
+        self.progress.step(self._named(task))
         self.cells_seconds = self.clock() - self.began
         if self.worked:
             expected = self.cells_seconds * self.work / self.worked
             self.progress.share(self.cells_seconds / (expected + self.files_seconds))
+
+    def _named(self, task: Work) -> str:
+        network, known = str(task.network), self.labels
+        if known is None:
+            return f"{network} on {task.dataset}, {task.name}"
+        where = f"{shortened(known.network(network), NAME)} on {known.dataset(task.dataset)}"
+        return f"{where}, {shortened(known.attack(task.name), NAME)}"
 
     def step(self, text: str) -> None:
         if text in FILES:

@@ -60,4 +60,6 @@ def _texts(entry: object) -> Iterator[str]:
         for value in entry:
             yield from _texts(value)
     elif isinstance(entry, dict):
-        yield from _texts([value for param, value in entry.items() if param not in ("weights", LABEL)])
+        yield from _texts(
+            [value for param, value in entry.items() if param not in ("weights", LABEL)]
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from benchmark.grids.expand import LABEL, LABELLED, Entry, specs
+from benchmark.grids.expand import LABEL, LABELLED, specs
 from benchmark.grids.model import Grid
 from benchmark.threats import threat
 from estimators.data.geometry import dataset_name
@@ -25,14 +25,17 @@ def given_labels(grid: Grid) -> Given:
     Where a label stands for several names, what differs follows it.
 
     Raises InputError for a label that cannot be shown, for a name that the grid does not have, and
-    where a name has two labels.
+    where entries give a name two labels.
     """
     used = used_names(grid)
     given: Given = {}
-    for kind, name, label in [*_of_entries(grid), *_of_mapping(grid.labels, used)]:
+    for kind, name, label in _of_entries(grid):
         other = given.setdefault(kind, {}).setdefault(name, label)
         if other != label:
             raise InputError(f"{name}: two labels, {other!r} and {label!r}; give one of them")
+    # they come from the command line too, whose labels replace those of the file
+    for kind, name, label in _of_mapping(grid.labels, used):
+        given.setdefault(kind, {})[name] = label
     return given
 
 

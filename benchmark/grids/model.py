@@ -68,8 +68,8 @@ class Grid(BaseModel, extra="forbid", strict=True):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
-    title: Title = ""
     description: str = ""
+    title: Title = ""
     labels: dict[str, str] = {}
     # pydantic copies mutable defaults
     datasets: list[Entry] = ["digits"]

@@ -46,7 +46,7 @@ from reports.results.certificates import read_certificates
 from reports.results.columns import frame
 from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
-from reports.style.labels import read_labels
+from reports.style.labels import labels_of, read_labels
 
 RUNS = Path("reports") / "runs"
 
@@ -105,6 +105,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     elsewhere = options.scheduler is not None and options.device != "cpu"
     device = resolve_device("auto" if elsewhere else options.device)
     cells, proofs, labels = grid.cells(), grid.proofs(), grid_labels(grid)
+    options.progress.labels(labels_of(labels))
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
     step = options.progress.step

@@ -24,9 +24,11 @@ from reports.results.certificates import read_certificates
 from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.results.read_write import read_results
-from reports.results.rows import Row
+from reports.results.rows import Row, as_rows
 from reports.style.labels import Labels, labels_of
 from reports.style.numbers import eps_text
+from reports.style.subtitle import subtitle
+from reports.style.summary import summary_rows
 from reports.style.templates import environment
 from reports.worst_case.brackets import brackets
 from reports.worst_case.strongest import read_worst_case, strongest_attackers
@@ -75,6 +77,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     summary = [] if worst is None else cards(worst, table, labels, proved)
     context: Row = {
         "title": parts.title(manifest, directory),
+        "subtitle": subtitle(table, labels),
         "description": parts.described(manifest),
         "brief": parts.brief(table),
         "facts": parts.facts(table, manifest),
@@ -83,7 +86,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "cards": summary,
         "overall": overall(summary),
         "strongest": [] if worst is None else _strongest(worst, summary, labels),
-        "summary": operating_points(table, labels.threats).to_dict("records"),
+        "summary": summary_rows(as_rows(operating_points(table, labels.threats)), labels),
         "corruptions": corruptions(directory, labels),
         "audit": None if findings is None else _audit(findings),
         "statuses": STATUSES,
@@ -116,6 +119,7 @@ def _environment(labels: Labels) -> Environment:
     templates.filters["nobreak"] = lambda text: str(text).replace(" %", "\u00a0%")
     templates.filters["eps"] = eps_text
     templates.globals["named"] = labels.subject
+    templates.globals["shown"] = labels.shown
     return templates
 
 

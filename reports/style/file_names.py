@@ -34,7 +34,9 @@ def file_name(*parts: str) -> FileName:
     joined = "-".join(parts)
     plain = all(_PLAIN.fullmatch(part) for part in parts)
     plain = plain and not any("-" in part for part in parts[:-1])
-    plain = plain and not _DIGEST.fullmatch(joined[-_DIGITS - 1 :]) and not _DEVICE.fullmatch(joined)
+    plain = (
+        plain and not _DIGEST.fullmatch(joined[-_DIGITS - 1 :]) and not _DEVICE.fullmatch(joined)
+    )
     if plain and len(joined) <= LONGEST:
         return FileName(joined)
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -66,6 +66,15 @@ class Labels:
         """Return a network and its data set as a heading names them: `LeNet on MNIST`."""
         return f"{self.network(network)} on {self.dataset(dataset)}"
 
+    def pair(self, name: str) -> str:
+        """Return the label of `DATASET/NETWORK`, as manifests write it: `LeNet on MNIST`.
+
+        Either name may hold slashes: the longest known data set is taken, else the first part.
+        """
+        known = [d for d in self._names("datasets") if name.startswith(f"{d}/")]
+        dataset = max(known, key=len, default=name.partition("/")[0])
+        return self.subject(dataset, name[len(dataset) + 1 :])
+
     def shown(self, kind: str, name: str) -> str:
         """Return the label of a name of any kind; kind: as in `names`.
 
