@@ -72,7 +72,7 @@ def _norms(request: StudyRequest, classifier: Classifier, images: Images) -> Ite
     if not len(images):
         raise InputError("study noise: no image of the sample is right; raise samples")
     results = {a: smallest.smallest_step(classifier, images, a, Scan.of(request, a)) for a in NORMS}
-    results["cw"] = smallest.carlini(classifier, images)
+    results["cw"] = smallest.carlini(request, classifier, images)
     every = np.logical_and.reduce([result.success for result in results.values()])
     for attack in ATTACKS:
         result = results[attack]

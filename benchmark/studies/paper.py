@@ -26,7 +26,7 @@ from reports.claims.evaluate import write_claims
 from reports.page.page import write_page
 
 # images per cell of `quick`, by run
-QUICK_SAMPLES = {"paper": 100, "photos": 4}
+QUICK_SAMPLES = {"paper": 50, "photos": 4}
 PAPER, PHOTOS = "paper", "photos"
 # the other parts of the work beside the studies, and their seconds on two cores, whole and quick
 GRID, CLAIMS = "grid", "claims and page"

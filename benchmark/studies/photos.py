@@ -84,8 +84,6 @@ def _part(name: str, request: StudyRequest) -> Path:
     """Return the folder of a finished part; parameters that this study lacks have its default."""
     entry = study_entry(name)
     own = {param: request.params.get(param, value) for param, value in entry.defaults.items()}
-    if name == "saliency":
-        own["cw_steps"] = request["cw_steps"]
     part = replace(request, params=own, report=lambda text: request.report(f"{name}: {text}"))
     folder = default_cache().parent / "studies" / f"photos-{name}-{study_key(entry, part)}"
     run_study(name, part, folder, figures=False)

@@ -86,7 +86,7 @@ def _attacks(
         if not len(others):
             continue
         part = images[others]
-        result = carlini(classifier, part, into=target)
+        result = carlini(request, classifier, part, into=target)
         size = sizes(part.x, result.x)
         rows += per_image(
             part.ids,
