@@ -23,6 +23,7 @@ from benchmark.studies.request import StudyRequest, make_request
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
+from reports.claims.quick import write_size
 from reports.page.page import write_page
 
 # images per cell of `quick`, by run
@@ -66,6 +67,8 @@ def run_paper(
     Cells, networks and studies that exist already are reused. A study that raises does not stop
     the others; its traceback is in `failures.log`.
 
+    quick: small sizes, for a look and not for the verdicts: each network is trained once, and some
+        claims cannot be decided (`StudyEntry.undecided`).
     photos: run the grid `photos` and its study, the paper's open question, and their claims.
     samples: images per cell, and of a study that has the parameter; by default their own.
     """
@@ -121,6 +124,8 @@ def run_paper(
         message(f"{name}: {took}")
     progress.place("")
     progress.step(CLAIMS)
+    undecided = {claim: why for study in studies.values() for claim, why in study.undecided.items()}
+    write_size(directory, quick, undecided)
     paper.claims = write_claims(directory, which)
     write_page(directory)
     return paper
