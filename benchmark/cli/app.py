@@ -54,7 +54,11 @@ class _Commands(Mapping[str, click.Command]):
     """The commands by name; each is imported when it is looked up."""
 
     def __getitem__(self, name: str) -> click.Command:
-        return cast(click.Command, COMMANDS[name].load())
+        entry = COMMANDS[name]
+        from benchmark.terminal.progress_bars import starting
+
+        with starting():
+            return cast(click.Command, entry.load())
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -99,7 +103,7 @@ class _Group(click.Group):
                 " calling sys.exit"
             ) from error
         except KeyboardInterrupt:
-            click.echo("\nstopped; finished cells are kept, the same command continues", err=True)
+            click.echo("\nstopped; what is finished is kept, and the same command continues", err=True)
             sys.exit(exit_codes.INTERRUPTED)
 
 

@@ -81,6 +81,7 @@ def run(
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed, titled
     from benchmark.grids.short_form import read_entry
+    from benchmark.terminal.progress_bars import run_progress
 
     grid = narrowed(
         load_grid(grid_name, allow_import),
@@ -96,13 +97,12 @@ def run(
     )
     grid = with_labels(titled(grid, title), labels, [parse_spec(text) for text in networks])
     check_names(grid)
-    # only now: they import torch, which takes seconds
-    from benchmark.cli.show_run import show_result
-    from benchmark.runs.options import RunOptions
-    from benchmark.runs.run import run as run_in_directory
-    from benchmark.terminal.progress_bars import run_progress
-
     with run_progress() as progress:
+        # only now: they import torch, which takes seconds
+        from benchmark.cli.show_run import show_result
+        from benchmark.runs.options import RunOptions
+        from benchmark.runs.run import run as run_in_directory
+
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)
     sys.exit(

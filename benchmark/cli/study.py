@@ -13,6 +13,7 @@ from benchmark.execution.environment import resolve_device
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.request import make_request
 from benchmark.terminal.console import say
+from benchmark.terminal.progress_bars import run_progress
 from estimators.data.known import check_dataset
 from estimators.networks.known import check_network
 from estimators.spec import parse_spec
@@ -58,14 +59,16 @@ def study(
     if spec is not None:
         check_network(spec)
     make_request(entry, dataset, spec, params)
-    # only now: they import torch, which takes seconds
-    from benchmark.runs.run import RUNS
-    from benchmark.studies.cache import run_study
-    from benchmark.terminal.progress_bars import study_status
+    with run_progress() as progress:
+        # only now: they import torch, which takes seconds
+        from benchmark.runs.run import RUNS
+        from benchmark.studies.cache import run_study
 
-    options["device"] = resolve_device(options["device"])
-    with study_status(name) as report:
-        request = make_request(entry, dataset, spec, params, report=report, **options)
+        options["device"] = resolve_device(options["device"])
+        progress.restart()
+        progress.place(name)
+        hooks = {"report": progress.step, "message": progress.message, "share": progress.share}
+        request = make_request(entry, dataset, spec, params, **hooks, **options)
         done = run_study(name, request, out or RUNS / f"study-{name}")
     _show(done)
 

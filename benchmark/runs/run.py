@@ -105,6 +105,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     if not options.replace:
         planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
         refuse_replacing(directory, planned, grid.name)
+    step = options.progress.step
+    step("reading data and networks")
     inputs = gather(cells, options, device, proofs)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
@@ -139,6 +141,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         )
         if files is not None:
             files.write_index(keys)
+        step("writing tables")
         known = certificates(proof_keys, store.rows())
         table = _table(cells, keys, inputs, store, known)
         export(table, store, [keys[cell] for cell in available], directory)
@@ -146,15 +149,17 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         content = manifest(grid, cells, inputs, report, table, labels)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
         if options.report:
-            options.progress.message("drawing plots")
+            step("drawing plots")
             plots = directory / "plots"
             draw_all(table, plots, read_labels(directory), read_certificates(directory))
-            options.progress.message("checking for false robustness, writing the page")
+        step("checking for false robustness")
         findings = write_audit(directory)
         write_corruptions(directory)
         write_classes(directory)
         if options.report:
+            step("drawing the gallery")
             write_gallery(cells, table, inputs, directory, device)
+            step("writing the page")
             write_page(directory, options.baseline)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
     return Result(table, directory, reused, findings, failed)

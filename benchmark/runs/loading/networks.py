@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmark.execution.chunk_size import need
+from benchmark.execution.shares import training_share
 from benchmark.runs.images import output_order, with_classes_of
 from benchmark.runs.inputs import Pair, RunInputs
 from benchmark.runs.options import RunOptions
@@ -66,10 +67,14 @@ def load_or_train(inputs: RunInputs, pair: Pair, options: RunOptions, device: st
     """Load a network that was trained before, or train it."""
     dataset, network = pair
     images = inputs.images[dataset]
-    on_epoch = options.progress.epoch
-    name = inputs.names[dataset]
-    trained = trained_network(name, network, options.data_dir, device, on_epoch=on_epoch)
+    progress, name = options.progress, inputs.names[dataset]
+    hooks = progress.epoch, training_share(progress, f"training {network} on {dataset}")
+    trained = trained_network(name, network, options.data_dir, device, hooks[0], False, hooks[1])
     check_fit(trained.network, images.shape, len(images.classes), str(network))
     if not trained.reused:
-        options.progress.message(f"trained {network} on {dataset}, kept at {trained.path}")
+        progress.restart()
+        precision = trained.metadata["precision"]
+        note = f" ({precision['measured']})" if precision["used"] != precision["recipe"] else ""
+        where = f"trained {network} on {dataset} in {precision['used']}{note}"
+        progress.message(f"{where}, kept at {trained.path}")
     return trained
