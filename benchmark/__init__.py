@@ -6,6 +6,7 @@ Torch is imported at the first use of a name that needs it.
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING
 
 from benchmark.version import __version__
@@ -44,4 +45,8 @@ __all__ += ["evaluate", "load_grid", "run_grid"]
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module 'benchmark' has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    with warnings.catch_warnings():
+        # ART imports a bar that this package does not use, which asks notebooks for ipywidgets
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        module = importlib.import_module(_MODULES[name])
+    return getattr(module, name)

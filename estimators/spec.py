@@ -15,8 +15,8 @@ from estimators.yaml_values import read_yaml
 
 # `fgsm[eps=0.1]`, as a spec prints
 _PRINTED = re.compile(r"([^\[\]=]+)\[(\s*[\w.\-]+\s*=.*)\]\s*", re.DOTALL)
-# a name of a package, or `hf:OWNER/NAME` and `hf:./FOLDER`
-_SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*|[^=,:\[\]]*/[^=,:\[\]]*")
+# a name of a package, or `hf:OWNER/NAME` and `hf:./FOLDER`; not a number such as 8/255
+_SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*|(?![-+.\d]+/[.\d]+$)[^=,:\[\]]*/[^=,:\[\]]*")
 # `family:FILE`, with or without parameters; the name of a file may hold colons and equals signs
 _WITH_FILE = re.compile(r"([A-Za-z_]\w*:.+?\.(?:npz|npy|pt|pth))(?::(?=[A-Za-z_]\w*=)(.*))?", re.S)
 # what comes first where there is no file: a parameter, or an object and its parameter

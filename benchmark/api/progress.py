@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmark.execution.progress import Progress
-from benchmark.execution.shares import counted
 from benchmark.terminal.progress_bars import run_progress
 
 
@@ -18,7 +17,7 @@ def shown(progress: bool | Progress) -> Iterator[Progress]:
         are.
     """
     if isinstance(progress, Progress):
-        yield counted(progress)
+        yield progress
     elif progress:
         with run_progress() as hooks:
             yield hooks

@@ -72,5 +72,8 @@ def summary_text(summary: Summary) -> str:
     """Return a summary as text without colours."""
     file = io.StringIO()
     width = console.width if console.is_terminal else WIDTH
-    print_summary(summary, Console(file=file, width=width, no_color=True, force_jupyter=False))
+    plain = Console(
+        file=file, width=width, color_system=None, force_terminal=False, force_jupyter=False
+    )
+    print_summary(summary, plain)
     return file.getvalue().rstrip("\n")

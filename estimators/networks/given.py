@@ -24,6 +24,8 @@ from estimators.spec import Spec, Value
 # of the rules by which external networks are attacked and judged; cells of older rules are computed
 # again. 2: batch norms folded only where that is proved, losses for squashed outputs, broken images
 EVALUATION = 2
+# how a network is normalised by what it or its package declares
+AS_DECLARED = "normalised as it declares"
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,10 @@ def given_network(
         changes = load_into(target, state, f"weights {path}")
         taken = "" if key is None else f" ({key})"
         origin = f"{bare}, weights from {path.name}{taken}{changes and f', {changes}'}"
+    chosen = handed is not None and (handed.mean, handed.std) != (None, None)
+    how = "normalised" if chosen else AS_DECLARED
     if (result.mean, result.std) != (None, None) and not {"mean", "std"} & network.kwargs.keys():
-        origin += (
-            f", normalised as it declares (mean={_short(result.mean)}, std={_short(result.std)})"
-        )
+        origin += f", {how} (mean={_short(result.mean)}, std={_short(result.std)})"
     decides = weights_hash(wrapped) + code_hash(wrapped, bare.name)
     if external or handed is not None:
         decides += f"evaluation {EVALUATION}"

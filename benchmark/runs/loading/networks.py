@@ -8,7 +8,7 @@ from benchmark.runs.images import output_order, with_classes_of
 from benchmark.runs.inputs import Pair, RunInputs
 from benchmark.runs.options import RunOptions
 from estimators.errors import InputError
-from estimators.networks.given import Trained, guarded_network, in_order
+from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
 from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
 from estimators.networks.squashed import squashed
@@ -48,7 +48,8 @@ def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float
         texts.insert(0, fault)
     inputs.warnings[pair] = texts
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
-    message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
+    if handed is None or AS_DECLARED in origin:
+        message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
     for text in inputs.warnings[pair]:
         message(f"warning: network {network} on {dataset}: {text}")
     return trained
