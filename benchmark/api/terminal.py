@@ -15,7 +15,7 @@ from benchmark.terminal.console import console
 # of text that no terminal shows: that of `repr` in a file or a log
 WIDTH = 100
 # the longest word that is not broken, and what stands between two columns
-WORDS, GAP = 12, 3
+WORDS, GAP = 12, 2
 
 
 def print_summary(summary: Summary, target: Console = console) -> None:
@@ -41,7 +41,7 @@ def _table(summary: Summary, width: int) -> Table:
         shown = [at for at in shown if not summary.columns[at].optional]
     least = [_longest(cells[at], summary.columns[at].is_number) for at in range(len(cells))]
     fits = sum(least[at] + GAP for at in shown) <= width
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for at in shown:
         is_number = summary.columns[at].is_number
         table.add_column(

@@ -34,16 +34,21 @@ def test_the_examples_of_the_page(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 @pytest.mark.slow
-def test_the_notebook_runs_and_shows_what_it_holds(tmp_path: Path) -> None:
-    """Every cell runs, with the numbers that are stored in the notebook."""
+def test_the_notebook_runs_and_shows_what_it_holds() -> None:
+    """Every cell runs, with the tables that are stored in the notebook."""
     nbformat = pytest.importorskip("nbformat", reason="the extra dev is not installed")
-    nbclient = pytest.importorskip("nbclient", reason="the extra dev is not installed")
+    pytest.importorskip("nbclient", reason="the extra dev is not installed")
+    pytest.importorskip("ipykernel", reason="the extra dev is not installed")
+    from write_notebook import executed
+
     stored = nbformat.read(NOTEBOOK, as_version=4)
-    fresh = copy.deepcopy(stored)
-    nbclient.NotebookClient(
-        fresh, timeout=600, resources={"metadata": {"path": tmp_path}}
-    ).execute()
-    assert [results(cell) for cell in fresh.cells] == [results(cell) for cell in stored.cells]
+    fresh = executed(copy.deepcopy(stored))
+    for cell, before in zip(fresh.cells, stored.cells, strict=True):
+        words, numbers = parts(results(cell))
+        expected_words, expected = parts(results(before))
+        assert words == expected_words
+        # another processor trains another network
+        assert numbers == pytest.approx(expected, abs=4)
 
 
 def test_the_notebook_is_short_and_has_its_output() -> None:
@@ -53,12 +58,17 @@ def test_the_notebook_is_short_and_has_its_output() -> None:
     assert all(cell["execution_count"] for cell in code)
     kinds = {output["output_type"] for cell in code for output in cell["outputs"]}
     assert "error" not in kinds and "display_data" in kinds
-    assert not {o["name"] for c in code for o in c["outputs"] if o["output_type"] == "stream"} - {
-        "stdout"
-    }
+    # neither a warning nor a print
+    assert "stream" not in kinds
 
 
-def results(cell: Any) -> list[str]:
+def results(cell: Any) -> str:
     """The HTML that a cell shows: tables. How long it took differs."""
     outputs = cell.get("outputs", [])
-    return [o["data"]["text/html"] for o in outputs if "text/html" in o.get("data", {})]
+    return "".join(o["data"]["text/html"] for o in outputs if "text/html" in o.get("data", {}))
+
+
+def parts(text: str) -> tuple[list[str], list[float]]:
+    """The words of a text, and its decimal numbers."""
+    found = re.split(r"(\d+\.\d+)", text)
+    return found[::2], [float(number) for number in found[1::2]]
