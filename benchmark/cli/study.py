@@ -17,6 +17,7 @@ from benchmark.studies.request import make_request
 from benchmark.terminal.console import say
 from benchmark.terminal.progress_bars import study_status
 from estimators.spec import parse_spec
+from reports.style.file_names import file_name
 
 
 @click.command()
@@ -54,7 +55,7 @@ def study(
     spec = None if network is None else parse_spec(network)
     with study_status(name) as report:
         request = make_request(entry, dataset, spec, params, report=report, **options)
-        done = run_study(name, request, out or RUNS / f"study-{name}")
+        done = run_study(name, request, out or RUNS / file_name("study", name))
     _show(done)
 
 
