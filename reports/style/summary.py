@@ -29,5 +29,5 @@ def at_which_eps(points: Iterable[Row]) -> str:
     if all(halved):
         return " at the smallest eps that halves the bare network's"
     if any(halved):
-        return " at the smallest eps that halves the bare network's\n(an eps in brackets does not)"
+        return " at the smallest eps that halves the bare network's\n(eps in brackets: the largest, which does not halve it)"
     return " at the largest eps; none halves the bare network's"

@@ -25,7 +25,9 @@ def test_a_name_is_safe(parts: tuple[str, ...]) -> None:
 
 
 @given(st.integers(1, 4).flatmap(lambda n: st.tuples(*[st.tuples(*[NEAR] * n)] * 2)))
-def test_different_texts_give_different_names(pair: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
+def test_different_texts_give_different_names(
+    pair: tuple[tuple[str, ...], tuple[str, ...]],
+) -> None:
     first, second = (file_name(*parts).lower() for parts in pair)
     assert (first == second) == (pair[0] == pair[1])
 
