@@ -13,6 +13,7 @@ from reports.audit.audit import short
 from reports.audit.finding import STATUSES
 from reports.corruptions.errors import read_corruptions
 from reports.corruptions.sentences import summary_lines
+from reports.plots.plots import left_out
 from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.results.passes import curves
@@ -28,6 +29,9 @@ SHOWN_FINDINGS = 8
 def show_result(result: Result) -> None:
     """Print the main figures of a run, what is missing from it, and where its files are."""
     labels = read_labels(result.directory)
+    title = read_manifest(result.directory).get("title")
+    if title:
+        say(title, style="bold")
     show_squashed(result.directory)
     points = as_rows(operating_points(result.table, labels.threats))
     if points:
@@ -36,6 +40,8 @@ def show_result(result: Result) -> None:
     if not known.empty:
         console.print(curves_table(known, labels, console.width))
     show_corruptions(result.directory)
+    for text in left_out(result.table, labels):
+        say(f"not plotted: {text}")
     for status, part in (("skipped", result.skipped), ("failed", result.failed)):
         for reason, count in part["reason"].value_counts().items():
             console.print(f"[bold red]{status}: {count} cells[/]: ", end="")

@@ -17,6 +17,7 @@ from benchmark.terminal.progress_bars import run_progress
 from estimators.data.known import check_dataset
 from estimators.networks.known import check_network
 from estimators.spec import parse_spec
+from reports.style.file_names import file_name
 
 if TYPE_CHECKING:
     from benchmark.studies.cache import FinishedStudy
@@ -69,7 +70,7 @@ def study(
         progress.place(name)
         hooks = {"report": progress.step, "message": progress.message, "share": progress.share}
         request = make_request(entry, dataset, spec, params, **hooks, **options)
-        done = run_study(name, request, out or RUNS / f"study-{name}")
+        done = run_study(name, request, out or RUNS / file_name("study", name))
     _show(done)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from reports.results.rows import Row, as_rows
 from reports.style.labels import Labels
@@ -16,10 +18,10 @@ from reports.style.summary import at_which_eps, best_defence
 
 SHOWN_CURVES, SHOWN_PASSES = 12, (10, 50, 200, 1000, 2000, 10_000)
 # letters that a name keeps however narrow the terminal is
-LEAST = 12
+LEAST = 10
 
 
-def headline_table(points: Sequence[Row], labels: Labels, width: int) -> Table:
+def headline_table(points: Sequence[Row], labels: Labels, width: int) -> Group:
     """Return the accuracies of `operating_points` as a table for a terminal of some width.
 
     The networks have a column if there are several, else the title names the one. So have the two
@@ -42,7 +44,7 @@ def headline_table(points: Sequence[Row], labels: Labels, width: int) -> Table:
     return _table(columns, title, width)
 
 
-def curves_table(known: pd.DataFrame, labels: Labels, width: int) -> Table:
+def curves_table(known: pd.DataFrame, labels: Labels, width: int) -> Group:
     """Return accuracy against passes, of the attacks that count them image by image."""
     marks = [p for p in SHOWN_PASSES if p <= known["passes"].max()]
     columns: dict[str, list[str]] = {"network": [], "attack": [], "attacker, defence": []}
@@ -60,7 +62,7 @@ def curves_table(known: pd.DataFrame, labels: Labels, width: int) -> Table:
     return _table(columns, "accuracy after so many passes per image", width)
 
 
-def _table(columns: dict[str, list[str]], title: str, width: int) -> Table:
+def _table(columns: dict[str, list[str]], title: str, width: int) -> Group:
     """Return a table of names, then numbers; names are cut in the middle to leave room for them."""
     names = [n for n in columns if n in ("network", "attack", "attacker, defence")]
     room = width - 2
@@ -68,22 +70,23 @@ def _table(columns: dict[str, list[str]], title: str, width: int) -> Table:
         longest = max(map(len, (*texts, *heading.split("\n"))))
         room -= 2 + (longest if heading not in names else 0)
     shares = _shares([max(map(len, (*columns[name], name))) for name in names], room)
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD)
-    shown = dict(columns)
+    table = Table(box=SIMPLE_HEAD)
+    # in less than this no column can be whole
+    least = LEAST if width >= 60 else None
     for name, share in zip(names, shares, strict=True):
-        shown[name] = [shortened(text, share) for text in columns[name]]
-    for heading, texts in shown.items():
-        numbers = heading not in names
-        # a number stays whole; the name of the defence beside it may go to the next line
-        whole = not any(" " in text for text in texts)
-        fold = "fold" if not numbers else "ellipsis"
+        shown = [shortened(text, share) for text in columns[name]]
+        columns = {**columns, name: shown}
         table.add_column(
-            heading, justify="right" if numbers else "left", no_wrap=numbers and whole,
-            overflow=fold,
-        )  # fmt: skip
-    for row in zip(*shown.values(), strict=True):
+            name, min_width=least and min(max(map(len, shown)), least), overflow="fold"
+        )
+    for heading in [heading for heading in columns if heading not in names]:
+        # a number stays whole; the name of a defence beside it may go to the next line
+        whole = not any(" " in text for text in columns[heading])
+        table.add_column(heading, justify="right", no_wrap=whole, overflow="fold")
+    for row in zip(*columns.values(), strict=True):
         table.add_row(*map(escape, row))  # rich takes brackets for markup
-    return table
+    # a title of the table itself would be no wider than that
+    return Group(Text(title, style="italic"), table)
 
 
 def _shares(wanted: Sequence[int], room: int) -> list[int]:

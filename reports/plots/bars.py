@@ -17,7 +17,7 @@ from reports.style.axes import new_figure, one, outer_labels, panel_title, sampl
 from reports.style.defence_lines import defence_lines
 from reports.style.labels import Labels
 from reports.style.numbers import budget
-from reports.style.style import WIDEST, WONG
+from reports.style.style import WIDEST, WONG, Style
 
 # inches of a bar with the room around it, and of what else a panel has
 _BAR, _MARGIN = 0.24, 0.75
@@ -106,7 +106,7 @@ def _panel(ax: Axes, panel: pd.DataFrame, groups: list[str], colours: dict[str, 
         places = at + np.arange(len(own))
         share = own["accuracy"].to_numpy(float)
         reach = [share - own["accuracy_low"], own["accuracy_high"] - share]
-        look = {"height": 0.82, "color": [colours[hue] for hue in own["hue"]], "alpha": 0.85}
+        look: Style = {"height": 0.82, "color": [colours[hue] for hue in own["hue"]], "alpha": 0.85}
         ax.barh(places, share, xerr=np.clip(np.array(reach, float), 0, None), **look,
                 error_kw={"linewidth": 1, "ecolor": "#333333"})  # fmt: skip
         ax.plot(own["clean_accuracy"].to_numpy(float), places, color="black", linestyle="",

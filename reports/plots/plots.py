@@ -139,7 +139,8 @@ def _by_quality(done: pd.DataFrame, named: Labels) -> Iterator[Plot]:
         for attack, rows in own.groupby("attack", sort=False):
             mine, bare = rows[rows["defence"] == defence], (rows["defence"] == "none").any()
             if bare and mine["threat"].nunique() > 1 and mine["quality"].nunique() > 1:
-                name = file_name("threats", *more, str(attack))
+                where = (str(attack),) if defence == "jpeg" else (f"{attack} behind {defence}",)
+                name = file_name("threats", *where)
                 flat = _flat(rows, f"{named.attack(str(attack))}: accuracy behind {label}")
                 yield Plot(name, partial(threats_by_quality, rows, defence, labels), flat)
 

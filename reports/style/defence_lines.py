@@ -113,7 +113,7 @@ def name_ends(ax: Axes, ends: Sequence[End]) -> None:
     gap = min(_GAP, 1 / max(len(order), 1)) * (high - low)
     places = apart([end.y for end in order], gap, low, high)
     for end, place in zip(order, places, strict=True):
-        arrow = {"arrowstyle": "-", "color": end.colour, "linewidth": 0.6}
+        arrow: Style = {"arrowstyle": "-", "color": end.colour, "linewidth": 0.6}
         arrow |= {"shrinkA": 1, "shrinkB": 1, "relpos": (0, 0.5)}
         ax.annotate(
             end.label,

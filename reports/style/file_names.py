@@ -40,7 +40,7 @@ def file_name(*parts: str) -> FileName:
     if plain and len(joined) <= LONGEST:
         return FileName(joined)
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-    start = safe_text(joined, LONGEST - _DIGITS - 1)
+    start = safe_text(joined, LONGEST - _DIGITS - 1).strip("._-")
     return FileName(f"{start or 'file'}-{digest[:_DIGITS]}")
 
 

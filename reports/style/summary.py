@@ -29,5 +29,6 @@ def at_which_eps(points: Iterable[Row]) -> str:
     if all(halved):
         return " at the smallest eps that halves the bare network's"
     if any(halved):
-        return " at the smallest eps that halves the bare network's\n(an eps in brackets does not)"
+        others = "(eps in brackets: the largest, which does not halve it)"
+        return f" at the smallest eps that halves the bare network's\n{others}"
     return " at the largest eps; none halves the bare network's"

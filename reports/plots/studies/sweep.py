@@ -38,10 +38,11 @@ def sweep_figures(folder: Path, by: str, gap: str, axis: str, setting: Setting) 
     labels = read_labels(folder).for_figures()
     area, clean = table_of(folder, "area"), table_of(folder, gap)
     for dataset, network, rows in by_subject(table_of(folder, "accuracy")):
-        name, where = file_name(dataset, network), labels.place(dataset, network)
-        yield f"accuracy-{name}", accuracy_curves(rows, by, axis, setting, where, labels)
+        where = labels.place(dataset, network)
+        figure = accuracy_curves(rows, by, axis, setting, where, labels)
+        yield file_name("accuracy", dataset, network), figure
         mine, areas = (select(t, dataset=dataset, network=network) for t in (clean, area))
-        yield f"{gap}-{name}", overview(mine, areas, by, axis, where, labels)
+        yield file_name(gap, dataset, network), overview(mine, areas, by, axis, where, labels)
 
 
 def accuracy_curves(
@@ -154,8 +155,8 @@ def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: ColorType, shift:
 def graded(values: pd.Series[float]) -> dict[float, ColorType]:
     """Return a colour for each value, darker for larger ones."""
     distinct = sorted(values.unique())
-    # the brightest fifth of the map would be lost on white
-    shades = colormaps["viridis"](np.linspace(0.8, 0.0, len(distinct)))
+    # the brightest part of the map would be lost on white, the darkest looks black
+    shades = colormaps["viridis"](np.linspace(0.75, 0.1, len(distinct)))
     return dict(zip(distinct, map(tuple, shades), strict=True))
 
 
