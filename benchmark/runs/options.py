@@ -9,6 +9,7 @@ from benchmark.execution.chunk_size import parse_memory
 from benchmark.execution.dask_checks import check_dask
 from benchmark.execution.environment import check_device
 from benchmark.execution.progress import Progress
+from benchmark.runs.trackers import check_trackers
 from estimators.errors import InputError
 
 # threads or processes; more than the cores of any machine
@@ -34,6 +35,7 @@ class RunOptions:
         without their images are computed again.
     baseline: results CSV or run directory that the page compares the run with.
     progress: functions that the run calls while it works.
+    log: the experiment trackers that get the finished run, of `reports.exports.trackers`.
 
     Paths may be given as text. Raises InputError for options that exclude each other and for
     values that are never possible.
@@ -51,12 +53,14 @@ class RunOptions:
     save_adversarial: bool = False
     baseline: Path | None = None
     progress: Progress = field(default_factory=Progress)
+    log: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("out", "data_dir", "baseline"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else Path(value))
         check_device(self.device)
+        check_trackers(self.log)
         if self.workers is not None and self.scheduler is not None:
             raise InputError(
                 "--workers and --scheduler: one starts a cluster, the other joins one;"

@@ -34,6 +34,7 @@ from benchmark.runs.options import RunOptions
 from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
 from benchmark.runs.rows import skipped
 from benchmark.runs.store import Store
+from benchmark.runs.trackers import give_to_trackers
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
 from reports.audit.audit import write_audit
@@ -154,6 +155,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         write_corruptions(directory)
         write_gallery(cells, table, inputs, directory, device)
         write_page(directory, options.baseline)
+    give_to_trackers(options.log, directory, options.progress.message)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
     return Result(table, directory, reused, findings, failed)
 
