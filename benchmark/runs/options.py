@@ -9,8 +9,8 @@ from benchmark.execution.chunk_size import parse_memory
 from benchmark.execution.dask_checks import check_dask
 from benchmark.execution.environment import check_device
 from benchmark.execution.progress import Progress
-from benchmark.runs.trackers import check_trackers
-from estimators.errors import InputError
+from estimators.errors import InputError, unknown
+from reports.exports.trackers import TRACKERS
 
 # threads or processes; more than the cores of any machine
 MOST_WORKERS = 4096
@@ -60,7 +60,11 @@ class RunOptions:
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else Path(value))
         check_device(self.device)
-        check_trackers(self.log)
+        for name in self.log:
+            if name not in TRACKERS:
+                raise unknown("experiment tracker of --log", name, TRACKERS)
+            if missing := TRACKERS[name].missing():
+                raise InputError(f"--log {name}: {missing}")
         if self.workers is not None and self.scheduler is not None:
             raise InputError(
                 "--workers and --scheduler: one starts a cluster, the other joins one;"

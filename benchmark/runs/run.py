@@ -34,11 +34,11 @@ from benchmark.runs.options import RunOptions
 from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
 from benchmark.runs.rows import skipped
 from benchmark.runs.store import Store
-from benchmark.runs.trackers import give_to_trackers
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
 from reports.audit.audit import write_audit
 from reports.corruptions.errors import write_corruptions
+from reports.exports.trackers import give_to_trackers
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
 from reports.results.certificates import FILE as CERTIFICATES

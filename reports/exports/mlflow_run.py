@@ -35,8 +35,11 @@ def _log(mlflow: Any, record: RunRecord) -> str:
     if active is not None:
         _fill(mlflow, record)
         return _where(mlflow, active)
-    mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT)
-    with mlflow.start_run(run_name=record.name) as run:
+    # not set_experiment, which would hold for the runs that a user starts later
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    known = mlflow.get_experiment_by_name(name)
+    experiment = mlflow.create_experiment(name) if known is None else known.experiment_id
+    with mlflow.start_run(run_name=record.name, experiment_id=experiment) as run:
         _fill(mlflow, record)
     return _where(mlflow, run)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,6 +52,18 @@ def log_run(name: str, directory: Path) -> str:
     module, _, function = TRACKERS[name].build.partition(":")
     log: Callable[[RunRecord], str] = getattr(importlib.import_module(module), function)
     return log(read_record(directory))
+
+
+def give_to_trackers(names: Iterable[str], directory: Path, message: Callable[[str], None]) -> None:
+    """Give a finished run to each tracker; say in one line where it went, or why it did not."""
+    for name in names:
+        try:
+            message(f"logged: {log_run(name, directory)}")
+        except Exception as error:
+            # trackers fail in many ways: networks, disks, accounts
+            first = (str(error).strip().splitlines() or [""])[0]
+            text = f"{type(error).__name__}: {first}".removesuffix(": ")
+            message(f"warning: --log {name} failed ({text}); the results are in {directory}")
 
 
 def package_of(name: str) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import Any
 
 from reports.exports.record import RunRecord
 from reports.exports.trackers import package_of
@@ -13,6 +15,15 @@ PROJECT = "art-bench"
 def log(record: RunRecord) -> str:
     """Log a run, its files as an artifact of type `results`."""
     wandb = package_of("wandb")
+    # it puts functions of its own there and leaves them, so that every exit would seem to be its
+    hooks = sys.exit, sys.excepthook
+    try:
+        return _log(wandb, record)
+    finally:
+        sys.exit, sys.excepthook = hooks
+
+
+def _log(wandb: Any, record: RunRecord) -> str:
     run = wandb.init(
         project=os.environ.get("WANDB_PROJECT") or PROJECT,
         name=record.name,

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmark.runs import trackers
-from reports.exports.trackers import TRACKERS
+from reports.exports.trackers import TRACKERS, give_to_trackers
 
 RUN = ("run", "--grid", "quick", "--dataset", "digits", "--network", "lenet")
 RUN += ("--attack", "fgsm:eps=0.1", "--defence", "none", "--threat", "oblivious")
@@ -17,7 +16,8 @@ RUN += ("--samples", "8", "--threads", "1")
 
 
 def test_both_formats(bench: Any, tmp_path: Path) -> None:
-    assert bench(*RUN, "--attack", "autoattack:eps=8/255", "--out", "r")[0] == 0
+    code, out = bench(*RUN, "--attack", "autoattack:eps=8/255", "--out", "r")
+    assert code == 0, out
     code, out = bench("export", "r", "--format", "robustbench", "--eps", "8/255")
     assert code == 0 and json.loads(out)["eps"] == "8/255"
     assert bench("export", "r", "--format", "model-card", "--out", "card.md") == (0, "")
@@ -49,7 +49,7 @@ def test_a_tracker_that_fails_loses_nothing(
 ) -> None:
     """The folder is no run, so that reading it fails; any other error goes the same way."""
     lines: list[str] = []
-    trackers.give_to_trackers(TRACKERS, tmp_path / "gone", lines.append)
+    give_to_trackers(TRACKERS, tmp_path / "gone", lines.append)
     assert [line.split(" failed")[0] for line in lines] == [
         "warning: --log mlflow",
         "warning: --log wandb",
@@ -62,7 +62,7 @@ def test_a_run_is_logged(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     pytest.importorskip("mlflow", reason="needs the extra mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/m.db")
     code, out = bench(*RUN, "--out", "r", "--log", "mlflow")
-    assert code == 0 and "logged: MLflow run " in out
+    assert code == 0 and "logged: MLflow run " in out, out
     # the store's place cannot be written
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/none/m.db")
     code, out = bench(*RUN, "--out", "r2", "--log", "mlflow")

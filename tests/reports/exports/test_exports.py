@@ -170,7 +170,7 @@ def test_mlflow(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     record = read_record(directory)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
         told = log_run("mlflow", directory)
         assert "sqlite:///" in told
         logged = mlflow.get_run(told.split()[2])
@@ -181,8 +181,7 @@ def test_mlflow(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         kept = mlflow.artifacts.download_artifacts(run_id=logged.info.run_id)
         assert (Path(kept) / "results.csv").read_bytes() == (directory / "results.csv").read_bytes()
         monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-        mlflow.set_tracking_uri(f"file://{tmp_path}/store")
-        mlflow.set_experiment("another")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file://{tmp_path}/store")
         with mlflow.start_run(run_name="mine") as mine:
             told = log_run("mlflow", directory)
         assert mine.info.run_id in told
@@ -195,6 +194,7 @@ def test_wandb(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     pytest.importorskip("wandb", reason="needs the extra wandb")
     from reports.exports.trackers import log_run
 
+    exit_before = sys.exit
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
@@ -202,6 +202,7 @@ def test_wandb(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         told = log_run("wandb", directory)
+    assert sys.exit is exit_before
     folder = Path(told.removeprefix("Weights & Biases: "))
     assert folder.is_relative_to(tmp_path)
     (file,) = folder.parent.glob("*.wandb")
