@@ -50,6 +50,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "classes": {"results", "statistics", "style"},
         "audit": {"results", "statistics", "style", "worst_case"},
         "corruptions": {"results", "statistics", "style", "worst_case"},
+        "exports": {"results", "statistics", "style", "worst_case"},
         "compare": {"results", "statistics", "style", "worst_case", "audit"},
         "claims": {"results", "statistics", "style", "worst_case", "audit", "compare"},
         "plots": {"results", "statistics", "style", "worst_case", "audit", "compare"}

@@ -28,6 +28,7 @@ COMMANDS = table(
             ("summary", "summary", "Print the table of a run, or the layers of a network."),
             ("compare", "compare", "Compare runs with the first one."),
             ("report", "report", "Write audit and page of a run again."),
+            ("export", "export", "Write a run for RobustBench, or for a model card."),
             ("speed", "speed", "Measure the speed against ART and others."),
             ("anchors", "anchors", "Attack networks with known answers."),
             ("init", "init", "Write a first grid file."),

@@ -47,6 +47,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
 @click.option("--baseline", type=PATH, help="Results to compare with.")
+@click.option("--log", multiple=True, metavar="TRACKER", help="Log to mlflow or wandb, too.")
 @click.option("--save-adversarial", is_flag=True, help="Keep the images that attacks make.")
 @click.option("--replace", is_flag=True, help=REPLACE_HELP)
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")

@@ -9,8 +9,9 @@ from benchmark.execution.chunk_size import parse_memory
 from benchmark.execution.dask_checks import check_dask
 from benchmark.execution.environment import check_device
 from benchmark.execution.progress import Progress
-from estimators.errors import InputError
+from estimators.errors import InputError, unknown
 from estimators.networks.handed.objects import NOTHING, Handed
+from reports.exports.trackers import TRACKERS
 
 # threads or processes; more than the cores of any machine
 MOST_WORKERS = 4096
@@ -40,6 +41,7 @@ class RunOptions:
     report: draw plots and gallery, and write `report.html`; the tables and checks always are.
     replace: whether the table of a directory that holds another grid is replaced; by default such
         a directory is refused. What is stored there stays.
+    log: the experiment trackers that get the finished run, of `reports.exports.trackers`.
 
     Paths may be given as text. Raises InputError for options that exclude each other and for
     values that are never possible.
@@ -61,12 +63,18 @@ class RunOptions:
     batch: int | None = None
     report: bool = True
     replace: bool = False
+    log: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("out", "data_dir", "baseline"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else Path(value))
         check_device(self.device)
+        for name in self.log:
+            if name not in TRACKERS:
+                raise unknown("experiment tracker of --log", name, TRACKERS)
+            if missing := TRACKERS[name].missing():
+                raise InputError(f"--log {name}: {missing}")
         if self.workers is not None and self.scheduler is not None:
             raise InputError(
                 "--workers and --scheduler: one starts a cluster, the other joins one;"

@@ -40,6 +40,7 @@ from estimators.errors import InputError
 from reports.audit.audit import write_audit
 from reports.classes.files import write_classes
 from reports.corruptions.errors import write_corruptions
+from reports.exports.trackers import give_to_trackers
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
 from reports.results.certificates import FILE as CERTIFICATES
@@ -161,6 +162,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
             write_gallery(cells, table, inputs, directory, device)
             step("writing the page")
             write_page(directory, options.baseline)
+    give_to_trackers(options.log, directory, options.progress.message)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
     return Result(table, directory, reused, findings, failed)
 
