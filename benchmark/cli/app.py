@@ -87,8 +87,8 @@ class _Group(click.Group):
                 raise
             where = f"{error.filename}: " if error.filename else ""
             raise _BadInput(
-                f"{where}{error.strerror or error}; fix that (space, permissions, names), and the"
-                " same command continues with what is stored"
+                f"{where}{error.strerror or error}; repair that (space, permissions, names);"
+                " then the same command continues with what is stored"
             ) from error
         except MemoryError as error:
             raise _BadInput(
@@ -129,5 +129,5 @@ def _outside(error: SystemExit) -> str | None:
 def main() -> None:
     """Measure how robust an image classifier is to adversarial attacks, with and without defences.
 
-    `bench run` runs a grid of networks, attacks and defences; `bench list` shows what it can name.
+    `bench run` runs a grid of networks, attacks and defences. `bench list` shows all names.
     """

@@ -45,9 +45,9 @@ def study(
 ) -> None:
     """Run one analysis of the paper.
 
-    It leaves tables and figures in a folder.
+    Its tables and figures are written to a folder.
 
-    `bench list` shows the names, and the parameters that --set takes.
+    `bench list studies` shows the names, and the parameters that --set takes.
     """
     entry = study_entry(name)
     params = parse_spec(f"{name}:{','.join(settings)}").kwargs

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from estimators.data.samples import Samples, split_file
 from estimators.spec import Spec
-from reports.results.columns import SCHEMA
+from reports.results.schema import VERSION as SCHEMA
 
 
 @dataclass(frozen=True)

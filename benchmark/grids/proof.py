@@ -13,7 +13,7 @@ from benchmark.grids.cell import Cell, Inputs, decisive_samples
 from benchmark.grids.expand import Entry, specs
 from estimators.data.samples import Samples
 from estimators.spec import Spec
-from reports.results.columns import SCHEMA
+from reports.results.schema import VERSION as SCHEMA
 
 UNDEFENDED = Spec("none")
 

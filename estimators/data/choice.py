@@ -86,7 +86,8 @@ def _balanced(y: IntArray, count: int, seed: int, classes: Sequence[str], of: st
     kept = np.zeros(len(y), dtype=np.bool_)
     for label in labels:
         kept[order[y[order] == label][:count]] = True
-    return order[kept[order]]
+    balanced: IntArray = order[kept[order]]
+    return balanced
 
 
 def _listed(ids: npt.NDArray[Any], samples: str, of: str) -> IntArray:

@@ -23,7 +23,7 @@ _PLACE: dict[str, Callable[[Labels, Row], str]] = {
     "data set": lambda labels, row: labels.dataset(row["dataset"]),
     "network": lambda labels, row: labels.network(row["network"]),
     "attack": lambda labels, row: labels.attack(row["attack"]),
-    "norm": lambda labels, row: NORMS.get(row["norm"], row["norm"]),
+    "norm": lambda labels, row: NORMS.get(row["norm"], str(row["norm"])),
     "eps": lambda labels, row: "" if row["eps"] is None else eps_text(row["eps"]),
     "attacker": lambda labels, row: labels.threat(row["threat"]),
     "defence": lambda labels, row: labels.defence(row["defence"], row["quality"]),

@@ -20,8 +20,8 @@ from reports.results.read_write import read_results
 from reports.statistics.intervals import wilson
 
 # the columns of a row of `results.csv` that both tables repeat
-CELL = ("cell", "dataset", "network", "attack", "norm", "eps", "threat", "defence", "quality")
-CELL += ("samples", "seed")
+CELL = ("cell", "dataset", "network", "attack", "norm", "eps", "threat", "defence", "quality",
+        "samples", "seed")  # fmt: skip
 # name: meaning, of both tables; those in docs/results.md are made from these
 PER_CLASS: dict[str, str] = {
     **{name: f"as in `results.csv`: {name}" for name in CELL},

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from reports.results.schema import VERSION
+
 RESULTS = "results.csv"
-SCHEMA = 1
+SCHEMA = VERSION
 
 # name: (kind, meaning, unit); a test compares the table in docs/results.md with this
 COLUMNS: dict[str, tuple[str, str, str]] = {

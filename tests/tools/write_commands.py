@@ -66,8 +66,8 @@ NAMES = """\
 
 {note}
 
-Everything that a grid, a command or a study can name. `bench list` prints the same, and installed
-[plug-ins](extending.md#plug-ins).
+Everything that a grid, a command or a study can name. `bench list KIND` prints the same, and
+installed [plug-ins](extending.md#plug-ins).
 
 {sections}"""
 
