@@ -103,7 +103,9 @@ class _Group(click.Group):
                 " calling sys.exit"
             ) from error
         except KeyboardInterrupt:
-            click.echo("\nstopped; what is finished is kept, and the same command continues", err=True)
+            click.echo(
+                "\nstopped; what is finished is kept, and the same command continues", err=True
+            )
             sys.exit(exit_codes.INTERRUPTED)
 
 

@@ -20,12 +20,12 @@ from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.passes import passes_of
 from benchmark.execution.plan import plan
 from benchmark.execution.plugin_code import plugin_code
-from benchmark.execution.shares import training_share
 from benchmark.grids.cell import Cell, Inputs, Samples
 from benchmark.grids.proof import Proof
 from benchmark.runs.images import with_classes_of, with_declared_size
 from benchmark.runs.options import RunOptions
 from benchmark.runs.parameters import check_on_images, check_parameters
+from benchmark.terminal.shares import training_share
 from benchmark.threats import threat
 from estimators.classifier import BATCH
 from estimators.data.images import Images, subset

@@ -11,7 +11,6 @@ import pandas as pd
 
 from benchmark.execution.environment import resolve_device
 from benchmark.execution.progress import Parts, Progress
-from benchmark.execution.shares import counted
 from benchmark.grids.cell import Samples
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
@@ -20,6 +19,7 @@ from benchmark.runs.run import RUNS, Result, run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import StudyRequest, make_request
+from benchmark.terminal.shares import counted
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims

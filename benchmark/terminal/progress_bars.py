@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmark.execution.progress import Progress
-from benchmark.execution.shares import counted
 from benchmark.terminal.displays import display_for
+from benchmark.terminal.shares import counted
 from benchmark.terminal.tracker import Tracker
 
 
