@@ -163,7 +163,10 @@ STUDIES: dict[str, StudyEntry] = table(
         {"per_class": 1, "cw_steps": (4, 50)},
         seconds=(75, 15),
     ),
-    _study("training", "26 to 31", "training curves and layer tables", FOUR, {}, {}, seconds=(5, 5)),
+    _study(
+        "training", "26 to 31", "training curves and layer tables", FOUR, {}, {},
+        seconds=(5, 5),
+    ),
     _study(
         "transfer-function", "8, 9, 12",
         "response of the first layer to gratings, with and without JPEG", FOUR,
