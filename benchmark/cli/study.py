@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name")
-@click.option("--dataset", help="This data set alone.  [default: those of the paper]")
+@click.option("--dataset", help="Only this data set.  [default: those of the paper]")
 @click.option("--network", help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--samples", help="Number of images, or all.")
 @seed_option
 @click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
-@click.option("--quick", is_flag=True, help="A small size, for a first look.")
+@click.option("--quick", is_flag=True, help="A small size: for a look, not for conclusions.")
 @click.option("--out", type=PATH, help="Folder.")
 @data_dir
 @device
@@ -44,7 +44,7 @@ def study(
 ) -> None:
     """Run one analysis of the paper.
 
-    It leaves tables and figures in a folder.
+    Writes its tables and figures into a folder. If nothing has changed since, they are reused.
 
     `bench list` shows the names, and the parameters that --set takes.
     """

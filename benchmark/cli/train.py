@@ -38,7 +38,7 @@ def train(
 ) -> None:
     """Train a network.
 
-    A network for which the same training was done before is loaded.
+    If the same training was done before, its network is loaded.
     """
     spec = parse_spec(network)
     if adversarial is not None:
