@@ -39,6 +39,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     return InputError(f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}")
 
 
+def install_extra(extra: str) -> str:
+    """Return the command that installs an optional part of this package, and where to run it."""
+    return f"pip install '.[{extra}]' in a checkout of art-bench"
+
+
 def whole(what: str, value: object, low: int, high: float = math.inf) -> int:
     """Return an integer in [low, high].
 

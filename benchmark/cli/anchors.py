@@ -16,7 +16,7 @@ from rich.table import Table
 from benchmark.anchors.anchor import MEASURES, SHIPPED, Anchor, load_anchors
 from benchmark.anchors.text import COLUMNS, cells, limits, title
 from benchmark.cli import exit_codes
-from benchmark.cli.options import PATH, data_dir, parse_samples, write_text
+from benchmark.cli.options import PATH, data_dir, parse_count, write_text
 from benchmark.execution.environment import default_threads
 from benchmark.terminal.console import console, say
 from estimators.errors import InputError, unknown
@@ -56,7 +56,7 @@ def anchors(
         known = [_named(known, only)]
     if not weights_dir.is_dir():
         raise InputError(f"--weights-dir {weights_dir}: no such folder; name one that exists")
-    most = None if samples is None else parse_samples(samples)
+    most = None if samples is None else parse_count(samples)
     count = None if most == "all" else most
     # only now: they import torch, which takes seconds
     from benchmark.anchors.exam import sit

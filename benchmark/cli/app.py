@@ -26,13 +26,13 @@ COMMANDS = table(
             ("train", "train", "Train a network."),
             ("study", "study", "Run one analysis of the paper."),
             ("paper", "paper", "Reproduce the paper."),
-            ("summary", "summary", "Print the layers of a network."),
+            ("summary", "summary", "Print the table of a run, or the layers of a network."),
             ("compare", "compare", "Compare runs with the first one."),
             ("report", "report", "Write audit and page of a run again."),
             ("speed", "speed", "Measure the speed against ART and others."),
             ("anchors", "anchors", "Attack networks with known answers."),
             ("init", "init", "Write a first grid file."),
-            ("list", "list_", "List what a grid can name, grids and studies; plug-ins too."),
+            ("list", "list_", "List the names that grids and commands take."),
         )
     )
 )
@@ -87,8 +87,8 @@ class _Group(click.Group):
                 raise
             where = f"{error.filename}: " if error.filename else ""
             raise _BadInput(
-                f"{where}{error.strerror or error}; fix that (space, permissions, names), and the"
-                " same command continues with what is stored"
+                f"{where}{error.strerror or error}; repair that (space, permissions, names);"
+                " then the same command continues with what is stored"
             ) from error
         except MemoryError as error:
             raise _BadInput(
@@ -143,5 +143,5 @@ def _outside(error: SystemExit) -> str | None:
 def main() -> None:
     """Measure how robust an image classifier is to adversarial attacks, with and without defences.
 
-    `bench run` runs a grid of networks, attacks and defences; `bench list` shows what it can name.
+    `bench run` runs a grid of networks, attacks and defences. `bench list` shows all names.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import PATH, data_dir, device, parse_samples, seed_option
+from benchmark.cli.options import PATH, data_dir, device, parse_count, seed_option
 from benchmark.execution.environment import resolve_device
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.request import make_request
@@ -46,12 +46,12 @@ def study(
 
     Writes its tables and figures into a folder. If nothing has changed since, they are reused.
 
-    `bench list` shows the names, and the parameters that --set takes.
+    `bench list studies` shows the names, and the parameters that --set takes.
     """
     entry = study_entry(name)
     params = parse_spec(f"{name}:{','.join(settings)}").kwargs
     if samples is not None:
-        count = parse_samples(samples)
+        count = parse_count(samples)
         params["samples"] = sys.maxsize if count == "all" else count
     spec = None if network is None else parse_spec(network)
     if dataset is not None:

@@ -77,10 +77,10 @@ def train(
 def _show(trained: Trained) -> None:
     """Print the accuracy of a training and where its files are."""
     verb = "loaded, trained before" if trained.reused else "trained"
-    say(f"{verb}: test accuracy {trained.metadata['test_accuracy']:.4f}")
-    precision = trained.metadata.get("precision", {})
-    if precision.get("used") != precision.get("recipe"):
-        say(f"multiplied in {precision['used']}: {precision['measured']}")
+    from estimators.training.precision import other_precision
+
+    how = other_precision(trained.metadata)
+    say(f"{verb}{how}: test accuracy {trained.metadata['test_accuracy']:.4f}")
     say(f"weights: {trained.path}")
     for suffix in (".history.csv", ".curves.png"):
         beside = trained.path.with_suffix(suffix)

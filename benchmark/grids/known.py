@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmark.attacks.corruptions.kinds import FAMILY as CORRUPTION
-from benchmark.attacks.corruptions.kinds import corruption_entry
-from benchmark.attacks.lookup import file_entry
+from benchmark.attacks.lookup import check_attack, file_entry, is_ours
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS, LIBRARIES
 from benchmark.grids.expand import check_size, specs, threats
 from benchmark.grids.model import LISTS, Grid
@@ -42,19 +40,17 @@ def check_names(grid: Grid) -> None:
 
 
 def check_attack_name(spec: Spec) -> None:
-    """Raise InputError for an unknown attack, and for a library that is not installed.
+    """Raise InputError for an unknown attack or parameter, and for a library that is missing.
 
-    No code of an attack is imported; `attacks.lookup.check_attack` checks the parameters.
+    No code of an attack is imported. Parameters of libraries and plug-ins are left to
+    `attacks.lookup.check_attack`.
     """
     family, colon, _ = spec.name.partition(":")
-    if spec.name in ATTACKS:
-        return
     read = file_entry(spec)
-    if read is not None:
-        if not Path(read.file).exists():
-            raise InputError(f"attack {spec.name}: no such file; check the path")
-    elif colon and family == CORRUPTION:
-        corruption_entry(spec.name)
+    if read is not None and not Path(read.file).exists():
+        raise InputError(f"attack {spec.name}: no such file; check the path")
+    if read is not None or is_ours(spec):
+        check_attack(spec)
     elif colon and family in LIBRARIES:
         LIBRARIES[family].check_installed()
     elif not is_plugin("attacks", spec.name):

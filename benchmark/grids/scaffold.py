@@ -25,7 +25,7 @@ COLOUR_EPS = ("0", "1/255", "2/255", "4/255", "8/255")
 TEXT = """\
 # yaml-language-server: $schema={schema}
 # Run it with:  {command}
-# Each entry is a name, or a mapping of `name` and parameters; `bench list` shows all of them.
+# Each entry is a name, or a mapping of `name` and parameters; `bench list KIND` shows them.
 name: {name}
 description: {description}
 
@@ -48,7 +48,7 @@ defences:
   - quantize                        # 8 bits alone: the control that JPEG must beat
   - {{name: jpeg, quality: [75, 50, 25]}}
 
-samples: {samples}                        # images of the test split, or all
+samples: {samples}                        # test images; also: all, balanced:10, ids.txt
 seed: 0                             # draws the images and what is random in an attack
 
 # eps is a distance in pixels of [0, 1]: 8/255 is eight grey levels of a photo's 255.

@@ -15,6 +15,7 @@ from benchmark.grids.model import Grid
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.network_outputs import output_facts
 from benchmark.version import __version__
+from estimators.data.samples import ALL, shown_samples
 from reports.results.columns import SCHEMA
 from reports.style.labels import labels_of
 from reports.style.subtitle import subtitle
@@ -40,7 +41,7 @@ def manifest(
         "cells": len(cells),
         "seeds": sorted({cell.seed for cell in cells}),
         **_sources(inputs),
-        "data": _data(inputs, table),
+        "data": _data(cells, inputs, table),
         "title": grid.title,
         "subtitle": subtitle(table, labels_of(labels)),
         **labels,
@@ -82,19 +83,29 @@ def _sources(inputs: RunInputs) -> dict[str, Any]:
     }
 
 
-def _data(inputs: RunInputs, table: pd.DataFrame) -> dict[str, Any]:
+def _data(cells: list[Cell], inputs: RunInputs, table: pd.DataFrame) -> dict[str, Any]:
     """Return hashes and facts of the data sets.
 
     Images on disk have a `fingerprint` in place of `sha256`, the hashes of the images scored by the
-    cells, and the images that could not be read, by index.
+    cells, and the images that could not be read, by index. `asked` has the number of images of each
+    choice that is no number.
     """
     about = {}
+    choices = dict.fromkeys((c.dataset, c.samples, c.seed) for c in cells)
     for name, images in inputs.images.items():
         entry: dict[str, Any] = {
             "images": len(images),
             "shape": list(images.shape),
             "classes": len(images.classes),
+            "class_names": list(images.classes),
         }
+        asked = {
+            shown_samples(choice[1]): inputs.count(*choice)
+            for choice in choices
+            if choice[0] == name and isinstance(choice[1], str) and choice[1] != ALL
+        }
+        if asked:
+            entry["asked"] = asked
         if images.notes:
             entry["notes"] = list(images.notes)
         if inputs.names.get(name, name) != name:

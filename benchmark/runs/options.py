@@ -34,6 +34,8 @@ class RunOptions:
         without their images are computed again.
     baseline: results CSV or run directory that the page compares the run with.
     progress: functions that the run calls while it works.
+    replace: whether the table of a directory that holds another grid is replaced; by default such
+        a directory is refused. What is stored there stays.
 
     Paths may be given as text. Raises InputError for options that exclude each other and for
     values that are never possible.
@@ -51,6 +53,7 @@ class RunOptions:
     save_adversarial: bool = False
     baseline: Path | None = None
     progress: Progress = field(default_factory=Progress)
+    replace: bool = False
 
     def __post_init__(self) -> None:
         for name in ("out", "data_dir", "baseline"):

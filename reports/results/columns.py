@@ -27,7 +27,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "defence": ("str", "defence with its parameters, quality left out", ""),
     "quality": ("int", "JPEG quality; empty for other defences", "1 to 100"),
     "attack_params": ("str", "every parameter of the attack as JSON", ""),
-    "samples": ("str", "images requested", "images, or all"),
+    "samples": ("str", "images requested: a number, or all, first:N, balanced:N, a file", "images"),
     "seed": ("int", "seed of subset and attack", ""),
     "n": ("int", "images scored", "images"),
     "status": ("str", "ok, skipped or failed", ""),

@@ -15,6 +15,7 @@ from benchmark.cli import main
 from benchmark.cli.catalogue import catalogue
 from benchmark.runs.adversarial import COLUMNS as ADVERSARIAL
 from reports.audit.audit import CHECKS
+from reports.classes.tables import CONFUSION, PER_CLASS
 from reports.corruptions.errors import COLUMNS as CORRUPTIONS
 from reports.results.certificates import COLUMNS as CERTIFICATES
 from reports.results.columns import columns_as_markdown
@@ -51,14 +52,14 @@ A network, attack, threat or defence is written as `NAME` or `NAME:PARAMETER=VAL
 
 ## Progress
 
-A command that takes longer than a moment says where it stands: `study 5 of 12, 40 %, 0:03:10 left`. The time
-left is computed from the work that is done, and there is none before enough is done to tell. After its last
-cell a run names the files that it writes.
+A command that takes longer than a moment says where it stands: `study 5 of 12, 40 %, 0:03:10 left`. \
+The time left is computed from the work that is done, and is absent until enough is done. After its \
+last cell a run names the files that it writes.
 
-Progress goes to standard error, and results go to standard output: `bench speed > speed.txt` writes the
-results into the file, and `2> /dev/null` hides the progress. A terminal and a notebook show one line that
-changes. Through a pipe there is a first line, one line a minute and a last line, without control characters.
-Messages such as warnings come at once.
+Progress goes to standard error, and results go to standard output: `bench speed > speed.txt` writes \
+the results into the file, and `2> /dev/null` hides the progress. A terminal and a notebook show one \
+line that changes. Through a pipe there is a first line, one line a minute and a last line, without \
+control characters. Messages such as warnings come at once.
 
 ## Environment variables
 
@@ -76,8 +77,8 @@ NAMES = """\
 
 {note}
 
-Everything that a grid, a command or a study can name. `bench list` prints the same, and installed
-[plug-ins](extending.md#plug-ins).
+Everything that a grid, a command or a study can name. `bench list KIND` prints the same, and
+installed [plug-ins](extending.md#plug-ins).
 
 {sections}"""
 
@@ -147,7 +148,7 @@ def results_page(page: str) -> str:
     """Return docs/results.md with the tables of the code."""
     page = fill(page, "columns", columns_as_markdown())
     tables = {"worst-case": WORST_CASE, "adversarial": ADVERSARIAL, "corruptions": CORRUPTIONS}
-    tables["certificates"] = CERTIFICATES
+    tables |= {"certificates": CERTIFICATES, "per-class": PER_CLASS, "confusion": CONFUSION}
     for name, meanings in tables.items():
         columns = [(f"`{column}`", about) for column, about in meanings.items()]
         page = fill(page, name, markdown(("column", "meaning"), columns))

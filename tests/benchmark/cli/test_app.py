@@ -17,7 +17,7 @@ ERRORS: dict[str, tuple[BaseException, int, str]] = {
     "full disk": (
         OSError(errno.ENOSPC, "No space left on device", "/d/results.csv"),
         2,
-        "Error: /d/results.csv: No space left on device; fix that",
+        "Error: /d/results.csv: No space left on device; repair that",
     ),
     "no memory": (MemoryError(), 2, "Error: out of memory; finished cells are kept"),
     "exit of external code": (
