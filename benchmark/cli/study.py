@@ -67,8 +67,8 @@ def study(
         options["device"] = resolve_device(options["device"])
         progress.restart()
         progress.place(name)
-        hooks = {"report": progress.step, "message": progress.message, "share": progress.share}
-        request = make_request(entry, dataset, spec, params, **hooks, **options)
+        options |= {"report": progress.step, "message": progress.message, "share": progress.share}
+        request = make_request(entry, dataset, spec, params, **options)
         done = run_study(name, request, out or RUNS / f"study-{name}")
     _show(done)
 

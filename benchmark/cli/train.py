@@ -65,8 +65,8 @@ def train(
             accuracies = row["train_accuracy"], row["test_accuracy"]
             progress.step("accuracy {:.3f} in training, {:.3f} in testing".format(*accuracies))
 
-        hooks = {"on_epoch": on_epoch, "on_share": on_share}
-        trained = train_or_load(dataset, spec, epochs, seed, **hooks, **options)
+        options |= {"on_epoch": on_epoch, "on_share": on_share}
+        trained = train_or_load(dataset, spec, epochs, seed, **options)
         if not trained.reused:
             progress.step("drawing the curves")
             curves = trained.path.with_suffix(".curves.png")
