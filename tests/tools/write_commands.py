@@ -52,14 +52,14 @@ A network, attack, threat or defence is written as `NAME` or `NAME:PARAMETER=VAL
 
 ## Progress
 
-A command that takes longer than a moment says where it stands: `study 5 of 12, 40 %, 0:03:10 left`. \
-The time left is computed from the work that is done, and is absent until enough is done. After its \
-last cell a run names the files that it writes.
+A command that takes longer than a moment says where it stands: \
+`study 5 of 12, 40 %, 0:03:10 left`. The time left is computed from the work that is done, and is \
+absent until enough is done. After its last cell a run names the files that it writes.
 
-Progress goes to standard error, and results go to standard output: `bench speed > speed.txt` writes \
-the results into the file, and `2> /dev/null` hides the progress. A terminal and a notebook show one \
-line that changes. Through a pipe there is a first line, one line a minute and a last line, without \
-control characters. Messages such as warnings come at once.
+Progress goes to standard error, and results go to standard output: `bench speed > speed.txt` \
+writes the results into the file, and `2> /dev/null` hides the progress. A terminal and a notebook \
+show one line that changes. Through a pipe there is a first line, one line a minute and a last \
+line, without control characters. Messages such as warnings come at once.
 
 ## Environment variables
 
