@@ -21,7 +21,9 @@ STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Small sizes: minutes, for a look and not for the verdicts.")
+@click.option(
+    "--quick", is_flag=True, help="Small sizes: minutes, for a look and not for the verdicts."
+)
 @click.option("--photos", is_flag=True, help="The paper's open question: photos of 224 pixels.")
 @click.option("--samples", help="Images per cell and study, or all.  [default: their own]")
 @seed_option

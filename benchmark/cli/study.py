@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name")
-@click.option("--dataset", help="This data set alone.  [default: those of the paper]")
+@click.option("--dataset", help="Only this data set.  [default: those of the paper]")
 @click.option("--network", help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--samples", help="Number of images, or all.")
 @seed_option
 @click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
-@click.option("--quick", is_flag=True, help="A small size, for a first look.")
+@click.option("--quick", is_flag=True, help="A small size: for a look, not for conclusions.")
 @click.option("--out", type=PATH, help="Folder.")
 @data_dir
 @device
@@ -45,7 +45,7 @@ def study(
 ) -> None:
     """Run one analysis of the paper.
 
-    Its tables and figures are written to a folder.
+    Writes its tables and figures into a folder. If nothing has changed since, they are reused.
 
     `bench list studies` shows the names, and the parameters that --set takes.
     """
@@ -68,8 +68,8 @@ def study(
         options["device"] = resolve_device(options["device"])
         progress.restart()
         progress.place(name)
-        hooks = {"report": progress.step, "message": progress.message, "share": progress.share}
-        request = make_request(entry, dataset, spec, params, **hooks, **options)
+        options |= {"report": progress.step, "message": progress.message, "share": progress.share}
+        request = make_request(entry, dataset, spec, params, **options)
         done = run_study(name, request, out or RUNS / file_name("study", name))
     _show(done)
 

@@ -38,7 +38,7 @@ def train(
 ) -> None:
     """Train a network.
 
-    A network for which the same training was done before is loaded.
+    If the same training was done before, its network is loaded.
     """
     spec = parse_spec(network)
     if adversarial is not None:
@@ -65,8 +65,8 @@ def train(
             accuracies = row["train_accuracy"], row["test_accuracy"]
             progress.step("accuracy {:.3f} in training, {:.3f} in testing".format(*accuracies))
 
-        hooks = {"on_epoch": on_epoch, "on_share": on_share}
-        trained = train_or_load(dataset, spec, epochs, seed, **hooks, **options)
+        options |= {"on_epoch": on_epoch, "on_share": on_share}
+        trained = train_or_load(dataset, spec, epochs, seed, **options)
         if not trained.reused:
             progress.step("drawing the curves")
             curves = trained.path.with_suffix(".curves.png")
@@ -77,10 +77,10 @@ def train(
 def _show(trained: Trained) -> None:
     """Print the accuracy of a training and where its files are."""
     verb = "loaded, trained before" if trained.reused else "trained"
-    say(f"{verb}: test accuracy {trained.metadata['test_accuracy']:.4f}")
-    precision = trained.metadata.get("precision", {})
-    if precision.get("used") != precision.get("recipe"):
-        say(f"multiplied in {precision['used']}: {precision['measured']}")
+    from estimators.training.precision import other_precision
+
+    how = other_precision(trained.metadata)
+    say(f"{verb}{how}: test accuracy {trained.metadata['test_accuracy']:.4f}")
     say(f"weights: {trained.path}")
     for suffix in (".history.csv", ".curves.png"):
         beside = trained.path.with_suffix(suffix)

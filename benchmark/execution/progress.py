@@ -16,7 +16,7 @@ class Progress:
     """Functions that a run, a study or a training calls while it works; by default they do nothing.
 
     The first five come from runs and their trainings. The others say the same in words and shares,
-    for any kind of work: `benchmark.execution.shares` translates the first into them.
+    for any kind of work: `benchmark.terminal.shares` translates the first into them.
 
     message: called with one line of text, which stays.
     started: called once with the number of cells to compute, the number of stored cells that are

@@ -103,11 +103,11 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     options.progress.labels(labels_of(labels))
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
+    step = options.progress.step
+    step("reading data and networks")
     if not options.replace:
         planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
         refuse_replacing(directory, planned, grid.name)
-    step = options.progress.step
-    step("reading data and networks")
     inputs = gather(cells, options, device, proofs)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}

@@ -25,8 +25,8 @@ class StudyEntry(Entry):
     quick: the parameters that `--quick` replaces.
     undecided: the claims that the size of `--quick` cannot decide, each with the reason.
     attack_labels: labels of attacks that only this study has.
-    seconds: what the study takes on two cores at the size of `bench paper` and at that of `--quick`;
-        the time left compares studies by it.
+    seconds: what the study takes on two cores at the size of `bench paper`, and at that of
+        `--quick`; the time left compares studies by it.
     run: the run of `bench paper` that has it: `paper`, or `photos` (`bench paper --photos`).
     """
 

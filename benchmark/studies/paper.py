@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections import ChainMap
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,6 @@ import pandas as pd
 
 from benchmark.execution.environment import resolve_device
 from benchmark.execution.progress import Parts, Progress
-from benchmark.execution.shares import counted
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
 from benchmark.runs.options import RunOptions
@@ -20,6 +20,7 @@ from benchmark.runs.run import RUNS, Result, run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import StudyRequest, make_request
+from benchmark.terminal.shares import counted
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
@@ -31,7 +32,7 @@ QUICK_SAMPLES = {"paper": 50, "photos": 4}
 PAPER, PHOTOS = "paper", "photos"
 # the other parts of the work beside the studies, and their seconds on two cores, whole and quick
 GRID, CLAIMS = "grid", "claims and page"
-SECONDS = {GRID: (300.0, 60.0), CLAIMS: (10.0, 10.0)}
+SECONDS = {GRID: (300.0, 40.0), CLAIMS: (10.0, 10.0)}
 
 
 @dataclass
@@ -128,7 +129,7 @@ def run_paper(
         message(f"{name}: {took}")
     progress.place("")
     progress.step(CLAIMS)
-    undecided = {claim: why for study in studies.values() for claim, why in study.undecided.items()}
+    undecided = ChainMap(*(dict(study.undecided) for study in studies.values()))
     write_size(directory, quick, undecided)
     paper.claims = write_claims(directory, which)
     write_page(directory)

@@ -50,9 +50,7 @@ def compute(request: StudyRequest) -> Findings:
         interval (Student's t), n.
     `summary`: the means of `noise` with 95 % intervals.
     """
-    parts = {
-        name: _part(name, request.part(n / 5, (n + 1) / 5)) for n, name in enumerate(PARTS)
-    }
+    parts = {name: _part(name, request.part(n / 5, (n + 1) / 5)) for n, name in enumerate(PARTS)}
     request.share(4 / 5)
     tables = Tables()
     for size, contrast, quality in product(

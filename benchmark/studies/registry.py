@@ -67,7 +67,7 @@ STUDIES: dict[str, StudyEntry] = table(
         "first-error", "13, 14", "smallest eps of FGSM and FGM per image, survival curves", FOUR,
         {"samples": 500, "image": 0, "split": "train", **SCAN},
         {"samples": 30, "resolution": 0.005, "tolerance": 1e-4},
-        seconds=(72, 10),
+        seconds=(72, 8),
     ),
     _study(
         "fourier", "16 to 18", "spectra of noises, images and attacked images", FOUR,
@@ -83,7 +83,7 @@ STUDIES: dict[str, StudyEntry] = table(
             "qualities": (90, 75, 50, 30, 20, 10, 5, 1), "eps": (0.2,), "eps_colour": (0.00785,),
         },
         {"samples": 30},
-        seconds=(28, 20),
+        seconds=(28, 25),
     ),
     _study(
         "low-pass", "none: the closing hypothesis", "networks behind a low-pass first layer",
@@ -97,7 +97,7 @@ STUDIES: dict[str, StudyEntry] = table(
             "sigmas": (0.0, 1.0), "epochs": 1, "seeds": 1, "deep_sigmas": (), **QUICK_PROBE,
         },
         MARGIN,
-        seconds=(1850, 45), undecided={"C14": ONE_TRAINING},
+        seconds=(1850, 40), undecided={"C14": ONE_TRAINING},
     ),
     _study(
         "noise", "6", "noise of FGSM, FGM and C&W on one image, and its size over a sample", FOUR,
@@ -109,14 +109,14 @@ STUDIES: dict[str, StudyEntry] = table(
             "samples": 10, "tries": 4, "searched": 100, "cw_steps": (4, 50),
             "resolution": 0.005, "tolerance": 1e-4,
         },
-        seconds=(170, 30),
+        seconds=(170, 24),
     ),
     _study(
         "overfitting", "19a", "accuracy under attack by number of training epochs", (MNIST_LENET,),
         {"epochs": (1, 3, 5, 10, 30), "seeds": 3, **PROBE},
         {"epochs": (1, 2), "seeds": 1, **QUICK_PROBE},
         MARGIN,
-        seconds=(420, 30), undecided={"C10": ONE_TRAINING},
+        seconds=(420, 25), undecided={"C10": ONE_TRAINING},
     ),
     _study(
         "overparameterization", "19b, Table 1", "accuracy under attack by number of layers",
@@ -124,7 +124,7 @@ STUDIES: dict[str, StudyEntry] = table(
         {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
         {"layers": (0, 4), "epochs": 1, "seeds": 1, **QUICK_PROBE},
         MARGIN,
-        seconds=(900, 25), undecided={"C11": ONE_TRAINING},
+        seconds=(900, 20), undecided={"C11": ONE_TRAINING},
     ),
     _study(
         "photos", "none: the open question",
@@ -155,15 +155,18 @@ STUDIES: dict[str, StudyEntry] = table(
             "cw_steps": CW_STEPS,
         },
         {"samples": 30, "cw_samples": 5, "cw_steps": (4, 50), "controls": 5, "examples": 2},
-        seconds=(40, 20),
+        seconds=(40, 17),
     ),
     _study(
         "targeted", "5", "C&W from each class into each other class: images, success, mean L2",
         (MNIST_LENET, CIFAR_LENET), {"per_class": 10, "cw_steps": CW_STEPS},
         {"per_class": 1, "cw_steps": (4, 50)},
-        seconds=(75, 15),
+        seconds=(75, 18),
     ),
-    _study("training", "26 to 31", "training curves and layer tables", FOUR, {}, {}, seconds=(5, 5)),
+    _study(
+        "training", "26 to 31", "training curves and layer tables", FOUR, {}, {},
+        seconds=(5, 5),
+    ),
     _study(
         "transfer-function", "8, 9, 12",
         "response of the first layer to gratings, with and without JPEG", FOUR,
@@ -177,6 +180,6 @@ STUDIES: dict[str, StudyEntry] = table(
             "sizes": (28, 32, 56), "frequencies": 17, "qualities": (1, 3, 5, 7, 10, 16, 30, 50, 90),
             "qualities_other_sizes": (1, 5, 10, 50), "contrasts": (1.0, 0.2), "seeds": 1,
         },
-        seconds=(600, 20), undecided={"C8": ONE_TRAINING, "C9": ONE_TRAINING},
+        seconds=(600, 20), undecided={"C8": ONE_TRAINING},
     ),
 )  # fmt: skip

@@ -28,9 +28,6 @@ class Display(Protocol):
     def start(self) -> None:
         """Begin to show."""
 
-    def changed(self) -> None:
-        """Note that the tracker has changed."""
-
     def message(self, text: str) -> None:
         """Show a line that stays."""
 
@@ -76,9 +73,6 @@ class TerminalLine:
 
     def _line(self) -> Text:
         return Text(self._tracker.text(), no_wrap=True, overflow="ellipsis")
-
-    def changed(self) -> None:
-        """The line is drawn again twice a second anyway."""
 
     def message(self, text: str) -> None:
         """Print a line above the moving one."""
@@ -127,9 +121,6 @@ class PipeLines:
                 self._next = now + self._every
                 self._line(self._tracker.text())
 
-    def changed(self) -> None:
-        """Lines come by time."""
-
     def message(self, text: str) -> None:
         """Write a line at once."""
         with self._lock:
@@ -159,9 +150,10 @@ class NotebookLine:
 
     def start(self) -> None:
         """Show the first line."""
+        self._tracker.changed = self._changed
         self._update(self._tracker.text())
 
-    def changed(self) -> None:
+    def _changed(self) -> None:
         """Replace the line, at most twice a second."""
         if self._clock() >= self._next:
             self._update(self._tracker.text())

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from benchmark.execution.progress import Progress
-from benchmark.execution.shares import counted
 from benchmark.terminal.displays import display_for
+from benchmark.terminal.shares import counted
 from benchmark.terminal.tracker import Tracker
 
 
@@ -33,23 +33,18 @@ def run_progress() -> Iterator[Progress]:
     All commands use it. An error within the first moments is one line and nothing else.
     """
     tracker = Tracker()
-    loaded = "torch" in sys.modules
     tracker.place("starting")
-    tracker.step("" if loaded else "loading PyTorch")
+    tracker.step("" if "torch" in sys.modules else "loading PyTorch")
     shown = display_for(tracker)
     shown.start()
     done = False
 
-    def told(take: object) -> object:
-        def take_and_show(*values: object) -> None:
-            take(*values)  # type: ignore[operator]
-            shown.changed()
-
-        return take_and_show
-
     hooks = Progress(
         message=shown.message,
-        **{n: told(getattr(tracker, n)) for n in ("place", "step", "share", "restart")},  # type: ignore[arg-type]
+        place=tracker.place,
+        step=tracker.step,
+        share=tracker.share,
+        restart=tracker.restart,
     )
     try:
         yield counted(hooks)

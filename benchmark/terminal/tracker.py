@@ -12,11 +12,12 @@ LEAST_SHARE = 0.005
 class Tracker:
     """Keep place, step and share of some work, and estimate the time left from the work done.
 
-    clock: returns seconds; another one serves tests.
+    clock: returns seconds; another one serves tests. changed: called after each change.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.changed: Callable[[], None] = lambda: None
         self.begun = clock()
         self._place, self._step = "", ""
         self._share: float | None = None
@@ -25,10 +26,12 @@ class Tracker:
     def place(self, text: str) -> None:
         """Take where the work stands."""
         self._place = text
+        self.changed()
 
     def step(self, text: str) -> None:
         """Take what is done now."""
         self._step = text
+        self.changed()
 
     def share(self, share: float) -> None:
         """Take the share that is done, from 0 to 1."""
@@ -37,10 +40,12 @@ class Tracker:
             self._shares_began = now
         self._share = min(1.0, max(share, self._share or 0.0))
         self._updated = now
+        self.changed()
 
     def restart(self) -> None:
         """Begin another kind of work: its shares count from 0."""
         self._share, self._place, self._step = None, "", ""
+        self.changed()
 
     def left(self) -> float | None:
         """Return the expected seconds left; None where too little is done to say.

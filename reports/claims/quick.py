@@ -32,11 +32,16 @@ def quick_note(directory: Path) -> str:
     undecided = content.get("undecided")
     if isinstance(undecided, dict) and undecided:
         by_reason: dict[str, list[str]] = {}
-        for claim, reason in undecided.items():
+        for claim, reason in sorted(undecided.items(), key=_number):
             by_reason.setdefault(str(reason), []).append(str(claim))
         parts = [f"{_listed(names)} ({reason})" for reason, names in by_reason.items()]
         text += f" It cannot decide {_listed(parts, '; ')}."
     return f"{text} Its other verdicts rest on fewer images than those of `bench paper`."
+
+
+def _number(item: tuple[object, object]) -> tuple[int, str]:
+    name = str(item[0])
+    return int(name[1:]) if name[1:].isdecimal() else 0, name
 
 
 def _listed(names: list[str], comma: str = ", ") -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from benchmark.execution.chunk_size import need
-from benchmark.execution.shares import training_share
 from benchmark.runs.images import output_order, with_classes_of
 from benchmark.runs.inputs import Pair, RunInputs
 from benchmark.runs.options import RunOptions
+from benchmark.terminal.shares import training_share
 from estimators.errors import InputError
 from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
 from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
 from estimators.networks.squashed import squashed
 from estimators.spec import Spec
+from estimators.training.precision import other_precision
 from estimators.training.train_or_load import trained_network
 
 # share of a run's passes that the checks of an external network take
@@ -74,8 +75,6 @@ def load_or_train(inputs: RunInputs, pair: Pair, options: RunOptions, device: st
     check_fit(trained.network, images.shape, len(images.classes), str(network))
     if not trained.reused:
         progress.restart()
-        precision = trained.metadata["precision"]
-        note = f" ({precision['measured']})" if precision["used"] != precision["recipe"] else ""
-        where = f"trained {network} on {dataset} in {precision['used']}{note}"
-        progress.message(f"{where}, kept at {trained.path}")
+        how = other_precision(trained.metadata)
+        progress.message(f"trained {network} on {dataset}{how}, kept at {trained.path}")
     return trained

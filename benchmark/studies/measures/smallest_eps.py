@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import bootstrap
 
-from benchmark.attacks.lookup import attack_entry
 from benchmark.attacks.fast_gradient import perturbed, smallest_move
+from benchmark.attacks.lookup import attack_entry
 from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, batches, confidences
 from benchmark.studies.measures.tables import Row, limits
 from benchmark.studies.request import StudyRequest

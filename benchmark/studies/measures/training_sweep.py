@@ -57,9 +57,7 @@ class Training:
         names = {"dataset": self.dataset, "network": str(self.network.without(*varied))}
         return {**names, **varied, "epochs": self.epochs, "seed": self.seed}
 
-    def run(
-        self, data_dir: Path | None, device: str, on_share: OnShare | None = None
-    ) -> nn.Module:
+    def run(self, data_dir: Path | None, device: str, on_share: OnShare | None = None) -> nn.Module:
         """Return the trained network; load it where the same training was done before.
 
         on_share: takes the share of the training that is done.

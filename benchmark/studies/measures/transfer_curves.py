@@ -68,7 +68,7 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
     """
     (channels, own, _), _ = image_shape(dataset, request.data_dir)
     phases, contrast = request["phases"], request["contrast"]
-    trains = 1 < request["seeds" if channels == 1 else "seeds_colour"]
+    trains = request["seeds" if channels == 1 else "seeds_colour"] > 1
     after = 0.6 if trains else 0.0
     layers = _first_layers(request.part(0, after), dataset, channels)
     request.share(after)

@@ -112,7 +112,6 @@ def test_a_notebook_replaces_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     for second in (0.1, 0.2, 0.6):
         clock.now = second
         tracker.share(second)
-        line.changed()
     clock.now = 3.0
     line.stop(done=True)
     assert shown == ["cell 1 of 4", "cell 1 of 4, 60 %", "done after 0:00:03"]

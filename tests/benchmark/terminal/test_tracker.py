@@ -87,7 +87,8 @@ def test_another_kind_of_work_counts_from_zero(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0:00:00"), (59.6, "0:01:00"), (190, "0:03:10"), (90061, "25:01:01")]
+    ("seconds", "text"),
+    [(0.4, "0:00:00"), (59.6, "0:01:00"), (190, "0:03:10"), (90061, "25:01:01")],
 )
 def test_durations(seconds: float, text: str) -> None:
     assert hours(seconds) == text

@@ -97,6 +97,8 @@ def test_each_precision_has_its_own_checkpoint(slowdown: Any, bfloat16_lenet: Sp
     assert slow.metadata["recipe"]["bfloat16"] is False
     assert slow.metadata["precision"]["used"] == "float32"
     assert "9.8 times" in load_checkpoint(slow.path).metadata["precision"]["measured"]
+    text = ", in float32, since bfloat16 takes 9.8 times as long as float32 on "
+    assert precision.other_precision(slow.metadata).startswith(text)
     again = train_or_load.train_or_load("digits", bfloat16_lenet, None, seed=7)
     assert again.reused and again.sha256 == slow.sha256
     calls = slowdown(0.6)
@@ -106,6 +108,8 @@ def test_each_precision_has_its_own_checkpoint(slowdown: Any, bfloat16_lenet: Sp
     assert not fast.reused and fast.path != slow.path
     assert fast.metadata["recipe"] == recipe_for("digits", "lenet").as_dict
     assert fast.metadata["precision"]["used"] == "bfloat16"
+    assert precision.other_precision(fast.metadata) == ""
+    assert precision.other_precision({}) == ""  # older than this entry
     # what the recipe itself made is loaded without a trial, on a slow machine too
     calls.clear()
     slowdown(9.8)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmark.execution.progress import Parts, Progress
-from benchmark.execution.shares import FILES, counted, training_share
+from benchmark.terminal.shares import FILES, counted, training_share
 
 TASK: Any = SimpleNamespace(dataset="mnist", network="lenet", name="fgsm")
 
@@ -89,4 +89,8 @@ def test_a_training_is_work_of_its_own() -> None:
     assert not seen.places  # a network that is loaded shows nothing
     on_share(0.25)
     on_share(0.5)
-    assert (seen.places, seen.shares, len(restarts)) == (["training lenet on mnist"], [0.25, 0.5], 1)
+    assert (seen.places, seen.shares, len(restarts)) == (
+        ["training lenet on mnist"],
+        [0.25, 0.5],
+        1,
+    )
