@@ -76,10 +76,10 @@ def curves_table(known: pd.DataFrame, labels: Labels, width: int) -> Group:
 def _table(columns: dict[str, list[str]], title: str, width: int) -> Group:
     """Return a table of names, then numbers; names are cut in the middle to leave room for them."""
     names = [n for n in columns if n in ("network", "attack", "attacker, defence")]
-    room = width - 2
+    room = width - 1
     for heading, texts in columns.items():
         longest = max(map(len, (*texts, *heading.split("\n"))))
-        room -= 2 + (longest if heading not in names else 0)
+        room -= 3 + (longest if heading not in names else 0)
     shares = _shares([max(map(len, (*columns[name], name))) for name in names], room)
     table = Table(box=SIMPLE_HEAD)
     # in less than this no column can be whole
@@ -107,7 +107,8 @@ def _told_apart(texts: Sequence[str], width: int) -> list[str]:
     they take more lines.
     """
     distinct = list(dict.fromkeys(texts))
-    same = commonprefix(distinct) if len(distinct) > 1 else ""
+    # letters, not folders
+    same = commonprefix(distinct) if len(distinct) > 1 else ""  # noqa: RUF071
     rest = [text[len(same) :] for text in texts]
     ways = [[shortened(text, width) for text in texts]]
     if len(same) > 1:
