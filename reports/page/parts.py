@@ -19,42 +19,52 @@ from reports.errors import TableError
 from reports.page import images
 from reports.results.csv_file import read_csv
 from reports.results.rows import Row
+from reports.style.labels import Labels
 from reports.style.numbers import count
 
 ROWS_OF_A_STUDY = 12
+ROWS_BY_CLASS = 200
+MOST_NAMES = 12
 ROWS_OF_A_COMPARISON = 200
 STORIES = {
-    "rescued": "attacked without sight of the defence, and rescued by it",
-    "lost": "attacked without sight of the defence, and lost even behind it",
-    "adaptive": "the same image, attacked through the defence",
+    "rescued": "attacked by an unaware attacker, and right behind the defence",
+    "lost": "attacked by an unaware attacker, and wrong even behind the defence",
+    "adaptive": "the same image, attacked by an attacker who is aware of the defence",
 }
 ROLES = {"clean": "Clean", "noise": "Noise", "attacked": "Attacked", "behind": "Behind"}
 
 
 def title(manifest: Row, directory: Path) -> str:
-    """Return the name of the grid, or of the directory."""
+    """Return the title of the run: its own, the name of its grid, or that of the directory."""
     grid = _mapping(manifest.get("grid"))
-    return str(grid.get("name") or directory.resolve().name)
+    return str(manifest.get("title") or grid.get("name") or directory.resolve().name)
 
 
 def described(manifest: Row) -> str:
-    """Return the grid's description; empty if it has none."""
-    return str(_mapping(manifest.get("grid")).get("description") or "")
+    """Return what was run, in one line: the subtitle, or the grid's description; may be empty."""
+    return str(manifest.get("subtitle") or _mapping(manifest.get("grid")).get("description") or "")
 
 
-def brief(table: pd.DataFrame) -> str:
+def brief(table: pd.DataFrame, labels: Labels) -> str:
     """Return the size of the run in one line."""
     pairs = len(table[["dataset", "network"]].drop_duplicates())
-    defences = len(table[["defence", "quality"]].drop_duplicates())
-    networks = f"{count(pairs, 'network')} on {_distinct(table, 'dataset')}"
-    attacks = count(table["attack"].nunique(), "attack")
-    threats = f"threats {_distinct(table, 'threat')}"
-    cells = count(len(table), "cell")
-    return " · ".join((cells, networks, attacks, threats, count(defences, "defence")))
+    pairs_of = table.loc[table["defence"] != "none", ["defence", "quality"]].drop_duplicates()
+    data = ", ".join(labels.dataset(name) for name in dict.fromkeys(table["dataset"]))
+    threats = [labels.threat(name) for name in dict.fromkeys(table["threat"])]
+    parts = [
+        count(len(table), "cell"),
+        f"{count(pairs, 'network')} on {data}",
+        count(table["attack"].nunique(), "attack"),
+        f"{'threat' if len(threats) == 1 else 'threats'} {', '.join(threats)}",
+        count(len(pairs_of), "defence") if len(pairs_of) else "no defence",
+    ]
+    return " · ".join(parts)
 
 
 def _distinct(table: pd.DataFrame, column: str) -> str:
-    return ", ".join(str(value) for value in dict.fromkeys(table[column].dropna()))
+    values = [str(value) for value in dict.fromkeys(table[column].dropna())]
+    more = f" and {len(values) - MOST_NAMES:,} more" if len(values) > MOST_NAMES else ""
+    return ", ".join(values[:MOST_NAMES]) + more
 
 
 def facts(table: pd.DataFrame, manifest: Row) -> list[tuple[str, str]]:
@@ -67,7 +77,7 @@ def facts(table: pd.DataFrame, manifest: Row) -> list[tuple[str, str]]:
         ("Data sets", _distinct(table, "dataset")),
         ("Networks", _distinct(table, "network")),
         ("Attacks", _distinct(table, "attack")),
-        ("Attackers", _distinct(table, "threat")),
+        ("Threats", _distinct(table, "threat")),
         ("Defences", _defences(table)),
         ("Images per cell", numbers),
         ("Seeds", _distinct(table, "seed")),
@@ -179,6 +189,9 @@ def studies(directory: Path, budget: int) -> list[Row]:
             part["figures"].append({**figure, "picture": embedded[path]})
         else:
             part["tables"].append(plain_table(path, ROWS_OF_A_STUDY))
+    for part in parts.values():
+        counts = (count(len(part[kind]), kind[:-1]) for kind in ("figures", "tables") if part[kind])
+        part["contents"] = ", ".join(counts)
     return list(parts.values())
 
 
