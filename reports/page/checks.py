@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.audit.audit import CHECKS
 from reports.audit.finding import STATUSES
-from reports.results.rows import Row
+from reports.results.rows import Row, as_rows
 from reports.style.labels import Labels
 
 
@@ -16,7 +16,7 @@ def checks_of(findings: pd.DataFrame, labels: Labels) -> Row:
     checks = []
     for check, group in findings.groupby("check", sort=False):
         known = CHECKS.get(str(check))
-        rows = sorted(group.to_dict("records"), key=lambda row: rank(row["status"]))
+        rows = sorted(as_rows(group), key=lambda row: rank(row["status"]))
         rows = [{**row, "parts": _parts(row, labels)} for row in rows]
         counts = {s: n for s in STATUSES if (n := sum(row["status"] == s for row in rows))}
         title, rule = (known.title, known.rule) if known else (str(check), "")

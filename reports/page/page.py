@@ -16,6 +16,7 @@ from reports.audit.audit import read_audit
 from reports.audit.finding import STATUSES
 from reports.errors import TableError
 from reports.page import figures, parts
+from reports.page.baseline import comparison
 from reports.page.cell_data import cell_data
 from reports.page.checks import checks_of
 from reports.page.claims import claims
@@ -109,7 +110,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "gallery": parts.gallery(directory, GALLERY_BYTES),
         "studies": parts.studies(directory, STUDY_BYTES + left),
         "claims": claims(directory),
-        "comparison": None if baseline is None else parts.comparison(baseline, directory),
+        "comparison": None if baseline is None else comparison(baseline, directory, labels),
         "run": parts.run_details(manifest),
         "cell_count": count(len(table), "cell"),
         "cells": _for_script(_cells(directory, table, listed, labels)),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 from collections import Counter
@@ -12,9 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.compare.compare import compare
-from reports.compare.plot import forest
-from reports.compare.render import footnotes, headline, texts
 from reports.errors import TableError
 from reports.page import images
 from reports.results.csv_file import read_csv
@@ -25,7 +20,6 @@ from reports.style.numbers import count
 ROWS_OF_A_STUDY = 12
 ROWS_BY_CLASS = 200
 MOST_NAMES = 12
-ROWS_OF_A_COMPARISON = 200
 STORIES = {
     "rescued": "attacked by an unaware attacker, and right behind the defence",
     "lost": "attacked by an unaware attacker, and wrong even behind the defence",
@@ -207,20 +201,6 @@ def plain_table(path: Path, limit: int | None = None) -> Row | None:
     texts = [[_shortened(v) for v in row] for row in rows.itertuples(index=False, name=None)]
     about = {"file": path.name, "header": list(table.columns)}
     return {**about, "rows": texts, "left_out": len(table) - len(rows)}
-
-
-def comparison(baseline: Path, directory: Path) -> Row:
-    """Return the comparison of the run with a baseline: heading, table, notes and plot."""
-    compared = compare(baseline, directory)
-    shown = texts(compared, ROWS_OF_A_COMPARISON)
-    picture = ""
-    if compared.rows["difference"].notna().any():
-        out = io.BytesIO()
-        forest(compared).savefig(out, dpi=110, format="png")
-        picture = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
-    notes, left_out = footnotes(compared), len(compared.rows) - len(shown.rows)
-    about = {"headline": headline(compared), "counts": compared.counts(), "notes": notes}
-    return {**about, **shown._asdict(), "left_out": left_out, "picture": picture}
 
 
 def _shortened(text: str) -> str:

@@ -29,7 +29,7 @@ const chart = (() => {
     return `M${[...up, ...down].join("L")}Z`;
   }
   const about = (line, p, axis) =>
-    `${line.name}, ${axis.name} ${axis.show(p.x)}: ${percent(p.y)}` +
+    `${line.name}${axis.none ? "" : `, ${axis.name} ${axis.show(p.x)}`}: ${percent(p.y)}` +
     (p.low === null ? "" : ` (${(100 * p.low).toFixed(1)} to ${(100 * p.high).toFixed(1)})`);
 
   function frame(svg, axis, x, y, width, small) {

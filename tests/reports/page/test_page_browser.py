@@ -112,7 +112,8 @@ def test_loads_alone_and_fits(browser: Browser, page: Path, width: int, dark: bo
     # nothing juts out of the window but what scrolls in a box of its own
     jutting = browser.run(
         "[...document.body.querySelectorAll('*')].filter(e =>"
-        " !e.closest('.wide, .paper, .hidden, svg') && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName)"
+        " !e.closest('.wide, .paper, .hidden, svg') &&"
+        " e.getBoundingClientRect().right > innerWidth + 1).map(e => e.tagName)"
     )
     assert jutting == []
     ground = browser.run("getComputedStyle(document.body).backgroundColor")
@@ -155,7 +156,8 @@ def test_the_plot_shows_what_is_chosen(tab: Browser, page: Path) -> None:
     shown = {"network": "lenet", "norm": "inf", "attack": "fgsm", "threat": "oblivious"}
     for control, value in shown.items():
         title = pick(tab, control, value)
-    assert title == ("Accuracy against eps: digits, LeNet, FGSM, oblivious attacker. One line per defence.")
+    where = "digits, LeNet, FGSM, oblivious attacker"
+    assert title == f"Accuracy against eps: {where}. One line per defence."
     with (page.parent / "results.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if shown.items() <= row.items()]
     for defence, name in (("none", "no defence"), ("quantize", "8 bits only"), ("jpeg", "JPEG 50")):
