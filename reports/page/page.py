@@ -17,11 +17,12 @@ from reports.audit.finding import STATUSES
 from reports.errors import TableError
 from reports.page import figures, parts
 from reports.page.baseline import comparison
+from reports.page.card import Card
 from reports.page.cell_data import cell_data
 from reports.page.checks import checks_of
 from reports.page.claims import claims
 from reports.page.corruptions import corruptions
-from reports.page.headline import Card, cards, lowest
+from reports.page.headline import cards, lowest
 from reports.page.sentences import overall
 from reports.page.single import lowest_by_attack
 from reports.results.atomic import replace_text

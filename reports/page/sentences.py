@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from reports.page.card import Card
 from reports.results.norms import NO_NORM
 from reports.results.rows import Row, as_rows, grouped
 from reports.results.threats import OBLIVIOUS
 from reports.style.labels import Labels
 from reports.style.numbers import NORMS, count, eps_text, percent
 from reports.worst_case.evidence import params_of
-
-if TYPE_CHECKING:
-    from reports.page.headline import Card
 
 
 def overall(cards: Sequence[Card]) -> str:
