@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.page import images
 from reports.plots.threats import transfer_matrix
-from reports.results.rows import Row, as_rows
+from reports.results.rows import Row
 from reports.style.labels import Labels
 from reports.style.numbers import budget
 
@@ -50,19 +50,3 @@ def transfers(table: pd.DataFrame, labels: Labels) -> list[Row]:
             }
         )
     return found
-
-
-def start(table: pd.DataFrame, wanted: Row) -> Row:
-    """Return what the plot shows at first, in the text of the table: the case of the answer.
-
-    wanted: `dataset`, `network`, `norm`, `eps` of the answer; empty without one. The attack is
-    the strongest of these cells, the threat the last that its table names.
-    """
-    done = table[(table["status"] == "ok") & table["accuracy"].notna()]
-    for name, value in wanted.items():
-        done = done[done[name].isna() if value is None else done[name] == value]
-    if done.empty:
-        return {}
-    row = as_rows(done.sort_values("accuracy", kind="stable").head(1))[0]
-    begin = {name: str(row[name]) for name in ("dataset", "network", "norm", "attack")}
-    return {**begin, "threat": str(done["threat"].iloc[-1]), "eps": row["eps"]}

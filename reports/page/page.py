@@ -15,7 +15,7 @@ from markupsafe import Markup
 from reports.audit.audit import read_audit
 from reports.audit.finding import STATUSES
 from reports.errors import TableError
-from reports.page import figures, parts
+from reports.page import cases, figures, parts
 from reports.page.baseline import comparison
 from reports.page.card import Card
 from reports.page.cell_data import cell_data
@@ -102,7 +102,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "ranking": ranking,
         "left_out": any(row["eps"] is not None for row in ranking) and worst["eps"].isna().any(),
         "transfers": figures.transfers(table, labels),
-        "per_class": parts.plain_table(directory / "per_class.csv", parts.ROWS_BY_CLASS),
+        "per_class": cases.by_class(directory, table, listed, labels),
         "drawn": bool(((table["status"] == "ok") & table["accuracy"].notna()).any()),
         "corruptions": corruptions(directory, labels),
         "audit": None if findings is None else checks_of(findings, labels),
@@ -124,10 +124,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
 
 def _cells(directory: Path, table: pd.DataFrame, listed: Sequence[Card], labels: Labels) -> Row:
     """Return the rows of the table, and where the plot starts: at the answer."""
-    card = lowest(listed)
-    names = ("dataset", "network", "norm", "eps")
-    wanted = {} if card is None else {name: getattr(card, name) for name in names}
-    begin = figures.start(table, wanted)
+    begin = cases.start(table, lowest(listed))
     return {**cell_data(directory / "results.csv", labels), "start": begin}
 
 

@@ -18,7 +18,6 @@ from reports.style.labels import Labels
 from reports.style.numbers import count
 
 ROWS_OF_A_STUDY = 12
-ROWS_BY_CLASS = 200
 MOST_NAMES = 12
 STORIES = {
     "rescued": "attacked by an unaware attacker, and right behind the defence",

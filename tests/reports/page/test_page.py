@@ -537,9 +537,18 @@ def test_labels_are_read_and_names_are_kept(tmp_path: Path) -> None:
 def test_accuracy_by_class_is_folded(rich: Path, tmp_path: Path) -> None:
     folder = MadeUp(attacks={"fgsm": (0, 0.1)}).write(tmp_path)
     assert "by class" not in render(folder)
-    (folder / "per_class.csv").write_text("network,class,accuracy\nlenet,7,0.25\n")
+    made = MadeUp(attacks={"fgsm": (0, 0.1)})
+    (cell,) = (row["cell"] for row in made.cells(eps=0.1, threat="oblivious", defence="none"))
+    header = "cell,class,class_name,n,clean_accuracy,accuracy,accuracy_low,accuracy_high"
+    lines = [f"{cell},7,seven,40,1.0,0.5,0.4,0.6", f"{cell},1,<b>one</b>,40,1.0,0.25,0.1,0.4"]
+    path = folder / "per_class.csv"
+    path.write_text("\n".join([header, *lines, f"{'0' * 16},3,three,40,1.0,0.0,0.0,0.1", ""]))
     words = Page(render(folder)).words()
-    assert "Accuracy by class" in words and "0.25" in words
+    assert "LeNet on digits, FGSM, L∞ eps 0.1 lowest: <b>one</b>, 25.0 %" in words
+    assert "seven 50.0 % (40.0 to 60.0) 100.0 % 40" in words and "three" not in words
+    path.write_text("a\n1\n")
+    with pytest.raises(TableError, match=r"per_class\.csv: lacks the columns cell"):
+        render(folder)
 
 
 def luminance(colour: str) -> float:
