@@ -10,6 +10,7 @@ import pandas as pd
 from reports.page.card import Card
 from reports.results.csv_file import read_csv, require
 from reports.results.rows import Row, as_rows, select
+from reports.results.threats import Threats
 from reports.style.labels import Labels
 
 PER_CLASS = "per_class.csv"
@@ -17,19 +18,21 @@ _SHOWN = ("class", "class_name", "n", "clean_accuracy", "accuracy", "accuracy_lo
 MOST_CLASSES = 50
 
 
-def start(table: pd.DataFrame, card: Card | None) -> Row:
+def start(table: pd.DataFrame, card: Card | None, threats: Threats) -> Row:
     """Return what the plot shows at first, in the text of the table: the case of a card.
 
-    The attack is the strongest of its cells, the threat the last that they name. Without a card,
-    and without cells of it, nothing is chosen.
+    The attack is the strongest of its cells, the threat the best informed that they name. Without
+    a card, and without cells of it, nothing is chosen.
     """
     cells = None if card is None else _cells(table, card)
     if cells is None or cells.empty:
         return {}
     row = as_rows(cells.head(1))[0]
     begin = {name: str(row[name]) for name in ("dataset", "network", "norm", "attack")}
-    # in the order of the run, from the weakest to the strongest
-    return {**begin, "threat": str(cells.sort_index()["threat"].iloc[-1]), "eps": row["eps"]}
+    # an attack may have no cells under some threats
+    named = dict.fromkeys(cells.loc[cells["attack"] == row["attack"], "threat"].sort_index())
+    best = max(named, key=lambda t: (threats.sees_defence(t), not threats.crafted_elsewhere(t)))
+    return {**begin, "threat": str(best), "eps": row["eps"]}
 
 
 def by_class(

@@ -124,7 +124,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
 
 def _cells(directory: Path, table: pd.DataFrame, listed: Sequence[Card], labels: Labels) -> Row:
     """Return the rows of the table, and where the plot starts: at the answer."""
-    begin = cases.start(table, lowest(listed))
+    begin = cases.start(table, lowest(listed), labels.threats)
     return {**cell_data(directory / "results.csv", labels), "start": begin}
 
 

@@ -142,6 +142,7 @@
       const t = named(view, key, v);
       return key === "threat" ? `${t} attacker` : key === "eps" ? (v === "" ? t : `eps ${t}`) : key === "defence" && v !== "none" ? "" : t;
     });
+    if (lines.length === 1) parts.splice(1, 0, state.lines === "threat" ? `${lines[0].name} attacker` : lines[0].name);
     const each = lines.length > 1 ? ` One ${view.none ? "dot" : "line"} per ${NAMES[state.lines].toLowerCase()}.` : "";
     return `${view.title}: ${parts.filter(Boolean).join(", ")}.${each}`;
   }

@@ -534,6 +534,16 @@ def test_labels_are_read_and_names_are_kept(tmp_path: Path) -> None:
     assert "Release 2" in page.words() and "one network under FGSM" in page.words()
 
 
+def test_the_plot_starts_at_the_answer(tmp_path: Path) -> None:
+    threats = ("oblivious", "adaptive", "transfer[from=cnn]")
+    made = MadeUp(attacks={"fgsm": (0, 0.1, 0.2), "pgd": (0.1, 0.2)}, threats=threats)
+    folder = made.write(tmp_path)
+    write_audit(folder)
+    shown = Page(render(folder)).data()["start"]
+    case = {"dataset": "digits", "network": "lenet", "norm": "inf", "attack": "pgd", "eps": 0.1}
+    assert shown == {**case, "threat": "adaptive"}
+
+
 def test_accuracy_by_class_is_folded(rich: Path, tmp_path: Path) -> None:
     folder = MadeUp(attacks={"fgsm": (0, 0.1)}).write(tmp_path)
     assert "by class" not in render(folder)
