@@ -87,7 +87,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "title": parts.title(manifest, directory),
         "description": parts.described(manifest),
         "brief": parts.brief(table, labels),
-        "facts": parts.facts(table, manifest),
+        "facts": parts.facts(table, manifest, labels),
         "missing": reasons[:MOST_REASONS],
         "missing_more": max(0, len(reasons) - MOST_REASONS),
         "missing_total": sum(n for _, n, _ in reasons),

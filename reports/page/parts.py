@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -54,21 +54,25 @@ def brief(table: pd.DataFrame, labels: Labels) -> str:
     return " · ".join(parts)
 
 
-def _distinct(table: pd.DataFrame, column: str) -> str:
-    values = [str(value) for value in dict.fromkeys(table[column].dropna())]
+def _distinct(table: pd.DataFrame, column: str, label: Callable[[str], str] = str) -> str:
+    """Return the values of a column; a label that differs stands before its name."""
+    values = [
+        name if label(name).lower() == name.lower() else f"{label(name)} ({name})"
+        for name in map(str, dict.fromkeys(table[column].dropna()))
+    ]
     more = f" and {len(values) - MOST_NAMES:,} more" if len(values) > MOST_NAMES else ""
     return ", ".join(values[:MOST_NAMES]) + more
 
 
-def facts(table: pd.DataFrame, manifest: Row) -> list[tuple[str, str]]:
-    """Return what was run, as short pairs of name and value."""
+def facts(table: pd.DataFrame, manifest: Row, labels: Labels) -> list[tuple[str, str]]:
+    """Return what was run, as short pairs of name and value; names as the command line has them."""
     done = table[table["status"] == "ok"]
     sizes = sorted({int(n) for n in done["n"].dropna()})
     numbers = " to ".join(f"{n:,}" for n in dict.fromkeys((*sizes[:1], *sizes[-1:])))
     pairs = [
         ("Cells", f"{len(table):,}"),
-        ("Data sets", _distinct(table, "dataset")),
-        ("Networks", _distinct(table, "network")),
+        ("Data sets", _distinct(table, "dataset", labels.dataset)),
+        ("Networks", _distinct(table, "network", labels.network)),
         ("Attacks", _distinct(table, "attack")),
         ("Threats", _distinct(table, "threat")),
         ("Defences", _defences(table)),

@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag, (tag, self.getpos())
-        self.flow.append(" " if tag in ("td", "th", "li", "p", "h1") else "")
+        self.flow.append(" " if tag in ("td", "th", "li", "p", "h1", "dt", "dd") else "")
 
     def handle_data(self, data: str) -> None:
         tag = self.open[-1] if self.open else ""
@@ -531,6 +531,7 @@ def test_labels_are_read_and_names_are_kept(tmp_path: Path) -> None:
     assert page.data()["labels"]["defence|quality"]["jpeg 50"] == "JPEG 50"
     assert set(column(page.data(), "network")) == set(networks)
     assert "resnet18-v2 on digits" in page.words()
+    assert "Networks resnet18-v2 (mynets.models:build_resnet[width=4])" in page.words()
     assert "Release 2" in page.words() and "one network under FGSM" in page.words()
 
 
