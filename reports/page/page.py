@@ -33,7 +33,6 @@ from reports.results.read_write import read_results
 from reports.results.rows import Row
 from reports.style.labels import Labels, labels_of
 from reports.style.numbers import NORMS, budget, count, eps_text
-from reports.style.subtitle import subtitle
 from reports.style.templates import environment
 from reports.worst_case.brackets import brackets
 from reports.worst_case.strongest import read_worst_case, strongest_attackers
@@ -86,7 +85,6 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     failing = 0 if findings is None else int((findings["status"] == "fail").sum())
     context: Row = {
         "title": parts.title(manifest, directory),
-        "subtitle": subtitle(table, labels),
         "description": parts.described(manifest),
         "brief": parts.brief(table, labels),
         "facts": parts.facts(table, manifest, labels),
