@@ -185,7 +185,9 @@ def studies(directory: Path, budget: int) -> list[Row]:
             figure = {"file": place.as_posix(), "caption": re.sub("[-_]", " ", path.stem)}
             part["figures"].append({**figure, "picture": embedded[path]})
         else:
-            part["tables"].append(plain_table(path, ROWS_OF_A_STUDY))
+            # a study of studies has files of one name in several folders
+            inside = "/".join(place.parts[1:]) or place.name
+            part["tables"].append({**(plain_table(path, ROWS_OF_A_STUDY) or {}), "file": inside})
     for part in parts.values():
         counts = (count(len(part[kind]), kind[:-1]) for kind in ("figures", "tables") if part[kind])
         part["contents"] = ", ".join(counts)
