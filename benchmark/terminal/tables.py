@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os.path import commonprefix
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -24,24 +25,34 @@ LEAST = 10
 def headline_table(points: Sequence[Row], labels: Labels, width: int) -> Group:
     """Return the accuracies of `operating_points` as a table for a terminal of some width.
 
-    The networks have a column if there are several, else the title names the one. So have the two
-    attackers if a defence was scored under them.
+    A column has what differs: networks if there are several, with the data set if there are
+    several of those; the title names the others. An attacker has one if a defence was scored.
     """
-    places = [labels.place(point["dataset"], point["network"]) for point in points]
-    columns = {"network": places} if len(set(places)) > 1 else {}
+    datasets = {point["dataset"] for point in points}
+    networks = {(point["dataset"], point["network"]) for point in points}
+    subject = labels.dataset(points[0]["dataset"]) if len(datasets) == 1 else ""
+    columns = {}
+    if len(datasets) > 1:
+        columns["network"] = [labels.place(p["dataset"], p["network"]) for p in points]
+    elif len(networks) > 1:
+        columns["network"] = [labels.network(point["network"]) for point in points]
+    else:
+        subject = labels.subject(*next(iter(networks)))
     columns["attack"] = [labels.attack(point["attack"]) for point in points]
     columns["eps"] = [_eps(point, points) for point in points]
     columns["clean"] = [f"{point['clean']:.3g}" for point in points]
     columns["bare"] = [f"{point['undefended']:.3g}" for point in points]
+    # names need the room more than headings
+    head, tail = (
+        ("best\ndefence,\n", "") if "network" in columns else ("best defence,\n", " attacker")
+    )
     best = {
-        f"best defence,\n{who} attacker": [best_defence(point, who, labels) for point in points]
+        f"{head}{who}{tail}": [best_defence(point, who, labels) for point in points]
         for who in ("unaware", "aware")
     }
     columns |= {heading: texts for heading, texts in best.items() if any(texts)}
     title = f"accuracy{at_which_eps(points)}"
-    if len(set(places)) == 1:
-        title = f"{labels.subject(points[0]['dataset'], points[0]['network'])}: {title}"
-    return _table(columns, title, width)
+    return _table(columns, f"{subject}: {title}" if subject else title, width)
 
 
 def curves_table(known: pd.DataFrame, labels: Labels, width: int) -> Group:
@@ -65,16 +76,16 @@ def curves_table(known: pd.DataFrame, labels: Labels, width: int) -> Group:
 def _table(columns: dict[str, list[str]], title: str, width: int) -> Group:
     """Return a table of names, then numbers; names are cut in the middle to leave room for them."""
     names = [n for n in columns if n in ("network", "attack", "attacker, defence")]
-    room = width - 2
+    room = width - 1
     for heading, texts in columns.items():
         longest = max(map(len, (*texts, *heading.split("\n"))))
-        room -= 2 + (longest if heading not in names else 0)
+        room -= 3 + (longest if heading not in names else 0)
     shares = _shares([max(map(len, (*columns[name], name))) for name in names], room)
     table = Table(box=SIMPLE_HEAD)
     # in less than this no column can be whole
     least = LEAST if width >= 60 else None
     for name, share in zip(names, shares, strict=True):
-        shown = [shortened(text, share) for text in columns[name]]
+        shown = _told_apart(columns[name], share)
         columns = {**columns, name: shown}
         table.add_column(
             name, min_width=least and min(max(map(len, shown)), least), overflow="fold"
@@ -87,6 +98,23 @@ def _table(columns: dict[str, list[str]], title: str, width: int) -> Group:
         table.add_row(*map(escape, row))  # rich takes brackets for markup
     # a title of the table itself would be no wider than that
     return Group(Text(title, style="italic"), table)
+
+
+def _told_apart(texts: Sequence[str], width: int) -> list[str]:
+    """Return texts of at most `width` letters that differ where the texts do.
+
+    Where what they have in common takes all the room it is left out; where that is not enough,
+    they take more lines.
+    """
+    distinct = list(dict.fromkeys(texts))
+    # letters, not folders
+    same = commonprefix(distinct) if len(distinct) > 1 else ""  # noqa: RUF071
+    rest = [text[len(same) :] for text in texts]
+    ways = [[shortened(text, width) for text in texts]]
+    if len(same) > 1:
+        ways.append([f"…{t}" if len(t) < width else f"…{t[: max(width - 2, 1)]}…" for t in rest])
+    ways += [[shortened(text, lines * width) for text in texts] for lines in (2, 3, 4, 5)]
+    return next((way for way in ways if len(set(way)) == len(distinct)), ways[-1])
 
 
 def _shares(wanted: Sequence[int], room: int) -> list[int]:

@@ -20,7 +20,7 @@ from reports.style.numbers import budget
 from reports.style.style import WIDEST, WONG, Style
 
 # inches of a bar with the room around it, and of what else a panel has
-_BAR, _MARGIN = 0.24, 0.75
+_BAR, _MARGIN = 0.24, 0.95
 _BARE = "#777777"
 
 

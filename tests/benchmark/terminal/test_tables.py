@@ -71,7 +71,21 @@ def test_long_names_stay_short(width: int) -> None:
     body = text.splitlines()[text.splitlines().index(rows[0]) :]
     assert len([line for line in body if line.strip()]) <= 3 * len(rows)
     labelled = Labels({**run.labels.names, "networks": {long: "v2"}}, run.labels.threats)
-    assert "v2, digits" in shown(run.table, labelled, width)
+    text = shown(run.table, labelled, width)
+    assert "digits: accuracy" in text and "v2 " in text and "mine" not in text
+
+
+def test_names_that_are_cut_stay_apart() -> None:
+    names = [f"a.package.of.the.group.{part}.models:build_the_network" for part in ("one", "two")]
+    run = MadeUp({"digits": names}, {"fgsm": (0.1, 0.6)})
+    text = "".join(shown(run.table, run.labels, 70).split())
+    assert "one" in text and "two" in text
+
+
+def test_data_sets_stand_beside_the_networks_where_there_are_several() -> None:
+    run = MadeUp({"digits": ["lenet"], "mnist": ["lenet"]}, {"fgsm": (0.1, 0.6)})
+    text = shown(run.table, run.labels)
+    assert "LeNet, digits" in text and "LeNet, MNIST" in text and text.startswith("accuracy at")
 
 
 def test_markup_of_labels_is_text() -> None:

@@ -60,10 +60,10 @@ def test_worst_case_over_adaptive_variants_image_by_image(tmp_path: Path) -> Non
     assert at.loc["oblivious", "strongest_threat"] == "oblivious"
     rows = strongest_attackers(table, {("digits", "lenet", "inf"): 0.1}, run.labels)
     attackers = {row["defence"]: row["attacker"] for row in rows}
-    assert attackers["jpeg 50"] == "adaptive-diff: pgd"
+    assert attackers["JPEG 50"] == "adaptive-diff: PGD"
     assert len(rows) == 2
     write_audit(tmp_path)
-    assert "adaptive-diff: pgd" in render(tmp_path)
+    assert "adaptive-diff: PGD" in render(tmp_path)
 
 
 def test_a_stronger_threat_that_does_worse_is_a_finding() -> None:
