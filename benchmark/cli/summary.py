@@ -84,9 +84,14 @@ def _show_run(table: TextTable, form: str, out: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=SIMPLE_HEAD)
-    for name, right in zip(table.header, table.right, strict=True):
-        shown.add_column(name, justify="right" if right else "left", overflow="fold")
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for at, (name, right) in enumerate(zip(table.header, table.right, strict=True)):
+        # numbers stay whole in a narrow terminal
+        whole = right and name != "eps"
+        width = max([1, *(len(row[at]) for row in table.rows[:SHOWN])]) if whole else None
+        shown.add_column(
+            name, justify="right" if right else "left", overflow="fold", min_width=width
+        )
     for row in table.rows[:SHOWN]:
         shown.add_row(*map(Text, row))
     console.print(shown)
