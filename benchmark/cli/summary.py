@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -85,13 +85,12 @@ def _show_run(table: TextTable, form: str, out: Path | None) -> None:
     from rich.text import Text
 
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for at, (name, right) in enumerate(zip(table.header, table.right, strict=True)):
+    for name, right in zip(table.header, table.right, strict=True):
         # numbers stay whole in a narrow terminal
         whole = right and name != "eps"
-        width = max([1, *(len(row[at]) for row in table.rows[:SHOWN])]) if whole else None
-        shown.add_column(
-            name, justify="right" if right else "left", overflow="fold", min_width=width
-        )
+        heading = "\n".join(name.rsplit(" ", 1)) if whole else name
+        justify: Literal["left", "right"] = "right" if right else "left"
+        shown.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
     for row in table.rows[:SHOWN]:
         shown.add_row(*map(Text, row))
     console.print(shown)
