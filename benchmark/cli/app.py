@@ -98,7 +98,8 @@ class _Group(click.Group):
             ) from error
         except SystemExit as error:
             outside = _outside(error)
-            if outside is None:
+            # rich ends the program where its reader went away: `| head`
+            if outside is None or isinstance(error.__context__, BrokenPipeError):
                 raise
             raise _BadInput(
                 f"external code ended the program ({outside}); it must raise an error instead of"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -84,9 +84,13 @@ def _show_run(table: TextTable, form: str, out: Path | None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(box=SIMPLE_HEAD)
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, right in zip(table.header, table.right, strict=True):
-        shown.add_column(name, justify="right" if right else "left", overflow="fold")
+        # numbers stay whole in a narrow terminal
+        whole = right and name != "eps"
+        heading = "\n".join(name.rsplit(" ", 1)) if whole else name
+        justify: Literal["left", "right"] = "right" if right else "left"
+        shown.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
     for row in table.rows[:SHOWN]:
         shown.add_row(*map(Text, row))
     console.print(shown)

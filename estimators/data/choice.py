@@ -96,7 +96,7 @@ def _listed(ids: npt.NDArray[Any], samples: str, of: str) -> IntArray:
     wanted = np.array(read_ids(path), dtype=np.int64)
     order = np.argsort(ids, kind="stable")
     at = np.searchsorted(ids[order], wanted).clip(max=max(len(ids) - 1, 0))
-    rows = order[at]
+    rows: IntArray = order[at].astype(np.int64)
     absent = wanted[ids[rows] != wanted]
     if len(absent):
         raise InputError(
@@ -104,4 +104,4 @@ def _listed(ids: npt.NDArray[Any], samples: str, of: str) -> IntArray:
             f" ({len(absent)} of {len(wanted)} ids are missing); its ids run from {ids.min()} to"
             f" {ids.max()}"
         )
-    return rows.astype(np.int64)
+    return rows

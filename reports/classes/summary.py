@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +20,7 @@ from reports.style.table_text import TextTable
 MOST_ROWS = 1_000_000
 # heading of what tells the cells apart, and the text of a row
 _PLACE: dict[str, Callable[[Labels, Row], str]] = {
-    "data set": lambda labels, row: labels.dataset(row["dataset"]),
-    "network": lambda labels, row: labels.network(row["network"]),
+    "network": lambda labels, row: labels.subject(row["dataset"], row["network"]),
     "attack": lambda labels, row: labels.attack(row["attack"]),
     "norm": lambda labels, row: NORMS.get(row["norm"], str(row["norm"])),
     "eps": lambda labels, row: "" if row["eps"] is None else eps_text(row["eps"]),
@@ -30,6 +29,8 @@ _PLACE: dict[str, Callable[[Labels, Row], str]] = {
     "samples": lambda labels, row: str(row["samples"]),
     "seed": lambda labels, row: str(row["seed"]),
 }
+# these are columns only where the others do not tell the cells apart
+_NEEDED = ("norm", "samples", "seed")
 
 
 def by_cell(run: Path) -> TextTable:
@@ -102,10 +103,19 @@ def _table(
     """Return a table whose first columns tell the cells apart; what all share is a note."""
     places = {name: [text(labels, row) for row in rows] for name, text in _PLACE.items()}
     told = [name for name, texts in places.items() if len(set(texts)) > 1]
-    shared = [f"{n} {texts[0]}" for n, texts in places.items() if n not in told and any(texts)]
+    for name in _NEEDED:
+        rest = [other for other in told if other != name]
+        if name in told and _distinct(places, rest) == _distinct(places, told):
+            told = rest
+    shared = [f"{n} {texts[0]}" for n, texts in places.items() if len({*texts, ""}) == 2]
     notes = [f"All rows: {', '.join(shared)}."] if shared else []
     whole = [[*(places[name][at] for name in told), *texts] for at, texts in enumerate(body)]
     return TextTable([*told, *header], whole, [*(n == "eps" for n in told), *right], notes)
+
+
+def _distinct(places: Mapping[str, Sequence[str]], names: Sequence[str]) -> int:
+    """Return how many combinations of some columns there are."""
+    return len(set(zip(*(places[name] for name in names), strict=True)))
 
 
 def _percent(share: float | None) -> str:
@@ -113,5 +123,5 @@ def _percent(share: float | None) -> str:
 
 
 def _interval(row: Row) -> list[str]:
-    limits = f"{_percent(row['accuracy_low'])} to {_percent(row['accuracy_high'])}"
+    limits = f"{_percent(row['accuracy_low'])}\N{EN DASH}{_percent(row['accuracy_high'])}"
     return [_percent(row["accuracy"]), limits]

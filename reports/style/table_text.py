@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from reports.results.atomic import csv_text
 
 _LATEX = {
-    "∞": r"$\infty$", "\\": r"\textbackslash{}",
+    "∞": r"$\infty$", "\N{EN DASH}": "--", "\\": r"\textbackslash{}",
     "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",

@@ -29,6 +29,19 @@ ERRORS: dict[str, tuple[BaseException, int, str]] = {
 }
 
 
+def test_a_reader_that_went_away_is_no_error(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rich does behind `| head`."""
+
+    def fail(*_: object, **__: object) -> None:
+        try:
+            raise BrokenPipeError
+        except BrokenPipeError:
+            raise SystemExit(1)  # noqa: B904
+
+    monkeypatch.setattr("benchmark.grids.model.load_grid", fail)
+    assert bench("run") == (1, "")
+
+
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors_are_one_line(bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     error, code, message = ERRORS[name]

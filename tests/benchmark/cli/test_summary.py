@@ -20,8 +20,8 @@ def run(tmp_path: Path) -> str:
 def test_a_run_by_cell(bench, run: str) -> None:
     code, out = bench("summary", run)
     assert code == 0
-    assert "95 % interval" in out
-    assert "All rows: data set digits, network LeNet, attack FGSM" in out
+    assert "accuracy" in out
+    assert "All rows: network LeNet on digits, attack FGSM" in out
     code, out = bench("summary", f"{run}/results.csv", "--format", "markdown")
     assert code == 0
     assert len(out.splitlines()) == 2 + len(read_results(Path(run))) + 2

@@ -117,9 +117,9 @@ def test_tables_for_readers(one: Path) -> None:
     table = by_class(one)
     assert table.header == ["class", "images", "clean %", "accuracy %", "95 % interval"]
     assert table.rows[3][:2] == ["digit 3", "4"]
-    assert table.rows[3][3:] == ["25.0", "4.6 to 69.9"]
+    assert table.rows[3][3:] == ["25.0", "4.6\N{EN DASH}69.9"]
     assert table.notes == [
-        "All rows: data set digits, network LeNet, attack FGSM, norm L∞, eps 0.1, attacker"
+        "All rows: network LeNet on digits, attack FGSM, norm L∞, eps 0.1, attacker"
         " adaptive, defence none, samples 40, seed 0."
     ]
     assert by_confusion(one).rows == [["digit 3", "digit 4", "3"], ["digit 4", "digit 5", "1"]]
@@ -135,6 +135,6 @@ def test_what_differs_is_a_column(tmp_path: Path) -> None:
         made.rows[0][name] = None
     made.rows[0]["n"] = 0
     table = by_cell(made.write(tmp_path / "run"))
-    assert table.header[:5] == ["attack", "norm", "eps", "attacker", "defence"]
+    assert table.header[:5] == ["attack", "eps", "attacker", "defence", "images"]
     assert table.rows[0][-4:] == ["failed", "", "", ""]
     assert len(table.rows) == len(made.rows)
