@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, NoReturn, cast
 
 import click
@@ -117,9 +118,11 @@ def _leave(code: int) -> NoReturn:
 
     Where another program calls the command, only SystemExit is raised.
     """
-    if sys.stdout is sys.__stdout__ and sys.stderr is sys.__stderr__:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    streams = sys.stdout, sys.stderr
+    if streams == (sys.__stdout__, sys.__stderr__):
+        for stream in streams:
+            with suppress(OSError, AttributeError):  # a pipe that is closed; no stream at all
+                stream.flush()
         os._exit(code)
     sys.exit(code)
 

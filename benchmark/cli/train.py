@@ -57,13 +57,16 @@ def train(
         progress.restart()
         progress.step("reading data")
 
+        told = [""]
+
         def on_share(share: float) -> None:
+            progress.step(told[0])
             progress.place(f"epoch {min(total, int(share * total) + 1)} of {total}")
             progress.share(share)
 
         def on_epoch(row: dict[str, float]) -> None:
             accuracies = row["train_accuracy"], row["test_accuracy"]
-            progress.step("accuracy {:.3f} in training, {:.3f} in testing".format(*accuracies))
+            told[0] = "accuracy {:.3f} in training, {:.3f} in testing".format(*accuracies)
 
         options |= {"on_epoch": on_epoch, "on_share": on_share}
         trained = train_or_load(dataset, spec, epochs, seed, **options)

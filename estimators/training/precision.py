@@ -109,8 +109,8 @@ def measured_slowdown(device: str) -> float:
     pairs = [
         [_seconds(partial(_step, x, weight, b), device) for b in (False, True)] for _ in TRIALS
     ]
-    in_float32, in_bfloat16 = (min(times) for times in zip(*pairs, strict=True))
-    return in_bfloat16 / in_float32
+    best: list[float] = [min(times) for times in zip(*pairs, strict=True)]
+    return best[1] / best[0]
 
 
 def _step(x: torch.Tensor, weight: torch.Tensor, bfloat16: bool) -> None:

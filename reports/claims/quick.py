@@ -36,7 +36,7 @@ def quick_note(directory: Path) -> str:
             by_reason.setdefault(str(reason), []).append(str(claim))
         parts = [f"{_listed(names)} ({reason})" for reason, names in by_reason.items()]
         text += f" It cannot decide {_listed(parts, '; ')}."
-    return f"{text} Its other verdicts rest on fewer images than those of `bench paper`."
+    return f"{text} Its other verdicts rest on fewer images than those of a full run."
 
 
 def _number(item: tuple[object, object]) -> tuple[int, str]:

@@ -13,8 +13,8 @@ def test_the_note_names_claims_by_reason(tmp_path: Path) -> None:
     write_size(tmp_path, True, {"C14": "too few", "C8": "too few", "C10": "too small"})
     assert quick_note(tmp_path) == (
         "This is a quick run: for a look, not for the verdicts. It cannot decide C8 and C14 (too"
-        " few) and C10 (too small). Its other verdicts rest on fewer images than those of `bench"
-        " paper`."
+        " few) and C10 (too small). Its other verdicts rest on fewer images than those of a full"
+        " run."
     )
     write_size(tmp_path, True, {})
     assert "cannot decide" not in quick_note(tmp_path)
