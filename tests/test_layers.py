@@ -161,7 +161,9 @@ def test_registries_import_neither_torch_nor_art(registry: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["list"], ["compare", "--help"], ["run", "--help"]], ids=" ".join
+    "args",
+    [["--help"], ["list"], ["compare", "--help"], ["run", "--help"], ["export", "--help"]],
+    ids=" ".join,
 )
 def test_quick_commands_start_without_torch(args: list[str]) -> None:
     code = "from benchmark.cli import main; main({}, standalone_mode=False)"

@@ -20,7 +20,7 @@ from estimators.data.geometry import Geometry, hf_choices
 from estimators.data.images import Images, Split
 from estimators.data.items import Item, Items, read_items
 from estimators.data.photo import FORMATS
-from estimators.errors import DataUnavailable, InputError, unknown
+from estimators.errors import InputError, unknown
 from estimators.plugins import describe_error
 
 FAMILY = "hf"
@@ -42,12 +42,12 @@ def from_saved(path: Path, split: Split, geometry: Geometry | None = None) -> Im
     split: `train` for the split of that name.
     geometry: how images become images of one size; None takes them as they are.
 
-    Raises DataUnavailable where the folder or the package is missing, InputError for other content.
+    Raises InputError where the folder or the package is missing, and for other content.
     """
     folder, choices = hf_choices(str(path))
     root, where = Path(folder), f"data set {FAMILY}:{folder}"
     if not root.is_dir():
-        raise DataUnavailable(f"{where}: no such folder; {_how_to_save(folder)}")
+        raise InputError(f"{where}: no such folder; {_how_to_save(folder)}")
     if not (root / MANY).is_file() and not (root / ONE).is_file():
         raise InputError(
             f"{where}: not a folder of save_to_disk (it has neither {MANY} nor {ONE});"
@@ -56,7 +56,7 @@ def from_saved(path: Path, split: Split, geometry: Geometry | None = None) -> Im
     try:
         package: Any = importlib.import_module("datasets")
     except ImportError as error:
-        raise DataUnavailable(
+        raise InputError(
             f"{where}: needs the package datasets, which is not installed here; pip install"
             " 'art-bench[huggingface]'"
         ) from error

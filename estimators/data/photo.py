@@ -121,10 +121,11 @@ def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
             side = geometry.crop
             text = f"smaller than the crop of {side} x {side}; give resize={side} or more too"
             raise ValueError(f"{photo.width} x {photo.height} pixels, {text}")
-        if not geometry.floor:
-            return functional.center_crop(photo, [geometry.crop])
-        left, top = ((side - geometry.crop) // 2 for side in photo.size)
-        photo = photo.crop((left, top, left + geometry.crop, top + geometry.crop))
+        if geometry.floor:
+            left, top = ((side - geometry.crop) // 2 for side in photo.size)
+            photo = photo.crop((left, top, left + geometry.crop, top + geometry.crop))
+        else:
+            photo = functional.center_crop(photo, [geometry.crop])
     return photo
 
 

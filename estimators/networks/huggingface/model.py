@@ -116,28 +116,27 @@ def _processor(name: str, where: str) -> Any:
 
 def _pretrained(auto: Any, name: str, where: str, **options: Any) -> Any:
     """Return what an Auto class reads: from a folder or the cache, else by a download."""
-    errors = []
-    for local in (True, False):
-        if not local and offline(name):
-            break
-        try:
-            return auto.from_pretrained(
-                str(Path(name)) if Path(name).is_dir() else name,
-                local_files_only=local,
-                trust_remote_code=False,
-                **options,
-            )
-        except Exception as error:
-            # transformers, the Hub's client and safetensors each raise their own
-            errors.append(error)
-    if Path(name).is_dir():
-        text = f"cannot be read ({describe_error(errors[0])}); {HOW_TO_SAVE}"
-    else:
-        text = (
-            "not in the cache of Hugging Face, and the download failed"
-            f" ({describe_error(errors[-1])}); {HOW_TO_SAVE}"
+    folder = Path(name).is_dir()
+    options |= {"trust_remote_code": False}
+    try:
+        return auto.from_pretrained(
+            str(Path(name)) if folder else name, local_files_only=True, **options
         )
-    raise InputError(f"{where}: {text}") from errors[-1]
+    except Exception as error:
+        # transformers, the Hub's client and safetensors each raise their own
+        if folder:
+            text = f"cannot be read ({describe_error(error)})"
+            raise InputError(f"{where}: {text}; {HOW_TO_SAVE}") from error
+        if offline(name):
+            text = "not in the cache of Hugging Face, and the Hub cannot be reached"
+            raise InputError(f"{where}: {text}; {HOW_TO_SAVE}") from error
+    try:
+        return auto.from_pretrained(name, **options)
+    except Exception as error:
+        text = (
+            f"not in the cache of Hugging Face, and the download failed ({describe_error(error)})"
+        )
+        raise InputError(f"{where}: {text}; {HOW_TO_SAVE}") from error
 
 
 @contextmanager

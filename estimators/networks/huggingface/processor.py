@@ -72,8 +72,8 @@ def processing(
             for image, out in zip(images, expected, strict=True)
         ]
         if max(off) <= 1:
-            ends = {tuple(out.shape[-2:]) for out in expected}
-            (size,) = ends if len(ends) == 1 else (None,)
+            ends = {(int(out.shape[-2]), int(out.shape[-1])) for out in expected}
+            size = ends.pop() if len(ends) == 1 else None
             geometry = geometry if size is not None else None
             return Processing(mean, std, order, sizing, size, geometry)
     raise InputError(
@@ -143,10 +143,10 @@ def _guesses(processor: Any) -> Iterator[tuple[Resized, Geometry | None]]:
             return
         yield _guess(size, both, how)
         if len(size) == 1:
-            side, share = size[0], getattr(processor, "crop_pct", None)
+            side, part = size[0], getattr(processor, "crop_pct", None)
             # ConvNeXT's and PoolFormer's rule, and LeViT's
-            if share:
-                yield _guess((int(side / share),), both or (side, side), how)
+            if part:
+                yield _guess((int(side / part),), both or (side, side), how)
             yield _guess((side, side), both, how)
             yield _guess((int(side * 256 / 224),), both, how)
 

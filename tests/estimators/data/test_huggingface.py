@@ -19,7 +19,7 @@ from estimators.data.geometry import (
 )
 from estimators.data.load import load_images
 from estimators.data.objects import from_object
-from estimators.errors import DataUnavailable, InputError
+from estimators.errors import InputError
 from estimators.spec import Spec
 
 LEVELS = np.random.RandomState(0).randint(0, 256, (6, 8, 9, 3), dtype=np.uint8)
@@ -152,7 +152,7 @@ def test_no_file_outside_the_folder_is_opened(package: Any, tmp_path: Path) -> N
 
 
 def test_folders_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(DataUnavailable, match=r"no such folder; save one where .*'uoft/cifar10'"):
+    with pytest.raises(InputError, match=r"no such folder; save one where .*'uoft/cifar10'"):
         load_images("hf:uoft/cifar10", "test")
     (tmp_path / "d").mkdir()
     assert "not a folder of save_to_disk" in refused(f"hf:{tmp_path}/d")

@@ -293,5 +293,5 @@ def test_a_name_on_the_hub_without_a_network_is_one_quick_line(
 
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
     told = refused("hf:nobody/nothing-of-this-name")
-    assert "not in the cache of Hugging Face, and the download failed" in told
+    assert "not in the cache of Hugging Face, and the Hub cannot be reached" in told
     assert "hf download OWNER/NAME --local-dir FOLDER" in told
