@@ -49,7 +49,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "worst_case": {"results", "statistics", "style"},
         "audit": {"results", "statistics", "style", "worst_case"},
         "corruptions": {"results", "statistics", "style", "worst_case"},
-        "compare": {"results", "statistics", "style", "worst_case", "audit"},
+        "gates": {"results", "statistics", "style", "worst_case", "audit"},
+        "compare": {"results", "statistics", "style", "worst_case", "audit", "gates"},
         "claims": {"results", "statistics", "style", "worst_case", "audit", "compare"},
         "plots": {"results", "statistics", "style", "worst_case", "audit", "compare"}
         | {"corruptions"},

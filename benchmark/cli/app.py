@@ -27,6 +27,7 @@ COMMANDS = table(
             ("paper", "paper", "Reproduce the paper."),
             ("summary", "summary", "Print the layers of a network."),
             ("compare", "compare", "Compare runs with the first one."),
+            ("check", "check", "Check that a run meets requirements."),
             ("report", "report", "Write audit and page of a run again."),
             ("speed", "speed", "Measure the speed against ART and others."),
             ("anchors", "anchors", "Attack networks with known answers."),
