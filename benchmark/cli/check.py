@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from benchmark.cli import exit_codes
-from benchmark.cli.gate_files import gate_files, write_gate_files
+from benchmark.cli.gates import gate_files, show_verdicts, write_gate_files
 from benchmark.cli.options import PATH
-from benchmark.terminal.console import console, say
 from reports.gates.check import check_run
-from reports.gates.verdicts import lines, sections, suites
+from reports.gates.verdicts import sections, suites
 from reports.results.columns import RESULTS
 
 REQUIRE_HELP = "What each row must reach: 'COLUMN>=NUMBER where COLUMN=VALUE'. Repeatable."
@@ -42,6 +41,4 @@ def check(
     table = str(run / RESULTS if run.is_dir() else run)
     parts = suites(verdicts, table), sections(verdicts, str(run))
     write_gate_files(f"bench check {run}", *parts, junit, markdown, sarif)
-    for line in lines(verdicts, console.width):
-        say(line, style="bold red" if line.startswith("FAIL") else None)
-    sys.exit(0 if all(verdict.met for verdict in verdicts) else exit_codes.GATE_FAILED)
+    sys.exit(0 if show_verdicts(verdicts) else exit_codes.GATE_FAILED)

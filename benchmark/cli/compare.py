@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from benchmark.cli import exit_codes
-from benchmark.cli.gate_files import gate_files, write_gate_files
+from benchmark.cli.gates import gate_files, write_gate_files
 from benchmark.cli.options import PATH, write_text
 from benchmark.terminal.console import console, say
 from reports.compare.agree import CHECKS

@@ -19,7 +19,9 @@ from benchmark.cli.options import (
     with_weights,
 )
 from estimators.spec import parse_spec
+from reports.gates.check import check_run
 
+REQUIRE_HELP = "What rows must reach, see `bench check`; replaces the grid's. Repeatable."
 SEED_HELP = "Seed of the subset of images and of random attacks."
 
 
@@ -40,6 +42,8 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--memory", metavar="SIZE", help="Limit, as 4GB.  [default: 70 % of what is free]")
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
+@click.option("--require", multiple=True, metavar="TEXT", help=REQUIRE_HELP)
+@click.option("--no-require", is_flag=True, help="Leave out the requirements of the grid file.")
 @click.option("--baseline", type=PATH, help="Results to compare with.")
 @click.option("--save-adversarial", is_flag=True, help="Keep the images that attacks make.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
@@ -60,13 +64,17 @@ def run(
     draws: int | None,
     weights: Path | None,
     allow_import: bool,
+    require: tuple[str, ...],
+    no_require: bool,
     **options: Any,
 ) -> None:
     """Run a grid: tables, plots, page and summary.
 
     Options that name data sets, networks, attacks, threats or defences narrow the grid to them, or
     replace its own where it does not have them. The same command again continues a stopped run.
+    Requirements are checked at the end: the exit code is 1 if a row does not meet its own.
     """
+    from benchmark.cli.gates import show_verdicts
     from benchmark.cli.show_run import show_result
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed
@@ -86,9 +94,13 @@ def run(
         draws=draws,
         certify=[parse_spec(text) for text in certify],
     )
+    if require or no_require:
+        grid = grid.model_copy(update={"require": list(require) or None})
     with run_progress() as progress:
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)
+    if grid.require and not show_verdicts(check_run(result.directory)):
+        sys.exit(exit_codes.GATE_FAILED)
     sys.exit(
         exit_codes.of_run(
             failed=len(result.failed) + len(result.unproved), skipped=len(result.skipped)

@@ -23,6 +23,8 @@ from estimators.data.geometry import dataset_name
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
 from estimators.yaml_values import read_yaml
+from reports.errors import TableError
+from reports.gates.check import of_grid
 
 SHIPPED = Path(__file__).parent
 # the keys whose product makes the cells
@@ -61,6 +63,8 @@ class Grid(BaseModel, extra="forbid", strict=True):
     draws: how often each image is scored behind a random defence.
     certify: the methods that prove a lower bound for each undefended network at each Linf eps; none
         by default.
+    require: what the rows must reach, such as `accuracy>=0.45 where attack=autoattack`; see
+        docs/ci.md.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -76,6 +80,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
     draws: Draws = DRAWS
     engine: Literal["fast", "stock"] = "fast"
     certify: Entry | list[Entry] | None = None
+    require: str | list[str] | None = None
     blocks: list[Block] = [Block()]
 
     def cells(self) -> list[Cell]:
@@ -152,7 +157,8 @@ def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
         if not grid.cells():
             raise InputError("no cells: name at least one attack")
         grid.proofs()
-    except InputError as error:
+        of_grid(grid.require, "key require:")
+    except (InputError, TableError) as error:
         raise InputError(f"grid {path}: {error}") from error
     return grid
 

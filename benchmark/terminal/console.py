@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from rich.console import Console
 
-console = Console()
+
+class _Console(Console):
+    """A console that leaves a closed pipe, as of `| head`, to click."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that is being handled again; rich would end the program."""
+        raise
+
+
+console = _Console()
 
 
 def say(text: object, style: str | None = None) -> None:

@@ -81,7 +81,9 @@ def with_exceptions(
         if differ and check not in allow:
             at = differ[0]
             first = f"{_apart(left[at], right[at])}; {describe(cells.iloc[at], labels=labels)}"
-            faults.append(f"{column} differs in {len(differ)} of {both.sum()} cells (first: {first})")
+            faults.append(
+                f"{column} differs in {len(differ)} of {both.sum()} cells (first: {first})"
+            )
             needed.append(check)
     if faults and not force:
         raise NotComparableError(
@@ -113,7 +115,9 @@ def exceptions(rows: pd.DataFrame, allow: tuple[str, ...]) -> list[str]:
         return []
     used = rows["allowed"].str.split(_SEPARATOR)
     counts = {name: int(used.map(lambda names, n=name: n in names).sum()) for name in allow}
-    said = ", ".join(f"{name} (differs in {n:,} of {len(rows):,} rows)" for name, n in counts.items())
+    said = ", ".join(
+        f"{name} (differs in {n:,} of {len(rows):,} rows)" for name, n in counts.items()
+    )
     return [f"Allowed to differ: {said}."]
 
 

@@ -123,7 +123,9 @@ def compare(
     labels = both_labels([base, *runs])
     parts = [_compared(base, run, level, force, allowed, labels) for run in runs]
     if only_shared:
-        parts = [_shared_only(part, run, base, hints) for part, run in zip(parts, runs, strict=True)]
+        parts = [
+            _shared_only(part, run, base, hints) for part, run in zip(parts, runs, strict=True)
+        ]
     rows = pd.concat(parts, ignore_index=True)
     unfinished = int((rows["verdict"] == "neither").sum())
     rows = rows[rows["verdict"] != "neither"].reset_index(drop=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.compare.compare import Comparison, drop, failures, fails
+from reports.compare.compare import Comparison, drop, fails, failures
 from reports.compare.pairing import records
 from reports.compare.render import (
     digits_of,
@@ -11,6 +11,7 @@ from reports.compare.render import (
     letters,
     number_columns,
     number_texts,
+    varying,
     verdict_text,
 )
 from reports.compare.table import differing, missing_lines, rest_lines
@@ -38,9 +39,7 @@ def suites(comparison: Comparison, tolerance: float = 0.0) -> list[Suite]:
     ]
 
 
-def sections(
-    comparison: Comparison, tolerance: float = 0.0, every: bool = False
-) -> list[Section]:
+def sections(comparison: Comparison, tolerance: float = 0.0, every: bool = False) -> list[Section]:
     """Return the Markdown of a comparison: what differs, what is missing, and the notes.
 
     every: all rows in the table, one by one.
@@ -48,12 +47,12 @@ def sections(
     rows = comparison.rows if every else differing(comparison.rows)
     letter, digits = letters(comparison), digits_of(comparison.rows)
     run = ["run"] if len(letter) > 1 else []
-    numbers = number_columns(comparison)
+    numbers, columns = number_columns(comparison), varying(comparison.rows)
     body = [
         [
             verdict_text(row, letter),
             *(letter[row["b"]] for _ in run),
-            describe(row, labels=comparison.labels) + _extra(row),
+            describe(row, columns, comparison.labels) + _extra(row),
             *number_texts(row, digits),
         ]
         for row in records(rows)

@@ -60,7 +60,9 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
             axes.scatter(x, at, s=36, color=colour, marker=marker, label=label, zorder=3)
     cell, letter = varying(tested), letters(comparison)
     labels = [
-        fill(f"{letter[row['b']]}: " * (len(letter) > 1) + describe(row, cell, comparison.labels), 56)
+        fill(
+            f"{letter[row['b']]}: " * (len(letter) > 1) + describe(row, cell, comparison.labels), 56
+        )
         for row in records(rows)
     ]
     # names may hold dollar signs, which would be read as mathematics

@@ -12,7 +12,7 @@ import pandas as pd
 from reports.compare.compare import Comparison
 from reports.compare.pairing import records
 from reports.results.rows import Row
-from reports.style.cell_names import IDENTITY, describe, shown
+from reports.style.cell_names import IDENTITY, shown
 from reports.style.labels import NO_LABELS, Labels
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -66,7 +66,7 @@ def varying(rows: pd.DataFrame) -> list[str]:
 
 
 def texts(comparison: Comparison, limit: int | None = None) -> Texts:
-    """Return the table as text, one column for each part of a cell; `limit` keeps the first rows."""
+    """Return the table as text, a column for each part of a cell; `limit` keeps the first rows."""
     rows = comparison.rows
     cell = varying(rows)
     letter = letters(comparison)
@@ -149,4 +149,3 @@ def to_html(comparison: Comparison, page: bool = True) -> str:
     template = environment(TEMPLATES).get_template("page.html" if page else "comparison.html")
     shown, notes = texts(comparison), footnotes(comparison)
     return template.render(headline=headline(comparison), shown=shown, notes=notes) + "\n"
-

@@ -81,7 +81,7 @@ def keys(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
 
 def damages(run: Run) -> list[str]:
     """Return a sentence for each column of hashes that another program read as numbers."""
-    counts = {name: int(run.table[name].map(damaged).sum()) for name in HASHES}
+    counts = {name: sum(map(damaged, run.table[name])) for name in HASHES}
     return [
         f"{run.name}: {name} of {count} rows was read as a number and written back damaged, so it"
         " is not compared; read this column as text."

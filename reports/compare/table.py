@@ -27,6 +27,8 @@ STYLES = {"worse": "bold red", "better": "green", "same": ""}
 _MISSING = "yellow"
 # a cell in fewer characters than this is shown above its numbers
 _NARROWEST = 40
+# names in the lines below the table are cut to this
+_LONGEST = 40
 _GAP = "  "
 # groups of missing rows that are named
 MOST_GROUPS = 12
@@ -56,7 +58,7 @@ def as_lines(
         more = "--all shows all" if limit is not None and not every else "CSV and JSON have all"
         lines.append(Line(f"and {len(rows) - len(chosen):,} more rows; {more}"))
     if not every:
-        lines += [Line(text, _MISSING) for text in missing_lines(comparison)]
+        lines += [Line(text, _MISSING) for text in missing_lines(comparison, _LONGEST)]
         lines += [Line(text) for text in rest_lines(comparison)]
     return [*lines, *(Line(text) for text in footnotes(comparison))]
 
@@ -66,13 +68,18 @@ def differing(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["verdict"].isin(["worse", "better"])]
 
 
-def missing_lines(comparison: Comparison) -> list[str]:
-    """Return the rows that one side lacks, a line for each data set and network."""
+def missing_lines(comparison: Comparison, most: int = 0) -> list[str]:
+    """Return the rows that one side lacks, a line for each data set and network.
+
+    most: the characters of a name, which is cut in the middle; 0 for all.
+    """
     letter = letters(comparison)
     lines = []
     for verdict in ("only in A", "only in B"):
-        groups = missing(comparison.rows, verdict, comparison.labels)
-        lines += [f"{_side(verdict, group, letter)}: {group.text}" for group in groups[:MOST_GROUPS]]
+        groups = missing(comparison.rows, verdict, comparison.labels, most)
+        lines += [
+            f"{_side(verdict, group, letter)}: {group.text}" for group in groups[:MOST_GROUPS]
+        ]
         if rest := groups[MOST_GROUPS:]:
             count = sum(group.count for group in rest)
             lines.append(f"{verdict}: {count:,} more rows in {len(rest)} more groups")
@@ -108,7 +115,9 @@ def _table(comparison: Comparison, rows: pd.DataFrame, width: int) -> Iterator[L
     several = len(letter) > 1
     items = records(rows)
     verdicts = [verdict_text(row, letter) for row in items]
-    before = [[v, letter[row["b"]]] if several else [v] for v, row in zip(verdicts, items, strict=True)]
+    before = [
+        [v, letter[row["b"]]] if several else [v] for v, row in zip(verdicts, items, strict=True)
+    ]
     numbers = [number_texts(row, digits) for row in items]
     first = _widths([["verdict", "run"][: 1 + several], *before])
     last = _widths([head, *numbers])

@@ -32,7 +32,14 @@ _HOLDS: dict[str, Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 # how a number that does not hold relates to the bound
-_MISSES = {">=": "below", "<=": "above", ">": "not above", "<": "not below", "=": "not", "!=": "equal to"}
+_MISSES = {
+    ">=": "below",
+    "<=": "above",
+    ">": "not above",
+    "<": "not below",
+    "=": "not",
+    "!=": "equal to",
+}
 # the rate's number of images; its hits are the rate times this
 _IMAGES = {"success_rate": "clean_correct"}
 
@@ -147,9 +154,7 @@ def measured(requirement: Requirement, row: Judged) -> str:
     return f"{text}, 95 % interval {low.removesuffix(' %')} to {high}"
 
 
-def _verdict(
-    table: pd.DataFrame, requirement: Requirement, labels: Labels, point: bool
-) -> Verdict:
+def _verdict(table: pd.DataFrame, requirement: Requirement, labels: Labels, point: bool) -> Verdict:
     rows = meant(table, requirement, labels)
     values = _with_limits(rows, requirement)
     columns = [c for c in IDENTITY if c != "seed" or table["seed"].nunique() > 1]
@@ -199,7 +204,6 @@ def _judged(
         return judged
     misses = f"{_MISSES[requirement.operator]} {as_text(requirement, requirement.value)}"
     if requirement.is_rate and not point:
-        misses = f"the {'lower' if requirement.is_lower_bound else 'upper'} end is {misses}"
+        misses = f"{'lower' if requirement.is_lower_bound else 'upper'} end {misses}"
     reason = f"{measured(requirement, judged)}: {misses}"
     return Judged(cell, value, low, high, decided, False, reason)
-

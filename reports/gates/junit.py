@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from reports.gates.cases import Case, Suite
-
-# XML 1.0 has no place for these, not even as references
-_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from reports.gates.cases import Case, Suite, failed, plain, printable
 
 
 def to_junit(suites: Sequence[Suite], name: str) -> str:
@@ -39,15 +35,19 @@ def _add(parent: ElementTree.Element, suite: Suite, case: Case) -> None:
         attributes["type"] = suite.rule
     inner = ElementTree.SubElement(element, tag, _clean(attributes))
     if case.details:
-        inner.text = _ILLEGAL.sub("", case.details)
+        inner.text = printable(case.details)
 
 
 def _counts(suites: Sequence[Suite]) -> dict[str, str]:
-    cases = sum(len(suite.cases) for suite in suites)
-    ended = [sum(s.count(status) for s in suites) for status in ("failed", "skipped")]  # type: ignore[arg-type]
-    counts = {"tests": cases, "failures": ended[0], "errors": 0, "skipped": ended[1], "time": 0}
+    counts = {
+        "tests": sum(len(suite.cases) for suite in suites),
+        "failures": failed(suites),
+        "errors": 0,
+        "skipped": sum(suite.count("skipped") for suite in suites),
+        "time": 0,
+    }
     return {key: str(value) for key, value in counts.items()}
 
 
 def _clean(attributes: dict[str, str]) -> dict[str, str]:
-    return {key: _ILLEGAL.sub("", " ".join(text.split())) for key, text in attributes.items()}
+    return {key: plain(text) for key, text in attributes.items()}

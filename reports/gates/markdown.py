@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from reports.gates.cases import plain
+
 # GitHub refuses a summary of more than 1 MiB, of all steps that write to it
 MOST_BYTES = 1_000_000
 ROWS = 200
-
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def to_markdown(title: str, sections: Sequence[Section], most: int = MOST_BYTES)
 
 def escaped(text: str) -> str:
     """Return a text in which nothing is Markdown or HTML, on one line."""
-    return re.sub(r"([\\`*_{}\[\]<>|~#&@])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>|~#&@])", r"\\\1", plain(text))
 
 
 def table(

@@ -13,7 +13,9 @@ from reports.results.columns import COLUMNS
 
 # what a requirement can be about: the numbers that a run measures
 MEASURES = tuple(
-    name for name, (kind, _, _) in COLUMNS.items() if kind != "str" and name not in (*WHERE, "schema")
+    name
+    for name, (kind, _, _) in COLUMNS.items()
+    if kind != "str" and name not in (*WHERE, "schema")
 )
 SHARES = (*(name for name in MEASURES if COLUMNS[name][2] == "share"), "proved")
 # these are rates of images, and have an interval

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from reports.gates.cases import Case, Suite
+from reports.gates.cases import Case, Suite, plain
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 # code scanning takes no more results of one run
@@ -52,12 +52,12 @@ def _result(suite: Suite, case: Case, index: int) -> dict[str, Any]:
         }
     }
     # the same row of the same suite is the same alert in the next run
-    print_ = hashlib.sha256(f"{suite.name}\n{case.name}".encode()).hexdigest()
+    print_ = hashlib.sha256(f"{plain(suite.name)}\n{plain(case.name)}".encode()).hexdigest()
     return {
         "ruleId": suite.rule,
         "ruleIndex": index,
         "level": "error",
-        "message": {"text": f"{case.name}: {case.message}"},
+        "message": {"text": plain(f"{case.name}: {case.message}")},
         "locations": [where],
         "partialFingerprints": {"cell/v1": print_},
     }
@@ -71,4 +71,4 @@ def _uri(file: str) -> str:
             path = path.relative_to(Path.cwd())
         except ValueError:
             return path.as_uri()
-    return quote(path.as_posix())
+    return quote(plain(path.as_posix()))

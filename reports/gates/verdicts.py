@@ -96,4 +96,3 @@ def sections(verdicts: Sequence[Verdict], run: str) -> list[Section]:
 
 def _have(verdict: Verdict, row: Judged) -> str:
     return "" if row.value != row.value else as_text(verdict.requirement, row.value)
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import pandas as pd
@@ -14,6 +15,8 @@ IDENTITY = ("dataset", "network", "attack", "norm", "eps", "threat", "defence", 
 # the columns whose texts are names, which may have parameters and labels
 NAMES = ("dataset", "network", "attack", "threat", "defence")
 CUT = "…"
+# an eps of more digits may be a number of grey levels
+_WHOLE = 8
 # numbers do not say by themselves what they are
 _NAMED = {"norm": "L", "eps": "eps ", "quality": "quality ", "seed": "seed "}
 # names are cut to no less than this
@@ -51,7 +54,15 @@ def describe(
 def shown(row: Row | pd.Series, column: str, labels: Labels = NO_LABELS, most: int = 0) -> str:
     """Return one column as people read it: its label, or the number as text."""
     text = value_text(row[column])
+    if column == "eps" and len(text) > _WHOLE:
+        text = _grey_levels(float(row["eps"])) or text
     return shortened(label_of(column, text, labels), most)
+
+
+def _grey_levels(eps: float) -> str:
+    """Return `8/255` for such an eps; empty for another."""
+    levels = round(255 * eps)
+    return f"{levels}/255" if math.isclose(levels, 255 * eps, rel_tol=1e-9) else ""
 
 
 def label_of(column: str, name: str, labels: Labels) -> str:

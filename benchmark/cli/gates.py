@@ -1,4 +1,4 @@
-"""The files that `check`, `compare` and `report` write for CI systems."""
+"""What gates print, and the files that `check`, `compare` and `report` write for CI systems."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any, TypeVar
 import click
 
 from benchmark.cli.options import PATH
+from benchmark.terminal.console import console, say
 from benchmark.version import __version__
 from reports.gates.cases import Suite
+from reports.gates.check import Verdict
 from reports.gates.junit import to_junit
 from reports.gates.markdown import Section, to_markdown
 from reports.gates.sarif import to_sarif
+from reports.gates.verdicts import lines
 from reports.results.atomic import replace_text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,3 +48,10 @@ def write_gate_files(
         replace_text(markdown, to_markdown(title, sections))
     if sarif is not None:
         replace_text(sarif, to_sarif(suites, __version__))
+
+
+def show_verdicts(verdicts: Sequence[Verdict]) -> bool:
+    """Print the verdicts on some requirements; return whether all are met."""
+    for line in lines(verdicts, console.width):
+        say(line, style="bold red" if line.startswith("FAIL") else None)
+    return all(verdict.met for verdict in verdicts)

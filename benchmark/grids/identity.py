@@ -1,0 +1,19 @@
+"""What identifies a cell, as columns of a results table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark.attacks.lookup import all_params, attack_norm
+from benchmark.grids.cell import Cell
+from reports.results.columns import SCHEMA
+
+
+def identity(cell: Cell) -> dict[str, Any]:
+    """Return the columns that identify a cell."""
+    row: dict[str, Any] = {"schema": SCHEMA, "dataset": cell.dataset, "network": str(cell.network)}
+    row |= {"attack": str(cell.attack.without("eps")), "norm": attack_norm(cell.attack)}
+    row |= {"eps": cell.eps, "threat": cell.threat}
+    row |= {"defence": str(cell.defence.without("quality")), "quality": cell.defence.get("quality")}
+    row |= {"attack_params": all_params(cell.attack), "samples": str(cell.samples)}
+    return row | {"seed": cell.seed}
