@@ -20,6 +20,7 @@ from benchmark.cli.options import (
 )
 from estimators.spec import parse_spec
 from reports.gates.check import check_run
+from reports.gates.requirement import parse_requirement
 
 REQUIRE_HELP = "What rows must reach, see `bench check`; replaces the grid's. Repeatable."
 SEED_HELP = "Seed of the subset of images and of random attacks."
@@ -43,7 +44,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
 @click.option("--require", multiple=True, metavar="TEXT", help=REQUIRE_HELP)
-@click.option("--no-require", is_flag=True, help="Leave out the requirements of the grid file.")
+@click.option("--no-require", is_flag=True, help="Leave requirements to `bench check`.")
 @click.option("--baseline", type=PATH, help="Results to compare with.")
 @click.option("--save-adversarial", is_flag=True, help="Keep the images that attacks make.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
@@ -78,6 +79,7 @@ def run(
     from benchmark.cli.show_run import show_result
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed
+    from benchmark.grids.requirements import check_requirements
     from benchmark.runs.options import RunOptions
     from benchmark.runs.run import run as run_in_directory
     from benchmark.terminal.progress_bars import run_progress
@@ -94,12 +96,15 @@ def run(
         draws=draws,
         certify=[parse_spec(text) for text in certify],
     )
-    if require or no_require:
-        grid = grid.model_copy(update={"require": list(require) or None})
+    if require:
+        parsed = [parse_requirement(text) for text in require]
+        grid = grid.model_copy(update={"require": [requirement.text for requirement in parsed]})
+    if not no_require:
+        check_requirements(grid)
     with run_progress() as progress:
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)
-    if grid.require and not show_verdicts(check_run(result.directory)):
+    if grid.require and not no_require and not show_verdicts(check_run(result.directory)):
         sys.exit(exit_codes.GATE_FAILED)
     sys.exit(
         exit_codes.of_run(

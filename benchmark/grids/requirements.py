@@ -16,7 +16,7 @@ from reports.results.columns import frame
 from reports.style.labels import labels_of
 
 
-def check_requirements(grid: Grid, cells: Sequence[Cell]) -> None:
+def check_requirements(grid: Grid) -> None:
     """Raise InputError for a requirement of the grid that means none of its cells.
 
     Such a requirement would check nothing when the run is done.
@@ -24,6 +24,7 @@ def check_requirements(grid: Grid, cells: Sequence[Cell]) -> None:
     requirements = of_grid(grid.require, "require:")
     if not requirements:
         return
+    cells = grid.cells()
     rows = frame(identity(cell) for cell in cells)
     names = labels_of({"labels": labels(_named(cells))})
     for requirement in requirements:
@@ -31,7 +32,7 @@ def check_requirements(grid: Grid, cells: Sequence[Cell]) -> None:
             meant(rows, requirement, names)
         except TableError as error:
             raise InputError(
-                f"grid {grid.name}: {error}; change it, or leave it out with --no-require"
+                f"grid {grid.name}: {error}; change it, or add --no-require"
             ) from error
 
 

@@ -22,7 +22,6 @@ from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid, grid_hash
 from benchmark.grids.proof import Proof
-from benchmark.grids.requirements import check_requirements
 from benchmark.runs.adversarial import FOLDER as ADVERSARIAL
 from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.compute import compute
@@ -105,7 +104,6 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     elsewhere = options.scheduler is not None and options.device != "cpu"
     device = resolve_device("auto" if elsewhere else options.device)
     cells, proofs = grid.cells(), grid.proofs()
-    check_requirements(grid, cells)
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
     inputs = gather(cells, options, device, proofs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
@@ -36,9 +37,10 @@ def missing(rows: pd.DataFrame, verdict: str, labels: Labels, most: int = 0) -> 
     gone = rows[rows["verdict"] == verdict]
     # the rows on clean accuracy are no cells, and are on both sides
     side = rows[rows["verdict"].isin([verdict, "same", "worse", "better"])]
-    totals = side[side["attack"] != NO_ATTACK].groupby(_GROUP, sort=False).size()
+    cells = side[side["attack"] != NO_ATTACK][_GROUP]
+    totals = Counter(cells.itertuples(index=False, name=None))
     groups = [
-        Group(str(keys[0]), len(some), _text(some, int(totals[keys]), labels, most))
+        Group(str(keys[0]), len(some), _text(some, totals[keys], labels, most))
         for keys, some in gone.groupby(_GROUP, sort=False)
     ]
     return sorted(groups, key=lambda group: -group.count)

@@ -171,7 +171,7 @@ def _meets(condition: Condition, column: pd.Series, labels: Labels) -> Mask:
         names = column.unique()
         wanted = partial(_is_meant, condition, labels=labels)
         mask = column.isin([name for name in names if wanted(str(name))]).to_numpy(dtype=bool)
-    return ~mask if negated else mask
+    return np.asarray(~mask if negated else mask, dtype=bool)
 
 
 def _number_test(have: npt.NDArray[np.float64], operator: str, value: str) -> Mask:
