@@ -117,11 +117,12 @@ def _asked(a: Run, b: Run, old: str, new: str) -> Match:
 
 
 def _find(run: Run, column: str, text: str) -> str | None:
-    """Return the name in a column that a text is, or whose label it is."""
+    """Return the name in a column that a text is, whose label it is, or that has parameters."""
     names = _names(run, column)
     if text in names:
         return text
     called = [name for name, label in names.items() if label.casefold() == text.casefold()]
+    called = called or [name for name in names if name.partition("[")[0] == text]
     return called[0] if len(called) == 1 else None
 
 

@@ -132,6 +132,15 @@ def test_a_network_is_compared_with_another_of_the_same_run(write: Write) -> Non
     assert found.counts() == {**dict.fromkeys(found.counts(), 0), "same": 3}
 
 
+def test_a_name_may_leave_out_its_parameters(write: Write) -> None:
+    a, b = write("a", cells(network="lenet")), write("b", cells(network="x:y[weights=w.pt]"))
+    assert compare(a, b, names=["lenet=x:y"]).counts()["same"] == 3
+    # of two it is not clear which is meant
+    c = write("c", [*cells(network="x:y[weights=w.pt]"), *cells(network="x:y[weights=v.pt]")])
+    with pytest.raises(TableError, match="c has no name or label 'x:y'"):
+        compare(a, c, names=["lenet=x:y"])
+
+
 def test_data_sets_and_attacks_are_matched_too(write: Write) -> None:
     a = write("a", cells(dataset="folder:/home/x/photos", attack="fgsm"))
     b = write(
