@@ -16,6 +16,8 @@ from reports.style.cell_names import IDENTITY, shown
 from reports.style.labels import NO_LABELS, Labels
 
 TEMPLATES = Path(__file__).parent / "templates"
+# a name in a column is cut to this; CSV and JSON have all of it
+_LONGEST = 48
 
 
 class Texts(NamedTuple):
@@ -82,7 +84,7 @@ def texts(comparison: Comparison, limit: int | None = None) -> Texts:
         [
             verdict_text(row, letter),
             *(letter[row["b"]] for _ in run),
-            *(shown(row, column, comparison.labels) for column in cell),
+            *(shown(row, column, comparison.labels, _LONGEST) for column in cell),
             *number_texts(row, digits),
             *(row[name] for name in after),
         ]
