@@ -159,17 +159,20 @@ def test_registries_import_neither_torch_nor_art(registry: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["list"], ["compare", "--help"], ["run", "--help"]], ids=" ".join
+    "args",
+    [["--help"], ["list"], *([name, "--help"] for name in ("compare", "check", "run"))],
+    ids=" ".join,
 )
 def test_quick_commands_start_without_torch(args: list[str]) -> None:
     code = "from benchmark.cli import main; main({}, standalone_mode=False)"
     assert loaded(code.format(args)) == "[]"
 
 
-def test_compare_starts_without_torch() -> None:
+def test_gates_start_without_torch() -> None:
     file = str(ROOT / "reports" / "baselines" / "full.csv")
     code = "from benchmark.cli import main; main({}, standalone_mode=False)"
     assert loaded(code.format(["compare", file, file])) == "[]"
+    assert loaded(code.format(["check", file, "--require", "accuracy>=0"])) == "[]"
 
 
 def loaded(code: str) -> str:

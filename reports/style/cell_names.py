@@ -40,8 +40,8 @@ def describe(
         if column == "quality" and "defence" in columns:
             continue
         if column == "defence" and "quality" in columns:
-            text = labels.defence(str(row["defence"]), row["quality"])
-            text = shortened("no defence" if row["defence"] == "none" else text, most)
+            behind = {"defence": str(row["defence"]), "quality": row["quality"]}
+            text = shortened(labels.behind(behind), most)
         else:
             text = shown(row, column, labels, most)
         if text and column in ("norm", "eps") and "attack" in columns and parts:

@@ -6,8 +6,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reports.errors import TableError
+from reports.gates.requirement import parse_requirement
 from reports.gates.where import COLUMNS, known_values, matching, parse_where
 from reports.style.labels import NO_LABELS, Labels
 
@@ -117,3 +120,23 @@ def test_many_values_are_not_all_listed() -> None:
     many: Any = pd.DataFrame({name: ["x"] * 40 for name in COLUMNS})
     many["attack"] = [f"a{i}" for i in range(40)]
     assert known_values(parse_where("attack=b"), many).endswith("and 28 more")
+
+
+PIECES = [*COLUMNS, "=", "!=", "<=", ">", ",", " ", "'", '"', "[", "]", "(", "and", "where", "none"]
+PIECES += ["accuracy", "clean_accuracy", "0.5", "8/255", "1/0", "%", "lenet", "-", "nan", "1e999"]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=12).map("".join))
+def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
+    try:
+        conditions = parse_where(text)
+        assert matching(conditions, TABLE, LABELS).shape == (3,)
+        assert parse_where(" ".join(map(str, conditions))) == conditions
+    except TableError as error:
+        assert "\n" not in str(error)
+    for requirement in (text, f"accuracy>=0.5 where {text}", f"accuracy{text}"):
+        try:
+            parse_requirement(requirement)
+        except TableError as error:
+            assert "\n" not in str(error)
