@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.compare.pairing import NO_ATTACK
 from reports.results.rows import as_rows
-from reports.style.cell_names import describe, label_of, shortened
+from reports.style.cell_names import NO_ATTACK, describe, label_of, shortened
 from reports.style.labels import Labels
 
 _GROUP = ["b", "dataset", "network"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,18 +19,16 @@ COLUMNS = ("dataset", "network", "attack", "defence")
 class Match:
     """A name of A and the name of another run that are taken as one.
 
-    column: the column of both. a, b: the names. label: what both are called, if that is why;
-    empty if the user said so.
+    column: the column of both. a, b: the names. why: the reason, in words.
     """
 
     column: str
     a: str
     b: str
-    label: str = ""
+    why: str = "as --match says"
 
     def __str__(self) -> str:
-        why = f"both have the label {self.label}" if self.label else "as --match says"
-        return f"The {self.column} {self.b} is compared with {self.a} in A ({why})."
+        return f"The {self.column} {self.b} is compared with {self.a} in A ({self.why})."
 
 
 def parse_match(text: str) -> tuple[str, str]:
@@ -53,7 +52,8 @@ def matches(a: Run, b: Run, asked: Sequence[tuple[str, str]]) -> tuple[Match, ..
     """Return the names of B that stand for names of A.
 
     asked: pairs of a name or label of A and one of B. Of the other names those are matched that
-    only one of the runs has, and whose labels are equal and tell them apart in their run.
+    only one of the runs has, and whose labels are equal and tell them apart in their run; then
+    networks that differ in the file of their weights alone.
 
     Raises TableError for a pair that names nothing, and for two pairs that name the same.
     """
@@ -64,16 +64,11 @@ def matches(a: Run, b: Run, asked: Sequence[tuple[str, str]]) -> tuple[Match, ..
             if count > 1:
                 raise TableError(f"--match: {name} is named {count} times; name it once")
     for column in COLUMNS:
-        of_a, of_b = (_names(run, column) for run in (a, b))
-        done_a, done_b = ({getattr(m, s) for m in found if m.column == column} for s in "ab")
-        left_a = {n: label for n, label in of_a.items() if n not in of_b and n not in done_a}
-        left_b = {n: label for n, label in of_b.items() if n not in of_a and n not in done_b}
-        names_b = _unique(left_b)
-        found += [
-            Match(column, name, names_b[label], label)
-            for label, name in _unique(left_a).items()
-            if label in names_b
-        ]
+        for name, other, label in _equal(*_left(a, b, column, found)):
+            found.append(Match(column, name, other, f"both have the label {label}"))
+    left = [{n: _without_weights(n) for n in names} for names in _left(a, b, "network", found)]
+    for name, other, _ in _equal(*left):
+        found.append(Match("network", name, other, "the same network with other weights"))
     return tuple(found)
 
 
@@ -129,6 +124,28 @@ def _find(run: Run, column: str, text: str) -> str | None:
 def _names(run: Run, column: str) -> dict[str, str]:
     """Return the names of a column in their order, each with its label."""
     return {str(n): label_of(column, str(n), run.labels) for n in run.table[column].unique()}
+
+
+def _left(a: Run, b: Run, column: str, found: Iterable[Match]) -> list[dict[str, str]]:
+    """Return the names, with their labels, that one run has alone and that are not matched yet."""
+    of_a, of_b = (_names(run, column) for run in (a, b))
+    done = {(match.column, side) for match in found for side in (match.a, match.b)}
+    return [
+        {n: label for n, label in own.items() if n not in other and (column, n) not in done}
+        for own, other in ((of_a, of_b), (of_b, of_a))
+    ]
+
+
+def _equal(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return the names of A and B whose texts are equal and tell them apart, with the text."""
+    names_a, names_b = _unique(a), _unique(b)
+    return [(name, names_b[text], text) for text, name in names_a.items() if text in names_b]
+
+
+def _without_weights(name: str) -> str:
+    """Return the name of a network without the file of its weights: `lenet[weights=w.pt]`."""
+    name = re.sub(r"(?<=[\[,])weights=[^\[\],]*,?", "", name)
+    return name.replace(",]", "]").replace("[]", "")
 
 
 def _unique(labels: Mapping[str, str]) -> dict[str, str]:

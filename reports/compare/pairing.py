@@ -11,11 +11,10 @@ from reports.results.predictions import Pairs, Prediction, pair
 from reports.results.rows import Row
 from reports.statistics.intervals import Floats, difference, paired_difference
 from reports.statistics.tests import fisher, mcnemar
-from reports.style.cell_names import IDENTITY
+from reports.style.cell_names import IDENTITY, NO_ATTACK
 from reports.style.labels import Labels
 
-# the attack of rows that compare clean accuracy, and the cells that share one clean accuracy
-NO_ATTACK = "no attack"
+# the cells that share one clean accuracy
 _SAME_CLEAN = ("dataset", "network", "defence", "quality", "seed")
 _NUMBERS = (
     *("n_a", "n_b", "accuracy_a", "accuracy_b", "difference", "low", "high"),

@@ -14,6 +14,8 @@ from reports.style.labels import NO_LABELS, Labels
 IDENTITY = ("dataset", "network", "attack", "norm", "eps", "threat", "defence", "quality", "seed")
 # the columns whose texts are names, which may have parameters and labels
 NAMES = ("dataset", "network", "attack", "threat", "defence")
+# the attack of rows on clean accuracy
+NO_ATTACK = "no attack"
 CUT = "…"
 # an eps of more digits may be a number of grey levels
 _WHOLE = 8
@@ -44,6 +46,8 @@ def describe(
             text = shortened(labels.behind(behind), most)
         else:
             text = shown(row, column, labels, most)
+        if column == "eps" and row["attack"] == NO_ATTACK:
+            continue
         if text and column in ("norm", "eps") and "attack" in columns and parts:
             parts[-1] += f" {_NAMED[column]}{text}"
         elif text:

@@ -22,13 +22,13 @@ from scipy import stats
 from reports.compare.agree import NotComparableError
 from reports.compare.compare import ROWS, VERDICTS, Comparison, compare, failures
 from reports.compare.gate import sections
-from reports.compare.pairing import NO_ATTACK
 from reports.compare.plot import write_plot
 from reports.compare.render import to_csv, to_html, to_json
 from reports.compare.table import as_lines
 from reports.errors import TableError
 from reports.gates.markdown import to_markdown
 from reports.statistics.tests import adjust, fisher, mcnemar
+from reports.style.cell_names import NO_ATTACK
 
 
 def rows(comparison: Comparison) -> list[dict[Any, Any]]:

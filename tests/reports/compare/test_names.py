@@ -132,6 +132,37 @@ def test_a_network_is_compared_with_another_of_the_same_run(write: Write) -> Non
     assert found.counts() == {**dict.fromkeys(found.counts(), 0), "same": 3}
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("lenet", "lenet[weights=new.pt]"),
+        ("x:y[weights=a/old.pt]", "x:y[weights=b/new.pt]"),
+        ("x:y[depth=2,weights=old.pt]", "x:y[depth=2,weights=new.pt]"),
+        ("x:y[weights=old.pt,width=2]", "x:y[weights=new.pt,width=2]"),
+    ],
+)
+def test_other_weights_are_the_same_network(write: Write, old: str, new: str) -> None:
+    a, b = write("a", cells(network=old)), write("b", cells(network=new, weights_sha256="w1"), "b")
+    with pytest.raises(NotComparableError, match="--allow weights"):
+        compare(a, b)
+    found = compare(a, b, allow=["weights"])
+    assert found.counts()["same"] == 3
+    why = "the same network with other weights"
+    assert f"The network {new} is compared with {old} in A ({why})." in found.notes
+
+
+def test_other_parameters_are_another_network(write: Write) -> None:
+    a, b = (
+        write(name, cells(network=network))
+        for name, network in (("a", "x:y[depth=2,weights=w]"), ("b", "x:y[depth=3,weights=w]"))
+    )
+    assert compare(a, b).counts()["same"] == 0
+    # and two files of weights are not told apart
+    c = write("c", [*cells(network="x:y[weights=v]"), *cells(network="x:y[weights=w]")])
+    d = write("d", cells(network="x:y[weights=u]"))
+    assert compare(d, c).counts()["same"] == 0
+
+
 def test_a_name_may_leave_out_its_parameters(write: Write) -> None:
     a, b = write("a", cells(network="lenet")), write("b", cells(network="x:y[weights=w.pt]"))
     assert compare(a, b, names=["lenet=x:y"]).counts()["same"] == 3

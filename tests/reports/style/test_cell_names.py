@@ -40,6 +40,7 @@ def test_a_cell_in_words() -> None:
 
 def test_parts_of_a_cell() -> None:
     assert describe(ROW, ("attack", "eps")) == "fgsm eps 0.1"
+    assert describe(ROW | {"attack": "no attack", "eps": 0.0, "norm": ""}, ("attack", "norm", "eps")) == "no attack"  # fmt: skip  # noqa: E501
     assert describe(ROW, ("eps", "quality")) == "eps 0.1, quality 50"
     assert (
         describe(ROW | {"defence": "none", "quality": None}, ("defence", "quality")) == "no defence"
