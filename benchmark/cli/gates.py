@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from benchmark.cli.options import PATH
 from benchmark.terminal.console import console, say
 from benchmark.version import __version__
+from estimators.errors import InputError
+from estimators.spec import Spec
+from reports.errors import TableError
 from reports.gates.cases import Suite
-from reports.gates.check import Verdict
+from reports.gates.check import Verdict, meant, of_grid
 from reports.gates.junit import to_junit
 from reports.gates.markdown import Section, to_markdown
 from reports.gates.sarif import to_sarif
 from reports.gates.verdicts import lines
 from reports.results.atomic import replace_text
+from reports.style.labels import labels_of
+
+if TYPE_CHECKING:
+    from benchmark.grids.model import Grid
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,3 +62,32 @@ def show_verdicts(verdicts: Sequence[Verdict]) -> bool:
     for line in lines(verdicts, console.width):
         say(line, style="bold red" if line.startswith("FAIL") else None)
     return all(verdict.met for verdict in verdicts)
+
+
+def check_requirements(grid: Grid) -> None:
+    """Raise InputError for a requirement of a grid that means none of its cells.
+
+    It would check nothing when the run is done.
+    """
+    from benchmark.runs.labels import labels_and_threats
+    from benchmark.runs.rows import identity
+    from reports.results.columns import frame
+
+    requirements = of_grid(grid.require, "require:")
+    if not requirements:
+        return
+    cells = grid.cells()
+    rows = frame(identity(cell) for cell in cells)
+    used = {
+        "datasets": {Spec(cell.dataset) for cell in cells},
+        "networks": {cell.network for cell in cells},
+        "attacks": {cell.attack for cell in cells},
+        "defences": {cell.defence for cell in cells},
+    }
+    labels = labels_of(labels_and_threats(used))
+    for requirement in requirements:
+        try:
+            meant(rows, requirement, labels)
+        except TableError as error:
+            advice = "change it, or add --no-require"
+            raise InputError(f"grid {grid.name}: {error}; {advice}") from error

@@ -75,11 +75,10 @@ def run(
     replace its own where it does not have them. The same command again continues a stopped run.
     Requirements are checked at the end: the exit code is 1 if a row does not meet its own.
     """
-    from benchmark.cli.gates import show_verdicts
+    from benchmark.cli.gates import check_requirements, show_verdicts
     from benchmark.cli.show_run import show_result
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed
-    from benchmark.grids.requirements import check_requirements
     from benchmark.runs.options import RunOptions
     from benchmark.runs.run import run as run_in_directory
     from benchmark.terminal.progress_bars import run_progress
