@@ -14,7 +14,7 @@ from reports.gates.check import check_run
 from reports.gates.verdicts import sections, suites
 from reports.results.columns import RESULTS
 
-REQUIRE_HELP = "What each row must reach: 'COLUMN>=NUMBER where COLUMN=VALUE'. Repeatable."
+REQUIRE_HELP = "A requirement: 'COLUMN>=NUMBER where COLUMN=VALUE'. Repeatable."
 POINT_HELP = "Decide by the estimate, not by the end of its interval."
 
 

@@ -24,13 +24,13 @@ CORRECTION = click.Choice(["bh", "holm", "none"])
 CORRECTION_HELP = "Correction for many cells: Benjamini-Hochberg or Holm."
 FORM = click.Choice(["table", "csv", "markdown", "json", "html"])
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-ALLOW_HELP = f"Checks that may fail, with a note: {', '.join(CHECKS)}. Repeatable, or A,B."
-MATCH_HELP = "Names or labels of the first and the other run that mean the same."
-WHERE_HELP = "Rows of both sides, as 'dataset=mnist network=lenet eps<=0.1'."
+ALLOW_HELP = f"What may differ: {', '.join(CHECKS)}. Several: A,B or repeat the option."
+MATCH_HELP = "Take name or label OLD of the first run and NEW of the others as the same."
+WHERE_HELP = "Compare these rows alone, as 'dataset=mnist network=lenet eps<=0.1'."
 SHARED_HELP = "Leave out rows that only one side has."
 ALL_HELP = "Show every row, not only those that differ."
-FAIL_HELP = "Exit 1 on a significant drop or missing rows."
-TOLERANCE_HELP = "Drop that --fail-on and the files for CI accept, as a share: 0.01 is a point."
+FAIL_HELP = "Exit 1 if an accuracy drops significantly, or a row is missing."
+TOLERANCE_HELP = "Accept a drop of this share; 0.01 is one percentage point."
 # lines of a table that is written to a file
 WIDTH = 120
 
@@ -38,7 +38,7 @@ WIDTH = 120
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="A B [C]...", type=PATH)
 @click.option("--allow", multiple=True, metavar="CHECK", help=ALLOW_HELP)
-@click.option("--force", is_flag=True, help="Compare runs whatever differs, with a warning.")
+@click.option("--force", is_flag=True, help="Compare whatever differs, with a warning.")
 @click.option("--match", "names", multiple=True, metavar="OLD=NEW", help=MATCH_HELP)
 @click.option("--where", default="", metavar="CONDITIONS", help=WHERE_HELP)
 @click.option("--only-shared", is_flag=True, help=SHARED_HELP)

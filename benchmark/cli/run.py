@@ -22,7 +22,7 @@ from estimators.spec import parse_spec
 from reports.gates.check import check_run
 from reports.gates.requirement import parse_requirement
 
-REQUIRE_HELP = "What rows must reach, see `bench check`; replaces the grid's. Repeatable."
+REQUIRE_HELP = "A requirement, see `bench check`; replaces those of the grid. Repeatable."
 SEED_HELP = "Seed of the subset of images and of random attacks."
 
 
