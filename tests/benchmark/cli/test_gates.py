@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -143,3 +145,18 @@ def test_a_requirement_that_is_not_met_goes_before_skipped_rows(bench, tmp_path:
     assert code == 3, out
     code, out = bench(*args, "--data-dir", str(empty))
     assert code == 1 and "skipped: " in out
+
+
+def test_a_closed_pipe_is_no_error(write: Write) -> None:
+    """`bench check RUN | head -1`: rich would end the program with an exit code of its own."""
+    run = write("a", [({"eps": i / 1000}, first(100, 9)) for i in range(300)])
+    code = "from benchmark.cli import main; main()"
+    args = ["compare", str(run), str(run), "--all"]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert "Error" not in said and "Traceback" not in said, said
