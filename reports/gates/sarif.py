@@ -12,12 +12,12 @@ from urllib.parse import quote
 from reports.gates.cases import Case, Suite, plain
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-# code scanning takes no more results of one run
+# code scanning shows no more results of one run
 MOST_RESULTS = 5000
 
 
 def to_sarif(suites: Sequence[Suite], version: str) -> str:
-    """Return a SARIF log with one result for each case that failed.
+    """Return a SARIF log with one result for each case that failed, of the first MOST_RESULTS.
 
     A result points at line 1 of the table that was checked. version: of this package.
     """
@@ -32,7 +32,9 @@ def to_sarif(suites: Sequence[Suite], version: str) -> str:
     driver["rules"] = [
         {"id": name, "shortDescription": {"text": text}} for name, text in rules.items()
     ]
-    run = {"tool": {"driver": driver}, "results": results[:MOST_RESULTS]}
+    run: dict[str, Any] = {"tool": {"driver": driver}, "results": results[:MOST_RESULTS]}
+    if len(results) > MOST_RESULTS:
+        run["properties"] = {"resultsLeftOut": len(results) - MOST_RESULTS}
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=1, ensure_ascii=False) + "\n"
 

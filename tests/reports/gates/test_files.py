@@ -15,7 +15,7 @@ from reports.gates.cases import Case, Suite, unique
 from reports.gates.check import check_run
 from reports.gates.junit import to_junit
 from reports.gates.markdown import MOST_BYTES, Section, to_markdown
-from reports.gates.sarif import to_sarif
+from reports.gates.sarif import MOST_RESULTS, to_sarif
 
 HOSTILE = "a<b>&\"c'\x00\x1b[31m\ud800]]>\n|`$x$` [l](javascript:1)"
 SUITES = [
@@ -84,6 +84,12 @@ def test_sarif_has_a_result_for_each_failure() -> None:
     assert uri == "run%20dir/results.csv"
     prints = [result["partialFingerprints"]["cell/v1"] for result in run["results"]]
     assert len(set(prints)) == 2
+
+
+def test_sarif_says_what_it_leaves_out() -> None:
+    cases = tuple(Case(str(i), "failed", "m") for i in range(MOST_RESULTS + 3))
+    (run,) = json.loads(to_sarif([Suite("s", "audit", cases)], "1"))["runs"]
+    assert len(run["results"]) == MOST_RESULTS and run["properties"] == {"resultsLeftOut": 3}
 
 
 def test_the_place_of_a_finding_is_relative_to_the_repository(
