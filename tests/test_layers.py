@@ -52,7 +52,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "audit": {"results", "statistics", "style", "worst_case"},
         "corruptions": {"results", "statistics", "style", "worst_case"},
         "exports": {"results", "statistics", "style", "worst_case"},
-        "compare": {"results", "statistics", "style", "worst_case", "audit"},
+        "gates": {"results", "statistics", "style", "worst_case", "audit"},
+        "compare": {"results", "statistics", "style", "worst_case", "audit", "gates"},
         "claims": {"results", "statistics", "style", "worst_case", "audit", "compare"},
         "plots": {"results", "statistics", "style", "worst_case", "audit", "compare"}
         | {"corruptions"},
@@ -162,7 +163,7 @@ def test_registries_import_neither_torch_nor_art(registry: Path) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [["--help"], ["list"], ["compare", "--help"], ["run", "--help"], ["export", "--help"]],
+    [["--help"], ["list"], *([name, "--help"] for name in ("compare", "check", "run", "export"))],
     ids=" ".join,
 )
 def test_quick_commands_start_without_torch(args: list[str]) -> None:
@@ -170,10 +171,11 @@ def test_quick_commands_start_without_torch(args: list[str]) -> None:
     assert loaded(code.format(args)) == "[]"
 
 
-def test_compare_starts_without_torch() -> None:
+def test_gates_start_without_torch() -> None:
     file = str(ROOT / "reports" / "baselines" / "full.csv")
     code = "from benchmark.cli import main; main({}, standalone_mode=False)"
     assert loaded(code.format(["compare", file, file])) == "[]"
+    assert loaded(code.format(["check", file, "--require", "accuracy>=0"])) == "[]"
 
 
 def loaded(code: str) -> str:

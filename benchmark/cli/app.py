@@ -29,6 +29,7 @@ COMMANDS = table(
             ("paper", "paper", "Reproduce the paper."),
             ("summary", "summary", "Print the table of a run, or the layers of a network."),
             ("compare", "compare", "Compare runs with the first one."),
+            ("check", "check", "Check that a run meets requirements."),
             ("report", "report", "Write audit and page of a run again."),
             ("export", "export", "Write a run for RobustBench, or for a model card."),
             ("speed", "speed", "Measure the speed against ART and others."),

@@ -25,6 +25,8 @@ from estimators.data.samples import checked_samples
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
 from estimators.yaml_values import read_yaml
+from reports.errors import TableError
+from reports.gates.check import of_grid
 
 SHIPPED = Path(__file__).parent
 # the keys whose product makes the cells
@@ -70,6 +72,8 @@ class Grid(BaseModel, extra="forbid", strict=True):
     draws: how often each image is scored behind a random defence.
     certify: the methods that prove a lower bound for each undefended network at each Linf eps; none
         by default.
+    require: what the rows must reach, such as `accuracy>=0.45 where attack=autoattack`; see
+        docs/ci.md.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -87,6 +91,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
     draws: Draws = DRAWS
     engine: Literal["fast", "stock"] = "fast"
     certify: Entry | list[Entry] | None = None
+    require: str | list[str] | None = None
     blocks: list[Block] = [Block()]
 
     def cells(self) -> list[Cell]:
@@ -173,7 +178,8 @@ def grid_of(content: Mapping[str, Any], where: str, allow_import: bool) -> Grid:
         if not grid.cells():
             raise InputError("no cells: name at least one attack")
         grid.proofs()
-    except InputError as error:
+        of_grid(grid.require, "key require:")
+    except (InputError, TableError) as error:
         raise InputError(f"{where}: {error}") from error
     return grid
 

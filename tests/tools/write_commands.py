@@ -42,7 +42,8 @@ A network, attack, threat or defence is written as `NAME` or `NAME:PARAMETER=VAL
 | code | meaning |
 | --- | --- |
 | 0 | success |
-| 1 | `bench compare --fail-on worse`: an accuracy dropped, or a cell is missing |
+| 1 | a gate failed: a requirement of `bench check` or `bench run`, \
+`bench compare --fail-on worse`, `bench report --fail-on audit`, or a check of `bench anchors` |
 | 2 | bad input: one line says what, where, and what to do |
 | 3 | some data are unavailable: their rows are `skipped` |
 | 4 | some cells raised an error: their rows are `failed`, `failures.log` has the tracebacks, and \
