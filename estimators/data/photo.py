@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
-from torchvision.transforms import InterpolationMode, functional
 
 from estimators.data.geometry import Geometry
 
@@ -27,7 +26,7 @@ GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 ORIENTATION = 0x0112
 IMAGE_WIDTH, IMAGE_LENGTH = 256, 257
 SWAPS_SIDES = (5, 6, 7, 8)
-MODES = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+MODES = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True)
@@ -103,19 +102,21 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
-    """Return a photo resized and cropped by torchvision's own functions for Pillow's images.
+    """Return a photo resized and cropped, with the pixels that torchvision gives Pillow's images.
 
-    They equal `transforms.Resize` (antialiased) and `transforms.CenterCrop`.
+    They equal `transforms.Resize` (antialiased) and `transforms.CenterCrop`. torchvision is not
+    used, since its import takes a second and 170 MB.
     """
-    if geometry.resize is not None:
-        mode = MODES[geometry.interpolation]
-        photo = functional.resize(photo, [geometry.resize], mode, antialias=True)
+    if geometry.resize is not None and min(photo.size) != geometry.resize:
+        height, width = _resized(photo.height, photo.width, geometry.resize)
+        photo = photo.resize((width, height), MODES[geometry.interpolation])
     if geometry.crop is not None:
         if min(photo.size) < geometry.crop:
             side = geometry.crop
             text = f"smaller than the crop of {side} x {side}; give resize={side} or more too"
             raise ValueError(f"{photo.width} x {photo.height} pixels, {text}")
-        photo = functional.center_crop(photo, [geometry.crop])
+        left, top = (round((side - geometry.crop) / 2) for side in photo.size)
+        photo = photo.crop((left, top, left + geometry.crop, top + geometry.crop))
     return photo
 
 
@@ -124,11 +125,14 @@ def size_after(header: Header, geometry: Geometry) -> tuple[int, int]:
     height, width = header.height, header.width
     if geometry.crop is not None:
         return geometry.crop, geometry.crop
-    if geometry.resize is not None:
-        short, long = sorted((height, width))
-        grown = int(geometry.resize * long / short)
-        height, width = (geometry.resize, grown) if height <= width else (grown, geometry.resize)
-    return height, width
+    return (height, width) if geometry.resize is None else _resized(height, width, geometry.resize)
+
+
+def _resized(height: int, width: int, shorter: int) -> tuple[int, int]:
+    """Return the height and width of an image whose shorter side gets a length."""
+    short, long = sorted((height, width))
+    longer = int(shorter * long / short)
+    return (shorter, longer) if height <= width else (longer, shorter)
 
 
 def _is_grey(mode: str) -> bool:

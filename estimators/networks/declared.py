@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torchvision import models
-
 from estimators.data.geometry import Geometry
 from estimators.errors import InputError
 from estimators.spec import Value
@@ -57,7 +55,7 @@ def family_geometry(family: str, name: str) -> Geometry | None:
     """Return the size that a model zoo states for a name; None where it does not. No download."""
     if family == "torchvision":
         try:
-            weights: Any = models.get_model_weights(name)
+            weights: Any = importlib.import_module("torchvision.models").get_model_weights(name)
             return of_preset(weights.DEFAULT.transforms())
         except (ValueError, AttributeError):
             return None
