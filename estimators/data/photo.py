@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
-from torchvision.transforms import InterpolationMode, functional
 
 from estimators.data.geometry import Geometry
 
@@ -28,10 +27,10 @@ ORIENTATION = 0x0112
 IMAGE_WIDTH, IMAGE_LENGTH = 256, 257
 SWAPS_SIDES = (5, 6, 7, 8)
 MODES = {
-    "bilinear": InterpolationMode.BILINEAR,
-    "bicubic": InterpolationMode.BICUBIC,
-    "lanczos": InterpolationMode.LANCZOS,
-    "nearest": InterpolationMode.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
 }
 
 
@@ -108,24 +107,22 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
-    """Return a photo resized and cropped by torchvision's own functions for Pillow's images.
+    """Return a photo resized and cropped, with the pixels that torchvision gives Pillow's images.
 
     They equal `transforms.Resize` (antialiased) and, without `floor`, `transforms.CenterCrop`.
+    torchvision is not used, since its import takes a second and 170 MB.
     """
-    if geometry.resize is not None:
-        mode = MODES[geometry.interpolation]
-        sides = [geometry.resize] * (2 if geometry.squash else 1)
-        photo = functional.resize(photo, sides, mode, antialias=True)
+    height, width = _resized(photo.height, photo.width, geometry)
+    if (width, height) != photo.size:
+        photo = photo.resize((width, height), MODES[geometry.interpolation])
     if geometry.crop is not None:
         if min(photo.size) < geometry.crop:
             side = geometry.crop
             text = f"smaller than the crop of {side} x {side}; give resize={side} or more too"
             raise ValueError(f"{photo.width} x {photo.height} pixels, {text}")
-        if geometry.floor:
-            left, top = ((side - geometry.crop) // 2 for side in photo.size)
-            photo = photo.crop((left, top, left + geometry.crop, top + geometry.crop))
-        else:
-            photo = functional.center_crop(photo, [geometry.crop])
+        over = (side - geometry.crop for side in photo.size)
+        left, top = (n // 2 if geometry.floor else round(n / 2) for n in over)
+        photo = photo.crop((left, top, left + geometry.crop, top + geometry.crop))
     return photo
 
 
@@ -134,13 +131,18 @@ def size_after(header: Header, geometry: Geometry) -> tuple[int, int]:
     height, width = header.height, header.width
     if geometry.crop is not None:
         return geometry.crop, geometry.crop
-    if geometry.resize is not None and geometry.squash:
+    return _resized(height, width, geometry)
+
+
+def _resized(height: int, width: int, geometry: Geometry) -> tuple[int, int]:
+    """Return the height and width of a photo before it is cropped."""
+    if geometry.resize is None:
+        return height, width
+    if geometry.squash:
         return geometry.resize, geometry.resize
-    if geometry.resize is not None:
-        short, long = sorted((height, width))
-        grown = int(geometry.resize * long / short)
-        height, width = (geometry.resize, grown) if height <= width else (grown, geometry.resize)
-    return height, width
+    short, long = sorted((height, width))
+    longer = int(geometry.resize * long / short)
+    return (geometry.resize, longer) if height <= width else (longer, geometry.resize)
 
 
 def is_grey(mode: str) -> bool:

@@ -11,7 +11,6 @@ from functools import partial
 from importlib.util import find_spec
 
 from torch import nn
-from torchvision import models
 
 from estimators.errors import InputError, install_extra, unknown
 from estimators.networks.declared import UNDECLARED, Declared, declared_by, family_geometry
@@ -27,6 +26,8 @@ def torchvision(
     name: str, spec: Spec, shape: tuple[int, int, int], classes: int, pretrained: bool
 ) -> ExternalNetwork:
     """Load or make a classifier of torchvision."""
+    from torchvision import models  # a second and 170 MB, which other networks do without
+
     known = models.list_models(module=models)
     if name not in known:
         raise _unknown_of("torchvision", name, known)
