@@ -19,6 +19,7 @@ from reports.results.operating_point import operating_points
 from reports.results.passes import curves
 from reports.results.rows import as_rows
 from reports.style.labels import read_labels
+from reports.style.numbers import count
 
 if TYPE_CHECKING:
     from benchmark.runs.run import Result
@@ -43,8 +44,8 @@ def show_result(result: Result) -> None:
     for text in left_out(result.table, labels):
         say(f"not plotted: {text}")
     for status, part in (("skipped", result.skipped), ("failed", result.failed)):
-        for reason, count in part["reason"].value_counts().items():
-            console.print(f"[bold red]{status}: {count} cells[/]: ", end="")
+        for reason, cells in part["reason"].value_counts().items():
+            console.print(f"[bold red]{status}: {count(cells, 'cell')}[/]: ", end="")
             say(reason)
     for proof, reason in result.unproved.items():
         console.print("[bold red]failed certificate[/]: ", end="")
@@ -58,7 +59,7 @@ def show_result(result: Result) -> None:
         if path.suffix in (".csv", ".json", ".parquet", ".html", ".log"):
             say(f"  {path.name}")
         elif path.is_dir():
-            say(f"  {path.name}/ ({len(list(path.iterdir()))} files)")
+            say(f"  {path.name}/ ({count(len(list(path.iterdir())), 'file')})")
 
 
 def show_corruptions(directory: Path) -> None:
