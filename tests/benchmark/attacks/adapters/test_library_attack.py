@@ -186,8 +186,10 @@ def test_list_shows_norm_and_parameters(bench, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "150")
     code, out = bench("list", "--attack", "standin:")
     assert code == 0
-    (line,) = (line for line in out.splitlines() if "standin:ascent" in line)
-    assert "Linf within eps: Steps along the sign" in line and "eps=... steps=5" in line
+    lines = out.splitlines()
+    (at,) = (number for number, line in enumerate(lines) if "standin:ascent" in line)
+    assert "Linf within eps: Steps along the sign" in lines[at]
+    assert "eps=... steps=5" in lines[at + 1]
     assert "smallest: Switches modes" in out and "gamma_0=0.5" in out
     code, out = bench("list", "--attack", "standin:asc")
     assert code == 0 and "standin:ascent" in out and "standin:rude" not in out
