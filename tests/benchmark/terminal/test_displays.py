@@ -194,7 +194,8 @@ def test_the_first_sign_of_life(command: tuple[str, ...], tmp_path: Path) -> Non
     )
     assert process.stderr is not None
     try:
-        assert process.stderr.readline() == b"starting: loading PyTorch\n"
+        # or `starting` alone, where the command's own code takes a moment
+        assert process.stderr.readline() in (b"starting: loading PyTorch\n", b"starting\n")
         # two seconds on a machine of its own
         assert time.monotonic() - start < 6
     finally:
