@@ -33,9 +33,15 @@ class DataUnavailable(InputError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """Return the error for an unknown name; it lists the known names and the nearest."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    lower = {known_name.lower(): known_name for known_name in names}
+    near = difflib.get_close_matches(name.lower(), lower, n=1)
+    hint = f" (did you mean {lower[near[0]]!r}?)" if near else ""
     return InputError(f"unknown {kind} {name!r}{hint}; known: {', '.join(names)}")
+
+
+def install_extra(extra: str) -> str:
+    """Return the command that installs an optional part of this package, and where to run it."""
+    return f"pip install '.[{extra}]' in a checkout of art-bench"
 
 
 def whole(what: str, value: object, low: int, high: float = math.inf) -> int:

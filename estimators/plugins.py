@@ -78,6 +78,23 @@ def module_of(kind: Kind, name: str) -> str:
     return next((point.module for point in _points(kind) if point.name == name), "")
 
 
+def is_plugin(kind: Kind, name: str) -> bool:
+    """Return whether a name can stand for a plug-in; no code of it is run.
+
+    Raises InputError for `package.module:thing` whose module is not found.
+    """
+    if not is_dotted(name):
+        return any(point.name == name for point in _points(kind))
+    _guarded(kind, name, lambda: _find(name.partition(":")[0]))
+    return True
+
+
+def check_art_name(name: str, kind: str) -> None:
+    """Raise InputError for a dotted name outside ART. kind: what it is, for messages."""
+    if not name.startswith(ALLOWED_PACKAGE):
+        raise InputError(f"{kind} {name!r}: dotted names must begin with {ALLOWED_PACKAGE!r}")
+
+
 def installed(kind: Kind) -> list[Plugin]:
     """Return the plug-ins of a kind that installed packages announce, by name, none loaded."""
     return sorted(Plugin(p.name, p.value, _distribution(p)) for p in _points(kind))
@@ -94,8 +111,7 @@ def import_from_art(name: str, base: type, kind: str) -> Callable[..., Any]:
     base: the class that it must be derived from.
     kind: what it is, for messages.
     """
-    if not name.startswith(ALLOWED_PACKAGE):
-        raise InputError(f"{kind} {name!r}: dotted names must begin with {ALLOWED_PACKAGE!r}")
+    check_art_name(name, kind)
     module_name, _, class_name = name.rpartition(".")
     try:
         cls = getattr(importlib.import_module(module_name), class_name)
@@ -132,14 +148,36 @@ def _load(kind: Kind, name: str) -> object:
 
 def _import(name: str) -> object:
     module_name, _, path = name.partition(":")
-    # last, unlike `python -m`: installed packages come first
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.append(os.getcwd())
-    importlib.invalidate_caches()
+    _search_here()
     thing: object = importlib.import_module(module_name)
     for part in path.split("."):
         thing = getattr(thing, part)
     return thing
+
+
+def _find(module: str) -> None:
+    """Raise ModuleNotFoundError for a module that an import would not find; imports nothing."""
+    _search_here()
+    name, path = "", None
+    for part in module.split("."):
+        if name and path is None:
+            raise ModuleNotFoundError(f"No module named {module!r}; {name!r} is not a package")
+        name = f"{name}.{part}" if name else part
+        if name in sys.modules:
+            path = getattr(sys.modules[name], "__path__", None)
+            continue
+        specs = (finder.find_spec(name, path) for finder in sys.meta_path)
+        found = next((spec for spec in specs if spec is not None), None)
+        if found is None:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        path = found.submodule_search_locations
+
+
+def _search_here() -> None:
+    """Search the working directory last, unlike `python -m`: installed packages come first."""
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.append(os.getcwd())
+    importlib.invalidate_caches()
 
 
 def _singular(kind: Kind) -> str:

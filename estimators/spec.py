@@ -25,6 +25,15 @@ _PARAMETER = re.compile(r"[^:=]*:(?:[A-Za-z_][\w.]*:)?[A-Za-z_][\w.]*=")
 Value = Union[bool, int, float, str, None, tuple["Value", ...]]  # noqa: UP007
 
 
+class Values(tuple[Value, ...]):
+    """A list of values that can be hashed; messages show it as the user wrote it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+
 @dataclass(frozen=True, order=True)
 class Spec:
     """One attack, defence or network; prints as `fgsm[eps=0.1]`.
@@ -67,7 +76,7 @@ class Spec:
 
 
 def _frozen(value: Value) -> Value:
-    return tuple(_frozen(v) for v in value) if isinstance(value, (list, tuple)) else value
+    return Values(_frozen(v) for v in value) if isinstance(value, (list, tuple)) else value
 
 
 def _plain(value: Value) -> str:

@@ -47,6 +47,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "statistics": {"results"},
         "style": {"results", "statistics"},
         "worst_case": {"results", "statistics", "style"},
+        "classes": {"results", "statistics", "style"},
         "audit": {"results", "statistics", "style", "worst_case"},
         "corruptions": {"results", "statistics", "style", "worst_case"},
         "exports": {"results", "statistics", "style", "worst_case"},

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from benchmark.anchors.anchor import Check
-from benchmark.anchors.exam import Mark
+
+if TYPE_CHECKING:
+    from benchmark.anchors.exam import Mark
 
 COLUMNS = ("network", "attack", "measure", "published", "by", "proved", "accepted", "ours",
            "images", "verdict")  # fmt: skip

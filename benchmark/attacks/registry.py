@@ -8,6 +8,7 @@ from benchmark.attacks.corruptions.kinds import KINDS, SEVERITY
 from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
 from benchmark.attacks.strongest_rounds import PARTS
 from estimators.entries import table
+from estimators.errors import install_extra
 from estimators.spec import Value
 
 # `target` is the class to reach: `next`, or a number (see `steps.craft.targets`)
@@ -198,12 +199,12 @@ LIBRARIES: dict[str, Library] = {
         Library(
             name="foolbox:NAME", summary="attacks of foolbox",
             build="benchmark.attacks.adapters.foolbox:attacks",
-            distribution="foolbox", install="pip install 'art-bench[foolbox]'",
+            distribution="foolbox", install=install_extra("foolbox"),
         ),
         Library(
             name="torchattacks:NAME", summary="attacks of torchattacks",
             build="benchmark.attacks.adapters.torchattacks:attacks",
-            distribution="torchattacks", install="pip install 'art-bench[torchattacks]'",
+            distribution="torchattacks", install=install_extra("torchattacks"),
         ),
         Library(
             # its requirement visdom cannot be built with setuptools 82

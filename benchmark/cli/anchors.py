@@ -7,19 +7,22 @@ import io
 import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
 from benchmark.anchors.anchor import MEASURES, SHIPPED, Anchor, load_anchors
-from benchmark.anchors.exam import Mark, sit
 from benchmark.anchors.text import COLUMNS, cells, limits, title
 from benchmark.cli import exit_codes
-from benchmark.cli.options import PATH, data_dir, parse_samples, write_text
+from benchmark.cli.options import PATH, data_dir, parse_count, write_text
 from benchmark.execution.environment import default_threads
 from benchmark.terminal.console import console, say
 from estimators.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from benchmark.anchors.exam import Mark
 
 COLOURS = {"pass": "green", "fail": "bold red", "skipped": "yellow"}
 
@@ -53,8 +56,11 @@ def anchors(
         known = [_named(known, only)]
     if not weights_dir.is_dir():
         raise InputError(f"--weights-dir {weights_dir}: no such folder; name one that exists")
-    most = None if samples is None else parse_samples(samples)
+    most = None if samples is None else parse_count(samples)
     count = None if most == "all" else most
+    # only now: they import torch, which takes seconds
+    from benchmark.anchors.exam import sit
+
     marks: list[Mark] = []
     for anchor in known:
         say(f"{anchor.name}: {anchor.about}", style="bold")
@@ -77,7 +83,7 @@ def anchors(
 
 def _named(known: list[Anchor], name: str) -> Anchor:
     for anchor in known:
-        if anchor.name == name:
+        if anchor.name.lower() == name.lower():
             return anchor
     raise unknown("network of --only", name, [anchor.name for anchor in known])
 

@@ -25,14 +25,14 @@ COMMANDS = table(
             ("train", "train", "Train a network."),
             ("study", "study", "Run one analysis of the paper."),
             ("paper", "paper", "Reproduce the paper."),
-            ("summary", "summary", "Print the layers of a network."),
+            ("summary", "summary", "Print the table of a run, or the layers of a network."),
             ("compare", "compare", "Compare runs with the first one."),
             ("report", "report", "Write audit and page of a run again."),
             ("export", "export", "Write a run for RobustBench, or for a model card."),
             ("speed", "speed", "Measure the speed against ART and others."),
             ("anchors", "anchors", "Attack networks with known answers."),
             ("init", "init", "Write a first grid file."),
-            ("list", "list_", "List what a grid can name, grids and studies; plug-ins too."),
+            ("list", "list_", "List the names that grids and commands take."),
         )
     )
 )
@@ -83,8 +83,8 @@ class _Group(click.Group):
                 raise
             where = f"{error.filename}: " if error.filename else ""
             raise _BadInput(
-                f"{where}{error.strerror or error}; fix that (space, permissions, names), and the"
-                " same command continues with what is stored"
+                f"{where}{error.strerror or error}; repair that (space, permissions, names);"
+                " then the same command continues with what is stored"
             ) from error
         except MemoryError as error:
             raise _BadInput(
@@ -93,7 +93,8 @@ class _Group(click.Group):
             ) from error
         except SystemExit as error:
             outside = _outside(error)
-            if outside is None:
+            # rich ends the program where its reader went away: `| head`
+            if outside is None or isinstance(error.__context__, BrokenPipeError):
                 raise
             raise _BadInput(
                 f"external code ended the program ({outside}); it must raise an error instead of"
@@ -125,5 +126,5 @@ def _outside(error: SystemExit) -> str | None:
 def main() -> None:
     """Measure how robust an image classifier is to adversarial attacks, with and without defences.
 
-    `bench run` runs a grid of networks, attacks and defences; `bench list` shows what it can name.
+    `bench run` runs a grid of networks, attacks and defences. `bench list` shows all names.
     """

@@ -16,8 +16,8 @@ from estimators.spec import parse_spec
 @click.command()
 @click.option("--network", default="lenet", show_default=True, help=NETWORK_HELP)
 @click.option("--weights", type=PATH, help="File with its weights.")
-@click.option("--dataset", default="digits", show_default=True)
-@click.option("--out", type=PATH, default="grid.yaml", show_default=True)
+@click.option("--dataset", default="digits", show_default=True, help="Name of a data set.")
+@click.option("--out", type=PATH, default="grid.yaml", show_default=True, help="The file.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of grid files and stop.")
 @data_dir
@@ -26,7 +26,7 @@ def init(
 ) -> None:
     """Write a first grid file.
 
-    It is commented, and suits your network and data set.
+    The file has comments, and samples and eps that suit the network and the data set.
     """
     if schema:
         click.echo(schema_text(), nl=False)

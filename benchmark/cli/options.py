@@ -8,11 +8,14 @@ from typing import Literal
 
 import click
 
+from benchmark.execution.environment import check_device
+from estimators.data.samples import Samples, checked_samples
 from estimators.errors import InputError, whole
 from estimators.spec import Spec
 from estimators.yaml_values import read_number
 
 PATH = click.Path(path_type=Path)
+REPLACE_HELP = "Replace the table of another grid in --out; its results stay stored."
 NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 data_dir = click.option(
     "--data-dir",
@@ -36,7 +39,17 @@ def whole_from(
 # the range of NumPy's RandomState
 SEEDS = whole_from(0, 2**32 - 1)
 seed_option = click.option("--seed", type=int, default=0, show_default=True, callback=SEEDS)
-device = click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+
+
+def _device(context: click.Context, param: click.Parameter, value: str) -> str:
+    check_device(value)
+    return value
+
+
+DEVICE_HELP = "auto, cpu or cuda."
+device = click.option(
+    "--device", default="auto", show_default=True, callback=_device, help=DEVICE_HELP
+)
 
 
 def write_text(text: str, out: Path | None) -> None:
@@ -61,14 +74,20 @@ def with_weights(networks: Sequence[Spec], weights: Path | None) -> Sequence[Spe
     return [Spec.of(networks[0].name, networks[0].kwargs, weights=str(weights))]
 
 
-def parse_samples(text: str) -> int | Literal["all"]:
-    """Return the value of `--samples`: a number of images, or `all`."""
-    if text == "all":
-        return "all"
+def parse_samples(text: str) -> Samples:
+    """Return the value of `--samples`: a number in any form, or another choice of images."""
     try:
-        count = read_number(text.strip())
+        value: object = read_number(text.strip())
     except InputError:
-        count = 0
-    if not isinstance(count, int) or count < 1:
-        raise InputError(f"--samples: expected a number of at least 1, or all, got {text!r}")
-    return count
+        value = text
+    return checked_samples(value, "--samples")
+
+
+def parse_count(text: str) -> int | Literal["all"]:
+    """Return the value of a `--samples` that takes a number of images, or `all`."""
+    count = parse_samples(text)
+    if isinstance(count, int):
+        return count
+    if count == "all":
+        return "all"
+    raise InputError(f"--samples: expected a number of at least 1, or all, got {text!r}")

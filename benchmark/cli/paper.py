@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchmark.cli import exit_codes
-from benchmark.cli.options import PATH, data_dir, device, parse_samples, seed_option
+from benchmark.cli.options import PATH, REPLACE_HELP, data_dir, device, parse_count, seed_option
 from benchmark.studies.paper import Paper, run_paper
 from benchmark.terminal.console import console, say
 from benchmark.terminal.progress_bars import run_progress
@@ -25,6 +25,7 @@ STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 @click.option("--samples", help="Images per cell and study, or all.  [default: their own]")
 @seed_option
 @click.option("--out", type=PATH, help="Run directory.")
+@click.option("--replace", is_flag=True, help=REPLACE_HELP)
 @data_dir
 @device
 def paper(samples: str | None, **options: Any) -> None:
@@ -39,7 +40,7 @@ def paper(samples: str | None, **options: Any) -> None:
     reused.
     """
     with run_progress() as progress:
-        count = None if samples is None else parse_samples(samples)
+        count = None if samples is None else parse_count(samples)
         result = run_paper(progress=progress, samples=count, **options)
     _show(result)
     failed = len(result.failed) + len(result.grid.failed)

@@ -12,6 +12,7 @@ from benchmark.cli import exit_codes
 from benchmark.cli.options import (
     NETWORK_HELP,
     PATH,
+    REPLACE_HELP,
     SEEDS,
     data_dir,
     device,
@@ -20,29 +21,42 @@ from benchmark.cli.options import (
 )
 from estimators.spec import parse_spec
 
+SAMPLES_HELP = "100, all, first:100, balanced:10 (of each class), or a file of ids: FILE.txt."
 SEED_HELP = "Seed of the subset of images and of random attacks."
 
 
 @click.command()
 @click.option("--grid", "grid_name", default="quick", show_default=True, help="Name or YAML file.")
-@click.option("--dataset", "datasets", multiple=True, help="Data set: narrows or replaces.")
+@click.option(
+    "--dataset", "datasets", multiple=True, help="Name of a data set, npz:PATH or imagefolder:PATH."
+)
 @click.option("--network", "networks", multiple=True, help=NETWORK_HELP)
-@click.option("--weights", type=PATH, help="File with that network's weights.")
-@click.option("--attack", "attacks", multiple=True, help="NAME or NAME:eps=VALUE,...")
+@click.option("--weights", type=PATH, help="File of weights of the only --network.")
+@click.option(
+    "--attack",
+    "attacks",
+    multiple=True,
+    help="NAME or NAME:eps=VALUE,... or 'NAME:eps=[VALUE,VALUE]'",
+)
 @click.option("--threat", "threats", multiple=True, help="NAME or NAME:PARAMETER=VALUE")
 @click.option("--defence", "defences", multiple=True, help="NAME or NAME:PARAMETER=VALUE,...")
-@click.option("--certify", multiple=True, help="Prove a lower bound too: crown, alpha-crown, ibp.")
-@click.option("--samples", help="Number of images, or all.")
+@click.option(
+    "--certify", multiple=True, help="Prove lower bounds too, by crown, alpha-crown or ibp."
+)
+@click.option("--samples", help=SAMPLES_HELP)
 @click.option("--seed", type=int, callback=SEEDS, help=SEED_HELP)
 @click.option("--draws", type=int, help="Scoring draws of a random defence.  [default: 10]")
 @click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
-@click.option("--memory", metavar="SIZE", help="Limit, as 4GB.  [default: 70 % of what is free]")
+@click.option(
+    "--memory", metavar="SIZE", help="Limit, such as 4GB.  [default: 70 % of what is free]"
+)
 @click.option("--workers", type=int, help="Processes of this machine to compute on (Dask).")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask cluster to join: tcp://HOST:8786.")
-@click.option("--baseline", type=PATH, help="Results to compare with.")
+@click.option("--baseline", type=PATH, help="Results that the page compares with.")
 @click.option("--log", multiple=True, metavar="TRACKER", help="Log to mlflow or wandb, too.")
 @click.option("--save-adversarial", is_flag=True, help="Keep the images that attacks make.")
+@click.option("--replace", is_flag=True, help=REPLACE_HELP)
 @click.option("--retry-failed", is_flag=True, help="Compute failed cells again.")
 @click.option("--trust-pickle", is_flag=True, help="Run the code that a .pt file contains.")
 @click.option("--allow-import", is_flag=True, help="Import the code that the grid file names.")
@@ -65,15 +79,17 @@ def run(
 ) -> None:
     """Run a grid: tables, plots, page and summary.
 
-    Options that name data sets, networks, attacks, threats or defences narrow the grid to them, or
-    replace its own where it does not have them. The same command again continues a stopped run.
+    A run writes one row per cell (one combination of data set, network, attack, threat and
+    defence). If a data set cannot be downloaded, its rows are marked `skipped`. The same command
+    again continues a stopped run.
+
+    An option such as --network narrows the grid to the names that are given; a name that the grid
+    does not have takes the place of its own. The options can be repeated. `bench list` shows all
+    names.
     """
-    from benchmark.cli.show_run import show_result
+    from benchmark.grids.known import check_names
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed
-    from benchmark.runs.options import RunOptions
-    from benchmark.runs.run import run as run_in_directory
-    from benchmark.terminal.progress_bars import run_progress
 
     grid = narrowed(
         load_grid(grid_name, allow_import),
@@ -87,6 +103,13 @@ def run(
         draws=draws,
         certify=[parse_spec(text) for text in certify],
     )
+    check_names(grid)
+    # only now: they import torch, which takes seconds
+    from benchmark.cli.show_run import show_result
+    from benchmark.runs.options import RunOptions
+    from benchmark.runs.run import run as run_in_directory
+    from benchmark.terminal.progress_bars import run_progress
+
     with run_progress() as progress:
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmark.cli.options import PATH, data_dir, write_text
 from benchmark.execution.environment import machine, package_versions
-from benchmark.speed.measure import measure
-from benchmark.speed.memory import peaks
-from benchmark.speed.timing import Measured
+from benchmark.speed.lines import LINES, MEMORY, chosen
 from benchmark.terminal.console import say
+
+if TYPE_CHECKING:
+    from benchmark.speed.timing import Measured
+
+ONLY_HELP = f"Lines whose names contain this: {', '.join(LINES)}; or {MEMORY}."
 
 
 @click.command()
 @click.option("--repeat", type=click.IntRange(1, 1000), default=5, show_default=True)
-@click.option("--only", default="", help="Part of the names of the lines to measure, or memory.")
+@click.option("--only", default="", metavar="TEXT", help=ONLY_HELP)
 @click.option("--json", "json_file", type=PATH, help="Write a JSON file.")
 @data_dir
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
@@ -26,10 +30,16 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
 
     Both sides run alternately on MNIST, and on photos where these are at hand.
     """
-    if only == "memory":
+    if only.strip().lower() == MEMORY:
+        from benchmark.speed.memory import peaks
+
         for count, megabytes in peaks():
             click.echo(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
         return
+    chosen(only)
+    # only now: it imports torch, which takes seconds
+    from benchmark.speed.measure import measure
+
     lines = []
     for line in measure(data_dir, repeat, only, skipped=say):
         lines.append(line)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import PATH, data_dir, device, parse_samples, seed_option
+from benchmark.cli.options import PATH, data_dir, device, parse_count, seed_option
 from benchmark.execution.environment import resolve_device
-from benchmark.runs.run import RUNS
-from benchmark.studies.cache import FinishedStudy, run_study
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.request import make_request
 from benchmark.terminal.console import say
-from benchmark.terminal.progress_bars import study_status
+from estimators.data.known import check_dataset
+from estimators.networks.known import check_network
 from estimators.spec import parse_spec
+
+if TYPE_CHECKING:
+    from benchmark.studies.cache import FinishedStudy
 
 
 @click.command()
@@ -41,17 +43,27 @@ def study(
 ) -> None:
     """Run one analysis of the paper.
 
-    It leaves tables and figures in a folder.
+    Its tables and figures are written to a folder.
 
-    `bench list` shows the names, and the parameters that --set takes.
+    `bench list studies` shows the names, and the parameters that --set takes.
     """
     entry = study_entry(name)
     params = parse_spec(f"{name}:{','.join(settings)}").kwargs
     if samples is not None:
-        count = parse_samples(samples)
+        count = parse_count(samples)
         params["samples"] = sys.maxsize if count == "all" else count
-    options["device"] = resolve_device(options["device"])
     spec = None if network is None else parse_spec(network)
+    if dataset is not None:
+        check_dataset(dataset)
+    if spec is not None:
+        check_network(spec)
+    make_request(entry, dataset, spec, params)
+    # only now: they import torch, which takes seconds
+    from benchmark.runs.run import RUNS
+    from benchmark.studies.cache import run_study
+    from benchmark.terminal.progress_bars import study_status
+
+    options["device"] = resolve_device(options["device"])
     with study_status(name) as report:
         request = make_request(entry, dataset, spec, params, report=report, **options)
         done = run_study(name, request, out or RUNS / f"study-{name}")

@@ -4,29 +4,116 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
-from rich.table import Table
 
-from benchmark.cli.options import NETWORK_HELP, data_dir
+from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, write_text
 from benchmark.terminal.console import console, say
-from estimators.data.load import image_shape
-from estimators.networks.build import build_network
-from estimators.networks.layer_table import LayerRow, count_parameters, layer_table
+from estimators.errors import InputError
+from estimators.networks.known import check_network
 from estimators.spec import parse_spec
+
+if TYPE_CHECKING:
+    from estimators.networks.layer_table import LayerRow
+    from reports.style.table_text import TextTable
+
+VIEWS, FORMATS = ["cell", "class", "confusion"], ["table", "csv", "markdown", "latex"]
+BY_HELP = "Rows of a run: per cell, per class, or the wrong classes under attack."
+FORMAT_HELP = "How a run is printed. CSV has all columns; LaTeX needs booktabs."
+# rows that a terminal gets
+SHOWN = 100
 
 
 @click.command()
-@click.option("--network", required=True, help=NETWORK_HELP)
-@click.option("--dataset", default="mnist", show_default=True)
+@click.argument("run", required=False, type=PATH)
+@click.option("--by", type=click.Choice(VIEWS), default="cell", show_default=True, help=BY_HELP)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help=FORMAT_HELP,
+)
+@click.option("--out", type=PATH, help="File to write instead of printing.")
+@click.option("--network", help=NETWORK_HELP)
+@click.option("--dataset", default="mnist", show_default=True, help="Data set of the network.")
 @data_dir
-def summary(network: str, dataset: str, data_dir: Path | None) -> None:
-    """Print the layers of a network.
+def summary(
+    run: Path | None,
+    by: str,
+    form: str,
+    out: Path | None,
+    network: str | None,
+    dataset: str,
+    data_dir: Path | None,
+) -> None:
+    """Print the table of a run, or the layers of a network.
 
-    Each with its output shape and its parameters, as Keras counts them.
+    RUN is a run directory or a results CSV. The layers of --network have their output shapes and
+    their parameters, as Keras counts them.
     """
+    if (run is None) == (network is None):
+        raise InputError("expected a run directory or --network, one of the two")
+    if run is not None:
+        from reports.classes.summary import VIEWS as TABLES
+        from reports.classes.summary import csv_of
+
+        if form == "csv":
+            write_text(csv_of(run, by), out)
+        else:
+            _show_run(TABLES[by](run), form, out)
+        return
+    if form != "table" or by != "cell" or out is not None:
+        raise InputError("--by, --format and --out: are for a run; name its directory")
+    assert network is not None
+    _show_network(network, dataset, data_dir)
+
+
+def _show_run(table: TextTable, form: str, out: Path | None) -> None:
+    """Print the table of a run, or write it."""
+    from reports.style.table_text import FORMATS as WRITERS
+
+    if form != "table":
+        write_text(WRITERS[form](table), out)
+        return
+    if out is not None:
+        raise InputError(f"--out {out}: needs --format csv, markdown or latex")
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, right in zip(table.header, table.right, strict=True):
+        # numbers stay whole in a narrow terminal
+        whole = right and name != "eps"
+        heading = "\n".join(name.rsplit(" ", 1)) if whole else name
+        justify: Literal["left", "right"] = "right" if right else "left"
+        shown.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
+    for row in table.rows[:SHOWN]:
+        shown.add_row(*map(Text, row))
+    console.print(shown)
+    if len(table.rows) > SHOWN:
+        say(f"{len(table.rows) - SHOWN:,} more rows; --format csv prints all of them")
+    for note in table.notes:
+        say(note)
+
+
+def _show_network(network: str, dataset: str, data_dir: Path | None) -> None:
+    """Print the layers of a network."""
+    from estimators.data.known import check_dataset
+
+    spec = parse_spec(network)
+    check_network(spec)
+    check_dataset(dataset)
+    # only now: they import torch, which takes seconds
+    from estimators.data.load import image_shape
+    from estimators.networks.build import build_network
+    from estimators.networks.layer_table import count_parameters, layer_table
+
     shape, classes = image_shape(dataset, data_dir)
-    module = build_network(parse_spec(network), shape, classes)
+    module = build_network(spec, shape, classes)
     _show(layer_table(module, shape), *count_parameters(module))
 
 
@@ -35,6 +122,8 @@ def _show(layers: Sequence[LayerRow], trainable: int, fixed: int) -> None:
 
     layers: as `layer_table` returns them. trainable, fixed: numbers of parameters.
     """
+    from rich.table import Table
+
     table = Table("layer", "output shape", show_edge=False)
     table.add_column("parameters", justify="right")
     for row in layers:

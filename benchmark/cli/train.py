@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device, seed_option
 from benchmark.execution.environment import resolve_device
 from benchmark.terminal.console import say
-from benchmark.terminal.progress_bars import epoch_progress
-from estimators.networks.given import Trained
+from estimators.data.known import check_dataset
+from estimators.networks.known import check_network
 from estimators.spec import parse_spec
-from estimators.training.checkpoints import read_history
-from estimators.training.recipes import recipe_for
-from estimators.training.train_or_load import train_or_load
 from estimators.training_spec import with_training
-from reports.plots.training import draw_training
+
+if TYPE_CHECKING:
+    from estimators.networks.given import Trained
 
 
 @click.command()
@@ -43,6 +42,15 @@ def train(
     spec = parse_spec(network)
     if adversarial is not None:
         spec = with_training(spec, parse_spec(adversarial))
+    check_network(spec)
+    check_dataset(dataset)
+    # only now: they import torch, which takes seconds
+    from benchmark.terminal.progress_bars import epoch_progress
+    from estimators.training.checkpoints import read_history
+    from estimators.training.recipes import recipe_for
+    from estimators.training.train_or_load import train_or_load
+    from reports.plots.training import draw_training
+
     options["device"] = resolve_device(options["device"])
     total = recipe_for(dataset, spec, epochs).epochs
     with epoch_progress(total) as on_epoch:

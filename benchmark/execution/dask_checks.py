@@ -6,7 +6,7 @@ import importlib.util
 import socket
 from urllib.parse import urlsplit
 
-from estimators.errors import InputError
+from estimators.errors import InputError, install_extra
 
 # seconds until a scheduler that does not answer is given up
 CONNECT_TIMEOUT = 15.0
@@ -15,7 +15,7 @@ CONNECT_TIMEOUT = 15.0
 def check_dask(option: str) -> None:
     """Raise InputError where Dask, which an option of the command line needs, is missing."""
     if importlib.util.find_spec("distributed") is None:
-        raise InputError(f"{option}: needs Dask: pip install 'art-bench[cluster]'")
+        raise InputError(f"{option}: needs Dask: {install_extra('cluster')}")
 
 
 def check_scheduler(scheduler: str) -> None:

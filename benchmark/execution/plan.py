@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from benchmark.attacks.lookup import attack_entry, shares_gradient
-from benchmark.grids.cell import Cell, Samples
+from benchmark.grids.cell import Cell
 from benchmark.grids.proof import Proof
 from benchmark.threats import threat
+from estimators.data.samples import Samples
 from estimators.defences.backward import Backward, has_surrogate
 from estimators.defences.base import is_random
 from estimators.defences.build import build_defence

@@ -6,12 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from estimators.data.samples import Samples, split_file
 from estimators.spec import Spec
-from reports.results.columns import SCHEMA
-
-Samples = int | Literal["all"]
+from reports.results.schema import VERSION as SCHEMA
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Cell:
     dataset: name of the data set.
     network, attack, defence: names with parameters; the attack's `eps` is one of them.
     threat: what the attacker knows, as `threats.threat_text` writes it.
-    samples: number of images, or `all`.
+    samples: which images, in a form of `checked_samples`.
     seed: decides the subset of images and what is random in the attack.
     draws: how often a random defence is scored; None for a defence that does not draw.
     """
@@ -58,7 +56,7 @@ class Cell:
         specs = self.network, self.attack, self.defence
         network, attack, defence = (spec.canonical() for spec in specs)
         decisive: list[object] = [SCHEMA, self.dataset, network, attack, self.threat, defence]
-        decisive += [self.samples, self.seed, inputs.data, inputs.weights]
+        decisive += [decisive_samples(self.samples), self.seed, inputs.data, inputs.weights]
         decisive += [inputs.source_weights] if inputs.source_weights else []
         decisive += [dict(sorted(inputs.code.items()))] if inputs.code else []
         decisive += [f"attack revision {inputs.revision}"] if inputs.revision else []
@@ -78,3 +76,9 @@ class Cell:
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.network} {self.attack} {self.threat} {self.defence}"
+
+
+def decisive_samples(samples: Samples) -> Samples:
+    """Return what of a choice of images decides numbers: of a file of ids its hash alone."""
+    _, digest = split_file(samples) if isinstance(samples, str) else ("", "")
+    return f"ids#{digest}" if digest else samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from estimators.defences.known import check_defence
 from estimators.defences.registry import DEFENCES, JOIN
 from estimators.errors import InputError
 from estimators.spec import Spec
@@ -20,6 +21,10 @@ def scoring_draws(defence: Spec, asked: int) -> int | None:
 @cache
 def _draws(defence: Spec) -> bool:
     """Return whether a defence draws; of external code only the defence itself knows it."""
+    try:
+        check_defence(defence)
+    except InputError:
+        return False  # the check of all names says what is wrong with it
     names = defence.name.split(JOIN)
     if all(name in DEFENCES for name in names):
         return any(DEFENCES[name].random for name in names)

@@ -51,7 +51,9 @@ def threats(entries: list[Entry]) -> list[str]:
     return [
         threat_text(spec)
         for entry in entries
-        for spec in ([parse_spec(entry)] if isinstance(entry, str) else specs([entry], "threats"))
+        for spec in specs(
+            [several(parse_spec(entry)) if isinstance(entry, str) else entry], "threats"
+        )
     ]
 
 
@@ -61,6 +63,12 @@ def entry_of(spec: Spec) -> Entry:
     for name, value in spec.params:
         if isinstance(value, tuple):
             params[name] = list(value) if name in (*VECTORS, *SEVERAL) else [list(value)]
+    return {"name": spec.name, **params} if params else spec.name
+
+
+def several(spec: Spec) -> Entry:
+    """Return a spec as a grid file writes it; every list stands for several values."""
+    params: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in spec.params}
     return {"name": spec.name, **params} if params else spec.name
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from benchmark.attacks.lookup import attack_entry, check_attack
 from benchmark.grids.cell import Cell
@@ -20,6 +20,7 @@ from benchmark.grids.draws import DRAWS, MOST_DRAWS, scoring_draws
 from benchmark.grids.expand import Entry, check_size, specs, threats
 from benchmark.grids.proof import Proof, methods, proofs_of
 from estimators.data.geometry import dataset_name
+from estimators.data.samples import checked_samples
 from estimators.errors import InputError, unknown
 from estimators.spec import Spec
 from estimators.yaml_values import read_yaml
@@ -28,7 +29,10 @@ SHIPPED = Path(__file__).parent
 # the keys whose product makes the cells
 LISTS = ("datasets", "networks", "attacks", "threats", "defences")
 
-Count = Annotated[int, Field(ge=1)] | Literal["all"]
+# a text is `all`, `first:N`, `balanced:N`, or a file of ids
+Choice = Annotated[
+    Annotated[int, Field(ge=1)] | Literal["all"] | str, BeforeValidator(checked_samples)
+]
 # the range of NumPy's RandomState
 SEEDS = (0, 2**32 - 1)
 Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
@@ -46,7 +50,7 @@ class Block(BaseModel, extra="forbid", strict=True):
     attacks: list[Entry] | None = None
     threats: list[Entry] | None = None
     defences: list[Entry] | None = None
-    samples: Count | None = None
+    samples: Choice | None = None
     seed: Seed | None = None
     draws: Draws | None = None
     certify: Entry | list[Entry] | None = None
@@ -71,7 +75,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
     attacks: list[Entry] = []
     threats: list[Entry] = ["oblivious", "adaptive"]
     defences: list[Entry] = ["none"]
-    samples: Count = 100
+    samples: Choice = 100
     seed: Seed = 0
     draws: Draws = DRAWS
     engine: Literal["fast", "stock"] = "fast"
@@ -195,7 +199,10 @@ def _first_fault(error: ValidationError) -> str:
     """Return one fault of a validation: key, value, and what is allowed."""
     # a union reports one fault per member; the deepest location is the one that the user meant
     fault = max(error.errors(), key=lambda fault: len(fault["loc"]))
-    key = ".".join(str(part) for part in fault["loc"] if not str(part).startswith("dict["))
+    inner = ("dict[", "function-")
+    key = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(inner))
+    if isinstance(fault.get("ctx", {}).get("error"), InputError):
+        return f"key {key}: {str(fault['ctx']['error']).removeprefix('samples: ')}"
     if fault["type"] == "extra_forbidden":
         known = Block.model_fields if key.startswith("blocks") else Grid.model_fields
         return f"key {key}: unknown; allowed: {', '.join(known)}"

@@ -59,6 +59,11 @@ def rows(key: str) -> list[Entry]:
     return [*REGISTRIES[key].values(), *PATTERNS[key], *plugin_rows(key)]
 
 
+def count(key: str) -> int:
+    """Return the number of rows under a key; no plug-in is imported."""
+    return len(names(key)) + len(PATTERNS[key])
+
+
 def plugin_rows(key: str) -> Iterator[Entry]:
     """Yield a row per installed plug-in of a kind; each is imported, to show its parameters."""
     for kind in PLUGIN_KINDS:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmark.grids.cell import Samples
+from benchmark.grids.asked import asked_entry
 from benchmark.grids.draws import MOST_DRAWS
 from benchmark.grids.expand import Entry, entry_name, entry_of
 from benchmark.grids.model import LISTS, SEEDS, Grid
+from estimators.data.samples import Samples, checked_samples
 from estimators.errors import whole
 from estimators.spec import Spec, parse_spec
 
@@ -28,12 +29,12 @@ def narrowed(
 
     A name that the grid has narrows the grid to it; another name replaces the grid's own, as the
     methods of `certify` do.
-    Raises InputError for a bad number of samples, seed or draws.
+    Raises InputError for bad samples, seed or draws.
     """
     if seed is not None:
         whole("seed", seed, *SEEDS)
-    if samples not in (None, "all"):
-        whole("samples", samples, 1)
+    if samples is not None:
+        samples = checked_samples(samples)
     if draws is not None:
         whole("draws", draws, 1, MOST_DRAWS)
     changed = grid.model_copy(deep=True)
@@ -48,7 +49,7 @@ def narrowed(
     _narrow(changed, "datasets", list(datasets))
     parsed = [parse_spec(t) if isinstance(t, str) else t for t in threats]
     for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):
-        _narrow(changed, key, [entry_of(spec) for spec in asked])
+        _narrow(changed, key, [asked_entry(key, spec) for spec in asked])
     return changed
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from benchmark.attacks.lookup import attack_norm
 from benchmark.certificates.lookup import VERSION, method_of
-from benchmark.grids.cell import Cell, Inputs, Samples
+from benchmark.grids.cell import Cell, Inputs, decisive_samples
 from benchmark.grids.expand import Entry, specs
+from estimators.data.samples import Samples
 from estimators.spec import Spec
-from reports.results.columns import SCHEMA
+from reports.results.schema import VERSION as SCHEMA
 
 UNDEFENDED = Spec("none")
 
@@ -35,7 +36,8 @@ class Proof:
     def key(self, inputs: Inputs) -> str:
         """Return 16 hex digits for this proof on these inputs: its name in the store."""
         decisive: list[object] = ["certificate", SCHEMA, VERSION, self.method.canonical(), self.eps]
-        decisive += [self.dataset, self.network.canonical(), self.samples, self.seed]
+        decisive += [self.dataset, self.network.canonical(), decisive_samples(self.samples)]
+        decisive += [self.seed]
         decisive += [inputs.data, inputs.weights]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from benchmark.grids.code_names import refuse_import
 from benchmark.grids.expand import entry_of
 from benchmark.grids.schema import SCHEMA_FILE
+from estimators.data.known import check_dataset
 from estimators.data.load import image_shape, load_images
-from estimators.errors import DataUnavailable, InputError, unknown
-from estimators.networks.external import is_external
-from estimators.networks.registry import NETWORK_PATTERNS, NETWORKS
+from estimators.errors import DataUnavailable, InputError
+from estimators.networks.known import check_network
 from estimators.spec import Spec
 from estimators.yaml_values import flow
 
@@ -25,7 +25,7 @@ COLOUR_EPS = ("0", "1/255", "2/255", "4/255", "8/255")
 TEXT = """\
 # yaml-language-server: $schema={schema}
 # Run it with:  {command}
-# Each entry is a name, or a mapping of `name` and parameters; `bench list` shows all of them.
+# Each entry is a name, or a mapping of `name` and parameters; `bench list KIND` shows them.
 name: {name}
 description: {description}
 
@@ -48,7 +48,7 @@ defences:
   - quantize                        # 8 bits alone: the control that JPEG must beat
   - {{name: jpeg, quality: [75, 50, 25]}}
 
-samples: {samples}                        # images of the test split, or all
+samples: {samples}                        # test images; also: all, balanced:10, ids.txt
 seed: 0                             # draws the images and what is random in an attack
 
 # eps is a distance in pixels of [0, 1]: 8/255 is eight grey levels of a photo's 255.
@@ -91,8 +91,8 @@ def write_grid(
         raise InputError(f"--out {path}: expected a name that ends in .yaml")
     if path.exists() and not force:
         raise InputError(f"--out {path}: exists already; --force overwrites it")
-    if network.name not in NETWORKS and not is_external(network.name):
-        raise unknown("network", network.name, [*NETWORKS, *NETWORK_PATTERNS])
+    check_network(network)
+    check_dataset(dataset)
     text = grid_text(network, dataset, path, data_dir)
     try:
         path.write_text(text, encoding="utf-8")

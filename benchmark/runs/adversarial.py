@@ -28,6 +28,7 @@ from estimators.atomic import replace as replace_file
 from estimators.data.archive import member, members
 from estimators.data.archive_writer import Blocks, write_archive
 from estimators.data.images import as_floats
+from estimators.data.samples import shown_samples
 from estimators.errors import InputError
 from reports.results.atomic import csv_text, replace_text
 from reports.results.columns import SCHEMA
@@ -177,7 +178,7 @@ def _name(cell: Cell, inputs: RunInputs) -> str:
     """Return the name of the archive of a cell: equal where the images are the same."""
     view = attacker_view(cell)
     crafted_on = replace(cell, network=view.network, defence=view.sees)
-    decisive: list[object] = [SCHEMA, cell.dataset, str(cell.samples), cell.seed]
+    decisive: list[object] = [SCHEMA, cell.dataset, shown_samples(cell.samples), cell.seed]
     decisive += [spec.canonical() for spec in (view.network, view.sees, cell.attack)]
     decisive += [view.backward, view.draws, inputs.images[cell.dataset].fingerprint]
     decisive += [inputs.networks[cell.dataset, view.network].sha256, plugin_code(crafted_on)]
@@ -196,7 +197,7 @@ def _described(cells: Sequence[Cell]) -> dict[str, object]:
     about |= {"attack": str(first.attack.without("eps")), "eps": first.eps}
     about |= {"norm": attack_norm(first.attack), "sees": str(view.sees)}
     about["threats"] = list(dict.fromkeys(cell.threat for cell in cells))
-    return {**about, "samples": str(first.samples), "seed": first.seed}
+    return {**about, "samples": shown_samples(first.samples), "seed": first.seed}
 
 
 @contextmanager

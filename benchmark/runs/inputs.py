@@ -20,16 +20,18 @@ from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.passes import passes_of
 from benchmark.execution.plan import plan
 from benchmark.execution.plugin_code import plugin_code
-from benchmark.grids.cell import Cell, Inputs, Samples
+from benchmark.grids.cell import Cell, Inputs
 from benchmark.grids.proof import Proof
 from benchmark.runs.images import output_order, with_classes_of, with_declared_size
 from benchmark.runs.options import RunOptions
 from benchmark.runs.parameters import check_on_images, check_parameters
 from benchmark.threats import threat
 from estimators.classifier import BATCH
+from estimators.data.choice import chosen_rows
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
-from estimators.errors import DataUnavailable, InputError
+from estimators.data.samples import Samples
+from estimators.errors import DataUnavailable
 from estimators.networks.build import build_network
 from estimators.networks.given import Trained, guarded_network, in_order, is_given
 from estimators.networks.running.folding import COMPARED, foldable
@@ -80,6 +82,12 @@ class RunInputs:
         if key not in self._subsets:
             self._subsets[key] = subset(self.images[dataset], samples, seed)
         return self._subsets[key]
+
+    def count(self, dataset: str, samples: Samples, seed: int) -> int:
+        """Return the number of images of cells; InputError where the data set lacks some."""
+        images = self.images[dataset]
+        of = f"the test split of {dataset}"
+        return len(chosen_rows(images.y, images.ids, samples, seed, images.classes, of))
 
     def data_sha256(self, cell: Cell) -> str:
         """Return the hash of a cell's data set; for images on disk, of the images scored.
@@ -203,11 +211,11 @@ def _load_images(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) 
 def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:
     """Check samples, targets and attacks of ART; note the hashes of external code."""
     check_on_images(cells, inputs.images)
+    for dataset, samples, seed in dict.fromkeys((c.dataset, c.samples, c.seed) for c in cells):
+        if dataset in inputs.images:
+            inputs.count(dataset, samples, seed)
     for cell in cells:
         images = inputs.images.get(cell.dataset)
-        if images is not None and cell.samples != "all" and not 1 <= cell.samples <= len(images):
-            have = f"the test split of {cell.dataset} has {len(images)} images"
-            raise InputError(f"samples: {cell.samples} requested, but {have}")
         inputs.code.update(plugin_code(cell))
         if images is not None:
             targets(cell.attack, images.y[:1], len(images.classes))
@@ -245,8 +253,7 @@ def _passes(inputs: RunInputs, cells: Sequence[Cell], pair: Pair) -> float:
     images = inputs.images[pair[0]]
     own = [cell for cell in cells if (cell.dataset, cell.network) == pair]
     return sum(
-        passes_of(task, len(images.classes))
-        * (len(images) if task.samples == "all" else task.samples)
+        passes_of(task, len(images.classes)) * inputs.count(pair[0], task.samples, task.seed)
         for task in plan(own)
     )
 

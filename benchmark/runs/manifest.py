@@ -16,6 +16,7 @@ from benchmark.runs.labels import labels_and_threats
 from benchmark.runs.network_outputs import output_facts
 from benchmark.threats import threat
 from benchmark.version import __version__
+from estimators.data.samples import ALL, shown_samples
 from estimators.spec import Spec
 from reports.results.columns import SCHEMA
 
@@ -35,7 +36,7 @@ def manifest(
         "cells": len(cells),
         "seeds": sorted({cell.seed for cell in cells}),
         **_sources(inputs),
-        "data": _data(inputs, table),
+        "data": _data(cells, inputs, table),
         **labels_and_threats(_used(cells)),
         "skipped": inputs.missing,
         "versions": {"python": platform.python_version(), **package_versions()},
@@ -86,13 +87,15 @@ def _sources(inputs: RunInputs) -> dict[str, Any]:
     }
 
 
-def _data(inputs: RunInputs, table: pd.DataFrame) -> dict[str, Any]:
+def _data(cells: list[Cell], inputs: RunInputs, table: pd.DataFrame) -> dict[str, Any]:
     """Return hashes and facts of the data sets.
 
     Images on disk have a `fingerprint` in place of `sha256`, the hashes of the images scored by the
-    cells, and the images that could not be read, by index.
+    cells, and the images that could not be read, by index. `asked` has the number of images of each
+    choice that is no number.
     """
     about = {}
+    choices = dict.fromkeys((c.dataset, c.samples, c.seed) for c in cells)
     for name, images in inputs.images.items():
         entry: dict[str, Any] = {
             "images": len(images),
@@ -100,6 +103,13 @@ def _data(inputs: RunInputs, table: pd.DataFrame) -> dict[str, Any]:
             "classes": len(images.classes),
             "class_names": list(images.classes),
         }
+        asked = {
+            shown_samples(choice[1]): inputs.count(*choice)
+            for choice in choices
+            if choice[0] == name and isinstance(choice[1], str) and choice[1] != ALL
+        }
+        if asked:
+            entry["asked"] = asked
         if images.notes:
             entry["notes"] = list(images.notes)
         if inputs.names.get(name, name) != name:

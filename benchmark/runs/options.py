@@ -35,6 +35,8 @@ class RunOptions:
         without their images are computed again.
     baseline: results CSV or run directory that the page compares the run with.
     progress: functions that the run calls while it works.
+    replace: whether the table of a directory that holds another grid is replaced; by default such
+        a directory is refused. What is stored there stays.
     log: the experiment trackers that get the finished run, of `reports.exports.trackers`.
 
     Paths may be given as text. Raises InputError for options that exclude each other and for
@@ -53,6 +55,7 @@ class RunOptions:
     save_adversarial: bool = False
     baseline: Path | None = None
     progress: Progress = field(default_factory=Progress)
+    replace: bool = False
     log: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

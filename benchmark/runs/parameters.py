@@ -15,9 +15,9 @@ from benchmark.threats import threat
 from estimators.data.images import Images
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, number
-from estimators.networks.build import WRAPPING
-from estimators.networks.external import NONE, find_network
+from estimators.networks.external import find_network
 from estimators.networks.input_layers import normalised
+from estimators.networks.known import NONE, WRAPPING
 from estimators.networks.registry import NETWORKS
 from estimators.plugins import ALLOWED_PACKAGE
 from estimators.spec import Spec

@@ -17,6 +17,7 @@ from benchmark.grids.cell import Cell
 from benchmark.grids.proof import Proof, is_certifiable
 from benchmark.runs.store import Row, Store, Stored
 from estimators.atomic import replace
+from estimators.data.samples import shown_samples
 from reports.results.certificates import BROKEN, COLUMNS, OPEN, PROVED
 from reports.statistics.intervals import wilson
 
@@ -126,7 +127,7 @@ def _write(
             wrong = np.isin(table["id"], np.concatenate(broken)) if broken else False
             state = np.where(wrong | table["margin"].isna(), BROKEN, OPEN)
             about: Row = {"dataset": proof.dataset, "network": str(proof.network), "eps": proof.eps}
-            about |= {"samples": str(proof.samples), "seed": proof.seed}
+            about |= {"samples": shown_samples(proof.samples), "seed": proof.seed}
             about |= {
                 "method": str(proof.method),
                 "state": np.where(table["proved"], PROVED, state),

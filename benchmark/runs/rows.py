@@ -14,6 +14,7 @@ from benchmark.runs.curve import curve
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.packed import COLUMNS, OPTIONAL
 from benchmark.runs.store import Row, Stored
+from estimators.data.samples import shown_samples
 from estimators.outputs import NO_CLASS
 from reports.results.columns import SCHEMA
 from reports.results.norms import LENGTHS
@@ -110,5 +111,5 @@ def identity(cell: Cell) -> Row:
     row |= {"attack": str(cell.attack.without("eps")), "norm": attack_norm(cell.attack)}
     row |= {"eps": cell.eps, "threat": cell.threat}
     row |= {"defence": str(cell.defence.without("quality")), "quality": cell.defence.get("quality")}
-    row |= {"attack_params": all_params(cell.attack), "samples": str(cell.samples)}
+    row |= {"attack_params": all_params(cell.attack), "samples": shown_samples(cell.samples)}
     return row | {"seed": cell.seed}

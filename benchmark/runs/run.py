@@ -32,11 +32,12 @@ from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
 from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
-from benchmark.runs.rows import skipped
+from benchmark.runs.rows import identity, skipped
 from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
 from reports.audit.audit import write_audit
+from reports.classes.files import write_classes
 from reports.corruptions.errors import write_corruptions
 from reports.exports.trackers import give_to_trackers
 from reports.page.page import write_page
@@ -46,6 +47,7 @@ from reports.results.certificates import read_certificates
 from reports.results.columns import frame
 from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
+from reports.results.replacing import refuse_replacing
 from reports.style.labels import read_labels
 
 RUNS = Path("reports") / "runs"
@@ -107,6 +109,9 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     cells, proofs = grid.cells(), grid.proofs()
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
+    if not options.replace:
+        planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
+        refuse_replacing(directory, planned, grid.name)
     inputs = gather(cells, options, device, proofs)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
@@ -153,6 +158,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         options.progress.message("checking for false robustness, writing the page")
         findings = write_audit(directory)
         write_corruptions(directory)
+        write_classes(directory)
         write_gallery(cells, table, inputs, directory, device)
         write_page(directory, options.baseline)
     give_to_trackers(options.log, directory, options.progress.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 
 from benchmark.speed.attacks import carlini_lines, pgd_lines
 from benchmark.speed.grid import grid_line
+from benchmark.speed.lines import chosen
 from benchmark.speed.rivals import Bench
 from benchmark.speed.timing import Measured, alternate
 from estimators.data.images import Images, subset
@@ -25,6 +27,23 @@ from estimators.training.checkpoints import load_checkpoint, shipped_file
 LITE0 = Spec("efficientnet:lite0")
 
 
+@dataclass(frozen=True)
+class Subjects:
+    """What the lines are measured on.
+
+    data_dir: folder of the data files; None for the default one. repeat: pairs of timings.
+    """
+
+    data_dir: Path | None
+    repeat: int
+
+    def mnist(self, network: str, samples: int) -> Bench:
+        """Return some images of MNIST and a network that the package has trained."""
+        images = subset(load_images("mnist", "test", self.data_dir), samples, 0)
+        checkpoint = shipped_file("mnist", Spec(network))
+        return Bench(load_checkpoint(checkpoint).network, images, self.repeat)
+
+
 def measure(
     data_dir: Path | None,
     repeat: int = 5,
@@ -34,46 +53,54 @@ def measure(
     """Yield the lines of the table; each is the median of `repeat` pairs.
 
     They are measured on MNIST, and on photos with EfficientNet-Lite0.
-    only: a part of the names of the lines to measure.
+    only: a part of the names of the lines to measure, see `lines.chosen`.
     skipped: called with one line of text for each line that is left out, for want of its data or
         network. With `only`, these raise InputError.
     """
+    for line in chosen(only):
+        try:
+            yield from line.load()(Subjects(data_dir, repeat), *line.arguments)
+        except InputError as error:
+            if only:
+                raise
+            # photos and their network are not everywhere
+            skipped(f"{line.name}: left out: {error}")
 
-    def mnist(network: str, samples: int) -> Bench:
-        images = subset(load_images("mnist", "test", data_dir), samples, 0)
-        return Bench(load_checkpoint(shipped_file("mnist", Spec(network))).network, images, repeat)
 
-    def photos() -> Bench:
-        name = "EfficientNet-Lite0, 224x224"
-        images = subset(load_images("photos", "test", data_dir), 50, 0).read()
-        network = guarded_network(LITE0, images.shape, len(images.classes)).network
-        return Bench(network, images, repeat, (4 / 255,), (95, 75, 50, 25, 10), name)
+def mnist_grid(subjects: Subjects, network: str, samples: int, threat: str) -> Iterable[Measured]:
+    """Time a grid on MNIST."""
+    yield grid_line(subjects.mnist(network, samples), threat)
 
-    def colour() -> Bench:
-        x = np.random.RandomState(0).rand(1000, 3, 32, 32).astype(np.float32)
-        ids = np.arange(1000)
-        return Bench(nn.Identity(), Images(x, ids % 10, ids), repeat)
 
-    lines: dict[str, Callable[[], Iterable[Measured]]] = {
-        "grid lenet oblivious": lambda: [grid_line(mnist("lenet", 1000), "oblivious")],
-        "grid lenet adaptive": lambda: [grid_line(mnist("lenet", 1000), "adaptive")],
-        "grid resnet oblivious": lambda: [grid_line(mnist("resnet", 250), "oblivious")],
-        "jpeg grey": lambda: [_jpeg_line(mnist("lenet", 1000), "grey")],
-        "jpeg rgb": lambda: [_jpeg_line(colour(), "RGB")],
-        "photos oblivious": lambda: [grid_line(photos(), "oblivious")],
-        "photos adaptive": lambda: [grid_line(photos(), "adaptive")],
-        "pgd": lambda: pgd_lines(mnist("lenet", 250)),
-        "cw": lambda: carlini_lines(mnist("lenet", 100)),
-    }
-    for name, line in lines.items():
-        if only in name:
-            try:
-                yield from line()
-            except InputError as error:
-                if only:
-                    raise
-                # photos and their network are not everywhere
-                skipped(f"{name}: left out: {error}")
+def photo_grid(subjects: Subjects, threat: str) -> Iterable[Measured]:
+    """Time a grid on photos."""
+    name = "EfficientNet-Lite0, 224x224"
+    images = subset(load_images("photos", "test", subjects.data_dir), 50, 0).read()
+    network = guarded_network(LITE0, images.shape, len(images.classes)).network
+    of = Bench(network, images, subjects.repeat, (4 / 255,), (95, 75, 50, 25, 10), name)
+    yield grid_line(of, threat)
+
+
+def jpeg_grey(subjects: Subjects) -> Iterable[Measured]:
+    """Time JPEG on MNIST."""
+    yield _jpeg_line(subjects.mnist("lenet", 1000), "grey")
+
+
+def jpeg_colour(subjects: Subjects) -> Iterable[Measured]:
+    """Time JPEG on random colour images."""
+    x = np.random.RandomState(0).rand(1000, 3, 32, 32).astype(np.float32)
+    ids = np.arange(1000)
+    yield _jpeg_line(Bench(nn.Identity(), Images(x, ids % 10, ids), subjects.repeat), "RGB")
+
+
+def pgd(subjects: Subjects) -> Iterable[Measured]:
+    """Time PGD on MNIST."""
+    yield from pgd_lines(subjects.mnist("lenet", 250))
+
+
+def carlini(subjects: Subjects) -> Iterable[Measured]:
+    """Time C&W on MNIST."""
+    yield from carlini_lines(subjects.mnist("lenet", 100))
 
 
 def _jpeg_line(bench: Bench, kind: str) -> Measured:

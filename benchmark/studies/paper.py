@@ -6,12 +6,12 @@ import sys
 import traceback
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
 from benchmark.execution.environment import resolve_device
 from benchmark.execution.progress import Progress
-from benchmark.grids.cell import Samples
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
 from benchmark.runs.options import RunOptions
@@ -55,7 +55,8 @@ def run_paper(
     device: str = "auto",
     progress: Progress | None = None,
     photos: bool = False,
-    samples: Samples | None = None,
+    samples: int | Literal["all"] | None = None,
+    replace: bool = False,
 ) -> Paper:
     """Run the paper's grid and every study into a directory, then evaluate the claims.
 
@@ -64,6 +65,7 @@ def run_paper(
 
     photos: run the grid `photos` and its study, the paper's open question, and their claims.
     samples: images per cell, and of a study that has the parameter; by default their own.
+    replace: as in `RunOptions`.
     """
     which = PHOTOS if photos else PAPER
     progress = progress or Progress()
@@ -73,7 +75,9 @@ def run_paper(
         grid = narrowed(load_grid(which), samples=QUICK_SAMPLES[which], seed=seed)
     else:
         grid = narrowed(load_grid(which), samples=samples, seed=seed)
-    options = RunOptions(out=directory, data_dir=data_dir, device=device, progress=progress)
+    options = RunOptions(
+        out=directory, data_dir=data_dir, device=device, progress=progress, replace=replace
+    )
     paper = Paper(directory, run(grid, options))
     count = sys.maxsize if samples == "all" else samples
     for name, study in STUDIES.items():

@@ -13,7 +13,8 @@ from benchmark.studies.measures.subjects import IntArray, classifier_of, predict
 from benchmark.studies.measures.tables import Row, Rows, Tables, limits, per_image
 from benchmark.studies.request import Array, Findings, StudyRequest
 from estimators.classifier import Classifier
-from estimators.data.images import Images, stratified_order
+from estimators.data.choice import stratified_order
+from estimators.data.images import Images
 from estimators.errors import InputError
 from estimators.outputs import class_name
 from reports.statistics.intervals import spread, wilson

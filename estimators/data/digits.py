@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from estimators.data.images import Images, Split, nchw, stratified_order
+from estimators.data.choice import stratified_order
+from estimators.data.images import Images, Split, nchw
 from estimators.data.registry import TEN_DIGITS
 
 DIGITS_TEST_SIZE = 500

@@ -20,7 +20,7 @@ from estimators.data.geometry import HUGGING_FACE, Geometry
 from estimators.data.images import Images, Split
 from estimators.data.items import Item, Items, read_items
 from estimators.data.photo import FORMATS
-from estimators.errors import InputError, unknown
+from estimators.errors import InputError, install_extra, unknown
 from estimators.plugins import describe_error
 
 # what `save_to_disk` writes, of several splits and of one
@@ -60,8 +60,8 @@ def from_saved(
         package: Any = importlib.import_module("datasets")
     except ImportError as error:
         raise InputError(
-            f"{where}: needs the package datasets, which is not installed here; pip install"
-            " 'art-bench[huggingface]'"
+            f"{where}: needs the package datasets, which is not installed here;"
+            f" {install_extra('huggingface')}"
         ) from error
     try:
         found = package.load_from_disk(str(root))

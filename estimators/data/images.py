@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from estimators.data.choice import chosen_rows
 from estimators.data.labels import ClassSource, checked_ids, checked_labels
 from estimators.data.registry import TEN_DIGITS
+from estimators.data.samples import Samples
 from estimators.data.streamed import Streamed
 from estimators.errors import InputError
 
@@ -167,32 +169,14 @@ def as_levels(x: FloatArray) -> AnyArray:
     return levels if np.array_equal(as_floats(levels), x) else x
 
 
-def subset(images: Images, samples: int | Literal["all"], seed: int) -> Images:
-    """Return a stratified, seeded subset; a smaller one is the beginning of a larger one.
+def subset(images: Images, samples: Samples, seed: int) -> Images:
+    """Return the images that `samples` chooses; a smaller number is the beginning of a larger one.
 
-    It is the beginning of `stratified_order`. Raises InputError for more samples than images.
+    samples: in a form of `samples.checked_samples`; see `choice.chosen_rows`.
+
+    Raises InputError for more images than there are.
     """
-    if samples == "all":
-        samples = len(images)
-    if not 1 <= samples <= len(images):
-        raise InputError(f"samples: got {samples}, the data set has {len(images)} images")
-    return images[stratified_order(images.y, seed)[:samples]]
-
-
-def stratified_order(y: IntArray, seed: int) -> IntArray:
-    """Return a seeded order of all images of which every beginning is stratified by class.
-
-    Each class is shuffled, then the classes are interleaved in proportion to their sizes.
-    RandomState is frozen by NumPy's policy (NEP 19), so the order is the same in every version.
-    """
-    random = np.random.RandomState(seed)
-    position = np.empty(len(y))
-    for label in np.unique(y):
-        members = np.flatnonzero(y == label)
-        # one jitter per class, so that classes of equal size take turns
-        share = (np.arange(len(members)) + random.uniform(0.0, 1.0)) / len(members)
-        position[random.permutation(members)] = share
-    return np.argsort(position, kind="stable").astype(np.int64)
+    return images[chosen_rows(images.y, images.ids, samples, seed, images.classes)]
 
 
 def checked_images(

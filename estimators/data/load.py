@@ -13,10 +13,11 @@ import platformdirs
 
 from estimators.data.geometry import hf_choices, split_options
 from estimators.data.images import Images, Split, checked_images
+from estimators.data.known import unknown_dataset
 from estimators.data.objects import from_object, is_dataset
-from estimators.data.registry import DATASET_PATTERNS, DATASETS, FILES
+from estimators.data.registry import DATASETS, FILES
 from estimators.entries import DatasetEntry
-from estimators.errors import InputError, unknown
+from estimators.errors import InputError
 from estimators.plugins import builder, describe_error, entry_of
 
 
@@ -45,7 +46,7 @@ def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images
         return read(split, folder)
     external = builder("datasets", name)
     if external is None:
-        raise unknown("data set", name, [*DATASETS, *DATASET_PATTERNS])
+        raise unknown_dataset(name)
     return _call(external, name, split, folder)
 
 

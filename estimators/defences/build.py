@@ -11,11 +11,12 @@ from art.defences.preprocessor.preprocessor import Preprocessor
 
 from estimators.defences.base import CodesBytes
 from estimators.defences.chain import Chain
-from estimators.defences.registry import DEFENCE_PATTERNS, DEFENCES, JOIN
+from estimators.defences.known import chain_members, needs, unknown_defence
+from estimators.defences.registry import DEFENCES, JOIN
 from estimators.entries import DefenceEntry
 from estimators.errors import InputError, unknown
 from estimators.plugins import builder, entry_of, import_from_art
-from estimators.spec import Spec, Value
+from estimators.spec import Spec
 
 # what external classes get where they have these parameters
 _OFFERED = {"channels_first": True, "clip_values": (0.0, 1.0), "verbose": False}
@@ -47,7 +48,7 @@ def build_defence(spec: Spec) -> Preprocessor | None:
     needed = [p.name for p in allowed.values() if p.default is p.empty and p.kind in _NAMED]
     missing = [name for name in needed if name not in params]
     if missing:
-        raise InputError(f"defence {spec}: needs the parameter {', '.join(missing)}")
+        raise needs(spec, missing)
     try:
         defence: Preprocessor | None = factory(**params)
     except InputError:
@@ -83,24 +84,14 @@ def _factory(name: str) -> Any:
         return external
     if "." in name:
         return import_from_art(name, Preprocessor, "defence")
-    raise unknown("defence", name, [*DEFENCES, *DEFENCE_PATTERNS])
+    raise unknown_defence(name)
 
 
 def _members(spec: Spec) -> list[Preprocessor]:
     """Return the defences of a chain, in their order."""
-    params: dict[str, tuple[str, dict[str, Value]]] = {}
-    for name in spec.name.split(JOIN):
-        times = sum(other == name for other, _ in params.values()) + 1
-        params[name if times == 1 else f"{name}{times}"] = (name, {})
-    for key, value in spec.params:
-        member, _, param = key.rpartition(".")
-        if member not in params:
-            known = [f"{member}.PARAMETER" for member in params]
-            raise unknown(f"parameter of the defence {spec.name}", key, known)
-        params[member][1][param] = value
     members = []
-    for name, own in params.values():
-        defence = build_defence(Spec.of(name, own))
+    for member in chain_members(spec):
+        defence = build_defence(member)
         if defence is None:
             raise InputError(f"defence {spec}: `none` does nothing in a chain; leave it out")
         members.append(defence)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from estimators.errors import InputError
-from estimators.networks.external import NONE, ExternalNetwork, find_network
+from estimators.networks.external import ExternalNetwork, find_network
 from estimators.networks.input_layers import GreyToColour, behind_low_pass, normalised
-from estimators.networks.registry import EVERY_NETWORK
+from estimators.networks.known import NONE, WRAPPING
 from estimators.spec import Spec
 from estimators.training_spec import split_training
 
-# parameters of every network that the harness reads itself; the network never gets them
-WRAPPING = (*EVERY_NETWORK.values, *EVERY_NETWORK.defaults)
 COLOURS = 3
 
 

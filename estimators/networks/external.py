@@ -16,14 +16,13 @@ from estimators.data.geometry import Geometry
 from estimators.entries import NetworkEntry
 from estimators.errors import InputError, unknown
 from estimators.networks.declared import declared_by, family_geometry
+from estimators.networks.known import DEFAULT, unknown_network
 from estimators.networks.programs import as_module, program_sha256, programs_in
-from estimators.networks.registry import EVERY_NETWORK, FAMILIES, NETWORK_PATTERNS, NETWORKS
+from estimators.networks.registry import EVERY_NETWORK, FAMILIES, NETWORKS
 from estimators.networks.running.copying import copied
 from estimators.plugins import builder, describe_error, entry_of, plugin
 from estimators.source_code import modules_sha256
 from estimators.spec import Spec, Value
-
-DEFAULT, NONE = "DEFAULT", "none"
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def find_network(
         network = call_factory(entry.load(), spec, shape, classes, entry.defaults)
         return ExternalNetwork(network.eval(), f"{spec}, untrained", spec.name)
     if not is_external(spec.name):
-        raise unknown("network", spec.name, [*NETWORKS, *NETWORK_PATTERNS])
+        raise unknown_network(spec.name)
     return _from_factory(spec, shape, classes)
 
 

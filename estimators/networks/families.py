@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from torch import nn
 from torchvision import models
 
-from estimators.errors import InputError, unknown
+from estimators.errors import InputError, install_extra, unknown
 from estimators.networks.declared import UNDECLARED, Declared, declared_by, family_geometry
 from estimators.networks.external import ExternalNetwork
 from estimators.networks.input_layers import GreyToColour
@@ -131,7 +131,7 @@ def _external(
 
 
 def _extra_missing(spec: Spec, extra: str, error: ImportError) -> InputError:
-    install = f"pip install 'art-bench[{extra}]'"
+    install = install_extra(extra)
     if (error.name or extra).partition(".")[0] == extra:
         why = f"needs the package {extra}, which is not installed here; {install}"
     else:

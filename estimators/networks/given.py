@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError
-from estimators.networks.build import WRAPPING, behind_input_layers, colour_network
-from estimators.networks.external import DEFAULT, NONE, code_hash, find_network, is_external
+from estimators.networks.build import behind_input_layers, colour_network
+from estimators.networks.external import code_hash, find_network, is_external
 from estimators.networks.files.fitting import load_into
+from estimators.networks.known import DEFAULT, NONE, WRAPPING
 from estimators.networks.registry import NETWORKS
 from estimators.networks.running.guarded import Guarded, guarded
 from estimators.networks.weight_files import read_weights, weights_hash

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from estimators.data.images import Images, stratified_order
+from estimators.data.choice import stratified_order
+from estimators.data.images import Images
 from estimators.errors import InputError, NetworkError
 from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import better_pixels, range_fault

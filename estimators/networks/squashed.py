@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from estimators.autograd import ends_squashed
-from estimators.data.images import Images, stratified_order
+from estimators.data.choice import stratified_order
+from estimators.data.images import Images
 from estimators.outputs import MarginLoss, finite_rows
 
 SAMPLE = 16

@@ -32,5 +32,9 @@ def _asked(evidence: Evidence, row: Row) -> int:
     samples = str(row["samples"])
     if samples.isdecimal():
         return int(samples)
-    known = evidence.about_data(row["dataset"]).get("images")
-    return known if isinstance(known, int) and samples == "all" else int(row["n"])
+    about = evidence.about_data(row["dataset"])
+    asked = about.get("asked")
+    known = about.get("images") if samples == "all" else None
+    if isinstance(asked, dict):
+        known = asked.get(samples, known)
+    return known if isinstance(known, int) else int(row["n"])

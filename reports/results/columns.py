@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from reports.results.schema import VERSION
+
 RESULTS = "results.csv"
-SCHEMA = 1
+SCHEMA = VERSION
 
 # name: (kind, meaning, unit); a test compares the table in docs/results.md with this
 COLUMNS: dict[str, tuple[str, str, str]] = {
@@ -27,7 +29,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
     "defence": ("str", "defence with its parameters, quality left out", ""),
     "quality": ("int", "JPEG quality; empty for other defences", "1 to 100"),
     "attack_params": ("str", "every parameter of the attack as JSON", ""),
-    "samples": ("str", "images requested", "images, or all"),
+    "samples": ("str", "images requested: a number, or all, first:N, balanced:N, a file", "images"),
     "seed": ("int", "seed of subset and attack", ""),
     "n": ("int", "images scored", "images"),
     "status": ("str", "ok, skipped or failed", ""),

@@ -97,7 +97,7 @@ def test_bench_list_names_plug_ins_and_their_package(bench, distribution) -> Non
     for attack in ("fgsm", "art-autoattack", "cw"):
         assert "targeted=false target=next" in shown["attacks"][attack][1]
     assert "targeted" not in shown["attacks"]["deepfool"][1]
-    code, out = bench("list")
+    code, out = bench("list", "defences")
     assert code == 0
     assert "posterise" in out
 
@@ -130,7 +130,7 @@ def test_a_broken_plug_in_does_not_break_the_list(bench, distribution, module) -
     (summary,) = (row[1] for row in catalogue()["data sets"] if row[0] == "stripes")
     assert "plug-in of mine 1.2" in summary
     assert "RuntimeError: [on] purpose" in summary
-    assert bench("list")[0] == 0
+    assert bench("list", "attacks")[0] == 0
     code, out = bench("run", "--dataset", "stripes")
     assert code == 2
     assert "data set 'stripes' (plug-in of mine 1.2): cannot be imported" in out

@@ -15,6 +15,7 @@ from benchmark.cli import main
 from benchmark.cli.catalogue import catalogue
 from benchmark.runs.adversarial import COLUMNS as ADVERSARIAL
 from reports.audit.audit import CHECKS
+from reports.classes.tables import CONFUSION, PER_CLASS
 from reports.corruptions.errors import COLUMNS as CORRUPTIONS
 from reports.results.certificates import COLUMNS as CERTIFICATES
 from reports.results.columns import columns_as_markdown
@@ -65,8 +66,8 @@ NAMES = """\
 
 {note}
 
-Everything that a grid, a command or a study can name. `bench list` prints the same, and installed
-[plug-ins](extending.md#plug-ins).
+Everything that a grid, a command or a study can name. `bench list KIND` prints the same, and
+installed [plug-ins](extending.md#plug-ins).
 
 {sections}"""
 
@@ -136,7 +137,7 @@ def results_page(page: str) -> str:
     """Return docs/results.md with the tables of the code."""
     page = fill(page, "columns", columns_as_markdown())
     tables = {"worst-case": WORST_CASE, "adversarial": ADVERSARIAL, "corruptions": CORRUPTIONS}
-    tables["certificates"] = CERTIFICATES
+    tables |= {"certificates": CERTIFICATES, "per-class": PER_CLASS, "confusion": CONFUSION}
     for name, meanings in tables.items():
         columns = [(f"`{column}`", about) for column, about in meanings.items()]
         page = fill(page, name, markdown(("column", "meaning"), columns))

@@ -30,8 +30,7 @@ class Library(AttackEntry):
 
         Raises InputError where the library is missing or cannot be imported.
         """
-        if not self.version:
-            raise InputError(f"attack {self.name}: {self.family} is missing; run: {self.install}")
+        self.check_installed()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -43,6 +42,11 @@ class Library(AttackEntry):
                 f" run: {self.install}"
             ) from error
         return found
+
+    def check_installed(self) -> None:
+        """Raise InputError where the library is missing; it is not imported."""
+        if not self.version:
+            raise InputError(f"attack {self.name}: {self.family} is missing; run: {self.install}")
 
     def attack(self, name: str) -> AttackEntry:
         """Return the entry of `library:NAME`; InputError for another name, with the nearest."""

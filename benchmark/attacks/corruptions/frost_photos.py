@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmark.attacks.corruptions.resample import resized
-from estimators.errors import InputError
+from estimators.errors import InputError, install_extra
 
 # the authors have six photographs, but choose among five
 FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
@@ -35,7 +35,7 @@ def frost_folder() -> Path:
             return folder
     raise InputError(
         "attack: the photographs of frost come with the package imagecorruptions-imaug;"
-        " pip install 'art-bench[corruptions]', or leave frost out"
+        f" {install_extra('corruptions')}, or leave frost out"
     )
 
 

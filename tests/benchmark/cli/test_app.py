@@ -17,7 +17,7 @@ ERRORS: dict[str, tuple[BaseException, int, str]] = {
     "full disk": (
         OSError(errno.ENOSPC, "No space left on device", "/d/results.csv"),
         2,
-        "Error: /d/results.csv: No space left on device; fix that",
+        "Error: /d/results.csv: No space left on device; repair that",
     ),
     "no memory": (MemoryError(), 2, "Error: out of memory; finished cells are kept"),
     "exit of external code": (
@@ -27,6 +27,19 @@ ERRORS: dict[str, tuple[BaseException, int, str]] = {
     ),
     "Ctrl-C": (KeyboardInterrupt(), 130, "stopped; finished cells are kept"),
 }
+
+
+def test_a_reader_that_went_away_is_no_error(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rich does behind `| head`."""
+
+    def fail(*_: object, **__: object) -> None:
+        try:
+            raise BrokenPipeError
+        except BrokenPipeError:
+            raise SystemExit(1)  # noqa: B904
+
+    monkeypatch.setattr("benchmark.grids.model.load_grid", fail)
+    assert bench("run") == (1, "")
 
 
 @pytest.mark.parametrize("name", ERRORS)

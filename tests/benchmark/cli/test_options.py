@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.cli.options import parse_samples
+from benchmark.cli.options import parse_count
 from estimators.errors import InputError
 
 HUGE = str(2**70)
@@ -40,11 +40,11 @@ def test_out_of_range_is_one_line(bench, args: list[str], told: str) -> None:
 
 
 def test_samples_take_every_form_of_an_integer() -> None:
-    assert parse_samples("all") == "all"
-    assert [parse_samples(text) for text in ("100", "1e2", "100.0", "1_00")] == [100] * 4
+    assert parse_count("all") == "all"
+    assert [parse_count(text) for text in ("100", "1e2", "100.0", "1_00")] == [100] * 4
     for text in ("", "1.5", "-3", "many", "010", ".inf"):
         with pytest.raises(InputError, match="--samples"):
-            parse_samples(text)
+            parse_count(text)
 
 
 def test_the_same_number_gives_the_same_rows(bench, tmp_path) -> None:

@@ -354,7 +354,7 @@ def test_without_dask_the_extra_is_named(bench: Any, monkeypatch: pytest.MonkeyP
     )
     code, out = bench("run", "--workers", "2")
     assert code == 2
-    assert "pip install 'art-bench[cluster]'" in out
+    assert "pip install '.[cluster]' in a checkout" in out
 
 
 def test_dask_is_imported_where_it_is_used() -> None:

@@ -21,8 +21,9 @@ from benchmark.runs.options import RunOptions
 from benchmark.runs.run import Result, run
 from estimators.classifier import BATCH
 from estimators.data import archive_rows, streamed
+from estimators.data.choice import stratified_order
 from estimators.data.geometry import Geometry
-from estimators.data.images import stratified_order, subset
+from estimators.data.images import subset
 from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.spec import Spec

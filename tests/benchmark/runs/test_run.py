@@ -353,7 +353,15 @@ def test_train_and_list(bench, tmp_path: Path) -> None:
     }
     code, out = bench(*args, "--out", "w.safetensors")
     assert "trained before" in out
-    code, out = bench("list")
-    assert code == 0
-    for name in ("fgsm", "cw-art", "jpeg", "cifar10", "quick", "adaptive", "first-error"):
-        assert name in out
+    kinds = {
+        "attacks": ("fgsm", "cw-art"),
+        "defences": ("jpeg",),
+        "datasets": ("cifar10",),
+        "grids": ("quick",),
+        "threats": ("adaptive",),
+        "studies": ("first-error",),
+    }
+    for kind, names in kinds.items():
+        code, out = bench("list", kind)
+        assert code == 0
+        assert all(name in out for name in names)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torchvision
 
-from estimators.data.images import Images, stratified_order, subset
+from estimators.data.choice import stratified_order
+from estimators.data.images import Images, subset
 from estimators.data.load import image_shape, load_images
 from estimators.data.registry import DATASETS
 from estimators.errors import DataUnavailable, InputError

@@ -310,7 +310,7 @@ def test_torchvision_with_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_extras_that_are_not_there(monkeypatch: pytest.MonkeyPatch, extra: str) -> None:
     for name in (extra, f"{extra}.utils"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(InputError, match=rf"pip install 'art-bench\[{extra}\]'"):
+    with pytest.raises(InputError, match=rf"pip install '.\[{extra}\]'"):
         given_network(Spec(f"{extra}:anything"), COLOUR, 10)
 
 

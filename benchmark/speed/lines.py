@@ -1,0 +1,52 @@
+"""The lines that `bench speed` can measure, by the name that `--only` takes; imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from estimators.entries import Entry, table
+from estimators.errors import unknown
+from estimators.spec import Value
+
+# measured on its own, in processes of its own
+MEMORY = "memory"
+ROOM = "benchmark.speed.measure"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line(Entry):
+    """One line, or several of one kind. `build` names a function of `measure.Subjects`.
+
+    arguments: what the function takes besides.
+    """
+
+    arguments: tuple[Value, ...] = ()
+
+
+LINES: dict[str, Line] = table(
+    Line(name="grid lenet oblivious", build=f"{ROOM}:mnist_grid",
+         summary="a grid on MNIST, LeNet", arguments=("lenet", 1000, "oblivious")),
+    Line(name="grid lenet adaptive", build=f"{ROOM}:mnist_grid",
+         summary="the same through the defence", arguments=("lenet", 1000, "adaptive")),
+    Line(name="grid resnet oblivious", build=f"{ROOM}:mnist_grid",
+         summary="a grid on MNIST, ResNet", arguments=("resnet", 250, "oblivious")),
+    Line(name="jpeg grey", build=f"{ROOM}:jpeg_grey", summary="JPEG of grey images"),
+    Line(name="jpeg rgb", build=f"{ROOM}:jpeg_colour", summary="JPEG of colour images"),
+    Line(name="photos oblivious", build=f"{ROOM}:photo_grid",
+         summary="a grid on photos, EfficientNet-Lite0", arguments=("oblivious",)),
+    Line(name="photos adaptive", build=f"{ROOM}:photo_grid",
+         summary="the same through the defence", arguments=("adaptive",)),
+    Line(name="pgd", build=f"{ROOM}:pgd", summary="PGD against ART, foolbox, torchattacks"),
+    Line(name="cw", build=f"{ROOM}:carlini", summary="C&W against the same"),
+)  # fmt: skip
+
+
+def chosen(only: str) -> list[Line]:
+    """Return the lines whose names contain a text; capital letters count as small ones.
+
+    Raises InputError where there is none.
+    """
+    found = [line for name, line in LINES.items() if only.strip().lower() in name]
+    if not found:
+        raise unknown("line of --only", only, [*LINES, MEMORY])
+    return found
