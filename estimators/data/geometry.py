@@ -82,21 +82,19 @@ def dataset_name(spec: Spec) -> str:
 
 
 def split_options(name: str) -> tuple[str, Geometry | None]:
-    """Return the name of a data set without the options of its size, and these options.
+    """Return the name of a data set without its options, and those of the size.
 
     `imagefolder:PATH` and `hf:FOLDER` have options in brackets. The brackets of a folder that
     exists under the whole name, and brackets without an equals sign, belong to the path. What else
-    stands in the brackets of `hf:FOLDER` stays in the name: see `hf_choices`.
+    stands in the brackets of `hf:FOLDER`, `hf_choices` returns.
 
     Raises InputError for an unknown option or a bad value.
     """
     bare, options = _bracketed(name)
     if options is None:
         return name, None
-    sizes, others = _parted(options, name)
-    if not sizes:
-        return _named(bare, others, name), None
-    return _named(bare, others, name), _geometry(sizes, name)
+    sizes, _ = _parted(options, name)
+    return bare, _geometry(sizes, name) if sizes else None
 
 
 def with_geometry(name: str, geometry: Geometry) -> str:
@@ -109,14 +107,10 @@ def with_geometry(name: str, geometry: Geometry) -> str:
     return f"{_named(bare, others, name).removesuffix(']')},{shown.removeprefix('[')}"
 
 
-def hf_choices(path: str) -> tuple[str, dict[str, str]]:
-    """Return the folder of `FOLDER[split=test,label=fine_label]`, and the choices behind it."""
-    bare, options = _bracketed(f"{HUGGING_FACE}:{path}")
-    if options is None:
-        return path, {}
-    return bare.partition(":")[2], {
-        k: str(v) for k, v in _parted(options, f"{HUGGING_FACE}:{path}")[1].items()
-    }
+def hf_choices(name: str) -> dict[str, str]:
+    """Return what `hf:FOLDER[split=test,label=fine_label]` chooses, without the size."""
+    _, options = _bracketed(name)
+    return {k: str(v) for k, v in _parted(options or {}, name)[1].items()}
 
 
 def _bracketed(name: str) -> tuple[str, dict[str, object] | None]:

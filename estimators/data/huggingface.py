@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from estimators.data.geometry import Geometry, hf_choices
+from estimators.data.geometry import HUGGING_FACE, Geometry
 from estimators.data.images import Images, Split
 from estimators.data.items import Item, Items, read_items
 from estimators.data.photo import FORMATS
-from estimators.errors import InputError, unknown
+from estimators.errors import InputError, install_extra, unknown
 from estimators.plugins import describe_error
 
-FAMILY = "hf"
 # what `save_to_disk` writes, of several splits and of one
 MANY, ONE = "dataset_dict.json", "state.json"
 # what a test split is called, the best name first
@@ -34,31 +33,35 @@ LABELS = ("label", "labels", "fine_label", "target", "targets", "class", "y")
 SIZE = "say the size that the network takes: hf:FOLDER[resize=256,crop=224]"
 
 
-def from_saved(path: Path, split: Split, geometry: Geometry | None = None) -> Images:
+def from_saved(
+    root: Path,
+    split: Split,
+    geometry: Geometry | None = None,
+    choices: Mapping[str, str] | None = None,
+) -> Images:
     """Return a split of a data set in a folder that `save_to_disk` wrote.
 
-    path: of the folder, which may end in `[split=validation,image=img,label=fine_label]`. `split`
-        names the one to test on; by default `test`, or `validation` where there is no test split.
-    split: `train` for the split of that name.
+    root: the folder. split: `train` for the split of that name.
     geometry: how images become images of one size; None takes them as they are.
+    choices: `split` names the one to test on, by default `test`, or `validation` where there is no
+        test split; `image` and `label` name the columns where there are several.
 
     Raises InputError where the folder or the package is missing, and for other content.
     """
-    folder, choices = hf_choices(str(path))
-    root, where = Path(folder), f"data set {FAMILY}:{folder}"
+    where, choices = f"data set {HUGGING_FACE}:{root}", choices or {}
     if not root.is_dir():
-        raise InputError(f"{where}: no such folder; {_how_to_save(folder)}")
+        raise InputError(f"{where}: no such folder; {_how_to_save(str(root))}")
     if not (root / MANY).is_file() and not (root / ONE).is_file():
         raise InputError(
             f"{where}: not a folder of save_to_disk (it has neither {MANY} nor {ONE});"
-            f" {_how_to_save(folder)}"
+            f" {_how_to_save(str(root))}"
         )
     try:
         package: Any = importlib.import_module("datasets")
     except ImportError as error:
         raise InputError(
-            f"{where}: needs the package datasets, which is not installed here; pip install"
-            " 'art-bench[huggingface]'"
+            f"{where}: needs the package datasets, which is not installed here;"
+            f" {install_extra('huggingface')}"
         ) from error
     try:
         found = package.load_from_disk(str(root))

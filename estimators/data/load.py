@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from estimators.data.geometry import split_options
+from estimators.data.geometry import hf_choices, split_options
 from estimators.data.images import Images, Split, checked_images
 from estimators.data.known import unknown_dataset
 from estimators.data.objects import from_object, is_dataset
@@ -33,11 +33,13 @@ def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images
     on disk nor downloadable.
     """
     folder = data_dir if data_dir is not None else default_data_dir()
+    choices = hf_choices(name)
     name, geometry = split_options(name)
     kind, _, path = name.partition(":")
     if kind in FILES and path:
         read_file: Callable[..., Images] = FILES[kind].load()
-        options = {} if geometry is None else {"geometry": geometry}
+        options: dict[str, Any] = {} if geometry is None else {"geometry": geometry}
+        options |= {"choices": choices} if choices else {}
         return read_file(Path(path), split, **options)
     if name in DATASETS:
         read: Callable[[Split, Path], Images] = DATASETS[name].load()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from estimators.errors import InputError, unknown
+from estimators.networks.huggingface.names import FAMILY as HUGGING_FACE
+from estimators.networks.huggingface.names import check_name
 from estimators.networks.registry import EVERY_NETWORK, FAMILIES, NETWORK_PATTERNS, NETWORKS
 from estimators.plugins import installed, is_plugin
 from estimators.spec import Spec
@@ -20,8 +22,11 @@ def check_network(spec: Spec) -> None:
     """Raise InputError for an unknown network or parameter, and for a missing file of weights.
 
     No code of a network is imported. Names of a family, such as `torchvision:NAME`, and parameters
-    of plug-ins are left to what builds them.
+    of plug-ins are left to what builds them; of `hf:FOLDER` the files are looked at.
     """
+    family, _, name = spec.name.partition(":")
+    if family == HUGGING_FACE:
+        check_name(name)
     if is_known(spec.name):
         architecture, _ = split_training(spec)
         if spec.name in NETWORKS:

@@ -31,7 +31,7 @@ class Tracker:
             return ""
         return (
             f"needs the package {self.package}, which is not installed here; pip install"
-            f" 'art-bench[{self.extra}]'"
+            f" '.[{self.extra}]' in a checkout of art-bench"
         )
 
 

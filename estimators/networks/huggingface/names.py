@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from estimators.errors import InputError
+from estimators.errors import InputError, install_extra
 
 FAMILY = "hf"
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
@@ -36,8 +36,8 @@ def check_name(name: str) -> None:
         _check_config(folder / CONFIG, where)
     if find_spec("transformers") is None:
         raise InputError(
-            f"{where}: needs the package transformers, which is not installed here; pip install"
-            " 'art-bench[huggingface]'"
+            f"{where}: needs the package transformers, which is not installed here;"
+            f" {install_extra('huggingface')}"
         )
 
 

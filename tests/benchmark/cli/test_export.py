@@ -40,7 +40,7 @@ def test_unknown_and_missing_trackers_are_told_before_any_work(
     assert code == 2 and "did you mean 'mlflow'" in out
     monkeypatch.setattr("reports.exports.trackers.find_spec", lambda name: None)
     code, out = bench(*RUN, "--out", "r", "--log", "wandb")
-    assert code == 2 and "pip install 'art-bench[wandb]'" in out
+    assert code == 2 and "pip install '.[wandb]'" in out
     assert not Path("r").exists()
 
 

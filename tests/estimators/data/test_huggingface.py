@@ -163,12 +163,14 @@ def test_names_with_options() -> None:
     assert dataset_name(Spec(name)) == name
     assert dataset_name(Spec("hf:a/b[crop=224,label=fine,resize=256,split=val]")) == name
     assert dataset_name(Spec.of("hf:a/b", split="val", label="fine", resize=256, crop=224)) == name
-    assert split_options(name) == ("hf:a/b[split=val,label=fine]", Geometry(256, 224))
-    assert split_options("hf:a/b[split=val]") == ("hf:a/b[split=val]", None)
-    assert hf_choices("a/b[split=val,label=fine]") == ("a/b", {"split": "val", "label": "fine"})
+    assert split_options(name) == ("hf:a/b", Geometry(256, 224))
+    assert split_options("hf:a/b[split=val]") == ("hf:a/b", None)
+    assert hf_choices(name) == {"split": "val", "label": "fine"}
+    assert hf_choices("hf:a/b") == hf_choices("imagefolder:a[crop=8]") == {}
     for bare in ("hf:a/b", "hf:a/b[split=val]"):
         sized = with_geometry(bare, Geometry(256, 224))
-        assert split_options(sized) == (bare, Geometry(256, 224))
+        assert split_options(sized) == ("hf:a/b", Geometry(256, 224))
+        assert hf_choices(sized) == hf_choices(bare)
     with pytest.raises(InputError, match="unknown option"):
         dataset_name(Spec("hf:a/b[splits=val]"))
     name = "hf:a/b[resize=9,crop=8,floor=true]"
