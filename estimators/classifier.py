@@ -22,6 +22,7 @@ from estimators.defences.backward import channels_last as channels_last
 from estimators.networks.running.copying import copied
 from estimators.networks.running.folding import COMPARED, Pair, foldable, folded
 from estimators.networks.running.guarded import guarded, placed
+from estimators.networks.running.image_gradients import image_gradients
 from estimators.outputs import MarginLoss, finite_rows
 
 # Images per pass of networks that are small enough: such batches stay in the processor's cache.
@@ -165,7 +166,9 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
                 leaf, seen = self.defence.enter(x)
             else:
                 leaf = seen = channels_last(self.defended(x)).detach().requires_grad_(True)
-            yield leaf, self.backward_mode.applied(self.network(seen))
+            with image_gradients(seen):
+                logits = self.network(seen)
+            yield leaf, self.backward_mode.applied(logits)
 
     def mean_gradient(
         self, x: torch.Tensor, objective: Callable[[torch.Tensor], torch.Tensor]

@@ -30,6 +30,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "plugins": {"errors", "entries"},
         "source_code": {"plugins"},
         "atomic": {"errors"},
+        "processor": set(),
         "jpeg_codec": set(),
         "data": set(),
         "networks": {"data", "outputs", "autograd"},
@@ -50,7 +51,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "classes": {"results", "statistics", "style"},
         "audit": {"results", "statistics", "style", "worst_case"},
         "corruptions": {"results", "statistics", "style", "worst_case"},
-        "compare": {"results", "statistics", "style", "worst_case", "audit"},
+        "exports": {"results", "statistics", "style", "worst_case"},
+        "gates": {"results", "statistics", "style", "worst_case", "audit"},
+        "compare": {"results", "statistics", "style", "worst_case", "audit", "gates"},
         "claims": {"results", "statistics", "style", "worst_case", "audit", "compare"},
         "plots": {"results", "statistics", "style", "worst_case", "audit", "compare"}
         | {"corruptions"},
@@ -62,7 +65,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "atomic"},
+    | {"source_code", "atomic", "processor"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure
@@ -159,17 +162,20 @@ def test_registries_import_neither_torch_nor_art(registry: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["list"], ["compare", "--help"], ["run", "--help"]], ids=" ".join
+    "args",
+    [["--help"], ["list"], *([name, "--help"] for name in ("compare", "check", "run", "export"))],
+    ids=" ".join,
 )
 def test_quick_commands_start_without_torch(args: list[str]) -> None:
     code = "from benchmark.cli import main; main({}, standalone_mode=False)"
     assert loaded(code.format(args)) == "[]"
 
 
-def test_compare_starts_without_torch() -> None:
+def test_gates_start_without_torch() -> None:
     file = str(ROOT / "reports" / "baselines" / "full.csv")
     code = "from benchmark.cli import main; main({}, standalone_mode=False)"
     assert loaded(code.format(["compare", file, file])) == "[]"
+    assert loaded(code.format(["check", file, "--require", "accuracy>=0"])) == "[]"
 
 
 def loaded(code: str) -> str:

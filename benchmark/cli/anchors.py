@@ -78,7 +78,7 @@ def anchors(
         writer.writerow(COLUMNS)
         writer.writerows(cells(mark) for mark in marks)
         write_text(out.getvalue(), csv_file)
-    sys.exit(exit_codes.WORSE if counts["fail"] else 0)
+    sys.exit(exit_codes.GATE_FAILED if counts["fail"] else 0)
 
 
 def _named(known: list[Anchor], name: str) -> Anchor:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any, NoReturn, cast
 
 import click
 
@@ -27,7 +29,9 @@ COMMANDS = table(
             ("paper", "paper", "Reproduce the paper."),
             ("summary", "summary", "Print the table of a run, or the layers of a network."),
             ("compare", "compare", "Compare runs with the first one."),
+            ("check", "check", "Check that a run meets requirements."),
             ("report", "report", "Write audit and page of a run again."),
+            ("export", "export", "Write a run for RobustBench, or for a model card."),
             ("speed", "speed", "Measure the speed against ART and others."),
             ("anchors", "anchors", "Attack networks with known answers."),
             ("init", "init", "Write a first grid file."),
@@ -54,7 +58,11 @@ class _Commands(Mapping[str, click.Command]):
     """The commands by name; each is imported when it is looked up."""
 
     def __getitem__(self, name: str) -> click.Command:
-        return cast(click.Command, COMMANDS[name].load())
+        entry = COMMANDS[name]
+        from benchmark.terminal.progress_bars import starting
+
+        with starting():
+            return cast(click.Command, entry.load())
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -100,8 +108,24 @@ class _Group(click.Group):
                 " calling sys.exit"
             ) from error
         except KeyboardInterrupt:
-            click.echo("\nstopped; finished cells are kept, the same command continues", err=True)
-            sys.exit(exit_codes.INTERRUPTED)
+            click.echo(
+                "\nstopped; what is finished is kept, and the same command continues", err=True
+            )
+            _leave(exit_codes.INTERRUPTED)
+
+
+def _leave(code: int) -> NoReturn:
+    """End this program at once: its threads may be in the middle of a long chunk.
+
+    Where another program calls the command, only SystemExit is raised.
+    """
+    streams = sys.stdout, sys.stderr
+    if streams == (sys.__stdout__, sys.__stderr__):
+        for stream in streams:
+            with suppress(OSError, AttributeError):  # a pipe that is closed; no stream at all
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _outside(error: SystemExit) -> str | None:

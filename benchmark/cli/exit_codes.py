@@ -1,8 +1,8 @@
-"""The exit codes of `bench`; 0 means success, 1 that `compare --fail-on` found a reason."""
+"""The exit codes of `bench`; 0 means success, 1 that a gate or a check failed."""
 
 from __future__ import annotations
 
-WORSE = 1
+GATE_FAILED = 1
 BAD_INPUT = 2
 SKIPPED_CELLS = 3
 FAILED_CELLS = 4

@@ -15,13 +15,12 @@ from benchmark.execution.memory import available_memory
 from estimators.classifier import BATCH
 from estimators.errors import InputError
 from estimators.networks.activations import activation_bytes
+from estimators.networks.running.image_gradients import SMALL_PIXELS
 from estimators.spec import Spec
 
 # activations of a chunk in one thread. On two cores larger chunks of EfficientNet-Lite0 and
 # ResNet-50 at 224 pixels gained less than 10 % of the time (docs/speed.md).
 CHUNK_BYTES = 400e6
-# images up to this size have BATCH of them per chunk
-SMALL_PIXELS = 32 * 32
 # the share of the available memory that a run takes by default
 SHARE = 0.7
 # gradients and the images of an attack beside the activations; libraries, tables, plots

@@ -12,8 +12,10 @@ from torch import nn
 
 from estimators.data.class_order import reordered
 from estimators.data.folder import uniform_size
-from estimators.data.geometry import FOLDER, Geometry, split_options
+from estimators.data.geometry import FOLDER, SIZED, Geometry, split_options, with_geometry
 from estimators.data.images import Images
+from estimators.data.items import MixedItems
+from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.networks.external import declared_geometry
 from estimators.networks.own_labels import own_labels
@@ -28,7 +30,8 @@ def with_declared_size(name: str, networks: Iterable[Spec]) -> tuple[str, str]:
 
     Raises InputError for networks that declare different sizes.
     """
-    if not name.startswith(f"{FOLDER}:") or split_options(name)[1] is not None:
+    family = name.partition(":")[0]
+    if family not in SIZED or split_options(name)[1] is not None:
         return name, ""
     declared: dict[Geometry, Spec] = {}
     for network in networks:
@@ -41,14 +44,37 @@ def with_declared_size(name: str, networks: Iterable[Spec]) -> tuple[str, str]:
         sizes = ", ".join(f"{network} {geometry}" for geometry, network in declared.items())
         raise InputError(
             f"data set {name}: its networks declare different sizes ({sizes}); run them one by"
-            " one, or choose one: imagefolder:PATH[resize=...,crop=...]"
+            f" one, or choose one: {family}:PATH[resize=...,crop=...]"
         )
     ((geometry, network),) = declared.items()
     side = geometry.crop
-    size = uniform_size(Path(name.partition(":")[2]), "test")
+    size = _uniform_size(name)
     if side is not None and size == (side, side):
         return name, ""
-    return f"{name}{geometry}", f"photos brought to {geometry}, as {network} declares"
+    return with_geometry(name, geometry), f"photos brought to {geometry}, as {network} declares"
+
+
+def _uniform_size(name: str) -> tuple[int, int] | None:
+    """Return height and width of the photos of a data set; None where they differ."""
+    family, _, path = name.partition(":")
+    if family == FOLDER:
+        return uniform_size(Path(path), "test")
+    try:
+        return load_images(name, "test").shape[1:]
+    except MixedItems:
+        return None
+
+
+def output_order(images: Images, network: nn.Module, spec: Spec) -> tuple[int, ...] | None:
+    """Return the output of a network for each class of the data, by its own labels.
+
+    None where the order is the same already, and where the labels are not the names of the classes.
+    """
+    labels = own_labels(spec, network)
+    if images.class_source != "names" or len(labels) != len(images.classes):
+        return None
+    position = reordered(images.classes, labels)
+    return None if position == tuple(range(len(labels))) else position
 
 
 def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Images, str]:
@@ -56,23 +82,24 @@ def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Ima
 
     Classes that were counted from the labels become as many as the network has outputs. The order
     of folders without a file of classes becomes that of the network's own labels, where these
-    contain the names of the folders.
+    contain the names of the folders; so does that of classes with names, of which the network has
+    more.
 
     Raises InputError for labels that begin at 1, and for folders whose outputs are unknown.
     """
     outputs = _outputs(network, images.shape)
     labels = own_labels(spec, network)
-    if images.class_source == "folders" and labels:
+    fewer = images.class_source == "names" and len(images.classes) < len(labels)
+    known = bool(labels) and outputs in (None, len(labels))
+    if known and (images.class_source == "folders" or fewer):
         position = reordered(images.classes, labels)
         if position is not None:
             note = f"class order from the labels of {spec}: {len(labels)} classes"
             y = np.array(position, dtype=np.int64)[images.y]
             ordered = replace(images, y=y, classes=_unique(labels), class_source="names")
-            return replace(ordered, notes=(note, *images.notes[1:])), note
-    if images.class_source == "names" and len(labels) == len(images.classes):
-        position = reordered(images.classes, labels)
-        if position is not None and position != tuple(range(len(labels))):
-            return images, f"warning: the labels of {spec} have another order than the classes"
+            # the first note of folders says the order that is no more
+            kept = images.notes if fewer else images.notes[1:]
+            return replace(ordered, notes=(note, *kept)), note
     if outputs is None:
         return images, ""
     count = len(images.classes)
@@ -88,6 +115,11 @@ def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Ima
             raise InputError(
                 f"network {spec}: has {outputs} outputs, and the labels of the data run from 1 to"
                 f" {outputs}; expected 0 to {outputs - 1}: subtract 1 from them"
+            )
+        if outputs < count:
+            raise InputError(
+                f"network {spec}: has {outputs} outputs, and the labels of the data run up to"
+                f" {count - 1}; expected 0 to {outputs - 1}"
             )
         if outputs > count:
             classes = tuple(str(c) for c in range(outputs))

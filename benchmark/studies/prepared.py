@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from benchmark.runs.images import with_classes_of, with_declared_size
+from benchmark.runs.images import output_order, with_classes_of, with_declared_size
 from benchmark.studies.entry import Subject
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.request import StudyRequest
 from estimators.data.images import Images, Split
 from estimators.data.load import load_images
+from estimators.errors import InputError
 from estimators.networks.given import is_given
 
 
@@ -28,7 +29,7 @@ def prepared(request: StudyRequest) -> StudyRequest:
         name, note = with_declared_size(dataset, [network])
         sized.append((name, network))
         if note:
-            request.report(f"{dataset}: {note}")
+            request.message(f"{dataset}: {note}")
     if not any(is_given(network) for _, network in sized):
         return request
     ready = replace(request, subjects=tuple(sized))
@@ -39,10 +40,15 @@ def prepared(request: StudyRequest) -> StudyRequest:
             if name == dataset and is_given(network):
                 module = network_of(ready, dataset, network).cpu()
                 images, _ = with_classes_of(images, module, network)
+                if output_order(images, module, network) is not None:
+                    raise InputError(
+                        f"network {network}: its labels have another order than the classes of"
+                        f" {dataset}; a study needs one order"
+                    )
         return images
 
     for dataset in ready.datasets:
         # faults are found now, and what is said of the images once
         for note in loaded(dataset, "test", request.data_dir).notes:
-            request.report(f"{dataset}: {note}")
+            request.message(f"{dataset}: {note}")
     return replace(ready, loader=loaded)

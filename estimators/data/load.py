@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -12,6 +14,7 @@ import platformdirs
 from estimators.data.geometry import split_options
 from estimators.data.images import Images, Split, checked_images
 from estimators.data.known import unknown_dataset
+from estimators.data.objects import from_object, is_dataset
 from estimators.data.registry import DATASETS, FILES
 from estimators.entries import DatasetEntry
 from estimators.errors import InputError
@@ -23,8 +26,8 @@ def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images
 
     `imagefolder:PATH` may end in `[resize=256,crop=224]`, see `geometry.split_options`. A file
     `<name>.npz` in the data directory is read in place of torchvision's files. A plug-in, or
-    `package.module:function`, is called with split and data directory; it returns Images, or arrays
-    x and y.
+    `package.module:function`, is called with split and data directory; it returns Images, arrays
+    x and y, or a data set that `objects.from_object` reads. It may be such a data set itself.
 
     Raises InputError for an unknown name or broken data, DataUnavailable for data that are neither
     on disk nor downloadable.
@@ -62,13 +65,13 @@ def default_data_dir() -> Path:
     return Path(named) if named else Path(platformdirs.user_cache_dir("art-bench")) / "data"
 
 
-def _call(
-    external: Callable[[Split, Path], object], name: str, split: Split, folder: Path
-) -> Images:
-    """Return what an external function gives, checked."""
+def _call(external: Any, name: str, split: Split, folder: Path) -> Images:
+    """Return the images of an external function, class or data set, checked."""
     where = f"data set {name}"
     try:
-        result = external(split, folder)
+        result = external
+        if not is_dataset(external) and callable(external):
+            result = _made(external, split, folder)
     except InputError:
         raise
     except Exception as error:
@@ -76,7 +79,41 @@ def _call(
         raise InputError(f"{where}: its function failed ({describe_error(error)})") from error
     if isinstance(result, Images):
         return checked_images(result.pixels, result.y, result.ids, result.classes, where)
+    if is_dataset(result):
+        return from_object(result, where)
     if not (isinstance(result, tuple) and len(result) == 2):
-        raise InputError(f"{where}: expected Images or arrays (x, y), got {type(result).__name__}")
+        raise InputError(
+            f"{where}: expected Images, arrays (x, y) or a data set with __len__ and __getitem__,"
+            f" got {type(result).__name__}"
+        )
     pixels, labels = np.asarray(result[0]), np.asarray(result[1])
     return checked_images(pixels, labels, np.arange(len(labels)), None, where)
+
+
+def _made(external: Callable[..., object], split: Split, folder: Path) -> object:
+    """Return what a function or a class makes of a split.
+
+    Arguments of a known name get what it says, as those of torchvision's data sets: `root`,
+    `train`, `split`, `data_dir`. A function with two other arguments gets split and folder.
+    """
+    offered: dict[str, object] = {
+        "split": split,
+        "train": split == "train",
+        "root": str(folder),
+        "data_dir": folder,
+        "folder": folder,
+    }
+    try:
+        parameters = list(inspect.signature(external).parameters.values())
+    except (TypeError, ValueError):
+        return external(split, folder)
+    known = {p.name: offered[p.name] for p in parameters if p.name in offered}
+    if isinstance(external, type):
+        return external(**known)
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    takes = [p for p in parameters if p.kind in plain]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return external(split, folder)
+    if not takes or (known and all(p.name in known or p.default is not p.empty for p in takes)):
+        return external(**known)
+    return external(*(split, folder)[: len(takes)])

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
-from torchvision.transforms import InterpolationMode, functional
 
 from estimators.data.geometry import Geometry
 
@@ -27,7 +26,12 @@ GREY_MODES = ("1", "L", "LA", "La", "I", "F")
 ORIENTATION = 0x0112
 IMAGE_WIDTH, IMAGE_LENGTH = 256, 257
 SWAPS_SIDES = (5, 6, 7, 8)
-MODES = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.BICUBIC}
+MODES = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "nearest": Image.Resampling.NEAREST,
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def read_header(path: Path | str) -> Header | None:
             width, height = image.size
             if _orientation(image) in SWAPS_SIDES and not _size_is_upright(image):
                 width, height = height, width
-            return Header(_is_grey(image.mode), width, height)
+            return Header(is_grey(image.mode), width, height)
     except Exception:
         # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
         return None
@@ -67,7 +71,7 @@ def read_photo(path: Path | str, channels: int, geometry: Geometry) -> npt.NDArr
         limit = Image.MAX_IMAGE_PIXELS
         if limit is not None and image.width * image.height > limit:
             raise ValueError(f"{image.width} x {image.height} pixels, expected at most {limit:,}")
-        if channels == 1 and not _is_grey(image.mode):
+        if channels == 1 and not is_grey(image.mode):
             raise ValueError("in colour, expected grey as the photos before it")
         image.seek(0)
         photo = in_mode(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
@@ -103,19 +107,22 @@ def in_mode(image: Image.Image, mode: str) -> Image.Image:
 
 
 def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
-    """Return a photo resized and cropped by torchvision's own functions for Pillow's images.
+    """Return a photo resized and cropped, with the pixels that torchvision gives Pillow's images.
 
-    They equal `transforms.Resize` (antialiased) and `transforms.CenterCrop`.
+    They equal `transforms.Resize` (antialiased) and, without `floor`, `transforms.CenterCrop`.
+    torchvision is not used, since its import takes a second and 170 MB.
     """
-    if geometry.resize is not None:
-        mode = MODES[geometry.interpolation]
-        photo = functional.resize(photo, [geometry.resize], mode, antialias=True)
+    height, width = _resized(photo.height, photo.width, geometry)
+    if (width, height) != photo.size:
+        photo = photo.resize((width, height), MODES[geometry.interpolation])
     if geometry.crop is not None:
         if min(photo.size) < geometry.crop:
             side = geometry.crop
             text = f"smaller than the crop of {side} x {side}; give resize={side} or more too"
             raise ValueError(f"{photo.width} x {photo.height} pixels, {text}")
-        photo = functional.center_crop(photo, [geometry.crop])
+        over = (side - geometry.crop for side in photo.size)
+        left, top = (n // 2 if geometry.floor else round(n / 2) for n in over)
+        photo = photo.crop((left, top, left + geometry.crop, top + geometry.crop))
     return photo
 
 
@@ -124,14 +131,22 @@ def size_after(header: Header, geometry: Geometry) -> tuple[int, int]:
     height, width = header.height, header.width
     if geometry.crop is not None:
         return geometry.crop, geometry.crop
-    if geometry.resize is not None:
-        short, long = sorted((height, width))
-        grown = int(geometry.resize * long / short)
-        height, width = (geometry.resize, grown) if height <= width else (grown, geometry.resize)
-    return height, width
+    return _resized(height, width, geometry)
 
 
-def _is_grey(mode: str) -> bool:
+def _resized(height: int, width: int, geometry: Geometry) -> tuple[int, int]:
+    """Return the height and width of a photo before it is cropped."""
+    if geometry.resize is None:
+        return height, width
+    if geometry.squash:
+        return geometry.resize, geometry.resize
+    short, long = sorted((height, width))
+    longer = int(geometry.resize * long / short)
+    return (geometry.resize, longer) if height <= width else (longer, geometry.resize)
+
+
+def is_grey(mode: str) -> bool:
+    """Return whether an image of a mode has one channel."""
     return mode in GREY_MODES or mode.startswith("I;16")
 
 

@@ -32,8 +32,12 @@ DATASETS, DATASET_PATTERNS = table(
                  summary="one folder of photos per class, below train/ and test/ if these exist",
                  values={"resize": "pixels", "crop": "pixels",
                          "interpolation": "bilinear or bicubic"}),
+    DatasetEntry(name="hf:PATH", build="estimators.data.huggingface:from_saved",
+                 summary="a folder that save_to_disk of `datasets` wrote (extra huggingface)",
+                 values={"split": "NAME", "image": "COLUMN", "label": "COLUMN",
+                         "resize": "pixels", "crop": "pixels"}),
     DatasetEntry(name="package.module:function", build="estimators.plugins:builder",
-                 summary="your own, see docs/extending.md"),
+                 summary="your own function, or a torch or MAITE data set (docs/networks.md)"),
 )  # fmt: skip
 # what stands before the colon of a path
 FILES = {entry.family: entry for entry in DATASET_PATTERNS.values() if entry.name.endswith(":PATH")}

@@ -7,11 +7,11 @@ the archives, and reads an unpacked file with a flipped bit without an error: `O
 from __future__ import annotations
 
 import hashlib
+import importlib
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from torchvision import datasets
 
 from estimators.data.files import from_npz
 from estimators.data.images import Images, Split, nchw
@@ -35,7 +35,8 @@ def _load(name: str, class_name: str, split: Split, folder: Path) -> Images:
         return from_npz(archive, split, classes)
     if name == "mnist":
         check_official(folder, split)
-    factory = getattr(datasets, class_name)
+    # imported for these files alone: it takes a second
+    factory = getattr(importlib.import_module("torchvision.datasets"), class_name)
     train = split == "train"
     try:
         dataset = factory(str(folder), train=train, download=False)

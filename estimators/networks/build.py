@@ -34,8 +34,8 @@ def behind_input_layers(
     """Return a network behind the layers that its spec puts before it, in evaluation mode.
 
     `mean` and `std`, which every network takes (one number, or one per channel; by default the
-    network's own), become a first layer (x - mean) / std, and `low_pass` a fixed Gaussian filter of
-    that width in pixels before it.
+    network's own), become a first layer (x - mean) / std. Before it come the network's own resize,
+    and `low_pass`, a fixed Gaussian filter of that width in pixels.
 
     Raises InputError for bad numbers, and for a filter that is wider than the images.
     """
@@ -46,6 +46,8 @@ def behind_input_layers(
         network = nn.Sequential(GreyToColour(), normalised(copied, mean, std, COLOURS, spec.name))
     else:
         network = normalised(network, mean, std, channels, spec.name)
+    if bare.sizing is not None:
+        network = nn.Sequential(bare.sizing, network)
     return behind_low_pass(network, spec.get("low_pass", 0), shape).eval()
 
 

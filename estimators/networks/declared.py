@@ -6,9 +6,10 @@ import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast, get_args
 
-from estimators.data.geometry import Geometry
+from estimators.data.geometry import Geometry, Interpolation
+from estimators.entries import load_object
 from estimators.errors import InputError
 from estimators.spec import Value
 
@@ -16,6 +17,7 @@ from estimators.spec import Value
 _CONFIGS = ("pretrained_cfg", "default_cfg")
 # timm's own defaults
 _SHARE, _INTERPOLATION = 0.875, "bicubic"
+_CROP, _SQUASH = "center", "squash"
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ def declared_by(*things: object) -> Declared:
     """Return what the first thing (a network, its factory) declares that declares anything.
 
     `geometry` is a Geometry or a mapping of its fields; `pretrained_cfg` or `default_cfg` are
-    timm's: `mean`, `std`, `input_size` [C, H, W], `crop_pct` and `interpolation`. Attributes `mean`
-    and `std` are not read: networks keep them for a normalisation of their own.
+    timm's: `mean`, `std`, `input_size` [C, H, W], `crop_pct`, `crop_mode`, `interpolation`.
+    Attributes `mean` and `std` are not read: networks keep them for a normalisation of their own.
     """
     for thing in things:
         geometry = _geometry(getattr(thing, "geometry", None))
@@ -61,6 +63,11 @@ def family_geometry(family: str, name: str) -> Geometry | None:
             return of_preset(weights.DEFAULT.transforms())
         except (ValueError, AttributeError):
             return None
+    if family == "hf":
+        found: Geometry | None = load_object("estimators.networks.huggingface.model:geometry_of")(
+            name
+        )
+        return found
     if family == "timm":
         try:
             zoo = importlib.import_module("timm.models")
@@ -94,9 +101,12 @@ def _of_config(config: Mapping[str, Any]) -> Geometry | None:
     if not isinstance(share, (int, float)) or not 0 < share <= 2:
         raise InputError(f"network: declares crop_pct={share!r}, expected a share in (0, 1]")
     named = config.get("interpolation") or _INTERPOLATION
+    mode = config.get("crop_mode") or _CROP
+    if named not in get_args(Interpolation) or mode not in (_CROP, _SQUASH):
+        return None  # `border` adds a frame, which no geometry says
     # the same sum as timm's
     resize = math.floor(side / share)
-    return Geometry(resize, side, "bilinear" if named == "bilinear" else "bicubic")
+    return Geometry(resize, side, cast(Interpolation, named), mode == _SQUASH)
 
 
 def _geometry(value: object) -> Geometry | None:

@@ -25,7 +25,7 @@ CLASSES = 1000
 
 
 def efficientnet(
-    name: str, spec: Spec, channels: int, classes: int, pretrained: bool
+    name: str, spec: Spec, shape: tuple[int, int, int], classes: int, pretrained: bool
 ) -> ExternalNetwork:
     """Return EfficientNet-Lite0 (`efficientnet:lite0`) for photos of 224 by 224 pixels.
 
@@ -38,8 +38,8 @@ def efficientnet(
         raise unknown("network of the family efficientnet", name, ["lite0"])
     if spec.params:
         raise unknown(f"parameter of the network {spec.name}", spec.params[0][0], ["(none)"])
-    if channels != 3:
-        raise InputError(f"network {spec.name}: expected colour images, got {channels} channel")
+    if shape[0] != 3:
+        raise InputError(f"network {spec.name}: expected colour images, got {shape[0]} channel")
     made: nn.Module = _package(CODE, spec).EfficientNet.from_name(
         "efficientnet-lite0", num_classes=CLASSES if pretrained else classes
     )

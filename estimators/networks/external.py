@@ -34,6 +34,7 @@ class ExternalNetwork:
     source: the file that holds its code, or the package.
     mean, std: the normalisation that its own weights were trained with, where it is known.
     geometry: how photos become images of its size, where it is known.
+    sizing: a layer that brings images to its size, before they are normalised; None for no such.
     """
 
     network: nn.Module
@@ -42,10 +43,11 @@ class ExternalNetwork:
     mean: Value = None
     std: Value = None
     geometry: Geometry | None = None
+    sizing: nn.Module | None = None
 
 
-# the builder of a family: called with name, spec (`family:name`), channels, classes, pretrained
-Finder = Callable[[str, Spec, int, int, bool], ExternalNetwork]
+# the builder of a family: called with name, spec (`family:name`), shape, classes, pretrained
+Finder = Callable[[str, Spec, tuple[int, int, int], int, bool], ExternalNetwork]
 
 
 def is_external(name: str) -> bool:
@@ -76,7 +78,7 @@ def find_network(
     family, _, name = spec.name.partition(":")
     if family in FAMILIES:
         find: Finder = FAMILIES[family].load()
-        return find(name, spec, shape[0], classes, weights == DEFAULT)
+        return find(name, spec, shape, classes, weights == DEFAULT)
     if spec.name in NETWORKS:
         entry = NETWORKS[spec.name]
         network = call_factory(entry.load(), spec, shape, classes, entry.defaults)

@@ -11,7 +11,6 @@ from functools import partial
 from importlib.util import find_spec
 
 from torch import nn
-from torchvision import models
 
 from estimators.errors import InputError, install_extra, unknown
 from estimators.networks.declared import UNDECLARED, Declared, declared_by, family_geometry
@@ -24,9 +23,11 @@ from estimators.spec import Spec
 
 
 def torchvision(
-    name: str, spec: Spec, channels: int, classes: int, pretrained: bool
+    name: str, spec: Spec, shape: tuple[int, int, int], classes: int, pretrained: bool
 ) -> ExternalNetwork:
     """Load or make a classifier of torchvision."""
+    from torchvision import models  # a second and 170 MB, which other networks do without
+
     known = models.list_models(module=models)
     if name not in known:
         raise _unknown_of("torchvision", name, known)
@@ -34,15 +35,17 @@ def torchvision(
     geometry = family_geometry("torchvision", name)
     if not pretrained:
         network = _made(spec, lambda: make(weights=None, num_classes=classes))
-        return _external(network, spec, channels, pretrained, Declared(geometry=geometry))
+        return _external(network, spec, shape[0], pretrained, Declared(geometry=geometry))
     weights = models.get_model_weights(name).DEFAULT
     network = _downloaded(spec, lambda: make(weights=weights, progress=False))
     preset = weights.transforms()
     declared = Declared(tuple(preset.mean), tuple(preset.std), geometry)
-    return _external(network, spec, channels, pretrained, declared)
+    return _external(network, spec, shape[0], pretrained, declared)
 
 
-def timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) -> ExternalNetwork:
+def timm(
+    name: str, spec: Spec, shape: tuple[int, int, int], classes: int, pretrained: bool
+) -> ExternalNetwork:
     """Load or make a network of timm."""
     try:
         zoo = importlib.import_module("timm")
@@ -54,14 +57,14 @@ def timm(name: str, spec: Spec, channels: int, classes: int, pretrained: bool) -
     if not pretrained:
         network = _made(spec, lambda: make(num_classes=classes))
         size = Declared(geometry=declared_by(network).geometry)
-        return _external(network, spec, channels, pretrained, size)
+        return _external(network, spec, shape[0], pretrained, size)
     # its own number of classes: another one would get a new, untrained last layer
     network = _downloaded(spec, lambda: make(pretrained=True))
-    return _external(network, spec, channels, pretrained, declared_by(network))
+    return _external(network, spec, shape[0], pretrained, declared_by(network))
 
 
 def robustbench(
-    name: str, spec: Spec, channels: int, classes: int, pretrained: bool
+    name: str, spec: Spec, shape: tuple[int, int, int], classes: int, pretrained: bool
 ) -> ExternalNetwork:
     """Load a network of RobustBench's zoo; parameters `dataset` and `threat_model`.
 
@@ -86,7 +89,7 @@ def robustbench(
     remedy = f"put its checkpoint at {file}"
     with pickles_as_data():
         network = _downloaded(spec, lambda: load_model(name, model_dir=folder, **params), remedy)
-    return _external(network, spec, channels, pretrained)
+    return _external(network, spec, shape[0], pretrained)
 
 
 def _made(spec: Spec, make: Callable[[], nn.Module]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Layers before a network, so that eps stays in pixels: normalisation, low-pass, grey to colour."""
+"""Layers before a network, so that eps stays in pixels: size, normalisation, low-pass, colour."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from estimators.data.geometry import Interpolation
 from estimators.errors import InputError, number
 from estimators.spec import Value
 
+# what images are resized to: the shorter side, or height and width; None leaves them
+Side = int | tuple[int, int] | None
 # taps beyond this many standard deviations hold less than 1e-4 of a kernel
 REACH = 4
 
@@ -41,6 +44,85 @@ class GreyToColour(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return images [N, 3, H, W] of images [N, 1, H, W]."""
         return x.expand(-1, 3, -1, -1)
+
+
+class Channels(nn.Module):
+    """Take the channels of an image in another order, such as BGR."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        super().__init__()
+        self.order = tuple(order)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return images [N, C, H, W] with their channels in the order."""
+        return x[:, list(self.order)]
+
+
+class Resized(nn.Module):
+    """Bring images to the size of a network, as photos are: resize, then cut the centre.
+
+    The resize is antialiased and a gradient passes through. It equals that of torchvision's
+    transforms and Pillow's without their rounding to grey levels.
+
+    side: of the resize. crop: height and width of the centre. mode: of the interpolation.
+    halves_even: a centre between two pixels is rounded to the even one, as torchvision does, and
+    not down, as transformers does.
+    """
+
+    def __init__(
+        self,
+        side: Side,
+        crop: tuple[int, int] | None,
+        mode: Interpolation,
+        halves_even: bool = False,
+    ) -> None:
+        super().__init__()
+        self.side, self.crop, self.mode = side, crop, mode
+        self.halves_even = halves_even
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return images [N, C, H', W'] of images [N, C, H, W] in [0, 1]."""
+        height, width = x.shape[-2:]
+        size = self._size(height, width)
+        if size == (height, width):
+            pass
+        elif self.mode == "nearest":
+            x = functional.interpolate(x, size, mode="nearest-exact")
+        elif self.mode == "bilinear":
+            x = functional.interpolate(x, size, mode="bilinear", antialias=True)
+        else:
+            # along rows first, then columns, clipped after each
+            for step in ((height, size[1]), size):
+                x = functional.interpolate(x, step, mode="bicubic", antialias=True).clamp(0, 1)
+        return x if self.crop is None else self._centre(x, *self.crop)
+
+    def text(self) -> str:
+        """Return in words what it does."""
+        parts = []
+        if isinstance(self.side, int):
+            parts.append(f"resized to {self.side} pixels on the shorter side ({self.mode})")
+        elif self.side is not None:
+            parts.append(f"resized to {self.side[0]} x {self.side[1]} pixels ({self.mode})")
+        if self.crop is not None:
+            parts.append(f"cropped to {self.crop[0]} x {self.crop[1]}")
+        return " and ".join(parts) or "taken as they are"
+
+    def extra_repr(self) -> str:
+        """Return its parameters, which are part of what tells networks apart."""
+        return f"{self.side}, crop={self.crop}, mode={self.mode}, halves_even={self.halves_even}"
+
+    def _centre(self, x: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """Return the centre of images."""
+        spare = x.shape[-2] - height, x.shape[-1] - width
+        top, left = (round(n / 2) if self.halves_even else n // 2 for n in spare)
+        return x[..., top : top + height, left : left + width]
+
+    def _size(self, height: int, width: int) -> tuple[int, int]:
+        if self.side is None or isinstance(self.side, tuple):
+            return self.side or (height, width)
+        short, long = sorted((height, width))
+        longer = int(self.side * long / short)
+        return (self.side, longer) if height <= width else (longer, self.side)
 
 
 class LowPass(nn.Module):

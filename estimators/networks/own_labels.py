@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from torch import nn
-from torchvision import models
 
 from estimators.spec import Spec
 
@@ -20,6 +20,7 @@ def own_labels(spec: Spec, network: nn.Module) -> tuple[str, ...]:
     family, _, name = spec.name.partition(":")
     if family == "torchvision" and spec.get("weights", "DEFAULT") == "DEFAULT":
         try:
+            models = importlib.import_module("torchvision.models")
             meta: dict[str, Any] = models.get_model_weights(name).DEFAULT.meta
         except (ValueError, AttributeError):
             return ()
@@ -58,5 +59,7 @@ def _texts(value: object) -> tuple[str, ...]:
             return ()
         value = [numbered[at] for at in range(len(numbered))]
     if isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
-        return tuple(value)
+        # transformers numbers the classes of a network without names: LABEL_0
+        unnamed = all(text == f"LABEL_{at}" for at, text in enumerate(value))
+        return () if unnamed else tuple(value)
     return ()

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from estimators.networks.maite import MaiteNetwork, is_model
+
 # where an operation stood in its author's files; numbers of classes that were compiled again
 _UNSTABLE = re.compile(r" #.*$|___torch_mangle_\d+\.", flags=re.MULTILINE)
 
@@ -47,7 +49,12 @@ class Program(nn.Module):
 
 
 def as_module(thing: Any) -> Any:
-    """Return an ExportedProgram, its graph, or what has a ScriptModule as a Program."""
+    """Return an ExportedProgram, its graph, or what has a ScriptModule as a Program.
+
+    A model of MAITE's protocol becomes a module too.
+    """
+    if is_model(thing):
+        return MaiteNetwork(thing)
     if isinstance(thing, torch.export.ExportedProgram):
         thing = thing.module()
     if not isinstance(thing, nn.Module):

@@ -23,6 +23,7 @@ from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import better_pixels, range_fault
 from estimators.networks.advice.shapes import what_fits, what_is_over
 from estimators.networks.input_layers import Normalise
+from estimators.networks.running.image_gradients import image_gradients
 from estimators.outputs import finite_rows, predicted_classes
 from estimators.plugins import describe_error
 
@@ -280,7 +281,7 @@ def _gradients(
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     """Return the gradients of the cross entropy and of the weighted outputs at images."""
     leaf = x.clone().requires_grad_(True)
-    with torch.enable_grad():
+    with torch.enable_grad(), image_gradients(x):
         of_loss = _gradient(functional.cross_entropy(network(leaf), y, reduction="sum"), leaf)
         return of_loss, None if of_loss is None else _gradient(
             (network(leaf) * weights).sum(), leaf

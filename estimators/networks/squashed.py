@@ -15,6 +15,7 @@ from torch.nn import functional
 from estimators.autograd import ends_squashed
 from estimators.data.choice import stratified_order
 from estimators.data.images import Images
+from estimators.networks.running.image_gradients import image_gradients
 from estimators.outputs import MarginLoss, finite_rows
 
 SAMPLE = 16
@@ -82,7 +83,7 @@ def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
     for size in SIZES:
         leaf = (x + size * direction).clamp_(0, 1).requires_grad_(True)
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), image_gradients(x):
                 # a copy: some networks change their input in place
                 out = network(leaf.clone())
         except Exception:

@@ -30,24 +30,24 @@ BUDGET_RULE = (
 )
 LOGITS_RULE = (
     "Fails where all outputs lie in [0, 1] and each image's sum to 1: cross entropy on top of a"
-    " softmax flattens the gradient, and C&W's margin means something else. Where the run found the"
-    " outputs squashed, it repeated every attack with their margin: then a warning."
+    " softmax flattens the gradient, and C&W's margin means something else. If the run found the"
+    " outputs squashed, it repeated every attack on their margin, and the check only warns."
 )
 WRAPPING_RULE = (
-    "For external networks only: warns of probabilities and other squashed outputs, of a saturated"
-    " loss, NaN gradients, log-probabilities, accuracy at chance or far below that with a usual"
-    " normalisation. Worse faults stop the run before it begins."
+    "For external networks only: warns of probabilities and other squashed outputs, a saturated"
+    " loss, NaN gradients, log-probabilities, and an accuracy that is at chance or far below the"
+    " accuracy with a usual normalisation. Worse faults stop the run before it begins."
 )
 LARGE_EPS_RULE = (
     "If the attacker attacks what is scored, some eps must bring the lower 95 % Wilson limit of the"
     f" accuracy to {100 * NOTHING:g} % or less. Large is eps {LARGE_LINF} in Linf (it can turn any"
     " image grey), the same for every pixel in L2 and L1, every value in L0, or no bound. An"
-    " iterative attack that stays above at a large eps fails; a one-step attack may overshoot, so"
-    " it only warns, and only above chance. Without a large eps: not tested."
+    " iterative attack that stays above this at a large eps fails. A one-step attack may overshoot,"
+    " so it only warns, and only above chance. Without a large eps the check is not tested."
 )
 JUDGED_RULE = (
-    "Warns if no attacker who sees the defence attacked it, or only by one-step attacks: accuracy"
-    " against an oblivious attacker is an upper bound, not robustness."
+    "Warns if no attacker who sees the defence attacked it, or if every such attack takes one step:"
+    " accuracy under an oblivious attacker is an upper bound, not robustness."
 )
 _CANNOT_LOSE = (
     "The attack fails where success is certain: use more iterations, another loss, or an attack"

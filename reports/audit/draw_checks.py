@@ -13,7 +13,8 @@ DRAWS_RULE = (
     "For defences that draw and are attacked by an attacker who sees them. The gradient of a single"
     " draw is noise: an iterative attack must average it over several (expectation over"
     " transformation, EOT: threat adaptive-eot, or eot_iter of an attack), and AutoAttack has the"
-    " version rand for it. Neither of the two warns; where there is one, the other is not tested."
+    " version rand for it. If the run has neither, the check warns; if it has one of them, the"
+    " other is not tested."
 )
 _AVERAGED = re.compile(r"\[k=(\d+)\]")
 _EOT = "threat adaptive-eot (k=16 or more)"

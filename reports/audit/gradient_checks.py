@@ -16,18 +16,18 @@ WARN_SHARE, FAIL_SHARE = 0.01, 0.10
 ZERO_GRADIENT_RULE = (
     "Share of images whose loss gradient is zero in every pixel, in the worst cell: warns from"
     f" {100 * WARN_SHARE:g} %, fails from {100 * FAIL_SHARE:g} %. An attack on that loss cannot"
-    " move such an image: the true accuracy may be lower by up to that share. A network whose"
-    " outputs the run found squashed was attacked by their margin, too, and only warns."
+    " move such an image: the true accuracy may be lower by up to that share. If the run found the"
+    " outputs of a network squashed, it also attacked their margin, and the check only warns."
 )
 NAN_GRADIENT_RULE = (
     "Share of images whose loss gradient has NaN or infinite values, clean or attacked, in the"
-    f" worst cell: any warns, from {100 * FAIL_SHARE:g} % fails. An attack takes such a gradient"
-    " again without the operation that spoils it, or at points nearby; whether that gradient is the"
-    " right one, nothing shows."
+    f" worst cell: any such image warns, from {100 * FAIL_SHARE:g} % on the check fails. An attack"
+    " takes such a gradient again without the operation that spoils it, or at points nearby."
+    " Nothing shows whether that gradient is the right one."
 )
 FINITE_RULE = (
-    "Counts images whose outputs are NaN or infinite under attack: any warns. They count as broken,"
-    " since their class is undefined."
+    "Counts images whose outputs are NaN or infinite under attack: any such image warns. It counts"
+    " as broken because its class is undefined."
 )
 _SATURATED = (
     "The loss saturates or the network masks its gradient: scale the logits down, or use an attack"

@@ -10,7 +10,8 @@ from reports.worst_case.evidence import Evidence
 
 IMAGES_RULE = (
     "For photos and other images that are read from disk: warns where a cell scored fewer images"
-    " than it was asked for, since some cannot be read. Their absence may flatter or harm."
+    " than it was asked for because some cannot be read. Their absence may raise or lower the"
+    " accuracy."
 )
 
 

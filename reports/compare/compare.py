@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from reports.compare.pairing import IDENTITY, Run, damages, describe, load, match, records, tested
+from reports.compare.agree import exceptions, parse_allow
+from reports.compare.missing import missing
+from reports.compare.names import Match, hint, matches, parse_match, renamed
+from reports.compare.pairing import match, records, tested
+from reports.compare.runs import Run, both_labels, damages, load, narrowed
 from reports.errors import TableError
+from reports.gates.where import Condition, parse_where
+from reports.results.rows import Row
 from reports.statistics.tests import CORRECTIONS, Correction, adjust
+from reports.style.cell_names import IDENTITY, describe
+from reports.style.labels import NO_LABELS, Labels
 
 # in the order of the output, worst first
 VERDICTS = ("worse", "only in A", "same", "better", "only in B")
@@ -34,6 +43,7 @@ ROWS: dict[str, str] = {
     "clean_b": "clean accuracy of B, for reference",
     "remark": "why a side is missing, or why there are no pairs",
     "warning": "why the two sides are not comparable, where forced",
+    "allowed": "checks that the two sides do not pass, and were allowed not to",
 }
 
 
@@ -44,6 +54,7 @@ class Comparison:
     rows: one row per cell and compared run, columns as in ROWS, worst first.
     a, others: the runs as they were named. correction, level: as requested.
     notes: methods and caveats, one sentence each.
+    labels: of the runs; where they differ, that of A.
     """
 
     rows: pd.DataFrame
@@ -52,6 +63,7 @@ class Comparison:
     correction: Correction
     level: float
     notes: tuple[str, ...]
+    labels: Labels = NO_LABELS
 
     def counts(self) -> dict[str, int]:
         """Return how many rows have each verdict, in the order of VERDICTS."""
@@ -60,7 +72,15 @@ class Comparison:
 
 
 def compare(
-    a: Path, *others: Path, correction: Correction = "bh", level: float = 0.95, force: bool = False
+    a: Path,
+    *others: Path,
+    correction: Correction = "bh",
+    level: float = 0.95,
+    force: bool = False,
+    allow: Iterable[str] = (),
+    names: Iterable[str] = (),
+    where: str = "",
+    only_shared: bool = False,
 ) -> Comparison:
     """Compare each of `others` with `a`: results CSVs or run directories.
 
@@ -71,8 +91,13 @@ def compare(
     p-values are adjusted over all rows, of all `others`; better and worse mean an adjusted p of at
     most 1 - `level`. A row whose status is not ok counts as missing.
 
-    Raises NotComparableError if MUST_AGREE differs, unless `force`, which fills the warning
-    column; TableError for files that cannot be used.
+    allow: the names of `agree.CHECKS` that the runs need not pass. force: they need pass none, and
+    the column warning says so. names: `OLD=NEW`, a name or label of A and one of the others that
+    stand for the same; names whose labels are equal do so by themselves. where: conditions on the
+    rows of both sides, see `gates.where`. only_shared: leave out rows that one side lacks.
+
+    Raises NotComparableError if a check fails that is not allowed to; TableError for files and
+    options that cannot be used, and where nothing is left to compare.
     """
     if not others:
         raise TableError("compare: expected two or more results, got one; name another")
@@ -81,12 +106,27 @@ def compare(
         raise TableError(f"correction: expected one of {known}, got {correction!r}")
     if not 0 < level < 1:
         raise TableError(f"level: expected a number between 0 and 1, such as 0.95, got {level}")
+    pairs, allowed = [parse_match(text) for text in names], parse_allow(allow)
+    conditions = parse_where(where) if where else ()
     base = load(a)
+    found: dict[str, tuple[Match, ...]] = {}
+    runs, hints = [], []
+    for path in others:
+        run = load(path)
+        found[run.name] = matches(base, run, pairs)
+        hints.append(hint(base, run) if not found[run.name] else "")
+        runs.append(narrowed(renamed(run, found[run.name]), conditions, required=False))
+    base = narrowed(base, conditions, required=True)
     if not (base.table["status"] == "ok").any():
         nothing = "no row has status ok, nothing to compare with"
         raise TableError(f"results {a}: {nothing}; name another run")
-    runs = [load(b) for b in others]
-    rows = pd.concat([_compared(base, run, level, force) for run in runs], ignore_index=True)
+    labels = both_labels([base, *runs])
+    parts = [_compared(base, run, level, force, allowed, labels) for run in runs]
+    if only_shared:
+        parts = [
+            _shared_only(part, run, base, hints) for part, run in zip(parts, runs, strict=True)
+        ]
+    rows = pd.concat(parts, ignore_index=True)
     unfinished = int((rows["verdict"] == "neither").sum())
     rows = rows[rows["verdict"] != "neither"].reset_index(drop=True)
     rows["p_adjusted"] = adjust(rows["p"], correction)
@@ -99,38 +139,78 @@ def compare(
     order = ["rank", "difference", "b", *IDENTITY]
     rows = rows.assign(rank=rows["verdict"].map(VERDICTS.index))
     rows = rows.sort_values(order, kind="stable", ignore_index=True)
-    names = tuple(str(other) for other in others)
-    notes = _notes(rows, correction, level, unfinished)
-    notes += tuple(note for run in (base, *runs) for note in damages(run))
-    return Comparison(rows[list(ROWS)], str(a), names, correction, level, notes)
+    notes = [str(match) for matched in found.values() for match in matched]
+    notes += exceptions(rows[rows["method"] != ""], allowed)
+    notes += _narrowing(conditions, only_shared)
+    notes += [f"No row is in both runs; {text}." for text in hints if text and not tested.any()]
+    notes += _notes(rows, correction, level, unfinished)
+    notes += [note for run in (base, *runs) for note in damages(run)]
+    others_ = tuple(str(other) for other in others)
+    return Comparison(rows[list(ROWS)], str(a), others_, correction, level, tuple(notes), labels)
 
 
 def failures(comparison: Comparison, tolerance: float = 0.0) -> tuple[str, ...]:
-    """Return why a gate on this comparison fails, one line per cell; empty if it passes.
+    """Return why a gate on this comparison fails, one line each; empty if it passes.
 
-    A cell fails if it is worse (after the correction) by more than `tolerance`, a share in [0, 1],
-    or if A has it and the other run does not.
+    A cell fails if `fails` says so, and has a line of its own. Missing cells are counted by data
+    set and network, with their reasons.
     """
     if not 0 <= tolerance <= 1:
         expected = "expected a share between 0 and 1, such as 0.01"
         raise TableError(f"tolerance: {expected}, got {tolerance}")
-    reasons = []
-    for row in records(comparison.rows):
-        if row["verdict"] == "only in A":
-            why = f" ({row['remark']})" if row["remark"] else ""
-            reasons.append(f"missing in {row['b']}: {describe(row)}{why}")
-        # 0.88 - 0.89 is a hair more than a drop of 0.01
-        elif row["verdict"] == "worse" and -row["difference"] > tolerance + 1e-12:
-            by = f"{-100 * row['difference']:.2f} points (adjusted p {row['p_adjusted']:.2g})"
-            reasons.append(f"worse in {row['b']} by {by}: {describe(row)}")
-    return tuple(reasons)
+    lines = []
+    for row in records(comparison.rows[comparison.rows["verdict"] == "worse"]):
+        if fails(row, tolerance):
+            lines.append(f"worse in {row['b']} by {drop(row)}: {_cell(row, comparison)}")
+    groups = missing(comparison.rows, "only in A", comparison.labels)
+    return (*lines, *(f"missing in {group.b}: {group.text}" for group in groups))
 
 
-def _compared(a: Run, b: Run, level: float, force: bool) -> pd.DataFrame:
-    cells = match(a, b, force)
+def fails(row: Row, tolerance: float) -> bool:
+    """Return whether a row of a comparison fails a gate.
+
+    It does if it is worse (after the correction) by more than `tolerance`, a share in [0, 1], or if
+    A has it and the other run does not.
+    """
+    if row["verdict"] == "only in A":
+        return True
+    # 0.88 - 0.89 is a hair more than a drop of 0.01
+    return bool(row["verdict"] == "worse" and -row["difference"] > tolerance + 1e-12)
+
+
+def drop(row: Row) -> str:
+    """Return by how much a row is worse, in words."""
+    return f"{-100 * row['difference']:.2f} points (adjusted p {row['p_adjusted']:.2g})"
+
+
+def _cell(row: Row, comparison: Comparison) -> str:
+    return describe(row, labels=comparison.labels)
+
+
+def _compared(
+    a: Run, b: Run, level: float, force: bool, allow: tuple[str, ...], labels: Labels
+) -> pd.DataFrame:
+    cells = match(a, b, force, allow, labels)
     verdict = cells["state"].replace({"both": "", "a": "only in A", "b": "only in B"})
-    rows = cells[[*IDENTITY, "warning"]].assign(b=b.name, verdict=verdict)
+    rows = cells[[*IDENTITY, "warning", "allowed"]].assign(b=b.name, verdict=verdict)
     return pd.concat([rows, tested(cells, a, b, level)], axis=1)
+
+
+def _shared_only(rows: pd.DataFrame, b: Run, a: Run, hints: Iterable[str]) -> pd.DataFrame:
+    shared = rows[rows["verdict"] == ""]
+    if shared.empty:
+        advice = next((text for text in hints if text), "leave out --only-shared to see them")
+        raise TableError(f"--only-shared: {a.name} and {b.name} share no row; {advice}")
+    return shared
+
+
+def _narrowing(conditions: tuple[Condition, ...], only_shared: bool) -> list[str]:
+    said = []
+    if conditions:
+        said.append(f"Only rows with {' '.join(map(str, conditions))}.")
+    if only_shared:
+        said.append("Rows that only one run has are left out (--only-shared).")
+    return said
 
 
 def _notes(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from reports.compare.compare import Comparison
-from reports.compare.pairing import describe, records
+from reports.compare.pairing import records
 from reports.compare.render import common, letters, varying
 from reports.errors import TableError
+from reports.style.cell_names import describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,7 +60,9 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
             axes.scatter(x, at, s=36, color=colour, marker=marker, label=label, zorder=3)
     cell, letter = varying(tested), letters(comparison)
     labels = [
-        fill(f"{letter[row['b']]}: " * (len(letter) > 1) + describe(row, cell), 56)
+        fill(
+            f"{letter[row['b']]}: " * (len(letter) > 1) + describe(row, cell, comparison.labels), 56
+        )
         for row in records(rows)
     ]
     # names may hold dollar signs, which would be read as mathematics
@@ -67,7 +70,7 @@ def forest(comparison: Comparison, limit: int = 30) -> Figure:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     what = f"accuracy of {'the run' if len(letter) > 1 else 'B'} minus that of A"
     unit = f"percentage points ({100 * comparison.level:g} % intervals)"
-    axes.set_xlabel(f"{what}, {unit}\n{common(tested)}", parse_math=False)
+    axes.set_xlabel(f"{what}, {unit}\n{common(tested, comparison.labels)}", parse_math=False)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     values = axes.secondary_yaxis("right")

@@ -1,25 +1,23 @@
-"""A comparison as a terminal table, CSV, Markdown, JSON or HTML, always with the worst first."""
+"""A comparison as CSV, JSON or HTML, with all rows, always with the worst first."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from reports.compare.compare import Comparison
-from reports.compare.pairing import IDENTITY, describe, records
+from reports.compare.pairing import records
 from reports.results.rows import Row
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from reports.style.cell_names import IDENTITY, shown
+from reports.style.labels import NO_LABELS, Labels
 
 TEMPLATES = Path(__file__).parent / "templates"
-_STYLES = {"worse": "bold red", "better": "green", "same": ""}
+# a name in a column is cut to this; CSV and JSON have all of it
+_LONGEST = 48
 
 
 class Texts(NamedTuple):
@@ -46,16 +44,16 @@ def headline(comparison: Comparison) -> str:
     return f"{', '.join(names)}: {', '.join(counts) or 'no cells'}"
 
 
-def common(rows: pd.DataFrame) -> str:
+def common(rows: pd.DataFrame, labels: Labels = NO_LABELS) -> str:
     """Return what all cells share, in words; empty if they share nothing."""
     same = [name for name in IDENTITY if len(rows) > 1 and rows[name].nunique(dropna=False) == 1]
-    words = [f"{name} {text}" for name in same if (text := describe(rows.iloc[0], [name], False))]
+    words = [f"{name} {text}" for name in same if (text := shown(rows.iloc[0], name, labels))]
     return ", ".join(words)
 
 
 def footnotes(comparison: Comparison) -> list[str]:
     """Return what all cells share (tables omit it), the units, and the notes."""
-    shared = common(comparison.rows)
+    shared = common(comparison.rows, comparison.labels)
     units = "Accuracy in per cent, B - A in percentage points."
     return [*([f"All cells: {shared}."] if shared else []), units, *comparison.notes]
 
@@ -69,8 +67,8 @@ def varying(rows: pd.DataFrame) -> list[str]:
     return [name for name in names if not (name == "norm" and one_norm)]
 
 
-def texts(comparison: Comparison, limit: int | None = None, merged: bool = False) -> Texts:
-    """Return the table as text; `limit` keeps the first rows, `merged` joins a cell's columns."""
+def texts(comparison: Comparison, limit: int | None = None) -> Texts:
+    """Return the table as text, a column for each part of a cell; `limit` keeps the first rows."""
     rows = comparison.rows
     cell = varying(rows)
     letter = letters(comparison)
@@ -78,53 +76,54 @@ def texts(comparison: Comparison, limit: int | None = None, merged: bool = False
     tests = rows.loc[rows["method"] != "", "method"]
     missing = rows["verdict"].str.startswith("only in")
     after = ["method"] if tests.nunique() > 1 else []
-    after += ["remark"] if not merged and (rows.loc[missing, "remark"] != "").any() else []
-    after += ["warning"] if not merged and (rows["warning"] != "").any() else []
-    named = ["cell"] if merged else cell
-    correction = "" if comparison.correction == "none" else f" ({comparison.correction})"
-    numbers = ["A %", "B %", "B - A", f"{100 * comparison.level:g} % interval", f"p{correction}"]
-    # a step of 0.1 points is one image of a thousand
-    digits = 1 if rows[["n_a", "n_b"]].max().max() <= 1000 else 2
+    after += ["remark"] if (rows.loc[missing, "remark"] != "").any() else []
+    after += ["warning"] if (rows["warning"] != "").any() else []
+    numbers = number_columns(comparison)
+    digits = digits_of(rows)
     body = [
         [
-            row["verdict"].replace("only in B", f"only in {letter[row['b']]}"),
+            verdict_text(row, letter),
             *(letter[row["b"]] for _ in run),
-            *([_label(row, cell)] if merged else (describe(row, [c], False) for c in cell)),
-            *_numbers(row, digits),
+            *(shown(row, column, comparison.labels, _LONGEST) for column in cell),
+            *number_texts(row, digits),
             *(row[name] for name in after),
         ]
         for row in records(rows.head(len(rows) if limit is None else limit))
     ]
-    header = ["verdict", *run, *named, *numbers, *after]
+    header = ["verdict", *run, *cell, *numbers, *after]
     return Texts(header, body, [name in numbers for name in header])
 
 
-def _label(row: Row, columns: list[str]) -> str:
-    """Return a cell in words, with the reason if a side is missing, and its warning below."""
-    missing = row["verdict"].startswith("only in") and row["remark"]
-    warned = f"\nwarning: {row['warning']}" if row["warning"] else ""
-    return describe(row, columns) + (f" ({row['remark']})" if missing else "") + warned
+def number_columns(comparison: Comparison) -> list[str]:
+    """Return the headings of `number_texts`."""
+    correction = "" if comparison.correction == "none" else f" ({comparison.correction})"
+    return ["A %", "B %", "B - A", f"{100 * comparison.level:g} % interval", f"p{correction}"]
 
 
-def as_table(comparison: Comparison, limit: int | None = 40) -> Table:
-    """Return a table for rich; `limit` keeps the worst rows, None keeps all."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
+def verdict_text(row: Row, letter: dict[str, str]) -> str:
+    """Return the verdict of a row; `only in B` names the run's own letter."""
+    return str(row["verdict"]).replace("only in B", f"only in {letter[row['b']]}")
 
-    shown = texts(comparison, limit, merged=True)
-    # Text throughout: a name such as fgsm[eps=0.1] would be read as markup
-    title = Text(headline(comparison), style="bold")
-    caption = Text("\n".join([*_more(comparison, shown), *footnotes(comparison)]))
-    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
-    table.title_justify = table.caption_justify = "left"
-    for name, right in zip(shown.header, shown.right, strict=True):
-        whole = right or name in ("verdict", "run")
-        side: Literal["left", "right"] = "right" if right else "left"
-        table.add_column(Text(name), justify=side, no_wrap=whole, overflow="fold")
-    for row in shown.rows:
-        table.add_row(*map(Text, row), style=_STYLES.get(row[0], "yellow"))
-    return table
+
+def digits_of(rows: pd.DataFrame) -> int:
+    """Return the decimals of a per cent: a step of 0.1 points is one image of a thousand."""
+    return 1 if rows[["n_a", "n_b"]].max().max() <= 1000 else 2
+
+
+def number_texts(row: Row, digits: int) -> list[str]:
+    """Return both accuracies, the difference, its interval and p; empty where there is none."""
+
+    def points(name: str, sign: str = "+") -> str:
+        return "" if pd.isna(row[name]) else f"{100 * row[name]:{sign}.{digits}f}"
+
+    p = row["p_adjusted"]
+    return [
+        points("accuracy_a", ""),
+        points("accuracy_b", ""),
+        points("difference"),
+        "" if pd.isna(row["low"]) else f"{points('low')} to {points('high')}",
+        "" if pd.isna(p) else "<0.0001" if p < 1e-4 else f"{p:.4f}",
+    ]
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -144,16 +143,6 @@ def to_json(comparison: Comparison) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def to_markdown(comparison: Comparison, limit: int | None = None) -> str:
-    """Return a table for an issue, a pull request or the summary of a CI step."""
-    shown = texts(comparison, limit)
-    header, *body = (_line(map(_escaped, row)) for row in (shown.header, *shown.rows))
-    rule = _line("---:" if right else "---" for right in shown.right)
-    notes = [*_more(comparison, shown), *footnotes(comparison)]
-    lines = [_escaped(headline(comparison)), "", header, rule, *body, ""]
-    return "\n".join([*lines, *(f"* {_escaped(note)}" for note in notes)]) + "\n"
-
-
 def to_html(comparison: Comparison, page: bool = True) -> str:
     """Return one self-contained page; `page=False` gives its section alone."""
     # here alone: the other formats need no templates
@@ -162,38 +151,3 @@ def to_html(comparison: Comparison, page: bool = True) -> str:
     template = environment(TEMPLATES).get_template("page.html" if page else "comparison.html")
     shown, notes = texts(comparison), footnotes(comparison)
     return template.render(headline=headline(comparison), shown=shown, notes=notes) + "\n"
-
-
-FORMATS: dict[str, Callable[[Comparison], str]] = {
-    "csv": to_csv,
-    "markdown": to_markdown,
-    "json": to_json,
-    "html": to_html,
-}
-
-
-def _more(comparison: Comparison, shown: Texts) -> list[str]:
-    left_out = len(comparison.rows) - len(shown.rows)
-    return [f"{left_out} more cells are omitted here; CSV and JSON have all."] if left_out else []
-
-
-def _numbers(row: Row, digits: int) -> list[str]:
-    def points(name: str, sign: str = "+") -> str:
-        return "" if pd.isna(row[name]) else f"{100 * row[name]:{sign}.{digits}f}"
-
-    p = row["p_adjusted"]
-    return [
-        points("accuracy_a", ""),
-        points("accuracy_b", ""),
-        points("difference"),
-        "" if pd.isna(row["low"]) else f"{points('low')} to {points('high')}",
-        "" if pd.isna(p) else "<0.0001" if p < 1e-4 else f"{p:.4f}",
-    ]
-
-
-def _line(parts: Iterable[str]) -> str:
-    return f"| {' | '.join(parts)} |"
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>|~#&])", r"\\\1", " ".join(text.split()))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from reports.results.columns import ADDED, COLUMNS, REQUIRED
 from reports.results.csv_file import read_csv, require
 from reports.results.rows import Row
 from reports.results.values import by_value
+from reports.style.labels import NO_LABELS, Labels
 
 # key, heading, how it is shown; `a|b` is a column made of two
 MAIN: tuple[tuple[str, str, str], ...] = (
@@ -19,9 +22,9 @@ MAIN: tuple[tuple[str, str, str], ...] = (
     ("threat", "Threat", "text"),
     ("defence|quality", "Defence", "defence"),
     ("n", "Images", "number"),
-    ("clean_accuracy", "Clean", "percent"),
-    ("accuracy", "Under attack", "accuracy"),
+    ("accuracy", "Accuracy", "accuracy"),
     ("accuracy_low|accuracy_high", "95 % interval", "interval"),
+    ("clean_accuracy", "Clean accuracy", "percent"),
     ("draws", "Draws", "number"),
     ("accuracy_worst_draw", "Worst draw", "percent"),
     ("proved", "Proved", "number"),
@@ -42,13 +45,14 @@ _OF_NORM = {"l0_median": "0", "l1_median": "1"}
 FILTERS = ("dataset", "network", "attack", "threat", "defence|quality", "status")
 
 
-def cell_data(file: Path) -> Row:
+def cell_data(file: Path, labels: Labels = NO_LABELS) -> Row:
     """Return the text of a `results.csv`, column by column, ready for JSON.
 
     rows: their number. columns: in the order of the file, each with `name`, its distinct `values`
     as a run writes them, and `codes`, the value's place for each row; without codes there is one
     value per row. So the page can reproduce the exact text of the file. main, filters: the columns
-    that the page shows at first and filters by.
+    that the page shows at first and filters by. labels: what people read in place of names, by
+    column and name.
 
     Raises TableError for a file without the documented columns.
     """
@@ -70,12 +74,30 @@ def cell_data(file: Path) -> Row:
     idle += [name for name, norm in _OF_NORM.items() if norm not in norms]
     shown = [column for column in MAIN if not set(column[0].split("|")) & set(idle)]
     main = [{"key": key, "label": label, "show": show} for key, label, show in shown]
-    labels = {key: label for key, label, _ in MAIN}
-    filters = [{"key": key, "label": labels[key]} for key in FILTERS]
+    headings = {key: heading for key, heading, _ in MAIN}
+    filters = [{"key": key, "label": headings[key]} for key in FILTERS]
     units = {name: f" ({unit})" if unit else "" for name, (_, _, unit) in COLUMNS.items()}
     about = {name: meaning + units[name] for name, (_, meaning, _) in COLUMNS.items()}
-    cells = {"rows": len(table), "columns": columns}
+    cells = {"rows": len(table), "columns": columns, "labels": _labels(table, labels)}
     return {**cells, "main": main, "filters": filters, "about": about}
+
+
+def _labels(table: pd.DataFrame, labels: Labels) -> dict[str, dict[str, str]]:
+    """Return the labels that differ from their names, by column and name."""
+    kinds = {"dataset": labels.dataset, "network": labels.network, "attack": labels.attack}
+    kinds["threat"] = labels.threat
+    found = {kind: {n: label(n) for n in set(table[kind])} for kind, label in kinds.items()}
+    pairs = set(zip(table["defence"], table["quality"], strict=True))
+    found["defence|quality"] = {
+        " ".join(filter(None, pair)): labels.behind(
+            {"defence": pair[0], "quality": float(pair[1]) if pair[1] else None}
+        )
+        for pair in sorted(pairs)
+    }
+    return {
+        kind: {name: label for name, label in sorted(names.items()) if label != name}
+        for kind, names in found.items()
+    }
 
 
 def _idle(name: str) -> set[str]:

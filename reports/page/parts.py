@@ -2,72 +2,79 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from reports.compare.compare import compare
-from reports.compare.plot import forest
-from reports.compare.render import footnotes, headline, texts
 from reports.errors import TableError
 from reports.page import images
 from reports.results.csv_file import read_csv
 from reports.results.rows import Row
+from reports.style.labels import Labels
 from reports.style.numbers import count
 
 ROWS_OF_A_STUDY = 12
-ROWS_OF_A_COMPARISON = 200
+MOST_NAMES = 12
 STORIES = {
-    "rescued": "attacked without sight of the defence, and rescued by it",
-    "lost": "attacked without sight of the defence, and lost even behind it",
-    "adaptive": "the same image, attacked through the defence",
+    "rescued": "attacked by an unaware attacker, and right behind the defence",
+    "lost": "attacked by an unaware attacker, and wrong even behind the defence",
+    "adaptive": "the same image, attacked by an attacker who is aware of the defence",
 }
 ROLES = {"clean": "Clean", "noise": "Noise", "attacked": "Attacked", "behind": "Behind"}
 
 
 def title(manifest: Row, directory: Path) -> str:
-    """Return the name of the grid, or of the directory."""
+    """Return the title of the run: its own, the name of its grid, or that of the directory."""
     grid = _mapping(manifest.get("grid"))
-    return str(grid.get("name") or directory.resolve().name)
+    return str(manifest.get("title") or grid.get("name") or directory.resolve().name)
 
 
 def described(manifest: Row) -> str:
-    """Return the grid's description; empty if it has none."""
-    return str(_mapping(manifest.get("grid")).get("description") or "")
+    """Return what was run, in one line: the subtitle, or the grid's description; may be empty."""
+    return str(manifest.get("subtitle") or _mapping(manifest.get("grid")).get("description") or "")
 
 
-def brief(table: pd.DataFrame) -> str:
+def brief(table: pd.DataFrame, labels: Labels) -> str:
     """Return the size of the run in one line."""
     pairs = len(table[["dataset", "network"]].drop_duplicates())
-    defences = len(table[["defence", "quality"]].drop_duplicates())
-    networks = f"{count(pairs, 'network')} on {_distinct(table, 'dataset')}"
-    attacks = count(table["attack"].nunique(), "attack")
-    threats = f"threats {_distinct(table, 'threat')}"
-    cells = count(len(table), "cell")
-    return " · ".join((cells, networks, attacks, threats, count(defences, "defence")))
+    pairs_of = table.loc[table["defence"] != "none", ["defence", "quality"]].drop_duplicates()
+    data = ", ".join(labels.dataset(name) for name in dict.fromkeys(table["dataset"]))
+    threats = [labels.threat(name) for name in dict.fromkeys(table["threat"])]
+    parts = [
+        count(len(table), "cell"),
+        f"{count(pairs, 'network')} on {data}",
+        count(table["attack"].nunique(), "attack"),
+        f"{'threat' if len(threats) == 1 else 'threats'} {', '.join(threats)}",
+        count(len(pairs_of), "defence") if len(pairs_of) else "no defence",
+    ]
+    return " · ".join(parts)
 
 
-def _distinct(table: pd.DataFrame, column: str) -> str:
-    return ", ".join(str(value) for value in dict.fromkeys(table[column].dropna()))
+def _distinct(table: pd.DataFrame, column: str, label: Callable[[str], str] = str) -> str:
+    """Return the values of a column; a label that differs stands before its name."""
+    values = [
+        name if label(name).lower() == name.lower() else f"{label(name)} ({name})"
+        for name in map(str, dict.fromkeys(table[column].dropna()))
+    ]
+    more = f" and {len(values) - MOST_NAMES:,} more" if len(values) > MOST_NAMES else ""
+    return ", ".join(values[:MOST_NAMES]) + more
 
 
-def facts(table: pd.DataFrame, manifest: Row) -> list[tuple[str, str]]:
-    """Return what was run, as short pairs of name and value."""
+def facts(table: pd.DataFrame, manifest: Row, labels: Labels) -> list[tuple[str, str]]:
+    """Return what was run, as short pairs of name and value; names as the command line has them."""
     done = table[table["status"] == "ok"]
     sizes = sorted({int(n) for n in done["n"].dropna()})
     numbers = " to ".join(f"{n:,}" for n in dict.fromkeys((*sizes[:1], *sizes[-1:])))
     pairs = [
         ("Cells", f"{len(table):,}"),
-        ("Data sets", _distinct(table, "dataset")),
-        ("Networks", _distinct(table, "network")),
+        ("Data sets", _distinct(table, "dataset", labels.dataset)),
+        ("Networks", _distinct(table, "network", labels.network)),
         ("Attacks", _distinct(table, "attack")),
-        ("Attackers", _distinct(table, "threat")),
+        ("Threats", _distinct(table, "threat")),
         ("Defences", _defences(table)),
         ("Images per cell", numbers),
         ("Seeds", _distinct(table, "seed")),
@@ -178,7 +185,12 @@ def studies(directory: Path, budget: int) -> list[Row]:
             figure = {"file": place.as_posix(), "caption": re.sub("[-_]", " ", path.stem)}
             part["figures"].append({**figure, "picture": embedded[path]})
         else:
-            part["tables"].append(plain_table(path, ROWS_OF_A_STUDY))
+            # a study of studies has files of one name in several folders
+            inside = "/".join(place.parts[1:]) or place.name
+            part["tables"].append({**(plain_table(path, ROWS_OF_A_STUDY) or {}), "file": inside})
+    for part in parts.values():
+        counts = (count(len(part[kind]), kind[:-1]) for kind in ("figures", "tables") if part[kind])
+        part["contents"] = ", ".join(counts)
     return list(parts.values())
 
 
@@ -194,20 +206,6 @@ def plain_table(path: Path, limit: int | None = None) -> Row | None:
     texts = [[_shortened(v) for v in row] for row in rows.itertuples(index=False, name=None)]
     about = {"file": path.name, "header": list(table.columns)}
     return {**about, "rows": texts, "left_out": len(table) - len(rows)}
-
-
-def comparison(baseline: Path, directory: Path) -> Row:
-    """Return the comparison of the run with a baseline: heading, table, notes and plot."""
-    compared = compare(baseline, directory)
-    shown = texts(compared, ROWS_OF_A_COMPARISON)
-    picture = ""
-    if compared.rows["difference"].notna().any():
-        out = io.BytesIO()
-        forest(compared).savefig(out, dpi=110, format="png")
-        picture = "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
-    notes, left_out = footnotes(compared), len(compared.rows) - len(shown.rows)
-    about = {"headline": headline(compared), "counts": compared.counts(), "notes": notes}
-    return {**about, **shown._asdict(), "left_out": left_out, "picture": picture}
 
 
 def _shortened(text: str) -> str:

@@ -127,7 +127,7 @@ def read_worst_case(directory: Path) -> pd.DataFrame | None:
 
 
 def strongest_attackers(
-    worst: pd.DataFrame, budgets: Mapping[tuple[str, str, str], float], labels: Labels
+    worst: pd.DataFrame, budgets: Mapping[tuple[str, str, str], float | None], labels: Labels
 ) -> list[Row]:
     """Return which attacker is strongest behind each defence, at one budget per network.
 
@@ -135,7 +135,8 @@ def strongest_attackers(
     out, attacks without a bound never are.
 
     Keys of a row: place, norm, eps, defence (with its quality), attacker (`threat: attack`, that
-    one alone), accuracy and its limits low and high (the worst case over all), n.
+    one alone), accuracy and its limits low and high (the worst case over all), clean (accuracy
+    without attack), n.
     """
     last: dict[Key, Row] = {}
     for row in as_rows(worst):
@@ -144,13 +145,16 @@ def strongest_attackers(
     rows = []
     for row in last.values():
         budget = budgets.get((row["dataset"], row["network"], row["norm"]))
-        eps, quality = row["eps"], row["quality"]
+        eps = row["eps"]
         at_budget = eps is None or (budget is not None and abs(eps - budget) < 1e-9)
         if at_budget and row["strongest"]:
             numbers = {key: row[key] for key in ("norm", "eps", "accuracy", "low", "high", "n")}
+            numbers["clean"] = row["clean_correct"] / row["n"]
             place = labels.place(row["dataset"], row["network"])
-            defence = row["defence"] + ("" if quality is None else f" {int(quality)}")
-            attacker = f"{row['strongest_threat']}: {row['strongest']}"
+            defence = labels.behind(row)
+            attacker = (
+                f"{labels.threat(row['strongest_threat'])}: {labels.attack(row['strongest'])}"
+            )
             rows.append({"place": place, "defence": defence, "attacker": attacker, **numbers})
     return rows
 

@@ -237,6 +237,7 @@ def archives(draw: st.DrawFn) -> bytes:
 argument = text.map(lambda t: t.replace("\0", "")).filter(
     lambda t: not any(0xD800 <= ord(c) < 0xE000 for c in t)
 )
+GATE_FILES = ["--junit", "--markdown", "--sarif"]
 OPTIONS = {
     "run": [
         "--grid",
@@ -249,6 +250,8 @@ OPTIONS = {
         "--out",
         "--threads",
         "--baseline",
+        "--require",
+        "--no-require",
         "--retry-failed",
         "--data-dir",
         "--device",
@@ -263,8 +266,15 @@ OPTIONS = {
         "--out",
         "--fail-on",
         "--tolerance",
+        "--allow",
+        "--match",
+        "--where",
+        "--only-shared",
+        "--all",
+        *GATE_FILES,
     ],
-    "report": ["--baseline"],
+    "check": ["--require", "--point", *GATE_FILES],
+    "report": ["--baseline", "--fail-on", *GATE_FILES],
     "train": ["--network", "--dataset", "--epochs", "--seed", "--out", "--data-dir"],
 }
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from estimators.errors import InputError, NetworkError
 from estimators.networks.running.copying import copied
+from estimators.networks.running.image_gradients import image_gradients
 from estimators.networks.running.interrupts import interrupts
 from estimators.networks.running.plain_layers import is_known
 from estimators.networks.running.silence import silenced
@@ -145,7 +146,7 @@ def _refused_layout(
 def _run(network: nn.Module, x: torch.Tensor, backward: bool = True) -> tuple[Any, list[str]]:
     """Return what a network gives for images, and the first line that it prints."""
     leaf = x.clone().requires_grad_(backward)
-    with silenced() as printed, torch.set_grad_enabled(backward):
+    with silenced() as printed, torch.set_grad_enabled(backward), image_gradients(x):
         out = network(leaf.clone())
         if backward:
             torch.autograd.grad(out.sum(), leaf)

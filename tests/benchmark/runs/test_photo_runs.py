@@ -118,9 +118,33 @@ def test_the_labels_of_a_network_give_the_order(tmp_path: Path) -> None:
     (root / "classes.txt").write_text("cat\ndog\nfox\nowl\n")
     images, network = load_images(f"imagefolder:{root}", "test"), nn.Identity()
     network.labels = ["fox", "cat", "dog", "owl"]  # type: ignore[assignment]
-    same, note = run_images.with_classes_of(images, network, Spec("m:net"))
-    assert same is images
-    assert note == "warning: the labels of m:net have another order than the classes"
+    # class 0, cat, is output 1
+    assert run_images.output_order(images, network, Spec("m:net")) == (1, 2, 0, 3)
+    network.labels = ["cat", "dog", "fox", "owl"]  # type: ignore[assignment]
+    assert run_images.output_order(images, network, Spec("m:net")) is None
+    network.labels = ["cat", "dog", "fox", "emu"]  # type: ignore[assignment]
+    assert run_images.output_order(images, network, Spec("m:net")) is None
+    network.labels = ["emu", "owl", "fox", "dog", "cat"]  # type: ignore[assignment]
+    more, note = run_images.with_classes_of(images, network, Spec("m:net"))
+    assert note == "class order from the labels of m:net: 5 classes"
+    names = [more.classes[label] for label in more.y]
+    assert names == [images.classes[label] for label in images.y]
+
+
+@pytest.mark.usefixtures("nets")
+def test_outputs_follow_the_names_of_the_classes(tmp_path: Path) -> None:
+    root = write_photos(tmp_path / "p", ("cat", "dog", "fox"))
+    run_on(f"imagefolder:{root}", "nets:labelled", tmp_path / "right")
+    # a file that has the labels of the network in another order
+    (root / "classes.txt").write_text("owl\ncat\ndog\nfox\n")
+    result, _ = run_on(f"imagefolder:{root}", "nets:labelled", tmp_path / "out")
+    assert result.table["clean_accuracy"].tolist() == [1.0, 1.0]
+    manifests = [json.loads((tmp_path / d / "manifest.json").read_text()) for d in ("right", "out")]
+    (weights, other) = (next(iter(m["weights"].values())) for m in manifests)
+    assert other["recipe"].endswith("outputs in the order of the data's class names")
+    assert weights["sha256"] != other["sha256"]
+    about = manifests[1]["data"][f"imagefolder:{root}"]
+    assert about["class_names"] == ["owl", "cat", "dog", "fox"]
 
 
 @pytest.mark.usefixtures("nets")

@@ -46,7 +46,7 @@ BAD = {
     "imagefolder:p[crop=2.5]": "crop must be an integer",
     "imagefolder:p[resize=224,crop=256]": "crop 256 is larger",
     "imagefolder:p[crop=8,crop=9]": "given twice",
-    "imagefolder:p[interpolation=nearest]": "expected bilinear or bicubic, got 'nearest'",
+    "imagefolder:p[interpolation=box]": "lanczos or nearest, got 'box'",
 }
 
 

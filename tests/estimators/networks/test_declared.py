@@ -6,16 +6,19 @@ import importlib
 import sys
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from estimators.data.geometry import Geometry
+from estimators.data.photo import sized
 from estimators.networks.declared import declared_by, family_geometry
 from estimators.networks.external import declared_geometry
 from estimators.networks.families import torchvision
 from estimators.networks.given import given_network
-from estimators.networks.input_layers import GreyToColour, Normalise
+from estimators.networks.input_layers import GreyToColour, Normalise, normalised
 from estimators.spec import Spec, parse_spec
 
 COLOUR = (3, 32, 32)
@@ -81,9 +84,9 @@ def test_sizes(module, text: str) -> None:
 
 
 def test_sizes_come_with_the_network(module) -> None:
-    assert torchvision("resnet18", Spec("torchvision:resnet18"), 3, 10, False).geometry == Geometry(
-        256, 224, "bilinear"
-    )
+    assert torchvision(
+        "resnet18", Spec("torchvision:resnet18"), (3, 64, 64), 10, False
+    ).geometry == Geometry(256, 224, "bilinear")
 
 
 def test_a_factory_that_declares_a_normalisation_gets_it(module) -> None:
@@ -157,3 +160,31 @@ def test_what_declares_no_size(value: object) -> None:
     # a part of that name is no size
     network.geometry = nn.Identity()
     assert declared_by(network).geometry is None
+
+
+@pytest.mark.slow
+def test_logits_of_timm_are_those_of_its_own_transform() -> None:
+    """A photo brought to the declared size, in [0, 1], against `timm.data.create_transform`."""
+    timm = pytest.importorskip("timm", reason="the extra timm is not installed")
+    photo = Image.fromarray(np.random.RandomState(0).randint(0, 256, (301, 267, 3), dtype=np.uint8))
+    cases = {
+        "resnet10t": {},
+        "vit_tiny_patch16_224": {},
+        "test_convnext": {"crop_mode": "squash", "interpolation": "bilinear", "crop_pct": 0.95},
+        "test_resnet": {"mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7), "crop_pct": 1.0},
+    }
+    for name, changes in cases.items():
+        torch.manual_seed(0)
+        model = timm.create_model(name, num_classes=10, pretrained_cfg_overlay=changes).eval()
+        config = timm.data.resolve_model_data_config(model)
+        transform = timm.data.create_transform(**config, is_training=False)
+        found = declared_by(model)
+        assert found.geometry is not None
+        ready = np.asarray(sized(photo, found.geometry)).transpose(2, 0, 1)
+        network = normalised(model, found.mean, found.std, 3, name).eval()
+        with torch.no_grad():
+            wanted = model(transform(photo)[None])
+            got = network(torch.from_numpy(ready[None].astype(np.float32) / 255))
+        assert torch.allclose(got, wanted, atol=1e-5), name
+    framed = {"input_size": (3, 32, 32), "crop_mode": "border"}
+    assert declared_by(SimpleNamespace(pretrained_cfg=framed)).geometry is None

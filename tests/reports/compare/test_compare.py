@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,110 +16,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from rich.console import Console
+from made_up_runs import Right, Write, coins, first, grid
 from scipy import stats
 
+from reports.compare.agree import NotComparableError
 from reports.compare.compare import ROWS, VERDICTS, Comparison, compare, failures
-from reports.compare.pairing import NO_ATTACK, NotComparableError
+from reports.compare.gate import sections
 from reports.compare.plot import write_plot
-from reports.compare.render import as_table, to_csv, to_html, to_json, to_markdown
+from reports.compare.render import to_csv, to_html, to_json
+from reports.compare.table import as_lines
 from reports.errors import TableError
-from reports.results.columns import frame
-from reports.results.read_write import write_results
+from reports.gates.markdown import to_markdown
 from reports.statistics.tests import adjust, fisher, mcnemar
-
-Right = npt.NDArray[np.bool_]
-Write = Callable[..., Path]
-BASE: dict[str, Any] = {
-    "schema": 1,
-    "dataset": "digits",
-    "network": "lenet",
-    "attack": "fgsm",
-    "norm": "inf",
-    "eps": 0.1,
-    "threat": "oblivious",
-    "defence": "none",
-    "attack_params": '{"eps": 0.1}',
-    "samples": "100",
-    "seed": 0,
-    "status": "ok",
-    "reason": "",
-    "data_sha256": "d0",
-    "weights_sha256": "w0",
-}
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes a made-up run: one cell for each pair of columns and images that stay right.
-
-    All images are right without attack. `salt` changes the keys, as other weights would.
-    """
-
-    def run(
-        name: str,
-        cells: Iterable[tuple[dict[str, Any], Right]],
-        salt: str = "",
-        predictions: bool = True,
-        shuffle: int | None = None,
-        ids: npt.NDArray[np.int64] | None = None,
-    ) -> Path:
-        rows, parts = [], []
-        for columns, right in cells:
-            n = len(right)
-            row = {**BASE, "n": n, "correct": int(right.sum()), "clean_correct": n, **columns}
-            row["clean_accuracy"] = row["clean_correct"] / n
-            for share in ("accuracy", "accuracy_low", "accuracy_high"):
-                row[share] = row["correct"] / n
-            if row["status"] != "ok":
-                row |= {"n": None, "correct": None, "clean_correct": None}
-            row["cell"] = hashlib.sha256(repr((columns, salt)).encode()).hexdigest()[:16]
-            rows.append(row)
-            if row["status"] != "ok":
-                continue
-            label = np.arange(n) % 10
-            where = np.arange(n) if ids is None else ids
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "cell": row["cell"],
-                        "id": where,
-                        "label": label,
-                        "clean": label,
-                        "adversarial": np.where(right, label, (label + 1) % 10),
-                    }
-                )
-            )
-        table = frame(rows)
-        images = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-        if shuffle is not None:
-            table = table.sample(frac=1, random_state=shuffle)
-            images = images.sample(frac=1, random_state=shuffle)
-        directory = tmp_path / name
-        directory.mkdir()
-        write_results(table, directory / "results.csv")
-        if predictions and parts:
-            images["cell"] = images["cell"].astype("category")
-            images.to_parquet(directory / "predictions.parquet", index=False)
-        return directory
-
-    return run
-
-
-def grid(
-    k: int, draw: Callable[[int], Right], **columns: Any
-) -> list[tuple[dict[str, Any], Right]]:
-    """k cells that differ in eps, from eps 0 on so that no clean row is added."""
-    return [({"eps": i / 1000, **columns}, draw(i)) for i in range(k)]
-
-
-def coins(seed: int, n: int, share: float) -> Callable[[int], Right]:
-    rng = np.random.default_rng(seed)
-    return lambda _: rng.random(n) < share
-
-
-def first(n: int, hits: int) -> Right:
-    return np.arange(n) < hits
+from reports.style.cell_names import NO_ATTACK
 
 
 def rows(comparison: Comparison) -> list[dict[Any, Any]]:
@@ -445,7 +353,8 @@ def test_what_is_not_comparable_is_refused_unless_forced(
         0.1: f"{column} differs",
     }
     assert "Not comparable, but forced: 1" in " ".join(found.notes)
-    assert "warning" in to_markdown(found) and f"{column} differs" in to_csv(found)
+    shown = to_markdown("", sections(found, every=True)).replace("\\", "")
+    assert f"(warning: {column} differs)" in shown and f"{column} differs" in to_csv(found)
 
 
 def test_the_order_of_parameters_does_not_matter(write: Write) -> None:
@@ -572,7 +481,8 @@ def test_the_gate_fails_on_missing_cells_and_not_on_new_ones(write: Write) -> No
     cells = grid(3, lambda _: first(50, 20))
     a, b = write("a", cells), write("b", cells[:2])
     (line,) = failures(compare(a, b), 1.0)
-    assert line == f"missing in {b}: digits lenet fgsm Linf eps 0.002 oblivious none seed 0"
+    cell = "digits, lenet, fgsm Linf eps 0.002, oblivious, no defence, seed 0"
+    assert line == f"missing in {b}: {cell}"
     assert failures(compare(b, a)) == ()
 
 
@@ -620,13 +530,20 @@ def test_json_is_strict_and_holds_every_number(mixed: Comparison) -> None:
 
 
 def test_markdown_is_a_table_in_which_names_are_only_text(mixed: Comparison) -> None:
-    text = to_markdown(mixed)
+    text = to_markdown("t", sections(mixed, every=True))
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(mixed.rows)
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
     assert "<script>" not in text.replace("\\<", "")
     assert "Benjamini" in text and "same: no difference shown" in text
-    assert "3 more cells are omitted" in to_markdown(mixed, limit=2)
+
+
+def test_markdown_has_the_rows_that_differ_and_counts_the_others(mixed: Comparison) -> None:
+    text = to_markdown("t", sections(mixed))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert [line.split()[1] for line in lines[2:]] == ["worse", "better"]
+    assert "* only in A: " in text and "* only in B: " in text
+    assert "* same: 1 row shows no difference, and equal accuracies" in text
 
 
 class Page(HTMLParser):
@@ -659,24 +576,15 @@ def test_html_is_well_formed_self_contained_and_escaped(mixed: Comparison, page:
     assert ("body" in parser.seen) == page
 
 
-def test_the_terminal_table_shows_names_as_they_are(mixed: Comparison) -> None:
-    printed = io.StringIO()
-    console = Console(width=200, file=printed, color_system=None)
-    console.print(as_table(mixed))
-    # without blanks: long lines are folded
-    shown = "".join(printed.getvalue().split())
-    assert "".join(HOSTILE["attack"].split()) in shown
-    assert "1worse,1onlyinA,1same,1better,1onlyinB" in shown
-    console.print(as_table(mixed, limit=1))
-    assert "4morecellsareomittedhere" in "".join(printed.getvalue().split())
-
-
 def test_letters_stand_for_more_than_two_runs(write: Write) -> None:
     cells = grid(2, lambda _: first(40, 20))
     a, b, c = write("a", cells), write("b", cells), write("c", cells[:1])
-    text = to_markdown(compare(a, b, c))
+    found = compare(a, b, c)
+    text = to_markdown("t", sections(found, every=True))
     assert "| only in A | C |" in text and "| same | B |" in text
     assert f"C = {c}".replace("_", "\\_") in text
+    (line,) = (line.text for line in as_lines(found, 200) if line.text.startswith("only in"))
+    assert line.startswith("only in A, not in C: ")
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])

@@ -1,23 +1,13 @@
-"use strict";
 /* The table of all cells: sorted, filtered, paged and downloaded without a request. */
 (() => {
   const PAGE = 50;
-  const data = JSON.parse(document.getElementById("cell-data").textContent);
-  const get = (id) => document.getElementById(id);
-  const columns = new Map(data.columns.map((c) => [c.name, c]));
-  const text = (name, row) => {
-    const column = columns.get(name);
-    return column.codes ? column.values[column.codes[row]] : column.values[row];
-  };
-  // a column made of two: "defence|quality"
-  const joined = (key, row) => key.split("|").map((name) => text(name, row)).filter((t) => t !== "").join(" ");
-  const percent = (value) => (100 * value).toFixed(1) + "\u00a0%";
+  const { data, all, get, columns, text, joined, shown, label, percent, norm, short, distinct, parsed, make } = run;
   const shows = {
     percent: (t) => (t === "" ? "" : percent(Number(t))),
     accuracy: (t) => (t === "" ? "" : percent(Number(t))),
     interval: (t) => (t === "" ? "" : t.split(" ").map((part) => (100 * Number(part)).toFixed(1)).join(" to ")),
-    short: (t) => (t === "" ? "" : String(Number(Number(t).toPrecision(3)))),
-    norm: (t) => (t === "inf" ? "L∞" : t === "" ? "" : "L" + t),
+    short,
+    norm,
     number: (t) => (t === "" ? "" : String(Number(t))),
     parts: (t) => counted(t),
     exact: (t) => t,
@@ -26,32 +16,24 @@
   };
   // which part of an attack broke how many images: {"apgd-ce": 12, "square": 0}
   function counted(t) {
-    try {
-      const parts = Object.entries(JSON.parse(t || "{}")).filter(([, images]) => images > 0);
-      return parts.map(([part, images]) => `${part}: ${images}`).join(", ");
-    } catch {
-      return t;
-    }
+    const parts = Object.entries(parsed(t)).filter(([, images]) => images > 0);
+    return parts.map(([part, images]) => `${part}: ${images}`).join(", ");
   }
   const numeric = new Set(["percent", "accuracy", "interval", "short", "number", "exact"]);
-  const raw = data.columns.map((c) => ({ key: c.name, label: c.name, show: isNumeric(c) ? "exact" : "text" }));
-  const all = Array.from({ length: data.rows }, (_, row) => row);
+  const raw = data.columns.map((c) => ({ key: c.name, label: c.name, show: isNumeric(c) ? "exact" : "text", raw: true }));
   // what is the same in every row tells nothing
   const varies = (key) => all.some((row) => joined(key, row) !== joined(key, 0));
   const main = data.main.filter((c) => numeric.has(c.show) || c.show === "parts" || all.length < 2 || varies(c.key));
   const state = { query: "", chosen: new Map(), sort: null, page: 0, columns: main };
+  // the worst first; equal ones by clean accuracy
+  const worst = () => ({ key: "accuracy", down: false });
+  state.sort = worst();
   const searched = all.map((row) =>
-    data.main.map((c) => joined(c.key, row)).join(" ").concat(" ", text("reason", row), " ", text("cell", row)).toLowerCase());
+    data.main.map((c) => `${joined(c.key, row)} ${shown(c.key, row)}`).join(" ").concat(" ", text("reason", row), " ", text("cell", row)).toLowerCase());
   let visible = all;
 
   function isNumeric(column) {
     return column.values.some((t) => t !== "") && column.values.every((t) => t === "" || !Number.isNaN(Number(t)));
-  }
-  function make(tag, content, attributes) {
-    const node = document.createElement(tag);
-    if (content !== undefined) node.textContent = content;
-    for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
-    return node;
   }
   // an empty value is last whichever way a column is sorted
   function compare(a, b, number) {
@@ -63,7 +45,7 @@
     if (!state.sort) return rows;
     const { key, down } = state.sort;
     const column = state.columns.find((c) => c.key === key);
-    const names = column.show === "interval" ? [key.split("|")[0]] : key.split("|");
+    const names = key === "accuracy" ? [key, "clean_accuracy"] : column.show === "interval" ? [key.split("|")[0]] : key.split("|");
     const keys = names.map((name) => ({ name, number: isNumeric(columns.get(name)) }));
     return rows.slice().sort((r, s) => {
       for (const { name, number } of keys) {
@@ -110,10 +92,10 @@
     for (const row of rows) {
       const line = make("tr");
       for (const column of state.columns) {
-        const value = joined(column.key, row);
-        const cell = make("td", shows[column.show](value));
+        const value = joined(column.key, row), name = column.raw ? value : label(column.key, value);
+        const cell = make("td", name === value ? shows[column.show](value) : name);
         if (numeric.has(column.show)) cell.className = "n";
-        else if (value.length > 24) { cell.className = "long"; cell.title = value; }
+        else if (name.length > 24) { cell.className = "long"; cell.title = value; }
         if (column.show === "accuracy" && value !== "") {
           cell.classList.add("accuracy");
           cell.style.setProperty("--share", value);
@@ -146,34 +128,34 @@
   }
   function controls() {
     const form = get("cell-filters");
-    const add = (label, input) => {
-      const box = make("label", label);
+    const add = (name, input) => {
+      const box = make("label", name);
       box.append(input);
       form.append(box);
     };
     const search = make("input", undefined, { type: "search", id: "cell-query", autocomplete: "off", spellcheck: "false" });
     search.addEventListener("input", () => { state.query = search.value; refresh(); });
     add("Search", search);
-    for (const { key, label } of data.filters) {
-      const values = [...new Set(all.map((row) => joined(key, row)))];
+    for (const { key, label: name } of data.filters) {
+      const values = distinct(all.map((row) => joined(key, row)));
       if (values.length < 2) continue;
       const select = make("select", undefined, { "data-key": key });
       select.append(make("option", "all", { value: "" }));
-      for (const value of values) select.append(make("option", value, { value }));
+      for (const value of values) select.append(make("option", label(key, value), { value }));
       select.addEventListener("change", () => { state.chosen.set(key, select.value); refresh(); });
-      add(label, select);
+      add(name, select);
     }
     form.addEventListener("submit", (event) => event.preventDefault());
     get("cell-reset").addEventListener("click", () => {
       form.reset();
       state.query = "";
       state.chosen.clear();
-      state.sort = null;
+      state.sort = worst();
       refresh();
     });
     get("cell-all").addEventListener("change", (event) => {
       state.columns = event.target.checked ? raw : main;
-      state.sort = null;
+      state.sort = worst();
       refresh();
     });
     get("cell-download").addEventListener("click", download);
@@ -183,11 +165,12 @@
     get("cell-last").addEventListener("click", () => turn(Infinity));
     get("cell-tools").hidden = false;
   }
-  // the text of results.csv, every column, as far as the filters let rows through
+  // the text of results.csv, every column, in its order, as far as the filters let rows through
   function csv() {
     const quote = (t) => (/[",\r\n]/.test(t) ? `"${t.replaceAll('"', '""')}"` : t);
     const names = data.columns.map((c) => c.name);
-    const lines = visible.map((row) => names.map((name) => quote(text(name, row))).join(","));
+    const rows = visible.slice().sort((a, b) => a - b);
+    const lines = rows.map((row) => names.map((name) => quote(text(name, row))).join(","));
     return [names.map(quote).join(","), ...lines].join("\n") + "\n";
   }
   function download() {
@@ -206,5 +189,5 @@
   addEventListener("afterprint", () => { for (const node of opened) node.open = false; });
 
   controls();
-  draw();
+  refresh();
 })();

@@ -1,0 +1,1 @@
+"""Image classifiers of transformers: their names, their processors, and the networks."""

@@ -1,0 +1,1 @@
+"""Gates: which rows are meant, what they must reach, and the files that CI systems read."""
