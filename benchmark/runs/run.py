@@ -45,7 +45,7 @@ from reports.page.page import write_page
 from reports.plots.plots import draw_all
 from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.certificates import read_certificates
-from reports.results.columns import frame
+from reports.results.columns import RESULTS, frame
 from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
 from reports.results.replacing import refuse_replacing
@@ -105,7 +105,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     refuse_if_held(directory)
     step = options.progress.step
     step("reading data and networks")
-    if not options.replace:
+    if not options.replace and (directory / RESULTS).is_file():
         planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
         refuse_replacing(directory, planned, grid.name)
     inputs = gather(cells, options, device, proofs)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from reports.errors import TableError
-from reports.results.columns import RESULTS
 from reports.results.manifest import read_manifest
 from reports.results.read_write import read_results
 
@@ -19,12 +18,10 @@ _PLACE += ["seed", "draws"]
 def refuse_replacing(directory: Path, planned: pd.DataFrame, grid: str) -> None:
     """Raise TableError where the table of a directory has rows that a run will not write.
 
-    A directory without a table, or with a damaged one, is free: nothing readable is lost.
+    A damaged table is free: nothing readable is lost.
 
     planned: a row for each one that the run writes. grid: the name of its grid.
     """
-    if not (directory / RESULTS).is_file():
-        return
     try:
         old = read_results(directory)
     except TableError:

@@ -24,7 +24,6 @@ def test_the_same_rows_and_more_are_fine(made: MadeUp, tmp_path: Path) -> None:
     refuse_replacing(tmp_path / "run", made.table, "first")
     more = MadeUp(attacks={"fgsm": (0.1, 0.2, 0.3), "pgd": (0.1,)}, samples=20)
     refuse_replacing(tmp_path / "run", more.table, "second")
-    refuse_replacing(tmp_path / "nowhere", more.table, "second")
 
 
 def test_a_row_that_would_vanish_is_named(made: MadeUp, tmp_path: Path) -> None:
