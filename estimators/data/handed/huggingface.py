@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from estimators.data.geometry import Geometry, hf_choices
+from estimators.data.handed.items import Item, Items, read_items
 from estimators.data.images import Images, Split
-from estimators.data.items import Item, Items, read_items
 from estimators.data.photo import FORMATS
 from estimators.errors import DataUnavailable, InputError, unknown
 from estimators.plugins import describe_error
