@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from estimators.data.arrays import from_arrays, with_class_names
+from estimators.data.handed.arrays import from_arrays, with_class_names
+from estimators.data.handed.objects import from_object, is_dataset
 from estimators.data.images import Images
-from estimators.data.objects import from_object, is_dataset
 from estimators.errors import InputError
 from estimators.networks.handed.art_classifiers import Span
 
