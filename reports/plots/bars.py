@@ -118,7 +118,7 @@ def _panel(ax: Axes, panel: pd.DataFrame, groups: list[str], colours: dict[str, 
         ticks[group] = float(places.mean())
         at = float(places[-1]) + 1.45
     ax.set(xlim=(0, 1), ylim=(at - 0.9, -0.6))
-    ax.set_yticks(list(ticks.values()), [shortened(name, 26) for name in ticks])
+    ax.set_yticks(list(ticks.values()), [shortened(name, 34) for name in ticks])
     ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", length=0)
 

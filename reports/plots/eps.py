@@ -136,7 +136,7 @@ def success_by_eps(rows: pd.DataFrame, labels: Labels) -> Figure:
 
 
 def _panel(network: str, threat: str, labels: Labels) -> str:
-    return f"{shortened(labels.network(network), 30)}: {labels.threat(threat)} attacker"
+    return f"{shortened(labels.network(network), 24)}: {labels.threat(threat)} attacker"
 
 
 def _subject(rows: pd.DataFrame, labels: Labels) -> str:
