@@ -13,8 +13,8 @@ from torch import nn
 from estimators.data.class_order import reordered
 from estimators.data.folder import uniform_size
 from estimators.data.geometry import FOLDER, SIZED, Geometry, split_options, with_geometry
+from estimators.data.handed.items import MixedItems
 from estimators.data.images import Images
-from estimators.data.items import MixedItems
 from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.networks.external import declared_geometry

@@ -14,7 +14,6 @@ import platformdirs
 from estimators.data.geometry import hf_choices, split_options
 from estimators.data.images import Images, Split, checked_images
 from estimators.data.known import unknown_dataset
-from estimators.data.objects import from_object, is_dataset
 from estimators.data.registry import DATASETS, FILES
 from estimators.entries import DatasetEntry
 from estimators.errors import InputError
@@ -69,6 +68,9 @@ def default_data_dir() -> Path:
 
 def _call(external: Any, name: str, split: Split, folder: Path) -> Images:
     """Return the images of an external function, class or data set, checked."""
+    # inside: they import torch
+    from estimators.data.handed.objects import from_object, is_dataset
+
     where = f"data set {name}"
     try:
         result = external

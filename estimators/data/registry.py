@@ -32,7 +32,7 @@ DATASETS, DATASET_PATTERNS = table(
                  summary="one folder of photos per class, below train/ and test/ if these exist",
                  values={"resize": "pixels", "crop": "pixels",
                          "interpolation": "bilinear or bicubic"}),
-    DatasetEntry(name="hf:PATH", build="estimators.data.huggingface:from_saved",
+    DatasetEntry(name="hf:PATH", build="estimators.data.handed.huggingface:from_saved",
                  summary="a folder that save_to_disk of `datasets` wrote (extra huggingface)",
                  values={"split": "NAME", "image": "COLUMN", "label": "COLUMN",
                          "resize": "pixels", "crop": "pixels"}),

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from benchmark.api.maite import MaiteDataset, export_maite
+from estimators.data.handed.objects import from_object
 from estimators.data.images import Images
-from estimators.data.objects import from_object
 
 
 def test_items_and_logits(digits: Images, shared_checkpoints: Any) -> None:

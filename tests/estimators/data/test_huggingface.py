@@ -17,8 +17,8 @@ from estimators.data.geometry import (
     split_options,
     with_geometry,
 )
+from estimators.data.handed.objects import from_object
 from estimators.data.load import load_images
-from estimators.data.objects import from_object
 from estimators.errors import InputError
 from estimators.spec import Spec
 

@@ -13,9 +13,9 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 from torchvision.datasets import FakeData
 
-from estimators.data import items
+from estimators.data.handed import items
+from estimators.data.handed.objects import from_object, is_dataset
 from estimators.data.load import load_images
-from estimators.data.objects import from_object, is_dataset
 from estimators.errors import InputError
 
 LEVELS = np.random.RandomState(0).randint(0, 256, (6, 3, 8, 9), dtype=np.uint8)

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler
 
-from estimators.data import huggingface
 from estimators.data.geometry import Geometry
+from estimators.data.handed import huggingface
+from estimators.data.handed.items import Item, Items, read_items
 from estimators.data.images import Images
-from estimators.data.items import Item, Items, read_items
 from estimators.errors import InputError
 
 

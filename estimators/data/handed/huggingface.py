@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from estimators.data.geometry import HUGGING_FACE, Geometry
+from estimators.data.handed.items import Item, Items, read_items
 from estimators.data.images import Images, Split
-from estimators.data.items import Item, Items, read_items
 from estimators.data.photo import FORMATS
 from estimators.errors import InputError, install_extra, unknown
 from estimators.plugins import describe_error

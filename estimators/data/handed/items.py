@@ -11,8 +11,8 @@ from PIL import Image
 
 from estimators.data.archive_rows import LARGE
 from estimators.data.geometry import Geometry
+from estimators.data.handed.item_source import ItemSource, digest_of, in_channels
 from estimators.data.images import Images, checked_images
-from estimators.data.item_source import ItemSource, digest_of, in_channels
 from estimators.data.photo import in_mode, is_grey, sized
 from estimators.data.streamed import AnyArray, Streamed
 from estimators.errors import InputError
