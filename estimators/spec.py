@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Union
 
@@ -15,12 +15,14 @@ from estimators.yaml_values import read_yaml
 
 # `fgsm[eps=0.1]`, as a spec prints
 _PRINTED = re.compile(r"([^\[\]=]+)\[(\s*[\w.\-]+\s*=.*)\]\s*", re.DOTALL)
-# a name of a package, or `hf:OWNER/NAME` and `hf:./FOLDER`
-_SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*|[^=,:\[\]]*/[^=,:\[\]]*")
+# a name of a package, or `hf:OWNER/NAME` and `hf:./FOLDER`; not a number such as 8/255
+_SECOND_PART = re.compile(r"[A-Za-z_][\w.\-]*|(?![-+.\d]+/[.\d]+$)[^=,:\[\]]*/[^=,:\[\]]*")
 # `family:FILE`, with or without parameters; the name of a file may hold colons and equals signs
 _WITH_FILE = re.compile(r"([A-Za-z_]\w*:.+?\.(?:npz|npy|pt|pth))(?::(?=[A-Za-z_]\w*=)(.*))?", re.S)
 # what comes first where there is no file: a parameter, or an object and its parameter
 _PARAMETER = re.compile(r"[^:=]*:(?:[A-Za-z_][\w.]*:)?[A-Za-z_][\w.]*=")
+# a name, of one part or two, and a number or a list without the name of its parameter
+_SHORT = re.compile(r"[^:=\[\]]+(?::[A-Za-z_][\w.\-]*)?:(?:[-+.\d]|\[)[^:=]*", re.DOTALL)
 # Union: `|` does not take the forward reference at run time
 Value = Union[bool, int, float, str, None, tuple["Value", ...]]  # noqa: UP007
 
@@ -83,13 +85,21 @@ def _plain(value: Value) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def parse_spec(text: str) -> Spec:
+def is_short(text: str) -> bool:
+    """Return whether a text is a name and a bare value, as `jpeg:75` and `pgd:[2/255,4/255]`."""
+    return _SHORT.fullmatch(text) is not None and _WITH_FILE.fullmatch(text) is None
+
+
+def parse_spec(text: str, main: Callable[[str], str] | None = None) -> Spec:
     """Read a spec as the command line writes it; values are read by `yaml_values.read_yaml`.
 
     Examples: `pgd`, `pgd:eps=0.1,max_iter=40`, `torchvision:resnet18`,
     `package.module:factory:depth=3`, `images:out/pgd.npz:eps=0.1`, and as it prints,
     `pgd[eps=0.1,max_iter=40]`. What follows the first colon belongs to the name unless it has an
     equals sign.
+
+    main: returns the parameter of a name whose value may stand there bare, as in `jpeg:75`. Without
+        it each value needs its parameter.
 
     Raises InputError for a text of another form.
     """
@@ -106,8 +116,10 @@ def parse_spec(text: str) -> Spec:
     elif colon and "=" not in second:
         raise InputError(f"{text!r}: expected NAME or NAME:PARAMETER=VALUE,...")
     params: dict[str, Value] = {}
-    for part in filter(None, _split(rest)):
+    for at, part in enumerate(filter(None, _split(rest))):
         key, equals, value = part.partition("=")
+        if at == 0 and not equals and main is not None and is_short(f"{name}:{part}"):
+            key, equals, value = main(name.strip()), "=", part
         if not equals or not key.strip():
             raise InputError(f"{text!r}: expected NAME or NAME:PARAMETER=VALUE,...")
         try:

@@ -30,6 +30,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "plugins": {"errors", "entries"},
         "source_code": {"plugins"},
         "atomic": {"errors"},
+        "processor": set(),
         "jpeg_codec": set(),
         "data": set(),
         "networks": {"data", "outputs", "autograd"},
@@ -63,7 +64,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "atomic"},
+    | {"source_code", "atomic", "processor"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

@@ -13,8 +13,9 @@ import pytest
 import benchmark
 
 PACKAGES = ("benchmark", "estimators", "reports")
-PUBLIC = ["AttackEntry", "DatasetEntry", "DefenceEntry", "Findings", "NetworkEntry", "RunOptions"]
-PUBLIC += ["StudyEntry", "ThreatEntry", "__version__", "load_grid", "run_grid"]
+PUBLIC = ["AttackEntry", "DatasetEntry", "DefenceEntry", "Evaluation", "Findings", "NetworkEntry"]
+PUBLIC += ["RunOptions", "StudyEntry", "ThreatEntry", "__version__"]
+PUBLIC += ["evaluate", "export_maite", "load_grid", "run_grid"]
 
 
 def dataclasses() -> Iterator[type]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import click
 
@@ -55,7 +56,11 @@ class _Commands(Mapping[str, click.Command]):
     """The commands by name; each is imported when it is looked up."""
 
     def __getitem__(self, name: str) -> click.Command:
-        return cast(click.Command, COMMANDS[name].load())
+        entry = COMMANDS[name]
+        from benchmark.terminal.progress_bars import starting
+
+        with starting():
+            return cast(click.Command, entry.load())
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
@@ -101,8 +106,22 @@ class _Group(click.Group):
                 " calling sys.exit"
             ) from error
         except KeyboardInterrupt:
-            click.echo("\nstopped; finished cells are kept, the same command continues", err=True)
-            sys.exit(exit_codes.INTERRUPTED)
+            click.echo(
+                "\nstopped; what is finished is kept, and the same command continues", err=True
+            )
+            _leave(exit_codes.INTERRUPTED)
+
+
+def _leave(code: int) -> NoReturn:
+    """End this program at once: its threads may be in the middle of a long chunk.
+
+    Where another program calls the command, only SystemExit is raised.
+    """
+    if sys.stdout is sys.__stdout__ and sys.stderr is sys.__stderr__:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _outside(error: SystemExit) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -11,16 +11,19 @@ from rich.table import Table
 
 from benchmark.cli import exit_codes
 from benchmark.cli.options import PATH, REPLACE_HELP, data_dir, device, parse_count, seed_option
-from benchmark.studies.paper import Paper, run_paper
 from benchmark.terminal.console import console, say
 from benchmark.terminal.progress_bars import run_progress
-from reports.claims.evaluate import WHOLE
+
+if TYPE_CHECKING:
+    from benchmark.studies.paper import Paper
 
 STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Small sizes: a few minutes, for a first look.")
+@click.option(
+    "--quick", is_flag=True, help="Small sizes: minutes, for a look and not for the verdicts."
+)
 @click.option("--photos", is_flag=True, help="The paper's open question: photos of 224 pixels.")
 @click.option("--samples", help="Images per cell and study, or all.  [default: their own]")
 @seed_option
@@ -31,16 +34,22 @@ STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 def paper(samples: str | None, **options: Any) -> None:
     """Reproduce the paper.
 
-    Runs its grid and its studies, and gives a verdict on each of its claims.
+    Runs its grid and its studies, and gives a verdict on each of its claims. If a data set cannot
+    be downloaded, its rows are marked `skipped`.
 
-    --photos runs the grid and the study `photos` in their place. They need the extra photos, and
-    photos in the folder `photos` of the data directory (docs/paper.md).
+    --quick takes about five minutes on two cores. It uses few images and trains each network once,
+    so that it cannot decide some claims; it says which.
+
+    --photos runs the grid and the study `photos` instead. They need the extra photos, and photos in
+    the folder `photos` of the data directory (docs/paper.md).
 
     The same command again continues: stored cells, trained networks and finished studies are
     reused.
     """
+    count = None if samples is None else parse_count(samples)
     with run_progress() as progress:
-        count = None if samples is None else parse_count(samples)
+        from benchmark.studies.paper import run_paper
+
         result = run_paper(progress=progress, samples=count, **options)
     _show(result)
     failed = len(result.failed) + len(result.grid.failed)
@@ -49,6 +58,9 @@ def paper(samples: str | None, **options: Any) -> None:
 
 def _show(paper: Paper) -> None:
     """Print the verdict on each claim, what is missing, and where the files are."""
+    from reports.claims.evaluate import WHOLE
+    from reports.claims.quick import quick_note
+
     table = Table(box=SIMPLE_HEAD, title="claims of the paper", title_justify="left")
     for name in ("claim", "attacker", "what it says", "verdict", "parts"):
         table.add_column(name, no_wrap=name != "what it says")
@@ -58,6 +70,9 @@ def _show(paper: Paper) -> None:
         parts = row["measured"].replace(" parts supported", "")
         table.add_row(row["claim"], row["attacker"], row["text"], verdict, parts)
     console.print(table)
+    note = quick_note(paper.directory)
+    if note:
+        say(note)
     for name, reason in paper.skipped.items():
         say(f"skipped: study {name}: {reason}", style="bold red")
     for name, reason in paper.failed.items():

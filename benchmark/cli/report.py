@@ -26,5 +26,5 @@ def report(directory: Path, baseline: Path | None, relative_to: str) -> None:
     path = write_page(directory, baseline)
     show_squashed(directory)
     show_corruptions(directory)
-    show_audit(findings)
+    show_audit(findings, directory)
     click.echo(path)

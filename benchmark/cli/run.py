@@ -21,6 +21,7 @@ from benchmark.cli.options import (
 )
 from estimators.spec import parse_spec
 
+LABEL_HELP = "Show TEXT in place of a name. With one --network, TEXT alone is its label."
 SAMPLES_HELP = "100, all, first:100, balanced:10 (of each class), or a file of ids: FILE.txt."
 SEED_HELP = "Seed of the subset of images and of random attacks."
 
@@ -46,8 +47,11 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--samples", help=SAMPLES_HELP)
 @click.option("--seed", type=int, callback=SEEDS, help=SEED_HELP)
 @click.option("--draws", type=int, help="Scoring draws of a random defence.  [default: 10]")
+@click.option("--title", help="Title of the page and the plots.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help=LABEL_HELP)
 @click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
+@click.option("--batch", type=int, help="Images per chunk at most.  [default: as many as suit]")
 @click.option(
     "--memory", metavar="SIZE", help="Limit, such as 4GB.  [default: 70 % of what is free]"
 )
@@ -75,6 +79,8 @@ def run(
     draws: int | None,
     weights: Path | None,
     allow_import: bool,
+    title: str | None,
+    labels: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Run a grid: tables, plots, page and summary.
@@ -88,29 +94,32 @@ def run(
     names.
     """
     from benchmark.grids.known import check_names
+    from benchmark.grids.labels import with_labels
     from benchmark.grids.model import load_grid
-    from benchmark.grids.overrides import narrowed
+    from benchmark.grids.overrides import narrowed, titled
+    from benchmark.grids.short_form import read_entry
+    from benchmark.terminal.progress_bars import run_progress
 
     grid = narrowed(
         load_grid(grid_name, allow_import),
         datasets=datasets,
         networks=with_weights([parse_spec(text) for text in networks], weights),
-        attacks=[parse_spec(text) for text in attacks],
+        attacks=[read_entry(text, "attacks") for text in attacks],
         threats=[parse_spec(text) for text in threats],
-        defences=[parse_spec(text) for text in defences],
+        defences=[read_entry(text, "defences") for text in defences],
         samples=None if samples is None else parse_samples(samples),
         seed=seed,
         draws=draws,
         certify=[parse_spec(text) for text in certify],
     )
+    grid = with_labels(titled(grid, title), labels, [parse_spec(text) for text in networks])
     check_names(grid)
-    # only now: they import torch, which takes seconds
-    from benchmark.cli.show_run import show_result
-    from benchmark.runs.options import RunOptions
-    from benchmark.runs.run import run as run_in_directory
-    from benchmark.terminal.progress_bars import run_progress
-
     with run_progress() as progress:
+        # only now: they import torch, which takes seconds
+        from benchmark.cli.show_run import show_result
+        from benchmark.runs.options import RunOptions
+        from benchmark.runs.run import run as run_in_directory
+
         result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)
     sys.exit(

@@ -13,6 +13,7 @@ from benchmark.cli.options import PATH, data_dir, write_text
 from benchmark.execution.environment import machine, package_versions
 from benchmark.speed.lines import LINES, MEMORY, chosen
 from benchmark.terminal.console import say
+from benchmark.terminal.progress_bars import run_progress
 
 if TYPE_CHECKING:
     from benchmark.speed.timing import Measured
@@ -31,19 +32,30 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
     Both sides run alternately on MNIST, and on photos where these are at hand.
     """
     if only.strip().lower() == MEMORY:
-        from benchmark.speed.memory import peaks
+        with run_progress() as progress:
+            from benchmark.speed.memory import peaks
 
-        for count, megabytes in peaks():
-            click.echo(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
+            progress.restart()
+            progress.step("measuring memory")
+            for count, megabytes in peaks():
+                say(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
         return
     chosen(only)
-    # only now: it imports torch, which takes seconds
-    from benchmark.speed.measure import measure
-
     lines = []
-    for line in measure(data_dir, repeat, only, skipped=say):
-        lines.append(line)
-        _show(line)
+    with run_progress() as progress:
+        # only now: it imports torch, which takes seconds
+        from benchmark.speed.measure import measure
+
+        progress.restart()
+
+        def begun(name: str, number: int, count: int) -> None:
+            progress.place(f"line {number} of {count}")
+            progress.step(name)
+            progress.share((number - 1) / count)
+
+        for line in measure(data_dir, repeat, only, say, begun):
+            lines.append(line)
+            _show(line)
     if json_file is not None:
         content: dict[str, object] = {"machine": machine("cpu", 2), "versions": package_versions()}
         content |= {"repeat": repeat, "lines": [asdict(line) for line in lines]}

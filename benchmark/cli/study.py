@@ -13,9 +13,11 @@ from benchmark.execution.environment import resolve_device
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.request import make_request
 from benchmark.terminal.console import say
+from benchmark.terminal.progress_bars import run_progress
 from estimators.data.known import check_dataset
 from estimators.networks.known import check_network
 from estimators.spec import parse_spec
+from reports.style.file_names import file_name
 
 if TYPE_CHECKING:
     from benchmark.studies.cache import FinishedStudy
@@ -23,12 +25,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name")
-@click.option("--dataset", help="This data set alone.  [default: those of the paper]")
+@click.option("--dataset", help="Only this data set.  [default: those of the paper]")
 @click.option("--network", help="NAME or NAME:PARAMETER=VALUE,...")
 @click.option("--samples", help="Number of images, or all.")
 @seed_option
 @click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
-@click.option("--quick", is_flag=True, help="A small size, for a first look.")
+@click.option("--quick", is_flag=True, help="A small size: for a look, not for conclusions.")
 @click.option("--out", type=PATH, help="Folder.")
 @data_dir
 @device
@@ -43,7 +45,7 @@ def study(
 ) -> None:
     """Run one analysis of the paper.
 
-    Its tables and figures are written to a folder.
+    Writes its tables and figures into a folder. If nothing has changed since, they are reused.
 
     `bench list studies` shows the names, and the parameters that --set takes.
     """
@@ -58,15 +60,17 @@ def study(
     if spec is not None:
         check_network(spec)
     make_request(entry, dataset, spec, params)
-    # only now: they import torch, which takes seconds
-    from benchmark.runs.run import RUNS
-    from benchmark.studies.cache import run_study
-    from benchmark.terminal.progress_bars import study_status
+    with run_progress() as progress:
+        # only now: they import torch, which takes seconds
+        from benchmark.runs.run import RUNS
+        from benchmark.studies.cache import run_study
 
-    options["device"] = resolve_device(options["device"])
-    with study_status(name) as report:
-        request = make_request(entry, dataset, spec, params, report=report, **options)
-        done = run_study(name, request, out or RUNS / f"study-{name}")
+        options["device"] = resolve_device(options["device"])
+        progress.restart()
+        progress.place(name)
+        options |= {"report": progress.step, "message": progress.message, "share": progress.share}
+        request = make_request(entry, dataset, spec, params, **options)
+        done = run_study(name, request, out or RUNS / file_name("study", name))
     _show(done)
 
 

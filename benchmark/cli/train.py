@@ -9,6 +9,7 @@ import click
 from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device, seed_option
 from benchmark.execution.environment import resolve_device
 from benchmark.terminal.console import say
+from benchmark.terminal.progress_bars import run_progress
 from estimators.data.known import check_dataset
 from estimators.networks.known import check_network
 from estimators.spec import parse_spec
@@ -37,34 +38,49 @@ def train(
 ) -> None:
     """Train a network.
 
-    A network for which the same training was done before is loaded.
+    If the same training was done before, its network is loaded.
     """
     spec = parse_spec(network)
     if adversarial is not None:
         spec = with_training(spec, parse_spec(adversarial))
     check_network(spec)
     check_dataset(dataset)
-    # only now: they import torch, which takes seconds
-    from benchmark.terminal.progress_bars import epoch_progress
-    from estimators.training.checkpoints import read_history
-    from estimators.training.recipes import recipe_for
-    from estimators.training.train_or_load import train_or_load
-    from reports.plots.training import draw_training
+    with run_progress() as progress:
+        # only now: they import torch, which takes seconds
+        from estimators.training.checkpoints import read_history
+        from estimators.training.recipes import recipe_for
+        from estimators.training.train_or_load import train_or_load
+        from reports.plots.training import draw_training
 
-    options["device"] = resolve_device(options["device"])
-    total = recipe_for(dataset, spec, epochs).epochs
-    with epoch_progress(total) as on_epoch:
-        trained = train_or_load(dataset, spec, epochs, seed, on_epoch=on_epoch, **options)
-    if not trained.reused:
-        curves = trained.path.with_suffix(".curves.png")
-        draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
+        options["device"] = resolve_device(options["device"])
+        total = recipe_for(dataset, spec, epochs).epochs
+        progress.restart()
+        progress.step("reading data")
+
+        def on_share(share: float) -> None:
+            progress.place(f"epoch {min(total, int(share * total) + 1)} of {total}")
+            progress.share(share)
+
+        def on_epoch(row: dict[str, float]) -> None:
+            accuracies = row["train_accuracy"], row["test_accuracy"]
+            progress.step("accuracy {:.3f} in training, {:.3f} in testing".format(*accuracies))
+
+        options |= {"on_epoch": on_epoch, "on_share": on_share}
+        trained = train_or_load(dataset, spec, epochs, seed, **options)
+        if not trained.reused:
+            progress.step("drawing the curves")
+            curves = trained.path.with_suffix(".curves.png")
+            draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
     _show(trained)
 
 
 def _show(trained: Trained) -> None:
     """Print the accuracy of a training and where its files are."""
     verb = "loaded, trained before" if trained.reused else "trained"
-    say(f"{verb}: test accuracy {trained.metadata['test_accuracy']:.4f}")
+    from estimators.training.precision import other_precision
+
+    how = other_precision(trained.metadata)
+    say(f"{verb}{how}: test accuracy {trained.metadata['test_accuracy']:.4f}")
     say(f"weights: {trained.path}")
     for suffix in (".history.csv", ".curves.png"):
         beside = trained.path.with_suffix(suffix)

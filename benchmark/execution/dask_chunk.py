@@ -9,11 +9,12 @@ import threading
 import torch
 
 from benchmark.execution.chunk import ClassifierCache
-from benchmark.execution.environment import exact_gpu, processor
+from benchmark.execution.environment import exact_gpu
 from benchmark.execution.errors import UnfitWorker
 from benchmark.execution.memory import keep_memory
 from benchmark.execution.plugin_code import code_hashes
 from benchmark.execution.threads import timed_chunk
+from estimators.processor import processor
 
 _local = threading.local()
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmark.version import __version__
 from estimators.errors import InputError
+from estimators.processor import processor
 
 # packages whose version may change a number on a worker, and all that the manifest names
 DECISIVE = ("adversarial-robustness-toolbox", "torch", "numpy", "scipy", "Pillow")
@@ -66,16 +67,6 @@ def machine(device: str, threads: int) -> dict[str, object]:
     """Return system, processor, cores, device and threads; never the host or the user."""
     here = {"system": platform.system(), "processor": processor(), "cores": os.cpu_count()}
     return {**here, "device": device, "threads": threads}
-
-
-def processor() -> str:
-    """Return the name of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def package_versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:

@@ -69,7 +69,7 @@ class Task:
     @property
     def name(self) -> str:
         """Return the name of what is computed, for people."""
-        return self.attacks[0].name
+        return str(self.attacks[0].without("eps"))
 
     @property
     def about(self) -> str:

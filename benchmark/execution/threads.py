@@ -47,11 +47,15 @@ class ThreadExecutor(Executor):
         keep_memory()
         release_memory()
         with one_torch_thread():
-            pool = _ThreadPool(networks, self)
+            pool, waits = _ThreadPool(networks, self), True
             try:
                 yield pool
+            except KeyboardInterrupt:
+                # the running chunks are lost either way
+                waits = False
+                raise
             finally:
-                pool.threads.shutdown(wait=True, cancel_futures=True)
+                pool.threads.shutdown(wait=waits, cancel_futures=True)
 
 
 class _ThreadPool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from benchmark.attacks.corruptions.kinds import FAMILY as CORRUPTION
 from benchmark.attacks.registry import FILES as ATTACK_FILES
 from benchmark.attacks.registry import LIBRARIES
-from benchmark.grids.expand import Entry
+from benchmark.grids.expand import LABEL, Entry
 from estimators.data.registry import FILES
 from estimators.errors import InputError
 from estimators.networks.registry import FAMILIES
@@ -44,17 +44,22 @@ def refuse_import(key: str, text: str) -> None:
     if any(match.group(1) not in allowed for match in _CODE.finditer(text)):
         raise InputError(
             f"key {key}: {text!r} is code to import, which a grid file may not ask for (a dotted"
-            " name must begin with 'art.'); add --allow-import if you trust the file, or name it"
-            " on the command line"
+            " name must begin with 'art.'); add --allow-import (in Python allow_import=True) if you"
+            " trust the file, or name it on the command line"
         )
 
 
 def _texts(entry: object) -> Iterator[str]:
-    """Yield the name of an entry and every text in its parameters; `weights` names a data file."""
+    """Yield the name of an entry and every text in its parameters.
+
+    Not `weights`, which names a data file, and not its label.
+    """
     if isinstance(entry, str):
         yield entry
     elif isinstance(entry, list):
         for value in entry:
             yield from _texts(value)
     elif isinstance(entry, dict):
-        yield from _texts([value for param, value in entry.items() if param != "weights"])
+        yield from _texts(
+            [value for param, value in entry.items() if param not in ("weights", LABEL)]
+        )

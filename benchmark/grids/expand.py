@@ -6,9 +6,10 @@ import itertools
 import math
 from typing import Any
 
+from benchmark.grids.short_form import KINDS, read_entry
 from benchmark.threats import threat_text
 from estimators.errors import InputError
-from estimators.spec import Spec, parse_spec
+from estimators.spec import Spec, is_short, parse_spec
 from estimators.yaml_values import one_form
 
 Scalar = bool | int | float | str | None
@@ -19,18 +20,26 @@ MOST_CELLS = 1_000_000
 VECTORS = ("mean", "std")
 # a list under these is several values on the command line too, where other lists are one value
 SEVERAL = ("eps", "severity")
+# what an entry may say of itself, beside its name and parameters
+LABEL = "label"
+# keys of a grid file whose entries may have one
+LABELLED = ("datasets", "networks", "attacks", "defences")
 
 
 def specs(entries: list[Entry], key: str) -> list[Spec]:
     """Return the specs of entries; a list of values stands for one spec per value.
 
-    Equal numbers give equal specs: 2.0 is 2.
+    Equal numbers give equal specs: 2.0 is 2. A string may be a short form, as `jpeg:[75,50]`.
+    A label is no part of a spec.
 
     key: the key of the grid file, for messages.
     """
     result = []
     for entry in entries:
-        if isinstance(entry, str) and entry.endswith("]") and key != "datasets":
+        if isinstance(entry, str) and key in KINDS and is_short(entry):
+            spec = read_entry(entry, key)
+            entry = {"name": spec.name, **{k: _listed(value) for k, value in spec.params}}
+        elif isinstance(entry, str) and entry.endswith("]") and key != "datasets":
             # as the results name it; a data set reads its brackets itself
             entry = entry_of(parse_spec(entry))
         if isinstance(entry, str):
@@ -39,11 +48,17 @@ def specs(entries: list[Entry], key: str) -> list[Spec]:
         name = entry.get("name")
         if not isinstance(name, str):
             raise InputError(f"key {key}: an entry needs a `name`, got {entry!r}")
-        own: dict[str, Any] = {k: one_form(v) for k, v in entry.items() if k != "name"}
+        told = ("name", LABEL) if key in LABELLED else ("name",)
+        own: dict[str, Any] = {k: one_form(v) for k, v in entry.items() if k not in told}
         params = {k: v if isinstance(v, list) and k not in VECTORS else [v] for k, v in own.items()}
         products = itertools.product(*params.values())
         result += [Spec.of(name, dict(zip(params, values, strict=True))) for values in products]
     return result
+
+
+def _listed(value: Any) -> Any:
+    """Return the values of a list in a short form as a grid file writes them."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def threats(entries: list[Entry]) -> list[str]:
@@ -74,7 +89,9 @@ def several(spec: Spec) -> Entry:
 
 def entry_name(entry: Entry) -> str:
     """Return the name of an entry, without parameters."""
-    return entry if isinstance(entry, str) else str(entry.get("name"))
+    if isinstance(entry, str):
+        return entry.rpartition(":")[0] if is_short(entry) else entry
+    return str(entry.get("name"))
 
 
 def check_size(factor: int, *entries: list[Entry]) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from benchmark.grids.cell import Cell
 from benchmark.grids.code_names import refuse_imports
 from benchmark.grids.draws import DRAWS, MOST_DRAWS, scoring_draws
 from benchmark.grids.expand import Entry, check_size, specs, threats
+from benchmark.grids.plain_values import plain_values
 from benchmark.grids.proof import Proof, methods, proofs_of
 from estimators.data.geometry import dataset_name
 from estimators.data.samples import checked_samples
@@ -36,6 +37,8 @@ Choice = Annotated[
 # the range of NumPy's RandomState
 SEEDS = (0, 2**32 - 1)
 Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
+LONGEST_TITLE = 120
+Title = Annotated[str, Field(max_length=LONGEST_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Draws = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
 
 
@@ -61,6 +64,8 @@ class Grid(BaseModel, extra="forbid", strict=True):
 
     A list of values stands for one entry per value, except a network's mean and std, whose lists
     have one value per channel.
+    An entry may have a `label`, which people read in place of the name. `labels` has them by name.
+    title: of the run; its plots and page begin with it.
     engine: `fast`, or `stock` for ART's own attack classes.
     draws: how often each image is scored behind a random defence.
     certify: the methods that prove a lower bound for each undefended network at each Linf eps; none
@@ -69,6 +74,8 @@ class Grid(BaseModel, extra="forbid", strict=True):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     description: str = ""
+    title: Title = ""
+    labels: dict[str, str] = {}
     # pydantic copies mutable defaults
     datasets: list[Entry] = ["digits"]
     networks: list[Entry] = ["lenet"]
@@ -108,7 +115,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
         product = itertools.product(
             [dataset_name(spec) for spec in specs(datasets, "datasets")],
             specs(networks, "networks"),
-            [self._with_engine(attack) for attack in specs(attacks, "attacks")],
+            [self.with_engine(attack) for attack in specs(attacks, "attacks")],
             threats(threat_entries),
             specs(defences, "defences"),
         )
@@ -128,7 +135,7 @@ class Grid(BaseModel, extra="forbid", strict=True):
         own = getattr(block, key)
         return getattr(self, key) if own is None else own
 
-    def _with_engine(self, attack: Spec) -> Spec:
+    def with_engine(self, attack: Spec) -> Spec:
         """Return a checked attack, with the grid's engine where it has several."""
         has_engine = "engine" in attack_entry(attack).defaults
         if self.engine == "stock" and has_engine and attack.get("engine") is None:
@@ -136,20 +143,30 @@ class Grid(BaseModel, extra="forbid", strict=True):
         return check_attack(attack)
 
 
-def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
-    """Return a shipped grid by name, or the grid of a file.
+def load_grid(grid: str | Path | Mapping[str, Any] | Grid, allow_import: bool = False) -> Grid:
+    """Return a shipped grid by name, the grid of a file, or that of a mapping with the same keys.
 
-    allow_import: the file may name code as `package.module:object`, which is imported.
+    grid: a `Grid` is returned as it is.
+    allow_import: the grid may name code as `package.module:object`, which is imported.
 
     Raises InputError that names the file, the key, its value and what is allowed.
     """
-    path = _path_of(name)
+    if isinstance(grid, Grid):
+        return grid
+    if isinstance(grid, Mapping):
+        return grid_of({"name": "grid", **plain_values(grid)}, "grid", allow_import)
+    path = _path_of(grid)
     content = _read_yaml(path)
     content.setdefault("name", path.stem)
+    return grid_of(content, f"grid {path}", allow_import)
+
+
+def grid_of(content: Mapping[str, Any], where: str, allow_import: bool) -> Grid:
+    """Return the grid of the keys of a grid file; InputError that begins with `where`."""
     try:
         grid = Grid.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"grid {path}: {_first_fault(error)}") from error
+        raise InputError(f"{where}: {_first_fault(error)}") from error
     try:
         if not allow_import:
             refuse_imports(grid.entries())
@@ -157,7 +174,7 @@ def load_grid(name: str | Path, allow_import: bool = False) -> Grid:
             raise InputError("no cells: name at least one attack")
         grid.proofs()
     except InputError as error:
-        raise InputError(f"grid {path}: {error}") from error
+        raise InputError(f"{where}: {error}") from error
     return grid
 
 
@@ -174,6 +191,9 @@ def grid_hash(cells: Iterable[Cell]) -> str:
 
 def _path_of(name: str | Path) -> Path:
     """Return the path of a grid file, or of a shipped grid."""
+    if not isinstance(name, (str, Path)):
+        expected = "expected a name, a path, a mapping or a Grid"
+        raise InputError(f"grid: {expected}, got {type(name).__name__}")
     path, shipped = Path(name), SHIPPED / f"{name}.yaml"
     if not path.suffix and not path.is_file() and not shipped.is_file():
         raise unknown("grid", str(name), [*shipped_grids(), "FILE.yaml"])

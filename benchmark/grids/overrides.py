@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from benchmark.grids.asked import asked_entry
 from benchmark.grids.draws import MOST_DRAWS
 from benchmark.grids.expand import Entry, entry_name, entry_of
-from benchmark.grids.model import LISTS, SEEDS, Grid
+from benchmark.grids.model import LISTS, LONGEST_TITLE, SEEDS, Grid
 from estimators.data.samples import Samples, checked_samples
-from estimators.errors import whole
+from estimators.errors import InputError, whole
 from estimators.spec import Spec, parse_spec
 
 
@@ -51,6 +51,20 @@ def narrowed(
     for key, asked in zip(LISTS[1:], (networks, attacks, parsed, defences), strict=True):
         _narrow(changed, key, [asked_entry(key, spec) for spec in asked])
     return changed
+
+
+def titled(grid: Grid, title: str | None) -> Grid:
+    """Return the grid with another title; None changes nothing.
+
+    Raises InputError for a title that is not one line, or too long.
+    """
+    if title is None:
+        return grid
+    text = title.strip()
+    if not text or len(text) > LONGEST_TITLE or not text.isprintable():
+        wanted = f"1 to {LONGEST_TITLE} printable characters on one line"
+        raise InputError(f"--title: expected {wanted}, got {text[: LONGEST_TITLE + 1]!r}")
+    return grid.model_copy(update={"title": text})
 
 
 def _narrow(grid: Grid, key: str, requested: list[Entry]) -> None:

@@ -33,7 +33,7 @@ from estimators.errors import InputError
 from reports.results.atomic import csv_text, replace_text
 from reports.results.columns import SCHEMA
 from reports.results.manifest import sha256_of
-from reports.style.labels import file_name
+from reports.style.file_names import safe_text
 
 FOLDER, INDEX = "adversarial", "index.csv"
 # of `index.csv`; a test compares the table in docs/results.md with this
@@ -186,7 +186,7 @@ def _name(cell: Cell, inputs: RunInputs) -> str:
     sees = "" if view.sees.name == "none" else f"-{view.sees}-{view.backward}"
     told = f"{cell.dataset}-{view.network}-{cell.attack}{sees}"
     # an equals sign would read as a parameter in `--attack images:FILE`
-    return f"{file_name(told).replace('=', '')}-{digest}.npz"
+    return f"{safe_text(told).replace('=', '')}-{digest}.npz"
 
 
 def _described(cells: Sequence[Cell]) -> dict[str, object]:

@@ -116,6 +116,11 @@ def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Ima
                 f"network {spec}: has {outputs} outputs, and the labels of the data run from 1 to"
                 f" {outputs}; expected 0 to {outputs - 1}: subtract 1 from them"
             )
+        if outputs < count:
+            raise InputError(
+                f"network {spec}: has {outputs} outputs, and the labels of the data run up to"
+                f" {count - 1}; expected 0 to {outputs - 1}"
+            )
         if outputs > count:
             classes = tuple(str(c) for c in range(outputs))
             note = f"{outputs} classes, the outputs of {spec} (the largest label is {count - 1})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,21 +13,25 @@ from benchmark.execution.executor import ExecutionReport
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid
 from benchmark.runs.inputs import RunInputs
-from benchmark.runs.labels import labels_and_threats
 from benchmark.runs.network_outputs import output_facts
-from benchmark.threats import threat
 from benchmark.version import __version__
 from estimators.data.samples import ALL, shown_samples
-from estimators.spec import Spec
 from reports.results.columns import SCHEMA
+from reports.style.labels import labels_of
+from reports.style.subtitle import subtitle
 
 
 def manifest(
-    grid: Grid, cells: list[Cell], inputs: RunInputs, report: ExecutionReport, table: pd.DataFrame
+    grid: Grid,
+    cells: list[Cell],
+    inputs: RunInputs,
+    report: ExecutionReport,
+    table: pd.DataFrame,
+    labels: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return grid, versions, machine and hashes of a run, ready for JSON.
 
-    table: its rows.
+    table: its rows. labels: of `grid_labels`.
     """
     return {
         "schema": SCHEMA,
@@ -37,21 +42,12 @@ def manifest(
         "seeds": sorted({cell.seed for cell in cells}),
         **_sources(inputs),
         "data": _data(cells, inputs, table),
-        **labels_and_threats(_used(cells)),
+        "title": grid.title,
+        "subtitle": subtitle(table, labels_of(labels)),
+        **labels,
         "skipped": inputs.missing,
         "versions": {"python": platform.python_version(), **package_versions()},
         "machine": {**machine(report.device, report.threads), "workers": report.processors},
-    }
-
-
-def _used(cells: list[Cell]) -> dict[str, set[Spec]]:
-    """Return what the cells name, by key of a grid file."""
-    sources = {threat(text).source for text in {cell.threat for cell in cells}}
-    return {
-        "datasets": {Spec(cell.dataset) for cell in cells},
-        "networks": {cell.network for cell in cells} | {s for s in sources if s is not None},
-        "attacks": {cell.attack for cell in cells},
-        "defences": {cell.defence for cell in cells},
     }
 
 

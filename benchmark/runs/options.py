@@ -10,6 +10,7 @@ from benchmark.execution.dask_checks import check_dask
 from benchmark.execution.environment import check_device
 from benchmark.execution.progress import Progress
 from estimators.errors import InputError, unknown
+from estimators.networks.handed.objects import NOTHING, Handed
 from reports.exports.trackers import TRACKERS
 
 # threads or processes; more than the cores of any machine
@@ -35,6 +36,9 @@ class RunOptions:
         without their images are computed again.
     baseline: results CSV or run directory that the page compares the run with.
     progress: functions that the run calls while it works.
+    handed: data and networks that are objects of the caller.
+    batch: images per chunk at most; None for as many as suit the network.
+    report: draw plots and gallery, and write `report.html`; the tables and checks always are.
     replace: whether the table of a directory that holds another grid is replaced; by default such
         a directory is refused. What is stored there stays.
     log: the experiment trackers that get the finished run, of `reports.exports.trackers`.
@@ -55,6 +59,9 @@ class RunOptions:
     save_adversarial: bool = False
     baseline: Path | None = None
     progress: Progress = field(default_factory=Progress)
+    handed: Handed = NOTHING
+    batch: int | None = None
+    report: bool = True
     replace: bool = False
     log: tuple[str, ...] = ()
 
@@ -75,7 +82,7 @@ class RunOptions:
             )
         if self.uses_cluster and self.threads is not None:
             raise InputError("--threads: workers of a cluster have one thread each; leave it out")
-        for name in ("threads", "workers"):
+        for name in ("threads", "workers", "batch"):
             count = getattr(self, name)
             if count is not None and count < 1:
                 raise InputError(f"--{name}: must be at least 1, got {count}")
@@ -85,6 +92,7 @@ class RunOptions:
             parse_memory(self.memory)
         if self.uses_cluster:
             check_dask("--workers" if self.scheduler is None else "--scheduler")
+            self.handed.check_sendable()
 
     @property
     def uses_cluster(self) -> bool:

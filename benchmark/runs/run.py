@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -27,7 +26,9 @@ from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.gallery import write_gallery
-from benchmark.runs.inputs import RunInputs, gather
+from benchmark.runs.inputs import RunInputs
+from benchmark.runs.labels import grid_labels
+from benchmark.runs.loading.gather import gather
 from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
@@ -48,7 +49,7 @@ from reports.results.columns import frame
 from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
 from reports.results.replacing import refuse_replacing
-from reports.style.labels import read_labels
+from reports.style.labels import labels_of, read_labels
 
 RUNS = Path("reports") / "runs"
 
@@ -81,14 +82,6 @@ class Result:
         return self.table[self.table["status"] == "failed"]
 
 
-def run_grid(grid: Grid, **options: Any) -> pd.DataFrame:
-    """Run a grid and return its table: one row per cell, the columns of `results.csv`.
-
-    options: the fields of `RunOptions`.
-    """
-    return run(grid, RunOptions(**options)).table
-
-
 def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None = None) -> Result:
     """Run a grid into its directory; cells that are stored there are not computed again.
 
@@ -106,9 +99,12 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     # the workers of a scheduler may have GPUs where this machine has none
     elsewhere = options.scheduler is not None and options.device != "cpu"
     device = resolve_device("auto" if elsewhere else options.device)
-    cells, proofs = grid.cells(), grid.proofs()
+    cells, proofs, labels = grid.cells(), grid.proofs(), grid_labels(grid)
+    options.progress.labels(labels_of(labels))
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
+    step = options.progress.step
+    step("reading data and networks")
     if not options.replace:
         planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
         refuse_replacing(directory, planned, grid.name)
@@ -146,21 +142,26 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         )
         if files is not None:
             files.write_index(keys)
+        step("writing tables")
         known = certificates(proof_keys, store.rows())
         table = _table(cells, keys, inputs, store, known)
         export(table, store, [keys[cell] for cell in available], directory)
         write_certificates(known, available, keys, store, directory / CERTIFICATES)
-        content = manifest(grid, cells, inputs, report, table)
+        content = manifest(grid, cells, inputs, report, table, labels)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
-        options.progress.message("drawing plots")
-        plots = directory / "plots"
-        draw_all(table, plots, read_labels(directory), read_certificates(directory))
-        options.progress.message("checking for false robustness, writing the page")
+        if options.report:
+            step("drawing plots")
+            plots = directory / "plots"
+            draw_all(table, plots, read_labels(directory), read_certificates(directory))
+        step("checking for false robustness")
         findings = write_audit(directory)
         write_corruptions(directory)
         write_classes(directory)
-        write_gallery(cells, table, inputs, directory, device)
-        write_page(directory, options.baseline)
+        if options.report:
+            step("drawing the gallery")
+            write_gallery(cells, table, inputs, directory, device)
+            step("writing the page")
+            write_page(directory, options.baseline)
     give_to_trackers(options.log, directory, options.progress.message)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
     return Result(table, directory, reused, findings, failed)
@@ -207,6 +208,10 @@ def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
     budget = math.inf, ""
     if options.memory is not None or options.scheduler is None:
         budget = memory_budget(options.memory, device)
+    if options.batch is not None:
+        needs = {
+            pair: of._replace(chunk=min(of.chunk, options.batch)) for pair, of in needs.items()
+        }
     result = fit(needs, threads, *budget)
     inputs.chunks = result.chunks
     for pair, chunk in inputs.chunks.items():

@@ -49,6 +49,7 @@ def measure(
     repeat: int = 5,
     only: str = "",
     skipped: Callable[[str], object] = lambda text: None,
+    begun: Callable[[str, int, int], object] = lambda name, number, count: None,
 ) -> Iterable[Measured]:
     """Yield the lines of the table; each is the median of `repeat` pairs.
 
@@ -56,8 +57,11 @@ def measure(
     only: a part of the names of the lines to measure, see `lines.chosen`.
     skipped: called with one line of text for each line that is left out, for want of its data or
         network. With `only`, these raise InputError.
+    begun: called before each line with its name, its number and how many there are.
     """
-    for line in chosen(only):
+    lines = chosen(only)
+    for number, line in enumerate(lines, 1):
+        begun(line.name, number, len(lines))
         try:
             yield from line.load()(Subjects(data_dir, repeat), *line.arguments)
         except InputError as error:

@@ -30,6 +30,8 @@ from estimators.training.checkpoints import shipped_file
 from estimators.training.train_or_load import trained_network
 
 FILE = "study.json"
+# the share of a study that is done when only its figures are left
+COMPUTED = 0.9
 # The packages whose code decides the numbers of a study. An edit of any module that the study
 # imports from them, directly or through others, computes the study again. Grids, runs, the command
 # line, plots and pages only ask for studies or show them, so an edit there reuses the tables; so
@@ -75,11 +77,13 @@ def run_study(
     for dataset, network in request.subjects:
         build_network(network, *image_shape(dataset, request.data_dir))
     start = time.perf_counter()
-    findings = compute(request)
+    findings = compute(request.part(0, COMPUTED))
     seconds = time.perf_counter() - start
     record = {"study": name, "key": key, "seconds": round(seconds, 1), **_question(request)}
     record |= {"art_bench": __version__, "versions": package_versions()}
     record |= _labels(study, request)
+    request.share(COMPUTED)
+    request.report("drawing figures")
     _replace_folder(folder, findings, record, draw)
     return FinishedStudy(folder, seconds, reused=False)
 

@@ -23,7 +23,10 @@ class StudyEntry(Entry):
     figures: the figures of the paper that the study repeats, as text.
     subjects: (data set, network) pairs that the study analyses where the user names none.
     quick: the parameters that `--quick` replaces.
+    undecided: the claims that the size of `--quick` cannot decide, each with the reason.
     attack_labels: labels of attacks that only this study has.
+    seconds: what the study takes on two cores at the size of `bench paper`, and at that of
+        `--quick`; the time left compares studies by it.
     run: the run of `bench paper` that has it: `paper`, or `photos` (`bench paper --photos`).
     """
 
@@ -31,7 +34,9 @@ class StudyEntry(Entry):
     subjects: tuple[Subject, ...]
     plot: str = ""
     quick: Mapping[str, Value] = field(default_factory=dict)
+    undecided: Mapping[str, str] = field(default_factory=dict)
     attack_labels: Mapping[str, str] = field(default_factory=dict)
+    seconds: tuple[float, float] = (60.0, 10.0)
     run: str = "paper"
 
     def parameters(self) -> str:

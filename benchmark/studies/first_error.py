@@ -35,9 +35,8 @@ def compute(request: StudyRequest) -> Findings:
     """
     tables = Tables()
     arrays: dict[str, Array] = {}
-    for dataset, network in request.subjects:
+    for dataset, network in request.each_subject():
         names = {"dataset": dataset, "network": str(network)}
-        request.report(f"first-error: {dataset}, {network}")
         part = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, part)
         records = list(_rows(request, classifier, part))

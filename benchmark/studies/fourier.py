@@ -50,8 +50,7 @@ def compute(request: StudyRequest) -> Findings:
     """
     tables = Tables()
     arrays: dict[str, Array] = {}
-    for dataset, network in request.subjects:
-        request.report(f"{network} on {dataset}")
+    for dataset, network in request.each_subject():
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
         specs = subjects.fast_gradients(request, images)

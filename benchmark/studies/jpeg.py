@@ -59,10 +59,9 @@ def compute(request: StudyRequest) -> Findings:
         rows, pictures = _compressed(request, dataset, qualities)
         tables.add("compressed", rows, dataset=dataset)
         arrays.update({f"{dataset}.{name}": image for name, image in pictures.items()})
-    for dataset, network in request.subjects:
+    for dataset, network in request.each_subject():
         subject = dataset, network
         names = {"dataset": dataset, "network": str(network)}
-        request.report(f"jpeg: {dataset}, {network}")
         images = subjects.test_images(request, dataset, request["samples"])
         for eps in request["eps" if images.shape[0] == 1 else "eps_colour"]:
             rows = list(_fates(request, subject, images, eps, qualities))

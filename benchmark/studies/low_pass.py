@@ -36,7 +36,7 @@ def compute(request: StudyRequest) -> Findings:
     trainings = [
         t for dataset, network in request.subjects for t in _trainings(request, dataset, network)
     ]
-    tables = swept(trainings, Probe.of(request), request.report, transfer)
+    tables = swept(trainings, Probe.of(request), request.report, transfer, request.share)
     tables["clean"] = tables.pop("gap")
     return Findings(tables)
 

@@ -43,9 +43,8 @@ def compute(request: StudyRequest) -> Findings:
     tables = Tables()
     arrays: dict[str, Array] = {}
     requested = {dataset: _pair(request, dataset) for dataset in request.datasets}
-    for dataset, network in request.subjects:
+    for dataset, network in request.each_subject():
         names = {"dataset": dataset, "network": str(network)}
-        request.report(f"noise: {dataset}, {network}")
         images = test_images(request, dataset, request["samples"])
         classifier = classifier_of(request, dataset, network, images)
         right = images[predictions(classifier, images.x) == images.y]
@@ -73,7 +72,7 @@ def _norms(request: StudyRequest, classifier: Classifier, images: Images) -> Ite
     if not len(images):
         raise InputError("study noise: no image of the sample is right; raise samples")
     results = {a: smallest.smallest_step(classifier, images, a, Scan.of(request, a)) for a in NORMS}
-    results["cw"] = smallest.carlini(classifier, images)
+    results["cw"] = smallest.carlini(request, classifier, images)
     every = np.logical_and.reduce([result.success for result in results.values()])
     for attack in ATTACKS:
         result = results[attack]
@@ -131,7 +130,7 @@ def _panels(
             as_asked = pair == requested
             if not as_asked:
                 asked = f"no {names[0]} becomes {names[1]}"
-                request.report(f"noise: {dataset}: {asked}: {source} as {target}")
+                request.report(f"{dataset}: {asked}: {source} as {target}")
             head = {"source": source, "target": target, "as_asked": as_asked}
             return [{**head, **row} for row in panels], pictures
     raise InputError(

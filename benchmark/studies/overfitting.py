@@ -25,4 +25,4 @@ def compute(request: StudyRequest) -> Findings:
     (seeds,) = whole_numbers(request, "seeds", 1)
     settings = product(request.subjects, epochs, range(seeds))
     trainings = [Training(*subject, count, seed) for subject, count, seed in settings]
-    return Findings(swept(trainings, Probe.of(request), request.report))
+    return Findings(swept(trainings, Probe.of(request), request.report, share=request.share))

@@ -40,7 +40,7 @@ def compute(request: StudyRequest) -> Findings:
             count = sum(count_parameters(build_network(spec, shape, classes)))
             in_paper = (shape, classes) == (PAPER_SHAPE, PAPER_CLASSES)
             parameters.append({"dataset": dataset, **_table_1(extra, count, in_paper)})
-    tables = swept(trainings, Probe.of(request), request.report)
+    tables = swept(trainings, Probe.of(request), request.report, share=request.share)
     return Findings({"parameters": pd.DataFrame(parameters), **tables})
 
 

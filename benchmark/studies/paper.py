@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections import ChainMap
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ from typing import Literal
 import pandas as pd
 
 from benchmark.execution.environment import resolve_device
-from benchmark.execution.progress import Progress
+from benchmark.execution.progress import Parts, Progress
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
 from benchmark.runs.options import RunOptions
@@ -19,14 +20,19 @@ from benchmark.runs.run import RUNS, Result, run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import StudyRequest, make_request
+from benchmark.terminal.shares import counted
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
+from reports.claims.quick import write_size
 from reports.page.page import write_page
 
 # images per cell of `quick`, by run
-QUICK_SAMPLES = {"paper": 100, "photos": 4}
+QUICK_SAMPLES = {"paper": 50, "photos": 4}
 PAPER, PHOTOS = "paper", "photos"
+# the other parts of the work beside the studies, and their seconds on two cores, whole and quick
+GRID, CLAIMS = "grid", "claims and page"
+SECONDS = {GRID: (300.0, 40.0), CLAIMS: (10.0, 10.0)}
 
 
 @dataclass
@@ -63,6 +69,8 @@ def run_paper(
     Cells, networks and studies that exist already are reused. A study that raises does not stop
     the others; its traceback is in `failures.log`.
 
+    quick: small sizes, for a look and not for the verdicts: each network is trained once, and some
+        claims cannot be decided (`StudyEntry.undecided`).
     photos: run the grid `photos` and its study, the paper's open question, and their claims.
     samples: images per cell, and of a study that has the parameter; by default their own.
     replace: as in `RunOptions`.
@@ -70,19 +78,26 @@ def run_paper(
     which = PHOTOS if photos else PAPER
     progress = progress or Progress()
     message = progress.message
+    studies = {name: study for name, study in STUDIES.items() if study.run == which}
+    sizes = SECONDS | {name: study.seconds for name, study in studies.items()}
+    parts = Parts.of(progress.share, {name: size[quick] for name, size in sizes.items()})
+    progress.restart()
+    progress.place("grid")
     directory = out if out is not None else RUNS / (f"{which}-quick" if quick else which)
     if samples is None and quick:
         grid = narrowed(load_grid(which), samples=QUICK_SAMPLES[which], seed=seed)
     else:
         grid = narrowed(load_grid(which), samples=samples, seed=seed)
+    own = counted(progress.within(lambda share: parts.share(GRID, share)))
     options = RunOptions(
-        out=directory, data_dir=data_dir, device=device, progress=progress, replace=replace
+        out=directory, data_dir=data_dir, device=device, progress=own, replace=replace
     )
     paper = Paper(directory, run(grid, options))
+    parts.finish(GRID, reused=paper.grid.reused == len(paper.grid.table))
     count = sys.maxsize if samples == "all" else samples
-    for name, study in STUDIES.items():
-        if study.run != which:
-            continue
+    for number, (name, study) in enumerate(studies.items(), 1):
+        progress.place(f"study {number} of {len(studies)}")
+        progress.step(name)
         sized = count is not None and "samples" in study.defaults
         request = make_request(
             study,
@@ -91,12 +106,14 @@ def run_paper(
             seed=seed,
             data_dir=data_dir,
             device=resolve_device(device),
-            report=lambda text, name=name: message(f"{name}: {text}"),
+            report=lambda text, name=name: progress.step(f"{name}: {text}"),
+            message=lambda text, name=name: message(f"{name}: {text}"),
+            share=lambda share, name=name: parts.share(name, share),
         )
         request = _available(name, request, paper)
         if not request.subjects:
+            parts.finish(name, reused=True)
             continue
-        message(f"study {name}")
         try:
             finished = run_study(name, request, directory / "studies" / name)
         except Exception as error:
@@ -105,10 +122,15 @@ def run_paper(
             with (directory / "failures.log").open("a", encoding="utf-8") as log:
                 log.write(f"study {name}\n{traceback.format_exc()}\n")
             message(f"failed: study {name}: {paper.failed[name]}")
+            parts.finish(name)
             continue
+        parts.finish(name, finished.reused)
         took = "reused" if finished.reused else f"took {finished.seconds:.0f} s"
         message(f"{name}: {took}")
-    message("claims and page")
+    progress.place("")
+    progress.step(CLAIMS)
+    undecided = ChainMap(*(dict(study.undecided) for study in studies.values()))
+    write_size(directory, quick, undecided)
     paper.claims = write_claims(directory, which)
     write_page(directory)
     return paper

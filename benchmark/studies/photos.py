@@ -50,7 +50,8 @@ def compute(request: StudyRequest) -> Findings:
         interval (Student's t), n.
     `summary`: the means of `noise` with 95 % intervals.
     """
-    parts = {name: _part(name, request) for name in PARTS}
+    parts = {name: _part(name, request.part(n / 5, (n + 1) / 5)) for n, name in enumerate(PARTS)}
+    request.share(4 / 5)
     tables = Tables()
     for size, contrast, quality in product(
         request["sizes"], request["contrasts"], request["qualities"]
@@ -61,8 +62,7 @@ def compute(request: StudyRequest) -> Findings:
         rows = zip(range(1, len(gain) + 1), frequency, gain, strict=True)
         tables.add("gratings", (Row(cycles=k, frequency=f, gain=g) for k, f, g in rows), **names)
         tables.add("cutoffs", [Row(cutoff=float(kept(gain, frequency)[0]))], **names)
-    for dataset, network in request.subjects:
-        request.report(f"JPEG and noise: {network} on {dataset}")
+    for dataset, network in request.part(4 / 5, 1).each_subject():
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
         names = Row(dataset=dataset, network=str(network))
@@ -82,8 +82,6 @@ def _part(name: str, request: StudyRequest) -> Path:
     """Return the folder of a finished part; parameters that this study lacks have its default."""
     entry = study_entry(name)
     own = {param: request.params.get(param, value) for param, value in entry.defaults.items()}
-    if name == "saliency":
-        own["cw_steps"] = request["cw_steps"]
     part = replace(request, params=own, report=lambda text: request.report(f"{name}: {text}"))
     folder = default_cache().parent / "studies" / f"photos-{name}-{study_key(entry, part)}"
     run_study(name, part, folder, figures=False)

@@ -29,7 +29,7 @@ def prepared(request: StudyRequest) -> StudyRequest:
         name, note = with_declared_size(dataset, [network])
         sized.append((name, network))
         if note:
-            request.report(f"{dataset}: {note}")
+            request.message(f"{dataset}: {note}")
     if not any(is_given(network) for _, network in sized):
         return request
     ready = replace(request, subjects=tuple(sized))
@@ -50,5 +50,5 @@ def prepared(request: StudyRequest) -> StudyRequest:
     for dataset in ready.datasets:
         # faults are found now, and what is said of the images once
         for note in loaded(dataset, "test", request.data_dir).notes:
-            request.report(f"{dataset}: {note}")
+            request.message(f"{dataset}: {note}")
     return replace(ready, loader=loaded)

@@ -15,10 +15,14 @@ SIZES = (MNIST_LENET, ("cifar10", CNN), ("photos", Spec("efficientnet:lite0")))
 # search for the smallest eps: the largest eps of FGSM (eps_max) and of FGM (l2_max); the step of
 # the scan and the tolerance of the bisection are fractions of it
 SCAN = {"eps_max": 1.0, "l2_max": 20.0, "resolution": 0.001, "tolerance": 1e-6}
+# C&W: steps of its binary search, and iterations of each; the attack's own defaults
+CW_STEPS = (9, 100)
 
 # how the networks of a training sweep are measured: measures.robustness.Probe
 PROBE = dict(samples=1000, iterated_samples=200, gap_images=10_000, points=13, pgd_steps=20)
-QUICK_PROBE = dict(samples=200, iterated_samples=50, gap_images=1000, points=7, pgd_steps=10)
+QUICK_PROBE = dict(samples=100, iterated_samples=20, gap_images=500, points=7, pgd_steps=5)
+# why the quick size of a study that compares trainings decides nothing
+ONE_TRAINING = "they compare several trainings of a network, and it trains each once"
 # the control attack of a sweep (measures.robustness.MARGIN)
 MARGIN = {"fgsm-margin": "FGSM on the margin"}
 
@@ -32,6 +36,8 @@ def _study(
     quick: Mapping[str, Value],
     attack_labels: Mapping[str, str] | None = None,
     run: str = "paper",
+    seconds: tuple[float, float] = (60.0, 10.0),
+    undecided: Mapping[str, str] | None = None,
 ) -> StudyEntry:
     """Return the row of a study, whose code and plot are in modules of its name."""
     module = name.replace("-", "_")
@@ -46,6 +52,8 @@ def _study(
         quick=quick,
         attack_labels=attack_labels or {},
         run=run,
+        seconds=seconds,
+        undecided=undecided or {},
     )
 
 
@@ -53,16 +61,19 @@ STUDIES: dict[str, StudyEntry] = table(
     _study(
         "data", "1 to 4", "sheets of samples and class distributions",
         (MNIST_LENET, CIFAR_LENET), {"images": 50}, {},
+        seconds=(5, 8),
     ),
     _study(
         "first-error", "13, 14", "smallest eps of FGSM and FGM per image, survival curves", FOUR,
         {"samples": 500, "image": 0, "split": "train", **SCAN},
-        {"samples": 50},
+        {"samples": 30, "resolution": 0.005, "tolerance": 1e-4},
+        seconds=(72, 8),
     ),
     _study(
         "fourier", "16 to 18", "spectra of noises, images and attacked images", FOUR,
         {"samples": 250, "eps_grey": 0.15, "eps_colour": 8 / 255},
-        {"samples": 60},
+        {"samples": 40},
+        seconds=(8, 8),
     ),
     _study(
         "jpeg", "7, 10",
@@ -71,7 +82,8 @@ STUDIES: dict[str, StudyEntry] = table(
             "samples": 300, "image": 0, "split": "test", "source": "5", "target": "3",
             "qualities": (90, 75, 50, 30, 20, 10, 5, 1), "eps": (0.2,), "eps_colour": (0.00785,),
         },
-        {"samples": 60},
+        {"samples": 30},
+        seconds=(28, 25),
     ),
     _study(
         "low-pass", "none: the closing hypothesis", "networks behind a low-pass first layer",
@@ -81,28 +93,38 @@ STUDIES: dict[str, StudyEntry] = table(
             "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 2, **PROBE,
         },
         {
-            "sigmas": (0.0, 1.0), "epochs": 1, "seeds": 1,
-            "deep_sigmas": (0.0, 2.0), "deep_epochs": 1, "deep_seeds": 1, **QUICK_PROBE,
+            # an epoch of the CNN takes minutes: the quick run leaves it out
+            "sigmas": (0.0, 1.0), "epochs": 1, "seeds": 1, "deep_sigmas": (), **QUICK_PROBE,
         },
         MARGIN,
+        seconds=(1850, 40), undecided={"C14": ONE_TRAINING},
     ),
     _study(
         "noise", "6", "noise of FGSM, FGM and C&W on one image, and its size over a sample", FOUR,
-        {"samples": 150, "source": "8", "target": "3", "tries": 25, **SCAN},
-        {"samples": 10, "tries": 4},
+        {
+            "samples": 150, "source": "8", "target": "3", "tries": 25, "searched": 100_000,
+            "cw_steps": CW_STEPS, **SCAN,
+        },
+        {
+            "samples": 10, "tries": 4, "searched": 100, "cw_steps": (4, 50),
+            "resolution": 0.005, "tolerance": 1e-4,
+        },
+        seconds=(170, 24),
     ),
     _study(
         "overfitting", "19a", "accuracy under attack by number of training epochs", (MNIST_LENET,),
         {"epochs": (1, 3, 5, 10, 30), "seeds": 3, **PROBE},
-        {"epochs": (1, 3), "seeds": 1, **QUICK_PROBE},
+        {"epochs": (1, 2), "seeds": 1, **QUICK_PROBE},
         MARGIN,
+        seconds=(420, 25), undecided={"C10": ONE_TRAINING},
     ),
     _study(
         "overparameterization", "19b, Table 1", "accuracy under attack by number of layers",
         (MNIST_LENET,),
         {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
-        {"layers": (0, 2, 10), "epochs": 1, "seeds": 1, **QUICK_PROBE},
+        {"layers": (0, 4), "epochs": 1, "seeds": 1, **QUICK_PROBE},
         MARGIN,
+        seconds=(900, 20), undecided={"C11": ONE_TRAINING},
     ),
     _study(
         "photos", "none: the open question",
@@ -122,6 +144,7 @@ STUDIES: dict[str, StudyEntry] = table(
             "qualities_other_sizes": (75, 10), "contrasts": (1.0, 0.0625),
         },
         run="photos",
+        seconds=(600, 60),
     ),
     _study(
         "saliency", "20 to 25",
@@ -129,14 +152,21 @@ STUDIES: dict[str, StudyEntry] = table(
         {
             "samples": 120, "cw_samples": 40, "eps_grey": 0.15, "eps_colour": 8 / 255,
             "controls": 20, "examples": 4, "source": "8", "target": "3",
+            "cw_steps": CW_STEPS,
         },
-        {"samples": 40, "cw_samples": 10},
+        {"samples": 30, "cw_samples": 5, "cw_steps": (4, 50), "controls": 5, "examples": 2},
+        seconds=(40, 17),
     ),
     _study(
         "targeted", "5", "C&W from each class into each other class: images, success, mean L2",
-        (MNIST_LENET, CIFAR_LENET), {"per_class": 10}, {"per_class": 1},
+        (MNIST_LENET, CIFAR_LENET), {"per_class": 10, "cw_steps": CW_STEPS},
+        {"per_class": 1, "cw_steps": (4, 50)},
+        seconds=(75, 18),
     ),
-    _study("training", "26 to 31", "training curves and layer tables", FOUR, {}, {}),
+    _study(
+        "training", "26 to 31", "training curves and layer tables", FOUR, {}, {},
+        seconds=(5, 5),
+    ),
     _study(
         "transfer-function", "8, 9, 12",
         "response of the first layer to gratings, with and without JPEG", FOUR,
@@ -150,5 +180,6 @@ STUDIES: dict[str, StudyEntry] = table(
             "sizes": (28, 32, 56), "frequencies": 17, "qualities": (1, 3, 5, 7, 10, 16, 30, 50, 90),
             "qualities_other_sizes": (1, 5, 10, 50), "contrasts": (1.0, 0.2), "seeds": 1,
         },
+        seconds=(600, 20), undecided={"C8": ONE_TRAINING},
     ),
 )  # fmt: skip

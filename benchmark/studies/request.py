@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class StudyRequest:
     data_dir: folder of the data files; None for the default one.
     device: torch device.
     report: takes one line that names the current step.
+    message: takes one line that stays, such as a warning.
+    share: takes the share of the study that is done, from 0 to 1.
     loader: loads a split of a data set from the folder of the data files; see `images`.
     """
 
@@ -39,11 +41,24 @@ class StudyRequest:
     data_dir: Path | None = None
     device: str = "cpu"
     report: Callable[[str], None] = lambda text: None
+    message: Callable[[str], None] = lambda text: None
+    share: Callable[[float], None] = lambda share: None
     loader: Callable[[str, Split, Path | None], Images] = load_images
 
     def images(self, dataset: str, split: Split = "test") -> Images:
         """Return a split of a data set, in the sizes and classes of its networks if prepared."""
         return self.loader(dataset, split, self.data_dir)
+
+    def each_subject(self) -> Iterator[Subject]:
+        """Yield the subjects; report each, and the share of the study that is done before it."""
+        for n, (dataset, network) in enumerate(self.subjects):
+            self.share(n / len(self.subjects))
+            self.report(f"{network} on {dataset}")
+            yield dataset, network
+
+    def part(self, start: float, end: float) -> StudyRequest:
+        """Return the request of a part of the study, which takes it from one share to another."""
+        return replace(self, share=lambda share: self.share(start + share * (end - start)))
 
     @property
     def datasets(self) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmark.studies.measures import saliency_maps as maps
 from benchmark.studies.measures import subjects
+from benchmark.studies.measures.smallest_eps import carlini_spec
 from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, predictions
 from benchmark.studies.measures.tables import Row, Tables, means, per_image
 from benchmark.studies.request import Array, Findings, StudyRequest
@@ -20,14 +21,6 @@ from estimators.spec import Spec
 
 Maps = Mapping[str, maps.Floats]
 CONTROL = "noise"
-
-
-def _cw(request: StudyRequest) -> Spec:
-    """Return C&W; a request's `cw_steps` (binary search, iterations) make it shorter."""
-    steps = request.params.get("cw_steps")
-    if steps is None:
-        return Spec("cw")
-    return Spec.of("cw", binary_search_steps=steps[0], max_iter=steps[1])
 
 
 def compute(request: StudyRequest) -> Findings:
@@ -57,8 +50,7 @@ def compute(request: StudyRequest) -> Findings:
     """
     tables = Tables()
     arrays: dict[str, Array] = {}
-    for dataset, network in request.subjects:
-        request.report(f"{network} on {dataset}")
+    for dataset, network in request.each_subject():
         names = {"dataset": dataset, "network": str(network)}
         images = subjects.test_images(request, dataset, request["samples"])
         classifier = subjects.classifier_of(request, dataset, network, images)
@@ -70,7 +62,7 @@ def compute(request: StudyRequest) -> Findings:
         few = images[: request["cw_samples"]]
         specs = subjects.fast_gradients(request, images)
         x_adv = attacked(classifier, images, specs, request.seed)
-        x_adv |= attacked(classifier, few, [_cw(request)], request.seed)
+        x_adv |= attacked(classifier, few, [carlini_spec(request)], request.seed)
         for spec, x in x_adv.items():
             request.report(f"{network} on {dataset}, {spec.name}")
             part = images[: len(x)]
@@ -161,7 +153,7 @@ def _examples(
     All have the study's eps; the study `first-error` has the smallest eps per image.
     """
     fgsm, fgm, _ = subjects.fast_gradients(request, images)
-    specs = [fgsm, fgm, _cw(request)]
+    specs = [fgsm, fgm, carlini_spec(request)]
     chosen = _pair(request, classifier, dataset, fgsm)
     (x,) = attacked(classifier, images, [fgsm], request.seed).values()
     fooled = np.flatnonzero(predictions(classifier, x) != images.y)

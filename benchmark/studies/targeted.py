@@ -37,14 +37,14 @@ def compute(request: StudyRequest) -> Findings:
         raise InputError(f"study parameter per_class: must be at least 1, got {got}")
     tables = Tables()
     arrays: dict[str, Array] = {}
-    for dataset, network in request.subjects:
+    for dataset, network in request.each_subject():
         names = {"dataset": dataset, "network": str(network)}
         images = request.images(dataset)
         classifier = classifier_of(request, dataset, network, images)
         part = images[_right_of_each(classifier, images, request["per_class"], request.seed)].read()
         if not len(part):
             raise InputError(f"study targeted: {network} is right on no image of {dataset}")
-        rows, sheet = _attacks(request, classifier, part, f"{dataset}, {network}")
+        rows, sheet = _attacks(request, classifier, part, f"{network} on {dataset}")
         tables.add("attacks", rows, **names)
         tables.add("pairs", _pairs(pd.DataFrame(rows), images.classes), **names)
         arrays[f"{dataset}.{network}.sheet"] = sheet
@@ -82,12 +82,12 @@ def _attacks(
         sheet[label, label] = images.x[at]
     rows: Rows = []
     for target, name in enumerate(classes):
-        request.report(f"targeted: {subject}, into {name}")
+        request.report(f"{subject}, into {name}")
         others = np.flatnonzero(images.y != target)
         if not len(others):
             continue
         part = images[others]
-        result = carlini(classifier, part, into=target)
+        result = carlini(request, classifier, part, into=target)
         size = sizes(part.x, result.x)
         rows += per_image(
             part.ids,

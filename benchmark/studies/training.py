@@ -22,8 +22,7 @@ def compute(request: StudyRequest) -> Findings:
     running statistics of a batch norm count as parameters.
     """
     history, layers = [], []
-    for dataset, network in request.subjects:
-        request.report(f"{network} on {dataset}")
+    for dataset, network in request.each_subject():
         trained = trained_network(dataset, network, request.data_dir, request.device)
         history.append(_long(read_history(trained.path), dataset, str(network)))
         shape, _ = image_shape(dataset, request.data_dir)

@@ -14,6 +14,7 @@ from estimators.errors import InputError
 from estimators.networks.build import behind_input_layers, colour_network
 from estimators.networks.external import code_hash, find_network, is_external
 from estimators.networks.files.fitting import load_into
+from estimators.networks.handed.network import HandedNetwork
 from estimators.networks.known import DEFAULT, NONE, WRAPPING
 from estimators.networks.registry import NETWORKS
 from estimators.networks.running.guarded import Guarded, guarded
@@ -23,6 +24,8 @@ from estimators.spec import Spec, Value
 # of the rules by which external networks are attacked and judged; cells of older rules are computed
 # again. 2: batch norms folded only where that is proved, losses for squashed outputs, broken images
 EVALUATION = 2
+# how a network is normalised by what it or its package declares
+AS_DECLARED = "normalised as it declares"
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,11 @@ def is_given(network: Spec) -> bool:
 
 
 def given_network(
-    network: Spec, shape: tuple[int, int, int], classes: int, trust_pickle: bool = False
+    network: Spec,
+    shape: tuple[int, int, int],
+    classes: int,
+    trust_pickle: bool = False,
+    handed: HandedNetwork | None = None,
 ) -> Trained:
     """Return a network as its author made it, or with the weights that its spec names.
 
@@ -58,6 +65,7 @@ def given_network(
         it a factory's network is used as it is, one of a family with its own weights.
         `weights_key` names the state dict in a file that holds several.
     trust_pickle: as in `weight_files.read_weights`.
+    handed: the object that the name stands for; None for a name that leads to a network.
 
     Raises InputError where the network or its weights are unavailable.
     """
@@ -70,10 +78,13 @@ def given_network(
         raise InputError(f"network {network}: weights_key needs weights=FILE")
     bare = network.without(*WRAPPING)
     with torch.random.fork_rng(devices=[]):
-        is_external(bare.name)  # imports it, which may draw random numbers too
+        external = is_external(bare.name)  # imports it, which may draw random numbers too
         # a network that starts at random is the same one in every run
         torch.manual_seed(0)
-        result = find_network(bare, shape, classes, NONE if from_file else weights)
+        if handed is not None:
+            result = handed.found(str(network))
+        else:
+            result = find_network(bare, shape, classes, NONE if from_file else weights)
     wrapped = behind_input_layers(result, network, shape)
     origin, path = result.origin, Path(result.source)
     if from_file:
@@ -85,23 +96,29 @@ def given_network(
         changes = load_into(target, state, f"weights {path}")
         taken = "" if key is None else f" ({key})"
         origin = f"{bare}, weights from {path.name}{taken}{changes and f', {changes}'}"
+    chosen = handed is not None and (handed.mean, handed.std) != (None, None)
+    how = "normalised" if chosen else AS_DECLARED
     if (result.mean, result.std) != (None, None) and not {"mean", "std"} & network.kwargs.keys():
-        origin += (
-            f", normalised as it declares (mean={_short(result.mean)}, std={_short(result.std)})"
-        )
+        origin += f", {how} (mean={_short(result.mean)}, std={_short(result.std)})"
     decides = weights_hash(wrapped) + code_hash(wrapped, bare.name)
-    if is_external(bare.name):
+    if external or handed is not None:
         decides += f"evaluation {EVALUATION}"
+    if handed is not None:
+        decides += handed.sha256()
     digest = hashlib.sha256(decides.encode()).hexdigest()
     metadata = {"recipe": origin, "seed": None, "test_accuracy": None}
     return Trained(wrapped, metadata, digest, path, reused=True)
 
 
 def guarded_network(
-    network: Spec, shape: tuple[int, int, int], classes: int, trust_pickle: bool = False
+    network: Spec,
+    shape: tuple[int, int, int],
+    classes: int,
+    trust_pickle: bool = False,
+    handed: HandedNetwork | None = None,
 ) -> Trained:
     """Return a given network as it is run: behind a guard if it has external code."""
-    given = given_network(network, shape, classes, trust_pickle)
+    given = given_network(network, shape, classes, trust_pickle, handed)
     return replace(given, network=guarded(given.network, shape, str(network)))
 
 

@@ -24,6 +24,7 @@ from estimators.training.recipes import Recipe
 from estimators.training_spec import shortest
 
 FORMAT = 1
+LONGEST_NAME = 150
 SHIPPED = Path(__file__).parents[1] / "weights"
 _TEXTS = ("key", "dataset", "train_sha256", "torch", "weights_sha256", "metadata_sha256")
 
@@ -46,7 +47,8 @@ def shipped_file(dataset: str, network: Spec) -> Path:
     """Return where the shipped weights of a data set and a network are, if there are any."""
     full = f"{dataset}-{shortest(network)}"
     safe = "".join(c if c.isalnum() or c in "-_=.," else "_" for c in full)
-    return SHIPPED / f"{safe}.safetensors"
+    # a data set may be a path of any length; no shipped name is as long
+    return SHIPPED / f"{safe[:LONGEST_NAME]}.safetensors"
 
 
 def save_checkpoint(network: nn.Module, metadata: Mapping[str, object], path: Path) -> None:

@@ -25,6 +25,7 @@ def train(
     seed: int,
     device: str = "cpu",
     on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_share: Callable[[float], None] | None = None,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a network.
 
@@ -32,6 +33,7 @@ def train(
     images, test: training images, and the images that each epoch is measured on. These choose
         nothing: the weights of the last epoch are kept.
     on_epoch: called with each row of the history.
+    on_share: called after each step with the share of the training that is done.
 
     Returns the network in evaluation mode on the CPU, and the history: epoch, loss and accuracy
     of training (running, with dropout and augmentation) and of test, seconds.
@@ -68,6 +70,8 @@ def train(
             loss.backward()
             optimiser.step()
             schedule.step()
+            if on_share is not None:
+                on_share(schedule.last_epoch / schedule.total_steps)
             loss_sum += loss.item() * len(batch_y)
             hits += int((logits.argmax(1) == batch_y).sum())
             seen += len(batch_y)

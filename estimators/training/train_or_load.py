@@ -18,7 +18,8 @@ from estimators.networks.weight_files import default_cache, weights_hash
 from estimators.spec import Spec
 from estimators.training import checkpoints
 from estimators.training.checkpoints import checkpoint_key, load_checkpoint, shipped_file
-from estimators.training.recipes import recipe_for
+from estimators.training.precision import fitted, provenance, trial_of
+from estimators.training.recipes import Recipe, recipe_for
 from estimators.training.train import train
 from estimators.training_spec import split_training
 
@@ -30,10 +31,12 @@ def trained_network(
     device: str = "cpu",
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     trust_pickle: bool = False,
+    on_share: Callable[[float], None] | None = None,
 ) -> Trained:
     """Return the network of a data set as `bench run` uses it: given, shipped, cached or trained.
 
     Its training seed is 0: the seed of a run draws images and noise only.
+    on_epoch, on_share: as in `train`.
     """
     if is_given(network):
         shape, classes = image_shape(dataset, data_dir)
@@ -41,7 +44,7 @@ def trained_network(
     file = shipped_file(dataset, network)
     if file.is_file():
         return load_checkpoint(file)
-    return train_or_load(dataset, network, None, 0, data_dir, device, on_epoch=on_epoch)
+    return train_or_load(dataset, network, None, 0, data_dir, device, None, on_epoch, on_share)
 
 
 def train_or_load(
@@ -53,12 +56,18 @@ def train_or_load(
     device: str = "cpu",
     out: Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_share: Callable[[float], None] | None = None,
 ) -> Trained:
     """Load the checkpoint of a recipe, or train it and write it.
 
     epochs: None for the recipe's own number.
     out: the file to write; without it the checkpoint goes to the cache under its key. The history
         is written beside it as CSV.
+
+    on_epoch, on_share: as in `train`.
+
+    A recipe in bfloat16 is trained in float32 where bfloat16 is slow (`training.precision`). What
+    was trained by the recipe itself, here or elsewhere, is loaded on every machine.
     """
     if network.get("weights") is not None:
         text = "training starts from random weights; leave out weights"
@@ -73,13 +82,25 @@ def train_or_load(
             raise InputError(f"network {network}: has no weights that train")
         # a factory's code may change under its name
         decides = Spec.of(decides.name, decides.kwargs, code=code_hash(start, network.name))
-    key = checkpoint_key(dataset, images.fingerprint, decides, recipe, seed)
-    path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
-    for candidate in (path, shipped_file(dataset, network)):
-        if candidate.is_file() and checkpoints.read_key(candidate) == key:
-            return load_checkpoint(candidate, network)
+
+    def finished(recipe: Recipe) -> tuple[str, Path, Trained | None]:
+        key = checkpoint_key(dataset, images.fingerprint, decides, recipe, seed)
+        path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
+        for candidate in (path, shipped_file(dataset, network)):
+            if candidate.is_file() and checkpoints.read_key(candidate) == key:
+                return key, path, load_checkpoint(candidate, network)
+        return key, path, None
+
+    asked, trial = recipe, None
+    key, path, loaded = finished(recipe)
+    if loaded is None and recipe.bfloat16:
+        trial = trial_of(device)
+        recipe = fitted(recipe, trial)
+        key, path, loaded = finished(recipe)
+    if loaded is not None:
+        return loaded
     test = load_images(dataset, "test", data_dir)
-    model, history = train(build, images, test, recipe, seed, device, on_epoch)
+    model, history = train(build, images, test, recipe, seed, device, on_epoch, on_share)
     metadata = {
         "format": checkpoints.FORMAT,
         "key": key,
@@ -88,6 +109,7 @@ def train_or_load(
         "shape": list(images.shape),
         "classes": list(images.classes),
         "recipe": recipe.as_dict,
+        "precision": provenance(asked, recipe, trial),
         "seed": seed,
         "train_sha256": images.fingerprint,
         "test_accuracy": float(history.test_accuracy.iloc[-1]),

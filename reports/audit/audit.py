@@ -24,11 +24,13 @@ from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
 from reports.results.csv_file import read_csv, require
 from reports.results.rows import Row, as_rows, select
+from reports.style.labels import NO_LABELS, Labels
 from reports.worst_case.evidence import Evidence, read_evidence
 from reports.worst_case.strongest import FILE as WORST_CASE
 from reports.worst_case.strongest import worst_case, write_worst_case
 
 FILE = "audit.csv"
+LABELLED = ("datasets", "networks", "attacks", "threats", "defences")
 
 
 class Check(NamedTuple):
@@ -121,15 +123,18 @@ def read_audit(directory: Path) -> pd.DataFrame | None:
     return table[list(COLUMNS)].astype({"cases": "int64"})
 
 
-def short(findings: pd.DataFrame, statuses: Iterable[str] = ("fail", "warn")) -> list[str]:
+def short(
+    findings: pd.DataFrame, statuses: Iterable[str] = ("fail", "warn"), labels: Labels = NO_LABELS
+) -> list[str]:
     """Return one line per finding of these statuses, in their order, for a terminal."""
     return [
-        f"{status}: {CHECKS[row['check']].title}: {_scope(row)}: {row['detail']}"
+        f"{status}: {CHECKS[row['check']].title}: {_scope(row, labels)}: {row['detail']}"
         for status in statuses
         for row in as_rows(select(findings, status=status))
     ]
 
 
-def _scope(row: Row) -> str:
+def _scope(row: Row, labels: Labels) -> str:
     """Return the scope of a finding in words."""
-    return " ".join(str(row[name]) for name in COLUMNS[1:6] if row[name])
+    names = ((kind, row[kind.removesuffix("s")]) for kind in LABELLED)
+    return ", ".join(labels.shown(kind, name) for kind, name in names if name)

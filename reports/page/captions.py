@@ -11,8 +11,10 @@ import pandas as pd
 from reports.results.operating_point import operating_points
 from reports.results.rows import Row, as_rows
 from reports.statistics.tests import at_most
-from reports.style.labels import Labels, file_name
+from reports.style.file_names import file_name
+from reports.style.labels import Labels
 from reports.style.numbers import percent, size
+from reports.style.summary import best_defence
 from reports.worst_case.brackets import LOOSE, Bracket, widest_bracket
 
 
@@ -157,7 +159,7 @@ def kinds(
         for point in points:
             if attack and point["attack"] == attack and dataset in ("", point["dataset"]):
                 where = labels.place(str(point["dataset"]), str(point["network"]))
-                numbers.append(f"{where}: {_numbers(point, name)}")
+                numbers.append(f"{where}: {_numbers(point, name, labels)}")
         of_data = [b for b in proved if file_name("bracket", b.dataset) == path.stem]
         for network in dict.fromkeys(b.network for b in of_data):
             widest = widest_bracket(of_data, of_data[0].dataset, network)
@@ -173,12 +175,12 @@ def kinds(
     return [(_KINDS[name], by_kind[name]) for name in ORDER if by_kind[name]]
 
 
-def _numbers(point: Row, kind: str) -> str:
+def _numbers(point: Row, kind: str, labels: Labels) -> str:
     """Return the main numbers of one network under one attack."""
     at = "" if point["eps"] is None else f" at eps {point['eps']:.4g}"
-    if kind == "threats" and point["oblivious"] and point["adaptive"]:
-        unaware, aware = point["oblivious"], point["adaptive"]
-        return f"best JPEG{at}: {unaware} under an unaware attacker, {aware} under an aware one"
+    unaware, aware = (best_defence(point, who, labels) for who in ("unaware", "aware"))
+    if kind == "threats" and unaware and aware:
+        return f"best defence{at}: {unaware} under an unaware attacker, {aware} under an aware one"
     return f"{percent(point['clean'])} clean, {percent(point['undefended'])}{at} without a defence"
 
 

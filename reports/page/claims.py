@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reports.claims.evaluate import COLUMNS, FILE, WHOLE
+from reports.claims.quick import quick_note
 from reports.page.parts import plain_table
 from reports.results.rows import Row
 
@@ -15,7 +16,7 @@ def claims(directory: Path) -> Row | None:
     """Return the table of claims, with `groups` if it has the columns of `bench paper`."""
     table = plain_table(directory / FILE)
     if table is None or not set(table["header"]) >= set(COLUMNS):
-        return table if table is None else {**table, "groups": []}
+        return table if table is None else {**table, "groups": [], "quick": quick_note(directory)}
     rows = [dict(zip(table["header"], row, strict=True)) for row in table["rows"]]
     groups: dict[tuple[str, str], Row] = {}
     for row in rows:
@@ -30,7 +31,7 @@ def claims(directory: Path) -> Row | None:
             first, last = ("part", "subject", "measured"), ("units", "rule", "verdict")
             cells = [*(row[n] for n in first), effect, *(row[n] for n in last)]
             group["parts"]["rows"].append(cells)
-    return {**table, "groups": list(groups.values())}
+    return {**table, "groups": list(groups.values()), "quick": quick_note(directory)}
 
 
 def _name(claim: str, attacker: str) -> str:

@@ -24,9 +24,11 @@ from reports.results.certificates import read_certificates
 from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.results.read_write import read_results
-from reports.results.rows import Row
+from reports.results.rows import Row, as_rows
 from reports.style.labels import Labels, labels_of
 from reports.style.numbers import eps_text
+from reports.style.subtitle import subtitle
+from reports.style.summary import best_defence
 from reports.style.templates import environment
 from reports.worst_case.brackets import brackets
 from reports.worst_case.strongest import read_worst_case, strongest_attackers
@@ -75,6 +77,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     summary = [] if worst is None else cards(worst, table, labels, proved)
     context: Row = {
         "title": parts.title(manifest, directory),
+        "subtitle": subtitle(table, labels),
         "description": parts.described(manifest),
         "brief": parts.brief(table),
         "facts": parts.facts(table, manifest),
@@ -83,7 +86,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "cards": summary,
         "overall": overall(summary),
         "strongest": [] if worst is None else _strongest(worst, summary, labels),
-        "summary": operating_points(table, labels.threats).to_dict("records"),
+        "summary": _summary(table, labels),
         "corruptions": corruptions(directory, labels),
         "audit": None if findings is None else _audit(findings),
         "statuses": STATUSES,
@@ -103,6 +106,12 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     return _environment(labels).get_template("page.html").render(context)
 
 
+def _summary(table: pd.DataFrame, labels: Labels) -> list[Row]:
+    points = as_rows(operating_points(table, labels.threats))
+    who = ("unaware", "aware")
+    return [{**p, **{name: best_defence(p, name, labels) for name in who}} for p in points]
+
+
 def _strongest(worst: pd.DataFrame, summary: list[Card], labels: Labels) -> list[Row]:
     budgets = {(card.dataset, card.network, card.norm): card.eps for card in summary}
     return strongest_attackers(worst, budgets, labels)
@@ -116,6 +125,7 @@ def _environment(labels: Labels) -> Environment:
     templates.filters["nobreak"] = lambda text: str(text).replace(" %", "\u00a0%")
     templates.filters["eps"] = eps_text
     templates.globals["named"] = labels.subject
+    templates.globals["shown"] = labels.shown
     return templates
 
 

@@ -32,8 +32,10 @@ ROLES = {"clean": "Clean", "noise": "Noise", "attacked": "Attacked", "behind": "
 
 
 def title(manifest: Row, directory: Path) -> str:
-    """Return the name of the grid, or of the directory."""
+    """Return the title that the user gave, else the name of the grid, or of the directory."""
     grid = _mapping(manifest.get("grid"))
+    if manifest.get("title"):
+        return str(manifest["title"])
     return str(grid.get("name") or directory.resolve().name)
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.corruptions.errors import FAMILY, kind_of, severity_of
+from reports.plots.saving import Drawings
 from reports.results.rows import as_rows
 from reports.style.axes import flat_grid, outer_labels, sample_size, shade
-from reports.style.labels import Labels, file_name
+from reports.style.file_names import file_name
+from reports.style.labels import Labels
 from reports.style.style import line_styles
 
 
-def corruption_figures(done: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Figure]]:
-    """Yield one figure per data set that has a corruption at several severities: name, figure."""
+def corruption_figures(done: pd.DataFrame, labels: Labels) -> Drawings:
+    """Yield one figure per data set that has a corruption at several severities: name, drawing."""
     rows = done.assign(kind=[kind_of(attack) for attack in done["attack"]])
     rows = rows[rows["kind"] != ""]
     rows = rows.assign(severity=[severity_of(text) for text in rows["attack_params"]])
@@ -26,7 +28,8 @@ def corruption_figures(done: pd.DataFrame, labels: Labels) -> Iterator[tuple[str
         group = group.sort_values("n", ascending=False, kind="stable")
         group = group.drop_duplicates([*place, "kind", "severity"]).sort_index()
         if group.groupby("kind")["severity"].nunique().max() > 1:
-            yield file_name("corruptions", str(dataset)), _drawn(group, str(dataset), labels)
+            name = file_name("corruptions", str(dataset))
+            yield name, partial(_drawn, group, str(dataset), labels)
 
 
 def _drawn(rows: pd.DataFrame, dataset: str, labels: Labels) -> Figure:

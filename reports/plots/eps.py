@@ -15,6 +15,7 @@ from reports.results.rows import select
 from reports.statistics.intervals import wilson
 from reports.style import axes as parts
 from reports.style.axes import eps_label, few_ticks, sample_size, shade
+from reports.style.defence_lines import defence_lines, line_end, name_ends, with_few_qualities
 from reports.style.labels import Labels
 from reports.style.style import line_styles
 
@@ -22,11 +23,12 @@ from reports.style.style import line_styles
 def accuracy_by_eps(rows: pd.DataFrame, labels: Labels) -> Figure:
     """Draw accuracy against eps, one line per defence; panels: rows by network, columns by threat.
 
-    The paper's Figures 11 and 15a, for every threat.
+    The paper's Figures 11 and 15a, for every threat. Of many qualities a few are drawn.
     """
+    rows = with_few_qualities(rows)
     networks, threats = parts.networks_and_threats(rows, labels)
-    figure, axes = parts.grid(len(networks), len(threats), width=4.1, height=2.7, legend=1.5)
-    lines = parts.defences(rows, labels)
+    figure, axes = parts.grid(len(networks), len(threats), width=4.1, height=2.7, legend=0.8)
+    lines = defence_lines(rows, labels)
     for r, network in enumerate(networks):
         first = True
         for ax, threat in zip(axes[r], threats, strict=True):
@@ -34,34 +36,40 @@ def accuracy_by_eps(rows: pd.DataFrame, labels: Labels) -> Figure:
             ax.set_visible(not panel.empty)
             if panel.empty:
                 continue
-            for label, (style, chosen) in lines.items():
-                line = panel[chosen.reindex(panel.index)].sort_values("eps")
-                ax.plot(line["eps"], line["accuracy"], **style, label=label)
-            ax.set(ylim=(-0.02, 1.02), title=f"{labels.network(network)}: {labels.threat(threat)}")
+            ends = []
+            for line in lines:
+                points = panel[line.chosen.reindex(panel.index)].sort_values("eps")
+                if points.empty:
+                    continue
+                # a lone point is no line
+                marker = "o" if len(points) == 1 else ""
+                ax.plot(points["eps"], points["accuracy"], **line.style, marker=marker)
+                ends.append(line_end(line.label, line.style, points["eps"], points["accuracy"]))
+            title = f"{labels.network(network)}: {labels.threat(threat)} attacker"
+            ax.set(ylim=(-0.02, 1.02), title=parts.panel_title(title, 3.6))
+            name_ends(ax, ends)
             few_ticks(ax)
             ax.tick_params(labelleft=first)
             ax.set_ylabel("accuracy under attack" if first else "")
             ax.set_xlabel(eps_label(rows) if r == len(networks) - 1 else "")
             first = False
-    handles = [Line2D([], [], **style) for style, _ in lines.values()]
-    figure.legend(handles, list(lines), title="defence", loc="outside right center")
-    subject = _subject(rows, labels)
-    figure.suptitle(f"{subject}: accuracy behind JPEG against eps{sample_size(rows)}")
+    figure.suptitle(f"{_subject(rows, labels)}: accuracy against eps{sample_size(rows)}")
     return figure
 
 
 def heat_map(rows: pd.DataFrame, labels: Labels) -> Figure:
-    """Draw accuracy by eps (columns) and quality (rows, none and quantize on top).
+    """Draw accuracy by eps (columns) and defence (rows, none and 8 bits on top).
 
     Panels as in `accuracy_by_eps`.
     """
     networks, threats = parts.networks_and_threats(rows, labels)
-    order = list(parts.defences(rows, labels))
+    lines = defence_lines(rows, labels)
+    order = [line.label for line in lines]
     height = 1.4 + 0.19 * len(order)
     figure, axes = parts.grid(len(networks), len(threats), width=4.6, height=height, legend=0.5)
-    pairs = zip(rows["defence"], rows["quality"], strict=True)
-    named = [labels.defence(d, q) for d, q in pairs]
-    shown = rows.assign(row=named, percent=100 * rows["accuracy"])
+    shown = rows.assign(row="", percent=100 * rows["accuracy"])
+    for line in lines:
+        shown.loc[line.chosen, "row"] = line.label
     every = [ax for line in axes for ax in line]
     scale = ScalarMappable(norm=Normalize(0, 100), cmap="cividis")
     bar = figure.colorbar(scale, ax=every, shrink=0.7, aspect=30, label="accuracy (%)")
@@ -80,17 +88,22 @@ def heat_map(rows: pd.DataFrame, labels: Labels) -> Figure:
         sns.heatmap(values, ax=ax, cbar=False, **look, **numbers, **ticks)
         ax.tick_params(axis="x", rotation=60, labelsize=8)
         ax.tick_params(axis="y", rotation=0, labelsize=8)
-        ax.set_title(f"{labels.network(network)}: {labels.threat(threat)}")
+        title = f"{labels.network(network)}: {labels.threat(threat)} attacker"
+        ax.set_title(parts.panel_title(title, 4.0))
         ax.set_xlabel(eps_label(rows) if r == len(networks) - 1 else "")
-        ax.set_ylabel("defence (JPEG quality)" if c == 0 else "")
+        ax.set_ylabel("")
     subject = _subject(rows, labels)
-    figure.suptitle(f"{subject}: accuracy by eps and quality{sample_size(rows)}")
+    figure.suptitle(f"{subject}: accuracy by eps and defence{sample_size(rows)}")
     return figure
 
 
 def success_by_eps(rows: pd.DataFrame, labels: Labels) -> Figure:
-    """Draw success against eps on the undefended networks, one line per attack, 95 % bands."""
-    bare = select(rows, defence="none", threat=labels.threats.in_order(rows["threat"])[0])
+    """Draw success against eps on the undefended networks, one line per attack, 95 % bands.
+
+    rows: of one norm, some without a defence.
+    """
+    bare = select(rows, defence="none")
+    bare = select(bare, threat=labels.threats.in_order(bare["threat"])[0])
     pairs = list(bare.groupby(["dataset", "network"], sort=False))
     attacks = [str(attack) for attack in dict.fromkeys(bare["attack"])]
     legend = 0.25 * -(-len(attacks) // 3)

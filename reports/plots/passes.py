@@ -16,14 +16,12 @@ from reports.style.numbers import budget
 from reports.style.style import line_styles
 
 
-def accuracy_by_passes(rows: pd.DataFrame, labels: Labels) -> Figure | None:
-    """Draw accuracy against passes, a line per attack, eps, threat and defence; None without any.
+def accuracy_by_passes(rows: pd.DataFrame, labels: Labels) -> Figure:
+    """Draw accuracy against passes, a line per attack, eps, threat and defence.
 
-    rows: finished rows. A panel per data set and network.
+    rows: finished rows, some of attacks that count their passes. A panel per data set and network.
     """
     table = curves(rows)
-    if table.empty:
-        return None
     table["line"] = [_line(row, labels) for row in as_rows(table)]
     lines = list(dict.fromkeys(table["line"]))
     panels = list(table.groupby(["dataset", "network"], sort=False))

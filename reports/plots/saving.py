@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from io import BytesIO
 from pathlib import Path
@@ -10,28 +11,44 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from reports.style.labels import file_name
+from reports.style.axes import wrap_heading
+from reports.style.file_names import FileName, file_name
 from reports.style.style import DPI, styled
 
+# of what a folder of figures holds
+SUFFIXES = (".png", ".gif", ".svg")
 FRAME = 350  # milliseconds
 # names of files without their suffix, each with its figure or with the frames of an animation
+# figures that are drawn only if they are wanted
+Drawings = Iterator[tuple[FileName, Callable[[], Figure]]]
 Figures = Iterator[tuple[str, Figure | Iterator[Figure]]]
 
 
 def save_all(figures: Figures, folder: Path) -> list[Path]:
     """Draw figures in the style of the project, write them into a folder, return their paths."""
     written = []
-    with styled():
+    with styled(), warnings.catch_warnings():
+        # a label may hold letters that no installed font has
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         for name, figure in figures:
             # a name may hold that of a data set or network: `npz:PATH`, `torchvision:NAME`
             safe = file_name(name)
             path = folder / (f"{safe}.png" if isinstance(figure, Figure) else f"{safe}.gif")
             if isinstance(figure, Figure):
+                wrap_heading(figure)
                 figure.savefig(path, dpi=DPI)
             else:
                 _save_animation(figure, path)
             written.append(path)
     return written
+
+
+def remove_others(folder: Path, kept: Iterable[Path]) -> None:
+    """Remove figures from a folder that are not among those kept: an earlier run drew them."""
+    names = {path.name for path in kept}
+    for path in folder.glob("*") if folder.is_dir() else ():
+        if path.suffix in SUFFIXES and path.name not in names:
+            path.unlink()
 
 
 def saved(figures: Callable[[Path], Figures]) -> Callable[[Path], list[Path]]:

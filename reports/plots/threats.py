@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from reports.plots.saving import Drawings
 from reports.results.operating_point import halving_point
 from reports.results.threats import OBLIVIOUS, Threats
 from reports.style.axes import new_figure, one
-from reports.style.labels import Labels, file_name
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, bracketed
 from reports.style.numbers import budget
 
 
-def transfer_figures(done: pd.DataFrame, labels: Labels) -> Iterator[tuple[str, Figure]]:
-    """Yield one matrix per data set and attack: name of the file and figure."""
+def transfer_figures(done: pd.DataFrame, labels: Labels) -> Drawings:
+    """Yield one matrix per data set and attack: name of the file, and what draws it."""
     for (dataset, attack), rows in done.groupby(["dataset", "attack"], sort=False):
         matrix = transfer_matrix(rows, labels.threats)
         if matrix is not None:
-            yield file_name("transfer", str(dataset), str(attack)), _drawn(rows, *matrix, labels)
+            name = file_name("transfer", str(dataset), str(attack))
+            yield name, partial(_drawn, rows, *matrix, labels)
 
 
 def transfer_matrix(
@@ -43,7 +46,7 @@ def transfer_matrix(
         threat = str(record["threat"])
         if threats.crafted_elsewhere(threat):
             source = threat.partition("from=")[2].rstrip("]") if "[" in threat else ""
-            chosen.append((_bracketed(source), record))
+            chosen.append((bracketed(source), record))
         elif threat == OBLIVIOUS and record["defence"] == "none":
             chosen.append((str(record["network"]), record))
     columns = ["source", "network", "eps", "accuracy", "clean_accuracy"]
@@ -61,12 +64,6 @@ def transfer_matrix(
     return matrix.reindex(index=present[0], columns=present[1]), eps
 
 
-def _bracketed(source: str) -> str:
-    """Return a network of the command line, `lenet:extra_layers=4`, as the results name it."""
-    name, _, params = source.partition(":")
-    return f"{name}[{params}]" if params else name
-
-
 def _drawn(rows: pd.DataFrame, matrix: pd.DataFrame, eps: float | None, labels: Labels) -> Figure:
     high, wide = matrix.shape
     figure, ((ax,),) = new_figure(max(3.4, 1.1 * wide + 2.2), 0.8 * high + 1.8)
@@ -78,5 +75,5 @@ def _drawn(rows: pd.DataFrame, matrix: pd.DataFrame, eps: float | None, labels: 
     ax.set(xlabel="scored on", ylabel="crafted on")
     ax.tick_params(axis="x", rotation=30)
     ax.tick_params(axis="y", rotation=0)
-    ax.set_title(f"Transfer of {one(rows, 'attack')}{at}")
+    ax.set_title(f"Transfer of {labels.attack(one(rows, 'attack'))}{at}")
     return figure

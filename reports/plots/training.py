@@ -27,5 +27,6 @@ def training_curves(history: pd.DataFrame, title: str) -> Figure:
         ax.set(xlabel="epoch", ylabel=label)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
-    figure.suptitle(title)
+    # matplotlib reads text between dollars as mathematics
+    figure.suptitle(title.replace("$", r"\$"))
     return figure

@@ -6,7 +6,6 @@ import textwrap
 from typing import Literal
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -16,10 +15,12 @@ from numpy.typing import ArrayLike
 from reports.results.predictions import Array
 from reports.statistics.tests import at_most
 from reports.style.labels import Labels
-from reports.style.style import NORM_LABEL, WIDEST, WONG, Style
+from reports.style.style import NORM_LABEL, WIDEST
 
 # of a panel's title, per inch
 LETTERS = 11
+# of a figure's heading, per inch
+HEADING_LETTERS = 10
 
 
 def new_figure(
@@ -82,6 +83,14 @@ def few_ticks(ax: Axes, count: int = 5) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
 
 
+def wrap_heading(figure: Figure) -> None:
+    """Break the heading of a figure into lines that fit its width: names may be long."""
+    heading = figure.get_suptitle()
+    if heading:
+        width = int(HEADING_LETTERS * figure.get_figwidth())
+        figure.suptitle("\n".join(textwrap.fill(line, width) for line in heading.split("\n")))
+
+
 def panel_title(text: str, width: float) -> str:
     """Return the title of a panel, `width` inches wide, in lines that fit: names may be long."""
     return textwrap.fill(text, max(20, int(LETTERS * width)))
@@ -101,35 +110,6 @@ def outer_labels(axes: list[Axes], x: str, y: str) -> None:
 def networks_and_threats(rows: pd.DataFrame, labels: Labels) -> tuple[list[str], list[str]]:
     """Return the networks (rows of panels) and threats (columns of panels) of a table."""
     return list(dict.fromkeys(rows["network"])), labels.threats.in_order(rows["threat"])
-
-
-def defences(rows: pd.DataFrame, labels: Labels) -> dict[str, tuple[Style, pd.Series[bool]]]:
-    """Return line style and rows of each defence by its label: none, quantize, others, JPEG.
-
-    JPEG comes by quality, the highest first.
-    """
-    lines: dict[str, tuple[Style, pd.Series[bool]]] = {}
-    plain = list(dict.fromkeys(rows.loc[rows["quality"].isna(), "defence"]))
-    greys = {"none": ("black", "-"), "quantize": ("#777777", "--")}
-    for n, defence in enumerate(plain):
-        colour, dash = greys.get(defence, (WONG[n % len(WONG)], ":"))
-        style = {"color": colour, "linestyle": dash, "linewidth": 1.8, "zorder": 3}
-        lines[labels.defence(defence)] = (style, rows["defence"] == defence)
-    jpeg = rows[rows["quality"].notna()]
-    pairs = sorted({(int(q), d) for q, d in zip(jpeg["quality"], jpeg["defence"], strict=True)})
-    colours = sns.color_palette("viridis", len(pairs))
-    for (quality, defence), colour in reversed(list(zip(pairs, colours, strict=True))):
-        style = {"color": colour, "linestyle": "-", "linewidth": 1.2}
-        chosen = (rows["defence"] == defence) & (rows["quality"] == quality).fillna(False)
-        lines[labels.defence(defence, quality)] = (style, chosen.astype(bool))
-    return lines
-
-
-def jpeg_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of JPEG by quality, with its default parameters if the table has those."""
-    alone = rows[rows["quality"].notna() & rows["defence"].str.startswith("jpeg")]
-    kinds = list(dict.fromkeys(alone["defence"]))
-    return alone[alone["defence"] == ("jpeg" if "jpeg" in kinds else kinds[0])] if kinds else alone
 
 
 def one(rows: pd.DataFrame, column: str) -> str:

@@ -1,10 +1,9 @@
-"""What people read in place of the names of a run: labels from its manifest, file names."""
+"""What people read in place of the names of a run: labels from its manifest."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,38 +17,55 @@ from reports.results.threats import Threats, threats_of
 class Labels:
     """The labels of a run or study; a name without a label is shown as it is.
 
-    names: label by name, for each of `datasets`, `networks`, `attacks`, `defences`, `threats`.
+    names: label by name, for each of `datasets`, `networks`, `attacks`, `defences`, `threats`. A
+        name with all its parameters goes before the name alone; a quality follows a defence.
     threats: the run's threats in their order.
+    dollar: what stands for a dollar sign; see `for_figures`.
     """
 
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     threats: Threats = field(default_factory=Threats)
+    dollar: str = "$"
+
+    def for_figures(self) -> Labels:
+        """Return these labels for matplotlib, which reads text between dollars as mathematics."""
+        return replace(self, dollar=r"\$")
 
     def dataset(self, name: str) -> str:
         """Return the label of a data set."""
-        return self._names("datasets").get(name, name)
+        return self._safe(self._names("datasets").get(name, name))
 
     def network(self, name: str) -> str:
         """Return the label of a network; one with parameters has a label of its own, or none."""
-        return self._names("networks").get(name, name)
+        return self._safe(self._names("networks").get(name, name))
 
     def attack(self, name: str) -> str:
-        """Return the label of an attack, followed by its parameters as they are written."""
+        """Return the label of an attack, or of its name, followed by its parameters."""
         return self._with_parameters("attacks", name)
 
     def threat(self, name: str) -> str:
-        """Return the label of a threat, followed by its parameters as they are written."""
-        return self._with_parameters("threats", name)
+        """Return the label of a threat, followed by its parameter; networks by their labels."""
+        kind, of, network = name.partition("[from=")
+        if not of:
+            return self._with_parameters("threats", name)
+        source = self.network(bracketed(network.removesuffix("]")))
+        return f"{self._with_parameters('threats', kind)}{of}{source}]"
 
     def defence(self, name: str, quality: float | None = None) -> str:
-        """Return the label of a defence, followed by its parameters and its quality."""
-        label = self._with_parameters("defences", name)
-        return label if quality is None or pd.isna(quality) else f"{label} {int(quality)}"
+        """Return the label of a defence, or that of its name, its parameters and its quality."""
+        if quality is None or pd.isna(quality):
+            return self._with_parameters("defences", name)
+        whole = f"{name} {int(quality)}"
+        own = self._names("defences").get(whole)
+        return (
+            self._safe(own) if own else f"{self._with_parameters('defences', name)} {int(quality)}"
+        )
 
     def behind(self, row: Row) -> str:
         """Return the defence of a row as a sentence names it: `no defence`, `JPEG 50`."""
         if row["defence"] == "none":
-            return "no defence"
+            own = self._names("defences").get("none", "none")
+            return "no defence" if own == "none" else self._safe(own)
         return self.defence(str(row["defence"]), row["quality"])
 
     def place(self, dataset: str, network: str) -> str:
@@ -60,12 +76,42 @@ class Labels:
         """Return a network and its data set as a heading names them: `LeNet on MNIST`."""
         return f"{self.network(network)} on {self.dataset(dataset)}"
 
+    def pair(self, name: str) -> str:
+        """Return the label of `DATASET/NETWORK`, as manifests write it: `LeNet on MNIST`.
+
+        Either name may hold slashes: the longest known data set is taken, else the first part.
+        """
+        known = [d for d in self._names("datasets") if name.startswith(f"{d}/")]
+        dataset = max(known, key=len, default=name.partition("/")[0])
+        return self.subject(dataset, name[len(dataset) + 1 :])
+
+    def shown(self, kind: str, name: str) -> str:
+        """Return the label of a name of any kind; kind: as in `names`.
+
+        A defence with a quality is written `NAME QUALITY`.
+        """
+        defence, _, quality = name.rpartition(" ")
+        if kind == "defences" and defence and quality.isdecimal():
+            return self.defence(defence, int(quality))
+        one = {
+            "datasets": self.dataset,
+            "networks": self.network,
+            "attacks": self.attack,
+            "threats": self.threat,
+            "defences": self.defence,
+        }
+        return one[kind](name)
+
     def _names(self, kind: str) -> Mapping[str, str]:
         return self.names.get(kind, {})
 
     def _with_parameters(self, kind: str, text: str) -> str:
+        names = self._names(kind)
         name, bracket, parameters = text.partition("[")
-        return self._names(kind).get(name, name) + bracket + parameters
+        return self._safe(names.get(text) or names.get(name, name) + bracket + parameters)
+
+    def _safe(self, text: str) -> str:
+        return text.replace("$", self.dollar)
 
 
 # of a lone table
@@ -87,6 +133,7 @@ def read_labels(directory: Path) -> Labels:
     return labels_of(read_manifest(directory) or read_manifest(directory, STUDY))
 
 
-def file_name(*parts: str) -> str:
-    """Return a file name that stays in its directory, whatever the parts hold."""
-    return re.sub(r"[^A-Za-z0-9.=_-]+", "_", "-".join(parts)).strip("._")[:120]
+def bracketed(source: str) -> str:
+    """Return a network of the command line, `lenet:extra_layers=4`, as the results name it."""
+    name, colon, params = source.rpartition(":")
+    return f"{name}[{params}]" if colon and "=" in params else source

@@ -15,6 +15,7 @@ from paper_images import FIGURES, copy_figures
 from write_commands import pages as generated_pages
 
 from benchmark.cli import main
+from benchmark.grids.labels import given_labels
 from benchmark.grids.model import Grid
 
 ROOT = Path(__file__).parents[2]
@@ -83,11 +84,20 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(goal), f"{target}#{anchor}"
 
 
+def test_the_labels_of_the_page_are_valid() -> None:
+    pieces = re.findall(r"```yaml\n(.*?)```", read(DOCS / "grid-files.md"), flags=re.DOTALL)
+    (text,) = (piece for piece in pieces if "label:" in piece)
+    given = given_labels(Grid.model_validate({"name": "labels", **yaml.safe_load(text)}))
+    assert given["networks"] == {"mynets:build": "resnet18-v2"}
+    assert given["datasets"] == {"npz:/data/2026/test.npz": "our photos"}
+    assert given["defences"] == {"jpeg 75": "compression 75", "jpeg 50": "compression 50"}
+
+
 @pytest.mark.parametrize(
     ("page", "cells"), [("README.md", 96), ("docs/tutorial.md", 27), ("docs/grid-files.md", 240)]
 )
 def test_grids_of_the_pages_are_valid(page: str, cells: int) -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", read(ROOT / page), flags=re.DOTALL)
+    text = re.findall(r"```yaml\n(.*?)```", read(ROOT / page), flags=re.DOTALL)[0]
     assert len(Grid.model_validate(yaml.safe_load(text)).cells()) == cells
 
 

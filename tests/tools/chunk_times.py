@@ -81,7 +81,7 @@ def measure(tasks: Iterable[Task], data_dir: Path | None) -> list[tuple[Kind, Ch
     from benchmark.execution.memory import keep_memory
     from benchmark.execution.progress import Progress
     from benchmark.execution.threads import timed_chunk
-    from benchmark.runs.inputs import gather
+    from benchmark.runs.loading.gather import gather
     from benchmark.runs.options import RunOptions
     from estimators.classifier import BATCH
     from estimators.data.images import subset

@@ -48,7 +48,18 @@ A network, attack, threat or defence is written as `NAME` or `NAME:PARAMETER=VAL
 | 4 | some cells raised an error: their rows are `failed`, `failures.log` has the tracebacks, and \
 `--retry-failed` computes them again |
 | 5 | the Dask cluster went away: finished cells are kept, and the same command continues |
-| 130 | stopped by Ctrl-C: finished cells are kept, and the same command continues |
+| 130 | stopped by Ctrl-C: what is finished is kept, and the same command continues |
+
+## Progress
+
+A command that takes longer than a moment says where it stands: \
+`study 5 of 12, 40 %, 0:03:10 left`. The time left is computed from the work that is done, and is \
+absent until enough is done. After its last cell a run names the files that it writes.
+
+Progress goes to standard error, and results go to standard output: `bench speed > speed.txt` \
+writes the results into the file, and `2> /dev/null` hides the progress. A terminal and a notebook \
+show one line that changes. Through a pipe there is a first line, one line a minute and a last \
+line, without control characters. Messages such as warnings come at once.
 
 ## Environment variables
 

@@ -29,7 +29,7 @@ def attacks_into(
     It is the one with the least sum of the three L2 norms, as rows (clean, fgsm, fgm, cw) and as
     images [C, H, W] by the same names. Both are empty where there is no such image.
     """
-    of_class = images[images.y == source].read()
+    of_class = images[np.flatnonzero(images.y == source)[: request["searched"]]].read()
     if len(of_class):
         of_class = of_class[predictions(classifier, of_class.x) == source]
     if not len(of_class):
@@ -45,10 +45,10 @@ def attacks_into(
     if not len(candidates):
         return [], {}
     results, both = _fast(request, classifier, candidates, target, into)
-    how, last = "untargeted", carlini(classifier, candidates)
+    how, last = "untargeted", carlini(request, classifier, candidates)
     hits = both[last.predicted[both] == target]
     if len(both) and not len(hits):
-        how, last = "targeted", carlini(classifier, candidates, into=target)
+        how, last = "targeted", carlini(request, classifier, candidates, into=target)
         hits = both[last.success[both]]
     if not len(hits):
         return [], {}

@@ -39,7 +39,7 @@ def rescued_image(
         if rows:
             return [{"as_asked": into is not None, **row} for row in rows], pictures
         pair = f"{everything.classes[source]} as {everything.classes[target]}"
-        request.report(f"jpeg: {dataset}: no {pair} is rescued at eps {eps:g}; trying other pairs")
+        request.report(f"{dataset}: no {pair} is rescued at eps {eps:g}; trying other pairs")
     return [], {}
 
 

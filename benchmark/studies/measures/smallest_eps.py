@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.stats import bootstrap
 
 from benchmark.attacks.fast_gradient import perturbed, smallest_move
+from benchmark.attacks.lookup import attack_entry
 from benchmark.studies.measures.subjects import FloatArray, IntArray, attacked, batches, confidences
 from benchmark.studies.measures.tables import Row, limits
 from benchmark.studies.request import StudyRequest
@@ -104,9 +105,22 @@ def _perturbed(
     return np.concatenate([part.cpu().numpy() for part in moved])
 
 
-def carlini(classifier: Classifier, images: Images, into: int | None = None) -> SmallestAttack:
+def carlini_spec(request: StudyRequest) -> Spec:
+    """Return C&W with a request's `cw_steps`: of the binary search, and iterations of each."""
+    search, iterations = request["cw_steps"]
+    attack = Spec.of("cw", binary_search_steps=search, max_iter=iterations)
+    # the attack's own numbers have its plain name
+    usual = attack_entry(attack).defaults
+    return attack.without(*(name for name, value in attack.params if value == usual[name]))
+
+
+def carlini(
+    request: StudyRequest, classifier: Classifier, images: Images, into: int | None = None
+) -> SmallestAttack:
     """Return Carlini and Wagner's L2 attack, untargeted or into one class."""
-    attack = Spec.of("cw") if into is None else Spec.of("cw", targeted=True, target=into)
+    attack = carlini_spec(request)
+    if into is not None:
+        attack = Spec.of(attack.name, attack.kwargs, targeted=True, target=into)
     x = attacked(classifier, images, [attack])[attack]
     predicted, confidence = confidences(classifier, x)
     success = _success(predicted, images.y, into)

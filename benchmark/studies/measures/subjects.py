@@ -88,7 +88,7 @@ def classifier_of(
     if is_given(network):
         fault = squashed(module.cpu(), images, need(module, images.shape).chunk)
         if fault is not None:
-            request.report(f"warning: {network} on {dataset}: {fault}")
+            request.message(f"warning: {network} on {dataset}: {fault}")
     return wrapped(module, images, defence, request.device, fault is not None)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 from torch import nn
 
-from benchmark.studies.measures.processes import in_processes
+from benchmark.studies.measures.processes import OnShare, in_processes
 from benchmark.studies.measures.robustness import Probe, measure
 from benchmark.studies.measures.tables import Row, Rows, tidy
 from benchmark.studies.request import StudyRequest
@@ -27,6 +27,10 @@ from estimators.training.train_or_load import train_or_load
 # a study's own measure of a network for images [C, H, W]: rows by table. A function of a module,
 # since it is sent to processes.
 Measure = Callable[[nn.Module, tuple[int, int, int]], dict[str, Rows]]
+
+# an epoch of these networks in epochs of LeNet, and what all measures take: for the time left
+EPOCHS = {"resnet": 8, "cnn": 25}
+MEASURES = 1
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,13 @@ class Training:
         names = {"dataset": self.dataset, "network": str(self.network.without(*varied))}
         return {**names, **varied, "epochs": self.epochs, "seed": self.seed}
 
-    def run(self, data_dir: Path | None, device: str) -> nn.Module:
-        """Return the trained network; load it where the same training was done before."""
+    def run(self, data_dir: Path | None, device: str, on_share: OnShare | None = None) -> nn.Module:
+        """Return the trained network; load it where the same training was done before.
+
+        on_share: takes the share of the training that is done.
+        """
         key = self.dataset, self.network, self.epochs, self.seed
-        return train_or_load(*key, data_dir, device).network
+        return train_or_load(*key, data_dir, device, on_share=on_share).network
 
     def __str__(self) -> str:
         return f"{self.network} on {self.dataset}, {self.epochs} epochs, seed {self.seed}"
@@ -79,14 +86,15 @@ def swept(
     probe: Probe,
     report: Callable[[str], None] = lambda text: None,
     own: Measure | None = None,
+    share: OnShare = lambda share: None,
 ) -> dict[str, pd.DataFrame]:
     """Train or load the networks and measure each: tables `accuracy`, `gap`, `area`, `smallest`.
 
     The rows come in the order of `trainings`; `robustness.measure` has their columns.
-    own: makes further tables.
+    own: makes further tables. report, share: as in `in_processes`.
     """
     work = partial(_measured, probe=probe, own=own)
-    done = dict(in_processes(trainings, work, lambda t: t.epochs, report, probe.device))
+    done = dict(in_processes(trainings, work, training_length, report, probe.device, share))
     tables: dict[str, Rows] = {}
     for n in range(len(trainings)):
         for name, rows in done[n].items():
@@ -94,9 +102,18 @@ def swept(
     return {name: tidy(rows) for name, rows in tables.items()}
 
 
-def _measured(training: Training, probe: Probe, own: Measure | None) -> dict[str, Rows]:
+def training_length(training: Training) -> float:
+    """Return how long a training takes and its network's measures, in epochs of LeNet."""
+    return (training.epochs + MEASURES) * EPOCHS.get(training.network.name, 1)
+
+
+def _measured(
+    training: Training, on_share: OnShare, probe: Probe, own: Measure | None
+) -> dict[str, Rows]:
     """Train or load one network and measure it."""
-    network = training.run(probe.data_dir, probe.device)
+    trains = training.epochs / (training.epochs + MEASURES)
+    network = training.run(probe.data_dir, probe.device, lambda share: on_share(share * trains))
+    on_share(trains)
     tables = measure(network, training.dataset, probe)
     if own is not None:
         shape, _ = image_shape(training.dataset, probe.data_dir)

@@ -13,10 +13,10 @@ import torch
 
 from benchmark.studies.measures import gratings
 from benchmark.studies.measures.gratings import compressed, energy, response_norms
-from benchmark.studies.measures.processes import in_processes
+from benchmark.studies.measures.processes import OnShare, in_processes
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.measures.tables import Row
-from benchmark.studies.measures.training_sweep import Training
+from benchmark.studies.measures.training_sweep import Training, training_length
 from benchmark.studies.request import StudyRequest
 from estimators.data.load import image_shape
 from estimators.training.recipes import recipe_for
@@ -68,14 +68,20 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
     """
     (channels, own, _), _ = image_shape(dataset, request.data_dir)
     phases, contrast = request["phases"], request["contrast"]
-    layers = _first_layers(request, dataset, channels)
-    for size in sorted({own, *request["sizes"]}):
+    trains = request["seeds" if channels == 1 else "seeds_colour"] > 1
+    after = 0.6 if trains else 0.0
+    layers = _first_layers(request.part(0, after), dataset, channels)
+    request.share(after)
+    sizes = sorted({own, *request["sizes"]})
+    for size in sizes:
         qualities = request["qualities"] if size == own else request["qualities_other_sizes"]
         used = [layer for layer in layers if size == own or layer[1] == 0]
         cycles = tuple(gratings.cycles_up_to_nyquist(size, request["frequencies"]))
         grey = torch.full((1, channels, size, size), gratings.GREY)
         for direction in gratings.DIRECTIONS:
             request.report(f"{dataset}, gratings of {size} pixels, {direction}")
+            smaller = sum(other**2 for other in sizes if other < size)
+            request.share(after + (1 - after) * smaller / sum(other**2 for other in sizes))
             waves = [gratings.gratings(size, k, direction, phases, contrast) for k in cycles]
             x = torch.cat(waves).expand(-1, channels, -1, -1)
             before = energy(x).reshape(-1, phases)[1:]
@@ -101,7 +107,9 @@ def _first_layers(
     works = zip(networks, epochs, strict=True)
     trainings = [Training(dataset, *work, seed) for work in works for seed in more]
     train = partial(_trained_layer, data_dir=request.data_dir, device=request.device)
-    done = in_processes(trainings, train, lambda t: t.epochs, request.report, request.device)
+    done = in_processes(
+        trainings, train, training_length, request.report, request.device, request.share
+    )
     trained = dict(done)
     layers = []
     for at, network in enumerate(networks):
@@ -111,5 +119,7 @@ def _first_layers(
     return layers
 
 
-def _trained_layer(training: Training, data_dir: Path | None, device: str) -> torch.nn.Conv2d:
-    return gratings.first_convolution(training.run(data_dir, device), device)
+def _trained_layer(
+    training: Training, on_share: OnShare, data_dir: Path | None, device: str
+) -> torch.nn.Conv2d:
+    return gratings.first_convolution(training.run(data_dir, device, on_share), device)

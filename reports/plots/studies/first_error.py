@@ -15,14 +15,15 @@ from reports.plots.studies.drawing import QUARTILES, show_image, table_of
 from reports.results.predictions import Array
 from reports.results.rows import select
 from reports.style.axes import new_figure, shade
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 from reports.style.style import NORM_LABEL, WONG
 
 
 @saved
 def draw(folder: Path) -> Figures:
     """Draw panels of one image per network, the survival curves, the lengths of both steps."""
-    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
     for dataset, network, rows in drawing.by_subject(table_of(folder, "panels")):
         mine = drawing.below(arrays, f"{dataset}.{network}.")
         figure = _panels(rows, mine, labels.place(dataset, network), labels)

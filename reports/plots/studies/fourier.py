@@ -17,6 +17,7 @@ from reports.plots.studies.drawing import QUARTILES, named_boxes, panels, show_s
 from reports.results.predictions import Array
 from reports.results.rows import Row, as_rows
 from reports.style.axes import legend_below, new_figure, outer_labels, shade
+from reports.style.file_names import file_name
 from reports.style.labels import Labels, read_labels
 from reports.style.style import WONG
 
@@ -45,12 +46,12 @@ HALF_NYQUIST = 0.25
 @saved
 def draw(folder: Path) -> Figures:
     """Draw noises and spectra of one image per network, and the sample's spectra and shares."""
-    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
     examples = table_of(folder, "examples")
     for row in as_rows(examples):
-        name = f"{row['dataset']}-{row['network']}"
-        yield f"noises-{name}", _noises(arrays, row, labels)
-        yield f"attacked-{name}", _attacked(arrays, row, labels)
+        place = str(row["dataset"]), str(row["network"])
+        yield file_name("noises", *place), _noises(arrays, row, labels)
+        yield file_name("attacked", *place), _attacked(arrays, row, labels)
     yield "radial", _radial(table_of(folder, "radial"), labels)
     yield "shares", _shares(table_of(folder, "energy"), examples, labels)
     yield "correlation", _correlations(table_of(folder, "correlation"), labels)

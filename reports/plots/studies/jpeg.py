@@ -12,7 +12,8 @@ from reports.plots.saving import Figures, saved
 from reports.plots.studies.drawing import arrays_of, by_subject, show_image, table_of
 from reports.results.predictions import Array
 from reports.style.axes import flat_grid, legend_below, new_figure, outer_labels, shade
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 from reports.style.style import WONG
 
 LINES = (
@@ -25,7 +26,7 @@ LINES = (
 @saved
 def draw(folder: Path) -> Figures:
     """Draw one image at each quality, the steps of a rescue, and the rescued against quality."""
-    labels, arrays = read_labels(folder), arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), arrays_of(folder)
     for dataset, rows in table_of(folder, "compressed").groupby("dataset", sort=False):
         figure = _qualities(rows, arrays, str(dataset), labels)
         yield file_name("qualities", str(dataset)), figure

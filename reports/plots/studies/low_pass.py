@@ -14,7 +14,8 @@ from reports.plots.studies.drawing import by_subject, table_of
 from reports.plots.studies.sweep import band, by_setting, graded, sweep_figures
 from reports.results.rows import select
 from reports.style.axes import new_figure
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 from reports.style.style import WONG
 
 AXIS = "filter width $\\sigma$ (pixels)"
@@ -26,7 +27,7 @@ def draw(folder: Path) -> Figures:
 
     Then the gain of the first layer, and the median smallest eps.
     """
-    labels, smallest = read_labels(folder), table_of(folder, "smallest")
+    labels, smallest = read_labels(folder).for_figures(), table_of(folder, "smallest")
     yield from sweep_figures(folder, "low_pass", "clean", AXIS, _label)
     for dataset, network, rows in by_subject(table_of(folder, "transfer")):
         where = labels.place(dataset, network)

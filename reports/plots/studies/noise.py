@@ -14,7 +14,8 @@ from reports.plots.studies import drawing
 from reports.plots.studies.drawing import QUARTILES, show_image, show_noise, table_of
 from reports.results.predictions import Array
 from reports.style.axes import legend_below, new_figure
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 
 LABELS = {
     "l2": "$L_2$ norm",
@@ -27,7 +28,7 @@ LABELS = {
 @saved
 def draw(folder: Path) -> Figures:
     """Draw the three noises on one image per network, and the sizes over the sample."""
-    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
     for dataset, network, rows in drawing.by_subject(table_of(folder, "panels")):
         mine = drawing.below(arrays, f"{dataset}.{network}.")
         figure = _noises(rows, mine, labels.place(dataset, network), labels)

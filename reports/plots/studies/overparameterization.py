@@ -11,7 +11,8 @@ from reports.plots.saving import Figures, saved
 from reports.plots.studies.drawing import table_of
 from reports.plots.studies.sweep import sweep_figures
 from reports.plots.studies.table_image import table_figure
-from reports.style.labels import file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import read_labels
 
 HEADER = ["additional layers", "parameters", "printed in the report"]
 
@@ -19,7 +20,7 @@ HEADER = ["additional layers", "parameters", "printed in the report"]
 @saved
 def draw(folder: Path) -> Figures:
     """Draw accuracy by number of layers, accuracy, loss and area against it, and Table 1."""
-    labels = read_labels(folder)
+    labels = read_labels(folder).for_figures()
     yield from sweep_figures(folder, "extra_layers", "gap", HEADER[0], lambda n: f"{n:g}")
     for name, rows in table_of(folder, "parameters").groupby("dataset", sort=False):
         yield file_name("parameters", str(name)), table_1(rows, labels.dataset(str(name)))

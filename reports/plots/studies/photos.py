@@ -39,7 +39,7 @@ def draw(folder: Path) -> list[Path]:
 @saved
 def _draw(folder: Path) -> Figures:
     """Draw gratings by size, noise by data set, cut-offs, and the smallest noise by data set."""
-    labels = read_labels(folder)
+    labels = read_labels(folder).for_figures()
     yield "gratings", _gratings(table_of(folder, "gratings"))
     yield "gains", _gains(table_of(folder, "gains"), labels)
     yield "cutoffs", _cutoffs(table_of(folder, "cutoffs"), table_of(folder, "summary"), labels)

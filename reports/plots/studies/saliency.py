@@ -17,6 +17,7 @@ from reports.plots.studies.drawing import QUARTILES, largest, show_image, show_n
 from reports.results.predictions import Array
 from reports.results.rows import Row, as_rows
 from reports.style.axes import legend_below, new_figure, outer_labels
+from reports.style.file_names import file_name
 from reports.style.labels import Labels, read_labels
 from reports.style.style import WIDEST, WONG
 
@@ -34,13 +35,13 @@ CHANCE = 0.1
 @saved
 def draw(folder: Path) -> Figures:
     """Draw sheets of maps per network, how far the maps move, and where the noise falls."""
-    labels, arrays = read_labels(folder), drawing.arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
     classes = dict.fromkeys(("class", "clean", *ATTACKS), str)
     examples = pd.read_csv(folder / "examples.csv", dtype=classes)
     for dataset, network, rows in drawing.by_subject(examples):
         images = as_rows(rows)
-        yield f"attacks-{dataset}-{network}", _by_attack(arrays, images[0], labels)
-        yield f"images-{dataset}-{network}", _by_image(arrays, images, labels)
+        yield file_name("attacks", dataset, network), _by_attack(arrays, images[0], labels)
+        yield file_name("images", dataset, network), _by_image(arrays, images, labels)
     movement = table_of(folder, "movement")
     true_class = movement[movement["score"] == "true"]
     for measure, label in SHIFTS.items():
@@ -155,7 +156,9 @@ def _fallen(table: pd.DataFrame, labels: Labels) -> Figure:
     rows = table[table["measure"].isin(list(MEASURES))]
     groups = list(drawing.by_subject(rows))
     figure, axes = new_figure(WIDEST, 5.2, 2, len(groups), sharey=True, sharex=True)
-    top = 1.05 * float(rows["high"].max())
+    # too few images have no interval
+    highest = float(rows[["mean", "high"]].max().max())
+    top = 1.05 * highest if highest > 0 else 1.0
     for column, (dataset, network, part) in enumerate(groups):
         for ax, (method, called) in zip(axes[:, column], METHODS.items(), strict=True):
             for step, (measure, label) in enumerate(MEASURES.items()):

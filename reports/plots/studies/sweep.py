@@ -17,7 +17,8 @@ from reports.plots.saving import Figures
 from reports.plots.studies.drawing import bare, by_subject, table_of
 from reports.results.rows import select
 from reports.style.axes import few_ticks, new_figure, shade
-from reports.style.labels import Labels, file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import Labels, read_labels
 from reports.style.style import MARKERS, NORM_LABEL, WIDEST, WONG, Style
 
 # panels of the accuracy figure: the one-step attack, its norm, whether PGD is drawn as well
@@ -34,13 +35,14 @@ def sweep_figures(folder: Path, by: str, gap: str, axis: str, setting: Setting) 
     by: the column that the sweep varies. gap: the table of accuracies and losses without attack.
     axis: the label of `by`. setting: returns the legend's text of a value of `by`.
     """
-    labels = read_labels(folder)
+    labels = read_labels(folder).for_figures()
     area, clean = table_of(folder, "area"), table_of(folder, gap)
     for dataset, network, rows in by_subject(table_of(folder, "accuracy")):
-        name, where = file_name(dataset, network), labels.place(dataset, network)
-        yield f"accuracy-{name}", accuracy_curves(rows, by, axis, setting, where, labels)
+        where = labels.place(dataset, network)
+        figure = accuracy_curves(rows, by, axis, setting, where, labels)
+        yield file_name("accuracy", dataset, network), figure
         mine, areas = (select(t, dataset=dataset, network=network) for t in (clean, area))
-        yield f"{gap}-{name}", overview(mine, areas, by, axis, where, labels)
+        yield file_name(gap, dataset, network), overview(mine, areas, by, axis, where, labels)
 
 
 def accuracy_curves(
@@ -153,8 +155,8 @@ def dots(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: ColorType, shift:
 def graded(values: pd.Series[float]) -> dict[float, ColorType]:
     """Return a colour for each value, darker for larger ones."""
     distinct = sorted(values.unique())
-    # the brightest fifth of the map would be lost on white
-    shades = colormaps["viridis"](np.linspace(0.8, 0.0, len(distinct)))
+    # the brightest part of the map would be lost on white, the darkest looks black
+    shades = colormaps["viridis"](np.linspace(0.75, 0.1, len(distinct)))
     return dict(zip(distinct, map(tuple, shades), strict=True))
 
 

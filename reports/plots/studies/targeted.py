@@ -14,14 +14,15 @@ from reports.plots.studies.drawing import arrays_of, by_subject, show_image, tab
 from reports.results.predictions import Array
 from reports.results.rows import select
 from reports.style.axes import new_figure
-from reports.style.labels import file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import read_labels
 from reports.style.style import WIDEST
 
 
 @saved
 def draw(folder: Path) -> Figures:
     """Draw the sheet, and heat maps of success and mean L2, for each network."""
-    labels, arrays = read_labels(folder), arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), arrays_of(folder)
     attacks = table_of(folder, "attacks")
     for dataset, network, rows in by_subject(table_of(folder, "pairs")):
         place = labels.place(dataset, network)

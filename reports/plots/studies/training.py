@@ -10,7 +10,8 @@ from reports.plots.saving import Figures, saved
 from reports.plots.studies.drawing import by_subject, table_of
 from reports.plots.studies.table_image import table_figure
 from reports.plots.training import training_curves
-from reports.style.labels import file_name, read_labels
+from reports.style.file_names import file_name
+from reports.style.labels import read_labels
 
 HEADER = ["layer", "output shape", "parameters"]
 NOTE = (
@@ -21,7 +22,7 @@ NOTE = (
 @saved
 def draw(folder: Path) -> Figures:
     """Draw curves and layer table of each network."""
-    labels = read_labels(folder)
+    labels = read_labels(folder).for_figures()
     for dataset, network, rows in by_subject(table_of(folder, "history")):
         wide = rows.pivot_table("value", "epoch", ["split", "measure"])
         wide.columns = pd.Index(["_".join(name) for name in wide.columns.to_flat_index()])

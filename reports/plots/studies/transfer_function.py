@@ -14,6 +14,7 @@ from reports.plots.studies.drawing import arrays_of, panels, table_of
 from reports.plots.studies.sweep import band
 from reports.plots.studies.transfer_jpeg import DIRECTIONS, MEASURES, PIXEL_FREQUENCY
 from reports.style.axes import few_ticks, flat_grid, legend_below, new_figure, outer_labels
+from reports.style.file_names import file_name
 from reports.style.labels import Labels, read_labels
 from reports.style.style import MARKERS, WIDEST, WONG, Style
 
@@ -21,14 +22,15 @@ from reports.style.style import MARKERS, WIDEST, WONG, Style
 @saved
 def draw(folder: Path) -> Figures:
     """Draw curves, also by image size; heat maps and an animation over qualities; destruction."""
-    labels, arrays = read_labels(folder), arrays_of(folder)
+    labels, arrays = read_labels(folder).for_figures(), arrays_of(folder)
     for dataset, rows in table_of(folder, "response").groupby("dataset", sort=False):
         name = str(dataset)
         own = int(rows.loc[rows["quality"].notna(), "size"].iloc[0])
         bare = rows[rows["quality"].isna()]
-        yield f"curves-{name}", _curves(bare[bare["size"] == own], name, labels)
-        yield f"sizes-{name}", _sizes(bare[bare["direction"] == "vertical"], name, labels)
-        yield from transfer_jpeg.figures(arrays, name, own, labels)
+        yield file_name("curves", name), _curves(bare[bare["size"] == own], name, labels)
+        yield file_name("sizes", name), _sizes(bare[bare["direction"] == "vertical"], name, labels)
+        networks = [str(network) for network in dict.fromkeys(rows["network"])]
+        yield from transfer_jpeg.figures(arrays, name, networks, own, labels)
     yield "change", _change(table_of(folder, "destroyed"), labels)
     yield "destroyed", _survival(table_of(folder, "survival"))
 

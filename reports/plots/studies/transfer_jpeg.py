@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from reports.plots.saving import Figures
 from reports.results.predictions import Array
 from reports.style.axes import legend_below, new_figure
+from reports.style.file_names import file_name
 from reports.style.labels import Labels
 from reports.style.style import WIDEST, WONG, Style
 
@@ -20,22 +21,26 @@ MEASURES = {"response": "response: norm of the output", "response_ac": "less the
 PIXEL_FREQUENCY = "frequency (cycles per pixel)"
 
 
-def figures(arrays: Mapping[str, Array], dataset: str, own: int, labels: Labels) -> Figures:
+def figures(
+    arrays: Mapping[str, Array], dataset: str, networks: list[str], own: int, labels: Labels
+) -> Figures:
     """Draw heat maps by direction and by image size, and the animation.
 
-    own: the size of the data set's images.
+    networks: those of the data set. own: the size of its images.
     """
-    keys = [name.split("/") for name in arrays if name.startswith(f"{dataset}/")]
-    networks = list(dict.fromkeys(key[-4] for key in keys))
-    sizes = sorted({int(key[-3]) for key in keys})
+    # names hold slashes: what stands behind this one is size, direction and measure
+    networks = [n for n in networks if any(key.startswith(f"{dataset}/{n}/") for key in arrays)]
+    first = f"{dataset}/{networks[0]}/"
+    known = (key.removeprefix(first).split("/") for key in arrays if key.startswith(first))
+    sizes = sorted({int(parts[0]) for parts in known if len(parts) == 3})
     # the data's own, a middle one and the largest: all sizes would be too many
     few = list(dict.fromkeys([own, sizes[len(sizes) // 2], sizes[-1]]))
     for name, columns in (
-        (f"jpeg-{dataset}", [(own, direction) for direction in DIRECTIONS]),
-        (f"jpeg-sizes-{dataset}", [(size, "vertical") for size in few]),
+        (file_name("jpeg", dataset), [(own, direction) for direction in DIRECTIONS]),
+        (file_name("jpeg", "sizes", dataset), [(size, "vertical") for size in few]),
     ):
         yield name, _heat(arrays, dataset, networks, columns, labels)
-    yield f"jpeg-{dataset}", _frames(arrays, dataset, networks, own, labels)
+    yield file_name("jpeg", dataset), _frames(arrays, dataset, networks, own, labels)
 
 
 def _heat(

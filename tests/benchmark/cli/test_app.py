@@ -25,7 +25,7 @@ ERRORS: dict[str, tuple[BaseException, int, str]] = {
         2,
         f"Error: external code ended the program (SystemExit: 0, {__file__}:",
     ),
-    "Ctrl-C": (KeyboardInterrupt(), 130, "stopped; finished cells are kept"),
+    "Ctrl-C": (KeyboardInterrupt(), 130, "stopped; what is finished is kept"),
 }
 
 

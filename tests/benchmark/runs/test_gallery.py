@@ -14,7 +14,8 @@ from PIL import Image
 from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid
 from benchmark.runs.gallery import write_gallery
-from benchmark.runs.inputs import RunInputs, gather
+from benchmark.runs.inputs import RunInputs
+from benchmark.runs.loading.gather import gather
 from benchmark.runs.network_outputs import output_facts
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run

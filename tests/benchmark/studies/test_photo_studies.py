@@ -117,7 +117,7 @@ def test_classes_come_from_the_network(tmp_path: Path, module) -> None:
         network=Spec("ordered:Brightness"),
         params={"samples": 9, "split": "test", "image": 1},
         quick=True,
-        report=lines.append,
+        message=lines.append,
     )
     ready = prepared(request)
     (dataset,) = ready.datasets

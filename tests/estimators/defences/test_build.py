@@ -17,8 +17,8 @@ from art.defences.preprocessor import (
 from art.defences.preprocessor.preprocessor import Preprocessor
 from torch import nn
 
+from benchmark.api.grid import run_grid
 from benchmark.grids.model import Grid
-from benchmark.runs.run import run_grid
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.backward import plain_forward

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmark.grids.model import Grid
-from benchmark.runs.inputs import gather
+from benchmark.runs.loading.gather import gather
 from benchmark.runs.options import RunOptions
 from estimators.data.images import Images
 from estimators.networks.sanity_checks import LEAST, SAMPLE, check_wrapped
@@ -66,7 +66,7 @@ def test_the_checks_are_a_small_share_of_the_run(
         seen.append(sample)
         return []
 
-    monkeypatch.setattr("benchmark.runs.inputs.check_wrapped", check)
+    monkeypatch.setattr("benchmark.runs.loading.networks.check_wrapped", check)
     data = images(2000)
     pixels = np.kron(data.pixels, np.ones((1, 1, 4, 4), np.uint8))
     np.savez(tmp_path / "data.npz", x_test=pixels, y_test=data.y)

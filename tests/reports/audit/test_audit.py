@@ -207,7 +207,7 @@ def test_each_fault_is_found(fault: str, tmp_path: Path) -> None:
     assert rows["detail"].str.contains(words, regex=False).any(), rows["detail"].tolist()
     assert (rows["advice"] != "").all()
     lines = short(found, [status])
-    assert any(line.startswith(f"{status}: {CHECKS[check][0]}: digits lenet") for line in lines)
+    assert any(line.startswith(f"{status}: {CHECKS[check][0]}: digits, lenet") for line in lines)
 
 
 def test_what_chance_explains_is_no_fault(tmp_path: Path) -> None:

@@ -136,7 +136,9 @@ def test_bad_parameters_are_one_line_before_any_data(case: str, bench, monkeypat
     with pytest.raises(InputError) as caught:
         check_built([check_attack(spec)])
     assert message in str(caught.value) and "\n" not in str(caught.value)
-    monkeypatch.setattr("benchmark.runs.inputs.load_images", lambda *_: pytest.fail("data loaded"))
+    monkeypatch.setattr(
+        "benchmark.runs.loading.gather.load_images", lambda *_: pytest.fail("data loaded")
+    )
     named = ",".join(f"{name}={value}" for name, value in spec.params)
     code, out = bench("run", "--attack", f"{spec.name}:{named}" if named else spec.name)
     assert code == 2 and "Traceback" not in out

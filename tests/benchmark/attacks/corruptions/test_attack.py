@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmark.api.grid import run_grid
 from benchmark.attacks.corruptions.kinds import COMMON, KINDS
 from benchmark.attacks.lookup import (
     all_params,
@@ -23,7 +24,6 @@ from benchmark.execution.plan import plan
 from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.model import Grid, load_grid
 from benchmark.grids.overrides import narrowed
-from benchmark.runs.run import run_grid
 from estimators.classifier import Classifier
 from estimators.errors import InputError
 from estimators.spec import Spec, parse_spec

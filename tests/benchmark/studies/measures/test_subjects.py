@@ -29,7 +29,7 @@ def test_a_squashed_network_is_attacked_by_its_margin(
     network = logits if squash == "none" else Changed(logits, SQUASHING[squash]).eval()
     monkeypatch.setattr(subjects, "network_of", lambda *_: network)
     said: list[str] = []
-    request = StudyRequest((), {}, report=said.append)
+    request = StudyRequest((), {}, message=said.append)
     classifier = subjects.classifier_of(request, "d", Spec("mine:net"), images)
     distance = case.linf.min(axis=1)
     attack = Spec.of("fgsm", eps=float(np.median(distance)))

@@ -117,9 +117,13 @@ def test_rows_name_their_network() -> None:
 def test_jobs_are_shared_out_to_processes_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_WORKERS", "2")
     reported: list[str] = []
-    results = dict(in_processes([4, 6], halved, float, reported.append))
+    shares: list[float] = []
+    jobs = in_processes([4, 6], halved, float, reported.append, share=shares.append)
+    results = dict(jobs)
     assert {n: half for n, (half, _, _) in results.items()} == {0: 2, 1: 3}
-    assert sorted(reported) == ["4", "6"]
+    # the longest first
+    assert reported[0] == "1 of 2, 6" and set(reported[1:]) <= {"1 of 2, 6", "2 of 2, 4"}
+    assert shares == sorted(shares) and shares[-1] <= 1
     assert os.getpid() not in {process for _, process, _ in results.values()}
     assert {threads for _, _, threads in results.values()} == {1}
 

@@ -1,0 +1,80 @@
+"""The networks of a run: given ones with their checks, and those that are trained here."""
+
+from __future__ import annotations
+
+from benchmark.execution.chunk_size import need
+from benchmark.runs.images import output_order, with_classes_of
+from benchmark.runs.inputs import Pair, RunInputs
+from benchmark.runs.options import RunOptions
+from benchmark.terminal.shares import training_share
+from estimators.errors import InputError
+from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
+from estimators.networks.running.guarded import Guarded
+from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
+from estimators.networks.squashed import squashed
+from estimators.spec import Spec
+from estimators.training.precision import other_precision
+from estimators.training.train_or_load import trained_network
+
+# share of a run's passes that the checks of an external network take
+CHECKED = 0.02
+
+
+def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float) -> Trained:
+    """Load a network that is not trained here, and check that it is wrapped correctly.
+
+    passes: expected with it in the run; the checks take CHECKED of them, but see LEAST images.
+    """
+    dataset, network = pair
+    message = options.progress.message
+    images = inputs.images[dataset]
+    count = len(images.classes)
+    handed = options.handed.networks.get(network.name)
+    trained = guarded_network(network, images.shape, count, options.trust_pickle, handed)
+    inputs.images[dataset], note = with_classes_of(images, trained.network, network)
+    if note:
+        message(f"{dataset}: {note}")
+    order = output_order(inputs.images[dataset], trained.network, network)
+    if order is not None:
+        trained = in_order(trained, order)
+    texts = [*trained.network.notes] if isinstance(trained.network, Guarded) else []
+    needs = inputs.needs[pair] = need(trained.network, images.shape)
+    # a sound network is run twice on each image
+    sample = min(SAMPLE, max(LEAST, int(CHECKED * passes / 2)))
+    checked = inputs.images[dataset], str(network), sample, needs.chunk
+    texts += check_wrapped(trained.network, *checked)
+    fault = squashed(trained.network, inputs.images[dataset], needs.chunk)
+    if fault is not None:
+        inputs.squashed[pair] = fault
+        texts.insert(0, fault)
+    inputs.warnings[pair] = texts
+    origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
+    if handed is None or AS_DECLARED in origin:
+        message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
+    for text in inputs.warnings[pair]:
+        message(f"warning: network {network} on {dataset}: {text}")
+    return trained
+
+
+def check_trainable(dataset: str, network: Spec, options: RunOptions) -> None:
+    """Raise InputError for a network that would be trained on data that have no training split."""
+    if dataset in options.handed.images:
+        raise InputError(
+            f"network {network}: would be trained on {dataset}, which has no training images; hand"
+            f" over a trained network, or name its weights: {network.name}:weights=FILE"
+        )
+
+
+def load_or_train(inputs: RunInputs, pair: Pair, options: RunOptions, device: str) -> Trained:
+    """Load a network that was trained before, or train it."""
+    dataset, network = pair
+    images = inputs.images[dataset]
+    progress, name = options.progress, inputs.names[dataset]
+    hooks = progress.epoch, training_share(progress, f"training {network} on {dataset}")
+    trained = trained_network(name, network, options.data_dir, device, hooks[0], False, hooks[1])
+    check_fit(trained.network, images.shape, len(images.classes), str(network))
+    if not trained.reused:
+        progress.restart()
+        how = other_precision(trained.metadata)
+        progress.message(f"trained {network} on {dataset}{how}, kept at {trained.path}")
+    return trained

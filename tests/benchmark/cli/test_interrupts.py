@@ -1,0 +1,73 @@
+"""Ctrl-C at a real program: one line, exit code 130, at once, and the same command continues."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+def started(*args: str, cwd: Path) -> subprocess.Popen[bytes]:
+    """The program in a process group of its own, as a shell starts it."""
+    program = [sys.executable, "-c", "from benchmark.cli import main; main()", *args]
+    return subprocess.Popen(
+        program,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(cwd)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def interrupted(process: subprocess.Popen[bytes]) -> tuple[float, str]:
+    """Press Ctrl-C; gives the seconds until the end and what standard error got afterwards."""
+    start = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    return time.monotonic() - start, errors.decode()
+
+
+def gone(group: int) -> None:
+    """Wait until no process of a group is left: Python's own tracker of resources ends last."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("processes are left")
+
+
+@pytest.mark.slow
+def test_while_torch_is_loaded(tmp_path: Path) -> None:
+    process = started("train", "--network", "lenet", "--dataset", "digits", cwd=tmp_path)
+    assert process.stderr is not None
+    assert process.stderr.readline() == b"starting: loading PyTorch\n"
+    seconds, errors = interrupted(process)
+    assert process.returncode == 130 and seconds < 20
+    assert errors.strip() == "stopped; what is finished is kept, and the same command continues"
+
+
+@pytest.mark.slow
+def test_while_a_training_of_a_sweep_runs(tmp_path: Path) -> None:
+    """Its processes are gone too, and none of them prints a traceback."""
+    study = ("study", "overfitting", "--dataset", "digits", "--set", "epochs=500")
+    os.environ["BENCH_WORKERS"] = "2"
+    try:
+        process = started(*study, "--set", "seeds=2", cwd=tmp_path)
+    finally:
+        del os.environ["BENCH_WORKERS"]
+    assert process.stderr is not None
+    for line in process.stderr:  # one a minute
+        if b"1 of 2" in line:
+            break
+    seconds, errors = interrupted(process)
+    assert process.returncode == 130 and seconds < 20
+    assert errors.strip() == "stopped; what is finished is kept, and the same command continues"
+    gone(process.pid)
