@@ -160,3 +160,14 @@ def test_a_closed_pipe_is_no_error(write: Write) -> None:
         process.stdout.close()
         said = process.stderr.read().decode()
     assert "Error" not in said and "Traceback" not in said, said
+
+
+def test_a_requirement_may_name_labels_of_the_grid(bench, tmp_path: Path) -> None:
+    file = tmp_path / "g.yaml"
+    text = GRID.replace("[lenet]", "[{name: lenet, label: Our net}]")
+    file.write_text(f"{text}\nrequire: accuracy>=0.1 where network='our net'\n", encoding="utf-8")
+    args = ("run", "--grid", str(file), "--out", str(tmp_path / "run"), "--threads", "1")
+    code, out = bench(*args)
+    assert code == 0 and "1 of 1 requirements met" in out
+    code, out = bench(*args, "--require", "accuracy>=0.1 where network='their net'")
+    assert code == 2 and "no row is meant, network is one of: lenet" in out
