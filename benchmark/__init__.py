@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from benchmark.api.evaluate import evaluate
     from benchmark.api.evaluation import Evaluation
     from benchmark.api.grid import run_grid
+    from benchmark.api.maite import export_maite
     from benchmark.attacks.entry import AttackEntry
     from benchmark.grids.model import load_grid
     from benchmark.runs.options import RunOptions
@@ -34,12 +35,13 @@ _MODULES = {
     "StudyEntry": "benchmark.studies.entry",
     "ThreatEntry": "benchmark.threats",
     "evaluate": "benchmark.api.evaluate",
+    "export_maite": "benchmark.api.maite",
     "load_grid": "benchmark.grids.model",
     "run_grid": "benchmark.api.grid",
 }
 __all__ = ["AttackEntry", "DatasetEntry", "DefenceEntry", "Evaluation", "Findings", "NetworkEntry"]
 __all__ += ["RunOptions", "StudyEntry", "ThreatEntry", "__version__"]
-__all__ += ["evaluate", "load_grid", "run_grid"]
+__all__ += ["evaluate", "export_maite", "load_grid", "run_grid"]
 
 
 def __getattr__(name: str) -> object:

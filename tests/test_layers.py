@@ -48,11 +48,11 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "statistics": {"results"},
         "style": {"results", "statistics"},
         "worst_case": {"results", "statistics", "style"},
-        "classes": {"results", "statistics", "style"},
         "audit": {"results", "statistics", "style", "worst_case"},
         "corruptions": {"results", "statistics", "style", "worst_case"},
         "exports": {"results", "statistics", "style", "worst_case"},
         "gates": {"results", "statistics", "style", "worst_case", "audit"},
+        "classes": {"results", "statistics", "style", "worst_case", "audit", "gates"},
         "compare": {"results", "statistics", "style", "worst_case", "audit", "gates"},
         "claims": {"results", "statistics", "style", "worst_case", "audit", "compare"},
         "plots": {"results", "statistics", "style", "worst_case", "audit", "compare"}

@@ -15,7 +15,7 @@ import benchmark
 PACKAGES = ("benchmark", "estimators", "reports")
 PUBLIC = ["AttackEntry", "DatasetEntry", "DefenceEntry", "Evaluation", "Findings", "NetworkEntry"]
 PUBLIC += ["RunOptions", "StudyEntry", "ThreatEntry", "__version__"]
-PUBLIC += ["evaluate", "load_grid", "run_grid"]
+PUBLIC += ["evaluate", "export_maite", "load_grid", "run_grid"]
 
 
 def dataclasses() -> Iterator[type]:

@@ -100,15 +100,11 @@ def run(
 
     Requirements are checked at the end: the exit code is 1 if a row does not meet its own.
     """
-    from benchmark.cli.gates import check_requirements, show_verdicts
     from benchmark.grids.known import check_names
     from benchmark.grids.labels import with_labels
     from benchmark.grids.model import load_grid
     from benchmark.grids.overrides import narrowed, titled
     from benchmark.grids.short_form import read_entry
-    from benchmark.terminal.progress_bars import run_progress
-    from reports.gates.check import check_run
-    from reports.gates.requirement import parse_requirement
 
     grid = narrowed(
         load_grid(grid_name, allow_import),
@@ -122,11 +118,17 @@ def run(
         draws=draws,
         certify=[parse_spec(text) for text in certify],
     )
+    check_names(grid)
+    # only now: they import pandas, which takes half a second
+    from benchmark.cli.gates import check_requirements, show_verdicts
+    from benchmark.terminal.progress_bars import run_progress
+    from reports.gates.check import check_run
+    from reports.gates.requirement import parse_requirement
+
     grid = with_labels(titled(grid, title), labels, [parse_spec(text) for text in networks])
     if require:
         parsed = [parse_requirement(text) for text in require]
         grid = grid.model_copy(update={"require": [requirement.text for requirement in parsed]})
-    check_names(grid)
     if not no_require:
         check_requirements(grid)
     with run_progress() as progress:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 VIEWS, FORMATS = ["cell", "class", "confusion"], ["table", "csv", "markdown", "latex"]
 BY_HELP = "Rows of a run: per cell, per class, or the wrong classes under attack."
 FORMAT_HELP = "How a run is printed. CSV has all columns; LaTeX needs booktabs."
+WHERE_HELP = "Rows of these cells alone: 'dataset=mnist attack=fgsm,pgd eps<=0.1'."
 # rows that a terminal gets
 SHOWN = 100
 
@@ -36,6 +37,7 @@ SHOWN = 100
     show_default=True,
     help=FORMAT_HELP,
 )
+@click.option("--where", default="", metavar="CONDITIONS", help=WHERE_HELP)
 @click.option("--out", type=PATH, help="File to write instead of printing.")
 @click.option("--network", help=NETWORK_HELP)
 @click.option("--dataset", default="mnist", show_default=True, help="Data set of the network.")
@@ -44,6 +46,7 @@ def summary(
     run: Path | None,
     by: str,
     form: str,
+    where: str,
     out: Path | None,
     network: str | None,
     dataset: str,
@@ -61,12 +64,12 @@ def summary(
         from reports.classes.summary import csv_of
 
         if form == "csv":
-            write_text(csv_of(run, by), out)
+            write_text(csv_of(run, by, where), out)
         else:
-            _show_run(TABLES[by](run), form, out)
+            _show_run(TABLES[by](run, where), form, out)
         return
-    if form != "table" or by != "cell" or out is not None:
-        raise InputError("--by, --format and --out: are for a run; name its directory")
+    if form != "table" or by != "cell" or where or out is not None:
+        raise InputError("--by, --format, --where and --out: are for a run; name its directory")
     assert network is not None
     _show_network(network, dataset, data_dir)
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from estimators.networks.maite import MaiteNetwork, is_model
+from estimators.networks.running.maite import MaiteNetwork, is_model
 
 # where an operation stood in its author's files; numbers of classes that were compiled again
 _UNSTABLE = re.compile(r" #.*$|___torch_mangle_\d+\.", flags=re.MULTILINE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from reports.classes.files import as_csv
 from reports.classes.tables import ClassData, confusion, per_class, read_class_data, size
 from reports.errors import TableError
+from reports.gates.where import known_values, matching, parse_where
 from reports.results.read_write import read_results
 from reports.results.rows import Row, as_rows
 from reports.style.labels import Labels, read_labels
@@ -33,9 +35,13 @@ _PLACE: dict[str, Callable[[Labels, Row], str]] = {
 _NEEDED = ("norm", "samples", "seed")
 
 
-def by_cell(run: Path) -> TextTable:
-    """Return a row per cell: accuracy without attack and under attack, with its interval."""
-    table = read_results(run)
+def by_cell(run: Path, where: str = "") -> TextTable:
+    """Return a row per cell: accuracy without attack and under attack, with its interval.
+
+    where: conditions that the cells meet, as `gates.where.parse_where` reads them; "" for all.
+    Here and in the other views. Raises TableError where no cell meets them.
+    """
+    table = _meeting(read_results(run), run, where)
     rows = as_rows(table)
     body = [
         [str(row["n"]), _percent(row["clean_accuracy"]), *_interval(row)]
@@ -47,9 +53,9 @@ def by_cell(run: Path) -> TextTable:
     return _table(rows, read_labels(run), header, body, [True] * 4)
 
 
-def by_class(run: Path) -> TextTable:
+def by_class(run: Path, where: str = "") -> TextTable:
     """Return a row per cell and class: accuracy without attack and under attack."""
-    rows = as_rows(per_class(_read(run)))
+    rows = as_rows(per_class(_read(run, where)))
     body = [
         [str(row["class_name"]), str(row["n"]), _percent(row["clean_accuracy"]), *_interval(row)]
         for row in rows
@@ -58,41 +64,54 @@ def by_class(run: Path) -> TextTable:
     return _table(rows, read_labels(run), header, body, [False, *[True] * 4])
 
 
-def by_confusion(run: Path) -> TextTable:
+def by_confusion(run: Path, where: str = "") -> TextTable:
     """Return a row per cell, class and wrong class that is predicted under attack."""
-    table = confusion(_read(run))
+    table = confusion(_read(run, where))
     rows = as_rows(table[table["class"] != table["predicted"]])
     body = [[str(r["class_name"]), str(r["predicted_name"]), str(r["images"])] for r in rows]
     header = ["class", "predicted", "images"]
     return _table(rows, read_labels(run), header, body, [False, False, True])
 
 
-VIEWS: dict[str, Callable[[Path], TextTable]] = {
+VIEWS: dict[str, Callable[[Path, str], TextTable]] = {
     "cell": by_cell,
     "class": by_class,
     "confusion": by_confusion,
 }
 
 
-def csv_of(run: Path, by: str) -> str:
+def csv_of(run: Path, by: str, where: str = "") -> str:
     """Return all columns of a table of a run as CSV: those of its own file.
 
     by: one of VIEWS.
     """
     if by == "cell":
-        return as_csv(read_results(run))
-    data = _read(run)
+        return as_csv(_meeting(read_results(run), run, where))
+    data = _read(run, where)
     return as_csv(per_class(data) if by == "class" else confusion(data))
 
 
-def _read(run: Path) -> ClassData:
+def _meeting(table: pd.DataFrame, run: Path, where: str) -> pd.DataFrame:
+    """Return the rows that meet some conditions; TableError where there are none."""
+    if not where:
+        return table
+    conditions, labels = parse_where(where), read_labels(run)
+    found = table[matching(conditions, table, labels)]
+    if found.empty:
+        have = known_values(conditions, table, labels)
+        raise TableError(f"--where {where!r}: no row of {run} meets it, {have}")
+    return found
+
+
+def _read(run: Path, where: str) -> ClassData:
     """Read the predictions of a run; TableError for more rows by class than can be shown."""
     data = read_class_data(run)
+    data = replace(data, table=_meeting(data.table, run, where))
     rows = size(data)
     if rows > MOST_ROWS:
         raise TableError(
             f"run {run}: has up to {count(rows, 'row')} by class, more than {MOST_ROWS:,};"
-            " run fewer cells into a directory of their own"
+            " choose some cells with --where"
         )
     return data
 

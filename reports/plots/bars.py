@@ -17,6 +17,7 @@ from reports.style.axes import new_figure, one, outer_labels, panel_title, sampl
 from reports.style.defence_lines import defence_lines
 from reports.style.labels import Labels
 from reports.style.numbers import budget
+from reports.style.shortened import shortened
 from reports.style.style import WIDEST, WONG, Style
 
 # inches of a bar with the room around it, and of what else a panel has
@@ -36,7 +37,7 @@ def accuracy_by_defence(rows: pd.DataFrame, labels: Labels) -> Figure:
     dataset, attack = one(rows, "dataset"), one(rows, "attack")
 
     def title(network: str, panel: pd.DataFrame) -> str:
-        return f"{labels.network(network)}{_budget(as_rows(panel)[0])}"
+        return f"{shortened(labels.network(network), 40)}{_budget(as_rows(panel)[0])}"
 
     text = f"{labels.dataset(dataset)}, {labels.attack(attack)}: accuracy behind each defence"
     if len(lines) == 1:
@@ -58,7 +59,7 @@ def accuracy_by_attack(rows: pd.DataFrame, labels: Labels) -> Figure:
     text = f"{dataset}: accuracy under {_what(rows)}, {where}{sample_size(rows)}"
 
     def title(network: str, panel: pd.DataFrame) -> str:
-        return labels.network(network)
+        return shortened(labels.network(network), 40)
 
     return _drawn(own, list(dict.fromkeys(groups)), title, text)
 
@@ -117,7 +118,7 @@ def _panel(ax: Axes, panel: pd.DataFrame, groups: list[str], colours: dict[str, 
         ticks[group] = float(places.mean())
         at = float(places[-1]) + 1.45
     ax.set(xlim=(0, 1), ylim=(at - 0.9, -0.6))
-    ax.set_yticks(list(ticks.values()), [panel_title(name, 3.0) for name in ticks])
+    ax.set_yticks(list(ticks.values()), [shortened(name, 34) for name in ticks])
     ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", length=0)
 

@@ -17,6 +17,7 @@ from reports.style import axes as parts
 from reports.style.axes import eps_label, few_ticks, sample_size, shade
 from reports.style.defence_lines import defence_lines, line_end, name_ends, with_few_qualities
 from reports.style.labels import Labels
+from reports.style.shortened import shortened
 from reports.style.style import line_styles
 
 
@@ -45,9 +46,11 @@ def accuracy_by_eps(rows: pd.DataFrame, labels: Labels) -> Figure:
                 marker = "o" if len(points) == 1 else ""
                 ax.plot(points["eps"], points["accuracy"], **line.style, marker=marker)
                 ends.append(line_end(line.label, line.style, points["eps"], points["accuracy"]))
-            title = f"{labels.network(network)}: {labels.threat(threat)} attacker"
-            ax.set(ylim=(-0.02, 1.02), title=parts.panel_title(title, 3.6))
-            name_ends(ax, ends)
+            title = _panel(network, threat, labels)
+            ax.set(
+                ylim=(-0.02, 1.02), title=parts.panel_title(title, 3.0 if len(threats) > 2 else 3.6)
+            )
+            name_ends(ax, ends, 24 if len(threats) < 3 else 16)
             few_ticks(ax)
             ax.tick_params(labelleft=first)
             ax.set_ylabel("accuracy under attack" if first else "")
@@ -64,12 +67,14 @@ def heat_map(rows: pd.DataFrame, labels: Labels) -> Figure:
     """
     networks, threats = parts.networks_and_threats(rows, labels)
     lines = defence_lines(rows, labels)
-    order = [line.label for line in lines]
+    order = [shortened(line.label, 24) for line in lines]
+    if len(set(order)) < len(order):
+        order = [line.label for line in lines]
     height = 1.4 + 0.19 * len(order)
     figure, axes = parts.grid(len(networks), len(threats), width=4.6, height=height, legend=0.5)
     shown = rows.assign(row="", percent=100 * rows["accuracy"])
-    for line in lines:
-        shown.loc[line.chosen, "row"] = line.label
+    for line, name in zip(lines, order, strict=True):
+        shown.loc[line.chosen, "row"] = name
     every = [ax for line in axes for ax in line]
     scale = ScalarMappable(norm=Normalize(0, 100), cmap="cividis")
     bar = figure.colorbar(scale, ax=every, shrink=0.7, aspect=30, label="accuracy (%)")
@@ -88,8 +93,8 @@ def heat_map(rows: pd.DataFrame, labels: Labels) -> Figure:
         sns.heatmap(values, ax=ax, cbar=False, **look, **numbers, **ticks)
         ax.tick_params(axis="x", rotation=60, labelsize=8)
         ax.tick_params(axis="y", rotation=0, labelsize=8)
-        title = f"{labels.network(network)}: {labels.threat(threat)} attacker"
-        ax.set_title(parts.panel_title(title, 4.0))
+        title = _panel(network, threat, labels)
+        ax.set_title(parts.panel_title(title, 2.8 if len(threats) > 2 else 4.0))
         ax.set_xlabel(eps_label(rows) if r == len(networks) - 1 else "")
         ax.set_ylabel("")
     subject = _subject(rows, labels)
@@ -128,6 +133,10 @@ def success_by_eps(rows: pd.DataFrame, labels: Labels) -> Figure:
     figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(attacks)))
     figure.suptitle("Attack success without a defence, of the images that were right (95 % bands)")
     return figure
+
+
+def _panel(network: str, threat: str, labels: Labels) -> str:
+    return f"{shortened(labels.network(network), 24)}: {labels.threat(threat)} attacker"
 
 
 def _subject(rows: pd.DataFrame, labels: Labels) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from reports.results.operating_point import CONTROL
 from reports.style.labels import Labels
+from reports.style.shortened import shortened
 from reports.style.style import WONG, Style
 
 # qualities of one defence that are drawn as lines: more colours of one scale look alike
@@ -103,10 +104,11 @@ def has_many_qualities(rows: pd.DataFrame) -> bool:
     return any(len(known) > MOST_QUALITIES for known in qualities(rows).values())
 
 
-def name_ends(ax: Axes, ends: Sequence[End]) -> None:
+def name_ends(ax: Axes, ends: Sequence[End], letters: int = 24) -> None:
     """Write the name of each line beside its end, at the right edge of a panel.
 
     Names of lines that end close together are moved apart, and a thin line leads to each.
+    letters: of a name, at most.
     """
     low, high = ax.get_ylim()
     order = sorted(ends, key=lambda end: (end.y, end.mean))
@@ -116,7 +118,7 @@ def name_ends(ax: Axes, ends: Sequence[End]) -> None:
         arrow: Style = {"arrowstyle": "-", "color": end.colour, "linewidth": 0.6}
         arrow |= {"shrinkA": 1, "shrinkB": 1, "relpos": (0, 0.5)}
         ax.annotate(
-            end.label,
+            shortened(end.label, letters),
             xy=(end.x, end.y),
             xytext=(1.04, place),
             textcoords=ax.get_yaxis_transform(),

@@ -22,8 +22,8 @@ from click.testing import CliRunner
 from made_up import MadeUp
 
 from benchmark.cli import main
-from benchmark.runs import inputs as inputs
 from benchmark.runs import run as run_module
+from benchmark.runs.loading import gather, networks
 from estimators.data.load import load_images
 
 # seconds of this process: a busy machine does not count
@@ -45,7 +45,7 @@ def nothing_is_computed() -> Iterator[None]:
             raise Stop
         return honest(dataset, network)
 
-    honest = inputs.trained_network
+    honest = networks.trained_network
 
     def images(name: str, split: Any = "test", folder: Any = None) -> Any:
         return digits[split] if name == "digits" else load_images(name, split, folder)
@@ -54,9 +54,9 @@ def nothing_is_computed() -> Iterator[None]:
         raise Stop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "load_images", images)
-        patch.setattr(inputs, "trained_network", lambda d, n, *_, **__: trained(d, n))
-        patch.setattr(inputs, "guarded_network", stop)
+        patch.setattr(gather, "load_images", images)
+        patch.setattr(networks, "trained_network", lambda d, n, *_, **__: trained(d, n))
+        patch.setattr(networks, "guarded_network", stop)
         patch.setattr(run_module, "_open_store", stop)
         patch.setattr("estimators.training.train_or_load.train", stop)
         # nothing is downloaded

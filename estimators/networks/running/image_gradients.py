@@ -45,8 +45,8 @@ class _Sparing(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        other = _IN_PLACE_OF.get(func)
-        return (other or func)(*args, **(kwargs or {}))
+        taken: Callable[..., Any] = _IN_PLACE_OF.get(func, func)
+        return taken(*args, **(kwargs or {}))
 
 
 def _conv2d(
@@ -82,14 +82,17 @@ def _batch_norm(
     return result
 
 
-_IN_PLACE_OF = {functional.conv2d: _conv2d, functional.batch_norm: _batch_norm}
+_IN_PLACE_OF: dict[Callable[..., Any], Callable[..., Any]] = {
+    functional.conv2d: _conv2d,
+    functional.batch_norm: _batch_norm,
+}
 
 
 class Convolution(torch.autograd.Function):
     """`conv2d` that keeps its weights; named as the function of torch that it stands for."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, *parameters: Any
     ) -> Tensor:
         """Return the convolution; parameters: stride, padding, dilation, groups."""
@@ -98,7 +101,7 @@ class Convolution(torch.autograd.Function):
         return functional.conv2d(x, weight, bias, *parameters)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradient of the input."""
         (weight,) = ctx.saved_tensors
         stride, padding, dilation, groups = ctx.parameters
@@ -115,7 +118,7 @@ class NativeBatchNorm(torch.autograd.Function):
     """`batch_norm` in evaluation mode that keeps its statistics and weights."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None,
         bias: Tensor | None, eps: float,
     ) -> Tensor:  # fmt: skip
@@ -125,7 +128,7 @@ class NativeBatchNorm(torch.autograd.Function):
         return functional.batch_norm(x, mean, var, weight, bias, eps=eps)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradient of the input."""
         mean, var, weight = ctx.saved_tensors
         # the values of the input count for the gradients of weights only

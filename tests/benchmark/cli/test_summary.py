@@ -34,6 +34,12 @@ def test_a_long_table_is_cut_in_the_terminal_alone(bench, run: str) -> None:
     assert len(whole.splitlines()) == 1 + 6 * 10
 
 
+def test_some_cells(bench, run: str) -> None:
+    args = ("summary", run, "--where", "defence=jpeg eps=0.1", "--format", "csv")
+    assert len(bench(*args)[1].splitlines()) == 2
+    assert len(bench(*args, "--by", "class")[1].splitlines()) == 11
+
+
 def test_formats_go_to_a_file(bench, run: str, tmp_path: Path) -> None:
     args = ("summary", run, "--by", "confusion", "--format", "latex")
     assert bench(*args, "--out", "t.tex") == (0, "")
@@ -47,6 +53,9 @@ def test_formats_go_to_a_file(bench, run: str, tmp_path: Path) -> None:
         (("RUN", "--network", "lenet"), "one of the two"),
         (("RUN", "--out", "x"), "needs --format csv, markdown or latex"),
         (("--network", "lenet", "--format", "csv"), "name its directory"),
+        (("RUN", "--where", "eps=0.3"), "eps is one of: 0.1, 0.2"),
+        (("RUN", "--where", "eps=0.3", "--by", "class"), "eps is one of: 0.1, 0.2"),
+        (("RUN", "--where", "epps=0.3"), "unknown column 'epps'"),
         (("nowhere",), "no such file or run directory"),
         (("RUN/results.csv", "--by", "class"), "has no predictions.parquet"),
     ],

@@ -13,7 +13,7 @@ from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.trial import check_built
 from benchmark.grids.model import Grid, load_grid, shipped_grids
-from benchmark.runs import inputs
+from benchmark.runs.loading import gather, networks
 from benchmark.runs.options import RunOptions
 from benchmark.runs.parameters import check_network, check_parameters
 from estimators.defences.build import build_defence
@@ -163,10 +163,10 @@ def test_a_run_refuses_before_it_loads_data(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("data were loaded")
 
-    monkeypatch.setattr(inputs, "load_images", never)
-    monkeypatch.setattr(inputs, "trained_network", never)
+    monkeypatch.setattr(gather, "load_images", never)
+    monkeypatch.setattr(networks, "trained_network", never)
     with pytest.raises(InputError, match=told) as raised:
-        inputs.gather(Grid(name="g", **grid).cells(), RunOptions(), "cpu")
+        gather.gather(Grid(name="g", **grid).cells(), RunOptions(), "cpu")
     assert "\n" not in str(raised.value)
 
 
