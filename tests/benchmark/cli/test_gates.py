@@ -171,3 +171,12 @@ def test_a_requirement_may_name_labels_of_the_grid(bench, tmp_path: Path) -> Non
     assert code == 0 and "1 of 1 requirements met" in out
     code, out = bench(*args, "--require", "accuracy>=0.1 where network='their net'")
     assert code == 2 and "no row is meant, network is one of: lenet" in out
+
+
+def test_a_page_compares_a_retrained_network_with_its_baseline(bench, write: Write) -> None:
+    a = write("a", grid(3, lambda _: first(200, 180)))
+    b = write("b", grid(3, lambda _: first(200, 100), weights_sha256="w1"), "b")
+    code, out = bench("report", str(b), "--baseline", str(a))
+    assert code == 0, out
+    page = (b / "report.html").read_text(encoding="utf-8")
+    assert "Allowed to differ: weights (differs in 3 of 3 rows)." in page
