@@ -12,7 +12,6 @@ from benchmark.cli.options import PATH
 from benchmark.terminal.console import console, say
 from benchmark.version import __version__
 from estimators.errors import InputError
-from estimators.spec import Spec
 from reports.errors import TableError
 from reports.gates.cases import Suite
 from reports.gates.check import Verdict, meant, of_grid
@@ -69,22 +68,15 @@ def check_requirements(grid: Grid) -> None:
 
     It would check nothing when the run is done.
     """
-    from benchmark.runs.labels import labels_and_threats
-    from benchmark.runs.rows import identity
+    from benchmark.grids.identity import identity
+    from benchmark.runs.labels import grid_labels
     from reports.results.columns import frame
 
     requirements = of_grid(grid.require, "require:")
     if not requirements:
         return
-    cells = grid.cells()
-    rows = frame(identity(cell) for cell in cells)
-    used = {
-        "datasets": {Spec(cell.dataset) for cell in cells},
-        "networks": {cell.network for cell in cells},
-        "attacks": {cell.attack for cell in cells},
-        "defences": {cell.defence for cell in cells},
-    }
-    labels = labels_of(labels_and_threats(used))
+    rows = frame(identity(cell) for cell in grid.cells())
+    labels = labels_of(grid_labels(grid))
     for requirement in requirements:
         try:
             meant(rows, requirement, labels)

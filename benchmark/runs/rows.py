@@ -7,16 +7,15 @@ import json
 import numpy as np
 import pandas as pd
 
-from benchmark.attacks.lookup import all_params, attack_entry, attack_norm
+from benchmark.attacks.lookup import attack_entry
 from benchmark.execution.outcome import Outcome
 from benchmark.grids.cell import Cell
+from benchmark.grids.identity import identity
 from benchmark.runs.curve import curve
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.packed import COLUMNS, OPTIONAL
 from benchmark.runs.store import Row, Stored
-from estimators.data.samples import shown_samples
 from estimators.outputs import NO_CLASS
-from reports.results.columns import SCHEMA
 from reports.results.norms import LENGTHS
 from reports.statistics.draws import mean_over_draws
 
@@ -103,13 +102,3 @@ def broken_by(cell: Cell, outcome: Outcome, classes: int) -> str:
     broken = (outcome.clean == outcome.label) & (outcome.adversarial != outcome.label)
     counts = [int((broken & (outcome.part == n)).sum()) for n in range(len(names))]
     return json.dumps(dict(zip(names, counts, strict=True)))
-
-
-def identity(cell: Cell) -> Row:
-    """Return the columns that identify a cell."""
-    row = Row(schema=SCHEMA, dataset=cell.dataset, network=str(cell.network))
-    row |= {"attack": str(cell.attack.without("eps")), "norm": attack_norm(cell.attack)}
-    row |= {"eps": cell.eps, "threat": cell.threat}
-    row |= {"defence": str(cell.defence.without("quality")), "quality": cell.defence.get("quality")}
-    row |= {"attack_params": all_params(cell.attack), "samples": shown_samples(cell.samples)}
-    return row | {"seed": cell.seed}

@@ -19,6 +19,7 @@ from benchmark.execution.executor import Executor
 from benchmark.execution.memory import keep_memory
 from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
+from benchmark.grids.identity import identity
 from benchmark.grids.model import Grid, grid_hash
 from benchmark.grids.proof import Proof
 from benchmark.runs.adversarial import FOLDER as ADVERSARIAL
@@ -33,7 +34,7 @@ from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
 from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
-from benchmark.runs.rows import identity, skipped
+from benchmark.runs.rows import skipped
 from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.results.rows import as_rows
-from reports.style.cell_names import NO_ATTACK, describe, label_of, shortened
+from reports.style.cell_names import NO_ATTACK, describe, shown
 from reports.style.labels import Labels
 
 _GROUP = ["b", "dataset", "network"]
@@ -65,8 +65,7 @@ def _parts(gone: pd.DataFrame, labels: Labels, most: int) -> str:
     """Return the column that tells the missing rows apart best, with a count of each value."""
     counts = gone["attack"].value_counts()
     named = [
-        f"{shortened(label_of('attack', str(name), labels), most)} {n:,}"
-        for name, n in counts.items()
+        f"{shown({'attack': name}, 'attack', labels, most)} {n:,}" for name, n in counts.items()
     ]
     more = f", and {len(named) - _NAMED} more attacks" if len(named) > _NAMED else ""
     return f" ({', '.join(named[:_NAMED])}{more})"

@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.results.rows import Row
 from reports.style.labels import NO_LABELS, Labels
+from reports.style.shortened import shortened
 
 # what makes two rows the same cell; the key `cell` does not, it also hashes data and weights
 IDENTITY = ("dataset", "network", "attack", "norm", "eps", "threat", "defence", "quality", "seed")
@@ -16,7 +17,6 @@ IDENTITY = ("dataset", "network", "attack", "norm", "eps", "threat", "defence", 
 NAMES = ("dataset", "network", "attack", "threat", "defence")
 # the attack of rows on clean accuracy
 NO_ATTACK = "no attack"
-CUT = "…"
 # an eps of more digits may be a number of grey levels
 _WHOLE = 8
 # numbers do not say by themselves what they are
@@ -43,7 +43,7 @@ def describe(
             continue
         if column == "defence" and "quality" in columns:
             behind = {"defence": str(row["defence"]), "quality": row["quality"]}
-            text = shortened(labels.behind(behind), most)
+            text = _cut(labels.behind(behind), most)
         else:
             text = shown(row, column, labels, most)
         if column == "eps" and row["attack"] == NO_ATTACK:
@@ -60,7 +60,7 @@ def shown(row: Row | pd.Series, column: str, labels: Labels = NO_LABELS, most: i
     text = value_text(row[column])
     if column == "eps" and len(text) > _WHOLE:
         text = _grey_levels(float(row["eps"])) or text
-    return shortened(label_of(column, text, labels), most)
+    return _cut(label_of(column, text, labels), most)
 
 
 def _grey_levels(eps: float) -> str:
@@ -71,16 +71,7 @@ def _grey_levels(eps: float) -> str:
 
 def label_of(column: str, name: str, labels: Labels) -> str:
     """Return the label of a name in a column; a text that is no name stays as it is."""
-    if column not in NAMES or not name:
-        return name
-    known = {
-        "dataset": labels.dataset,
-        "network": labels.network,
-        "attack": labels.attack,
-        "threat": labels.threat,
-        "defence": labels.defence,
-    }
-    return known[column](name)
+    return labels.shown(f"{column}s", name) if column in NAMES and name else name
 
 
 def value_text(value: object) -> str:
@@ -89,14 +80,6 @@ def value_text(value: object) -> str:
         return ""
     # twelve digits: an eps of 0.1 + 0.2 is the cell of eps 0.3
     return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def shortened(text: str, most: int) -> str:
-    """Return a text of at most so many characters, cut in the middle; 0 for all of it."""
-    if most <= 0 or len(text) <= most:
-        return text
-    head = (most - 1) // 2
-    return f"{text[:head]}{CUT}{text[len(text) - (most - 1 - head) :]}"
 
 
 def fitted(
@@ -110,3 +93,7 @@ def fitted(
         most -= 1
         text = describe(row, columns, labels, most)
     return shortened(text, width)
+
+
+def _cut(text: str, most: int) -> str:
+    return shortened(text, most) if most else text

@@ -160,3 +160,23 @@ def test_a_closed_pipe_is_no_error(write: Write) -> None:
         process.stdout.close()
         said = process.stderr.read().decode()
     assert "Error" not in said and "Traceback" not in said, said
+
+
+def test_a_requirement_may_name_labels_of_the_grid(bench, tmp_path: Path) -> None:
+    file = tmp_path / "g.yaml"
+    text = GRID.replace("[lenet]", "[{name: lenet, label: Our net}]")
+    file.write_text(f"{text}\nrequire: accuracy>=0.1 where network='our net'\n", encoding="utf-8")
+    args = ("run", "--grid", str(file), "--out", str(tmp_path / "run"), "--threads", "1")
+    code, out = bench(*args)
+    assert code == 0 and "1 of 1 requirements met" in out
+    code, out = bench(*args, "--require", "accuracy>=0.1 where network='their net'")
+    assert code == 2 and "no row is meant, network is one of: lenet" in out
+
+
+def test_a_page_compares_a_retrained_network_with_its_baseline(bench, write: Write) -> None:
+    a = write("a", grid(3, lambda _: first(200, 180)))
+    b = write("b", grid(3, lambda _: first(200, 100), weights_sha256="w1"), "b")
+    code, out = bench("report", str(b), "--baseline", str(a))
+    assert code == 0, out
+    page = (b / "report.html").read_text(encoding="utf-8")
+    assert "Allowed to differ: weights (differs in 3 of 3 rows)." in page
