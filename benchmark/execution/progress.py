@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Progress:
     """Functions that a run, a study or a training calls while it works; by default they do nothing.
 
-    The first five come from runs and their trainings. The others say the same in words and shares,
+    The first six come from runs and their trainings. The others say the same in words and shares,
     for any kind of work: `benchmark.terminal.shares` translates the first into them.
 
     message: called with one line of text, which stays.
@@ -25,8 +25,9 @@ class Progress:
         now finished.
     epoch: called after each epoch of a training with its row of the history.
     labels: called once, before `started`, with what is shown in place of names.
+    finishing: called with what a run does after its last cell, as "drawing plots".
     place: called with where the work stands, as "study 5 of 12".
-    step: called with what is done now, as "drawing plots".
+    step: called with what is done now, as "lenet on mnist, fgsm".
     share: called with the share of the work that is done, from 0 to 1; never less than before.
     restart: called when another kind of work begins, whose shares count from 0 again.
     """
@@ -36,6 +37,7 @@ class Progress:
     advanced: Callable[[Work, float, int], None] = lambda task, work, cells: None
     epoch: Callable[[dict[str, float]], None] = lambda row: None
     labels: Callable[[Labels], None] = lambda labels: None
+    finishing: Callable[[str], None] = lambda text: None
     place: Callable[[str], None] = lambda text: None
     step: Callable[[str], None] = lambda text: None
     share: Callable[[float], None] = lambda share: None

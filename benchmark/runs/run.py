@@ -104,8 +104,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     options.progress.labels(labels_of(labels))
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
-    step = options.progress.step
-    step("reading data and networks")
+    finishing = options.progress.finishing
+    options.progress.step("reading data and networks")
     if not options.replace and (directory / RESULTS).is_file():
         planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
         refuse_replacing(directory, planned, grid.name)
@@ -143,7 +143,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         )
         if files is not None:
             files.write_index(keys)
-        step("writing tables")
+        finishing("writing tables")
         known = certificates(proof_keys, store.rows())
         table = _table(cells, keys, inputs, store, known)
         export(table, store, [keys[cell] for cell in available], directory)
@@ -151,17 +151,17 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         content = manifest(grid, cells, inputs, report, table, labels)
         write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
         if options.report:
-            step("drawing plots")
+            finishing("drawing plots")
             plots = directory / "plots"
             draw_all(table, plots, read_labels(directory), read_certificates(directory))
-        step("checking for false robustness")
+        finishing("checking for false robustness")
         findings = write_audit(directory)
         write_corruptions(directory)
         write_classes(directory)
         if options.report:
-            step("drawing the gallery")
+            finishing("drawing the gallery")
             write_gallery(cells, table, inputs, directory, device)
-            step("writing the page")
+            finishing("writing the page")
             write_page(directory, options.baseline)
     give_to_trackers(options.log, directory, options.progress.message)
     failed = {str(proof): reason for proof, reason in known.failed.items()}

@@ -42,7 +42,7 @@ def counted(progress: Progress, clock: Callable[[], float] = time.monotonic) -> 
         advanced=run.advanced,
         epoch=run.epoch,
         labels=run.take_labels,
-        step=run.step,
+        finishing=run.finish,
     )
 
 
@@ -93,12 +93,11 @@ class _Run:
         where = f"{shortened(known.network(network), NAME)} on {known.dataset(task.dataset)}"
         return f"{where}, {shortened(known.attack(task.name), NAME)}"
 
-    def step(self, text: str) -> None:
-        if text in FILES:
-            before = list(FILES).index(text)
-            done = self.cells_seconds + sum([*FILES.values()][:before]) * self.files_seconds
-            self.progress.place("")
-            self.progress.share(done / (self.cells_seconds + self.files_seconds))
+    def finish(self, text: str) -> None:
+        before = list(FILES).index(text)
+        done = self.cells_seconds + sum([*FILES.values()][:before]) * self.files_seconds
+        self.progress.place("")
+        self.progress.share(done / (self.cells_seconds + self.files_seconds))
         self.progress.step(text)
 
     def epoch(self, row: dict[str, float]) -> None:

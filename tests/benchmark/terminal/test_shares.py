@@ -42,7 +42,7 @@ def test_cells_and_files_share_the_time() -> None:
     # about ten seconds of files follow ninety of cells
     assert seen.shares == pytest.approx([0.0, 0.45, 0.9], abs=2e-3)
     for file in FILES:
-        hooks.step(file)
+        hooks.finishing(file)
         assert seen.steps[-1] == file and seen.places[-1] == ""
     assert seen.shares == sorted(seen.shares) and 0.98 < seen.shares[-1] < 1
 
@@ -52,7 +52,7 @@ def test_a_run_without_cells_has_files() -> None:
     hooks = counted(seen.hooks, lambda: 0.0)
     hooks.started(0, 7, 0.0)
     for file in FILES:
-        hooks.step(file)
+        hooks.finishing(file)
     assert seen.shares == pytest.approx([0, 0, 0.05, 0.5, 0.6, 0.9])
 
 
@@ -63,8 +63,8 @@ def test_every_step_after_the_cells_is_known() -> None:
 
     from benchmark.runs import run
 
-    named = re.findall(r'step\("([^"]+)"\)', inspect.getsource(run.run))
-    assert [name for name in named if name in FILES] == list(FILES)
+    named = re.findall(r'finishing\("([^"]+)"\)', inspect.getsource(run.run))
+    assert named == list(FILES)
 
 
 def test_parts_are_sized_and_reused_ones_do_not_count() -> None:
@@ -94,3 +94,16 @@ def test_a_training_is_work_of_its_own() -> None:
         [0.25, 0.5],
         1,
     )
+
+
+def test_a_run_inside_other_work_counts_once() -> None:
+    """The grid of a paper: its last files are not the end of the paper."""
+    seen = Seen()
+    outer = counted(seen.hooks, lambda: 0.0)
+    parts = Parts.of(outer.share, {"grid": 10.0, "study": 90.0})
+    inner = counted(outer.within(lambda share: parts.share("grid", share)), lambda: 0.0)
+    inner.started(0, 7, 0.0)
+    for file in FILES:
+        inner.finishing(file)
+    assert seen.steps == list(FILES) and seen.places == []
+    assert seen.shares == pytest.approx([0, 0, 0.005, 0.05, 0.06, 0.09])
