@@ -86,6 +86,8 @@ def evaluate(
     Raises InputError, one line that says what to do, before any work.
     """
     _check_options(options)
+    if isinstance(options.get("log"), str):
+        options["log"] = (options["log"],)
     networks = networks_of(model, network, mean, std)
     with own_streams():
         data, images = _data(x, y, dataset, classes, networks)
@@ -156,4 +158,4 @@ def _check_options(options: Mapping[str, Any]) -> None:
     known = [field.name for field in fields(RunOptions) if field.name not in _OWN]
     for name in options:
         if name not in known:
-            raise unknown("argument of evaluate", name, [*known, *evaluate.__kwdefaults__])
+            raise unknown("argument of evaluate", name, [*known, *(evaluate.__kwdefaults__ or ())])

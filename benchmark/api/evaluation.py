@@ -19,8 +19,10 @@ from reports.style.labels import Labels, read_labels
 from reports.worst_case.strongest import ANY, read_worst_case
 
 # columns of `Evaluation.worst`: those of `worst_case.csv` that say what and how much
-WORST = ("dataset", "network", "defence", "quality", "norm", "eps", "n", "clean_accuracy")
-WORST += ("accuracy", "low", "high", "attack", "threat", "attacks")
+WORST = (
+    *("dataset", "network", "defence", "quality", "norm", "eps", "n", "clean_accuracy"),
+    *("accuracy", "low", "high", "attack", "threat", "attacks"),
+)
 
 
 @dataclass(frozen=True, eq=False)

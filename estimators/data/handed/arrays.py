@@ -112,16 +112,16 @@ def _pixels(x: Any, where: str, span: tuple[float, float]) -> AnyArray:
         return pixels.astype(np.uint8)
     if pixels.dtype.kind != "f" or not pixels.size:
         return pixels
-    values = pixels.astype(np.float64) if span != (0.0, 1.0) else pixels
+    values = pixels
     if span != (0.0, 1.0):
-        values = (values - low) / (high - low)
-    values = values.astype(np.float32)
-    if values.min() < 0 or values.max() > 1:
+        values = (pixels.astype(np.float64) - low) / (high - low)
+    floats = values.astype(np.float32)
+    if floats.min() < 0 or floats.max() > 1:
         raise InputError(
             f"{where}: x has values from {pixels.min():g} to {pixels.max():g}, expected [{low:g},"
             f" {high:g}]: {REMEDY}"
         )
-    return as_levels(values)
+    return as_levels(floats)
 
 
 def _numbers(labels: AnyArray, names: tuple[str, ...] | None, where: str) -> AnyArray:

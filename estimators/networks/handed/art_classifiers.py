@@ -53,12 +53,12 @@ def from_classifier(classifier: Any, name: str) -> tuple[HandedNetwork, Span]:
     width = high - low
     # of images in [0, 1] and no standardisation nothing remains
     means, stds = (_values(v) for v in ((np.asarray(mean) - low) / width, np.asarray(std) / width))
-    layer = (means, stds) if (means, stds) != (0.0, 1.0) else (None, None)
+    mean, std = (means, stds) if (means, stds) != (0.0, 1.0) else (None, None)
     module = classifier.model
     if not classifier.channels_first:
         module = ChannelsLast(module)
     origin = f"handed over in ART's {kind}, {type(classifier.model).__name__}"
-    return HandedNetwork(module, *layer, origin), (low, high)
+    return HandedNetwork(module, mean, std, origin), (low, high)
 
 
 def clip_span(clip_values: Any, where: str) -> Span:
