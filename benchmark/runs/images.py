@@ -12,10 +12,16 @@ from torch import nn
 
 from estimators.data.class_order import reordered
 from estimators.data.folder import uniform_size
-from estimators.data.geometry import FOLDER, SIZED, Geometry, split_options, with_geometry
-from estimators.data.handed.items import MixedItems
+from estimators.data.geometry import (
+    FOLDER,
+    SIZED,
+    Geometry,
+    hf_choices,
+    split_options,
+    with_geometry,
+)
+from estimators.data.handed.huggingface import uniform_size as uniform_size_of_saved
 from estimators.data.images import Images
-from estimators.data.load import load_images
 from estimators.errors import InputError
 from estimators.networks.external import declared_geometry
 from estimators.networks.own_labels import own_labels
@@ -59,10 +65,9 @@ def _uniform_size(name: str) -> tuple[int, int] | None:
     family, _, path = name.partition(":")
     if family == FOLDER:
         return uniform_size(Path(path), "test")
-    try:
-        return load_images(name, "test").shape[1:]
-    except MixedItems:
-        return None
+    return uniform_size_of_saved(
+        Path(split_options(name)[0].partition(":")[2]), "test", hf_choices(name)
+    )
 
 
 def output_order(images: Images, network: nn.Module, spec: Spec) -> tuple[int, ...] | None:

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from estimators.data.geometry import HUGGING_FACE, Geometry
-from estimators.data.handed.items import Item, Items, read_items
+from estimators.data.handed.items import Item, Items, MixedItems, read_items
 from estimators.data.images import Images, Split
 from estimators.data.photo import FORMATS
 from estimators.errors import InputError, install_extra, unknown
@@ -30,6 +30,8 @@ TEST_SPLITS = ("test", "validation", "val", "valid", "dev", "eval")
 # names of columns, where their features leave a choice
 IMAGES = ("image", "img", "images", "pixel_values", "x")
 LABELS = ("label", "labels", "fine_label", "target", "targets", "class", "y")
+# images whose sizes are compared before a size is chosen
+LOOKED_AT = 200
 SIZE = "say the size that the network takes: hf:FOLDER[resize=256,crop=224]"
 
 
@@ -48,28 +50,25 @@ def from_saved(
 
     Raises InputError where the folder or the package is missing, and for other content.
     """
-    where, choices = f"data set {HUGGING_FACE}:{root}", choices or {}
-    if not root.is_dir():
-        raise InputError(f"{where}: no such folder; {_how_to_save(str(root))}")
-    if not (root / MANY).is_file() and not (root / ONE).is_file():
-        raise InputError(
-            f"{where}: not a folder of save_to_disk (it has neither {MANY} nor {ONE});"
-            f" {_how_to_save(str(root))}"
-        )
+    chosen = choices or {}
+    table = _table(root, split, chosen)
+    return from_hf(table, _where(root), geometry, chosen, root)
+
+
+def uniform_size(
+    root: Path, split: Split, choices: Mapping[str, str] | None = None
+) -> tuple[int, int] | None:
+    """Return height and width of the images of a saved data set; None where they differ.
+
+    At most LOOKED_AT images are looked at.
+    """
+    chosen = choices or {}
+    table = _table(root, split, chosen)
+    rows = np.unique(np.linspace(0, len(table) - 1, min(len(table), LOOKED_AT)).astype(int))
     try:
-        package: Any = importlib.import_module("datasets")
-    except ImportError as error:
-        raise InputError(
-            f"{where}: needs the package datasets, which is not installed here;"
-            f" {install_extra('huggingface')}"
-        ) from error
-    try:
-        found = package.load_from_disk(str(root))
-    except Exception as error:
-        # a damaged folder raises many kinds
-        raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
-    table = _split_of(found, split, choices.get("split"), where)
-    return from_hf(table, where, geometry, choices, root)
+        return from_hf(table.select(rows), _where(root), None, chosen, root).shape[1:]
+    except MixedItems:
+        return None
 
 
 def is_hf_dataset(thing: object) -> bool:
@@ -170,6 +169,35 @@ class _Rows:
 
     def __getitem__(self, at: int) -> Item:
         return self.pick(self.table[at])
+
+
+def _where(root: Path) -> str:
+    return f"data set {HUGGING_FACE}:{root}"
+
+
+def _table(root: Path, split: Split, choices: Mapping[str, str]) -> Any:
+    """Return the table of a split of a saved data set."""
+    where = _where(root)
+    if not root.is_dir():
+        raise InputError(f"{where}: no such folder; {_how_to_save(str(root))}")
+    if not (root / MANY).is_file() and not (root / ONE).is_file():
+        raise InputError(
+            f"{where}: not a folder of save_to_disk (it has neither {MANY} nor {ONE});"
+            f" {_how_to_save(str(root))}"
+        )
+    try:
+        package: Any = importlib.import_module("datasets")
+    except ImportError as error:
+        raise InputError(
+            f"{where}: needs the package datasets, which is not installed here;"
+            f" {install_extra('huggingface')}"
+        ) from error
+    try:
+        found = package.load_from_disk(str(root))
+    except Exception as error:
+        # a damaged folder raises many kinds
+        raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
+    return _split_of(found, split, choices.get("split"), where)
 
 
 def _split_of(found: Any, split: Split, chosen: str | None, where: str) -> Any:

@@ -17,6 +17,7 @@ from estimators.data.geometry import (
     split_options,
     with_geometry,
 )
+from estimators.data.handed.huggingface import uniform_size
 from estimators.data.handed.objects import from_object
 from estimators.data.load import load_images
 from estimators.errors import InputError
@@ -66,6 +67,7 @@ def test_columns_and_names_by_features(table, tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(images.pixels), LEVELS.transpose(0, 3, 1, 2))
     assert (images.y.tolist(), images.classes) == (LABELS, ("cat", "dog", "ape"))
     assert images.class_source == "names"
+    assert uniform_size(tmp_path / "d", "test") == (8, 9)
     assert images.ids.tolist() == list(range(6))
 
 
@@ -110,6 +112,8 @@ def test_sizes(table, tmp_path: Path, package: Any) -> None:
     images = load_images(f"hf:{tmp_path}/d[resize=9,crop=8]", "test")
     assert images.shape == (3, 8, 8)
     assert np.asarray(images.pixels).reshape(6, -1).mean(1).tolist() == [at * 40 for at in range(6)]
+    assert uniform_size(tmp_path / "d", "test") is None
+    assert uniform_size(tmp_path / "d", "test", {"image": "img"}) is None
     squashed = load_images(f"hf:{tmp_path}/d[resize=7,squash=true]", "test")
     assert squashed.shape == (3, 7, 7)
 
