@@ -122,8 +122,9 @@ def _leave(code: int) -> NoReturn:
     streams = sys.stdout, sys.stderr
     if streams == (sys.__stdout__, sys.__stderr__):
         for stream in streams:
-            with suppress(OSError, AttributeError):  # a pipe that is closed; no stream at all
-                stream.flush()
+            if stream is not None:
+                with suppress(OSError):  # a pipe that is closed
+                    stream.flush()
         os._exit(code)
     sys.exit(code)
 
