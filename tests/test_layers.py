@@ -58,7 +58,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "plots": {"results", "statistics", "style", "worst_case", "audit", "compare"}
         | {"corruptions"},
         "page": {"results", "statistics", "style", "worst_case", "audit", "compare", "claims"}
-        | {"plots", "corruptions"},
+        | {"plots", "corruptions", "gates"},
     },
 }
 # what every room of a package may import

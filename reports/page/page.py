@@ -23,6 +23,7 @@ from reports.page.checks import checks_of
 from reports.page.claims import claims
 from reports.page.corruptions import corruptions
 from reports.page.headline import cards, lowest
+from reports.page.requirements import requirements
 from reports.page.sentences import overall
 from reports.page.single import lowest_by_attack
 from reports.results.atomic import replace_text
@@ -92,6 +93,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "missing_more": max(0, len(reasons) - MOST_REASONS),
         "missing_total": sum(n for _, n, _ in reasons),
         "failing": failing,
+        "requirements": requirements(table, manifest, labels),
         "squashed": squashed_networks(manifest),
         "cards": listed,
         "lowest": lowest(listed),
