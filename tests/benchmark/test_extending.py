@@ -276,7 +276,7 @@ BAD_THINGS = {
     "attack": (["--attack", "bad:thing"], "expected an AttackEntry or a class of EvasionAttack"),
     "data set gives nothing": (
         ["--dataset", "bad:nothing"],
-        "expected Images or arrays (x, y), got NoneType",
+        "expected Images, arrays (x, y) or a data set with __len__ and __getitem__, got NoneType",
     ),
     "data set raises": (["--dataset", "bad:fails"], "its function failed (KeyError: 'x')"),
     "data set is normalised": (["--dataset", "bad:normalised"], "must lie in [0, 1]"),

@@ -134,6 +134,7 @@ def test_a_failed_row_says_why(tmp_path: Path, name: str) -> None:
 def test_exit_codes_and_tables(bench, tmp_path: Path) -> None:
     dataset, _ = data(tmp_path, odd_networks.plain())
     options = ("--dataset", dataset, "--attack", "fgsm:eps=0.1", "--samples", "20", "--out", "r")
+    options += ("--replace",)
     code, out = bench("run", "--network", "odd_networks:exits", *options)
     assert code == 4, out
     assert "SystemExit: 0" in (tmp_path / "r" / "results.csv").read_text()

@@ -78,7 +78,7 @@ PGD = "pgd:eps=0.1,max_iter=8"
 
 
 def ran(bench: Any, *args: str) -> str:
-    code, printed = bench("run", *args, "--out", "out", "--threads", "1")
+    code, printed = bench("run", *args, "--out", "out", "--replace", "--threads", "1")
     assert code == 0, printed
     return printed
 
@@ -105,13 +105,13 @@ def test_squashed_outputs_are_attacked_as_logits_are(networks: None, bench: Any)
     assert hundred["clean_correct"] == plain["clean_correct"]
     assert abs(hundred["correct"] - plain["correct"]) <= 2
     # before any number
-    head = printed.partition("accuracy at the smallest eps")[0]
-    assert "warning: digits/honest_nets:hundred: its outputs are probabilities" in head
+    head = printed.partition("accuracy at the")[0]
+    assert "warning: honest_nets:hundred on digits: its outputs are probabilities" in head
     assert "repeated with the margin" in Path("out/report.html").read_text(encoding="utf-8")
     listed = json.loads(Path("out/manifest.json").read_text(encoding="utf-8"))["squashed"]
     assert list(listed) == ["digits/honest_nets:hundred"]
     # what was found is printed again
-    assert "warning: digits/honest_nets:hundred" in bench("report", "out")[1]
+    assert "warning: honest_nets:hundred on digits" in bench("report", "out")[1]
 
 
 def test_nan_gradients_count_and_fail_the_audit(networks: None, bench: Any) -> None:

@@ -20,7 +20,7 @@ STUDY = STUDIES["overparameterization"]
 
 
 def test_table_1_names_the_slip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.studies.overparameterization.swept", lambda *_: {})
+    monkeypatch.setattr("benchmark.studies.overparameterization.swept", lambda *_, **__: {})
     table = compute(make_request(STUDY, "digits")).tables["parameters"]
     assert list(zip(table["extra_layers"], table["parameters"], strict=True)) == [
         (0, 61_706),
@@ -43,7 +43,7 @@ def test_table_1_names_the_slip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_other_images_have_no_printed_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmark.studies.overparameterization.swept", lambda *_: {})
+    monkeypatch.setattr("benchmark.studies.overparameterization.swept", lambda *_, **__: {})
     table = compute(make_request(STUDY, "cifar10", params={"layers": (0, 10)})).tables["parameters"]
     assert table["printed"].isna().all()
     assert set(table["note"]) == {""}

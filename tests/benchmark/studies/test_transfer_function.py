@@ -195,7 +195,7 @@ def test_more_training_seeds_are_trained(
         Doubled.network.bias.mul_(2)
 
     def train_or_load(
-        dataset: str, network: Spec, epochs: int, seed: int, *more: object
+        dataset: str, network: Spec, epochs: int, seed: int, *more: object, **named: object
     ) -> Doubled:
         asked_for.append((dataset, str(network), epochs, seed))
         return Doubled()
