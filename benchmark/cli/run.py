@@ -48,7 +48,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--samples", help=SAMPLES_HELP)
 @click.option("--seed", type=int, callback=SEEDS, help=SEED_HELP)
 @click.option("--draws", type=int, help="Scoring draws of a random defence.  [default: 10]")
-@click.option("--title", help="Title of the page and the plots.")
+@click.option("--title", help="Title of the page and the summary.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help=LABEL_HELP)
 @click.option("--out", type=PATH, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")

@@ -41,6 +41,7 @@ from estimators.errors import InputError
 from reports.audit.audit import write_audit
 from reports.classes.files import write_classes
 from reports.corruptions.errors import write_corruptions
+from reports.errors import TableError
 from reports.exports.trackers import give_to_trackers
 from reports.page.page import write_page
 from reports.plots.plots import draw_all
@@ -162,10 +163,21 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
             finishing("drawing the gallery")
             write_gallery(cells, table, inputs, directory, device)
             finishing("writing the page")
-            write_page(directory, options.baseline)
+            _write_page(directory, options)
     give_to_trackers(options.log, directory, options.progress.message)
     failed = {str(proof): reason for proof, reason in known.failed.items()}
     return Result(table, directory, reused, findings, failed)
+
+
+def _write_page(directory: Path, options: RunOptions) -> None:
+    """Write the page; a baseline of other data costs the comparison alone, with a warning."""
+    try:
+        write_page(directory, options.baseline)
+    except TableError as error:
+        if options.baseline is None:
+            raise
+        write_page(directory)
+        options.progress.message(f"warning: the page has no comparison: {error}")
 
 
 def _without_images(

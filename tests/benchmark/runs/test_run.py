@@ -238,6 +238,18 @@ def test_baseline_is_checked_first_and_compared(bench, small: Path, tmp_path: Pa
     assert "baseline" in (tmp_path / "r" / "report.html").read_text().lower()
 
 
+def test_a_baseline_of_other_images_costs_no_page(bench, tmp_path: Path) -> None:
+    args = ["run", "--samples", "10", "--attack", "noise", "--threat", "oblivious"]
+    code, out = bench(*args, "--out", "old")
+    assert code == 0, out
+    old = pd.read_csv("old/results.csv", dtype=str, keep_default_na=False)
+    old.assign(data_sha256="0" * 64).to_csv("other.csv", index=False)
+    code, out = bench(*args, "--out", "new", "--baseline", "other.csv")
+    assert code == 0, out
+    assert "warning: the page has no comparison: " in out
+    assert (tmp_path / "new" / "report.html").is_file()
+
+
 def test_from_python() -> None:
     grid = narrowed(load_grid("quick"), attacks=(), samples=10, threats=["oblivious"])
     grid.blocks = grid.blocks[:1]
