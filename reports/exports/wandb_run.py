@@ -28,6 +28,8 @@ def _log(wandb: Any, record: RunRecord) -> str:
         project=os.environ.get("WANDB_PROJECT") or PROJECT,
         name=record.name,
         config=record.parameters(),
+        # else a second run of a process goes to the folder of the first
+        dir=os.environ.get("WANDB_DIR") or ".",
         settings=wandb.Settings(silent=True, console="off"),
     )
     try:

@@ -14,7 +14,9 @@ import pytest
 
 def started(*args: str, cwd: Path) -> subprocess.Popen[bytes]:
     """The program in a process group of its own, as a shell starts it."""
-    program = [sys.executable, "-c", "from benchmark.cli import main; main()", *args]
+    # a shell's background job hands on that it ignores SIGINT
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = [sys.executable, "-c", f"{heard}; from benchmark.cli import main; main()", *args]
     return subprocess.Popen(
         program,
         cwd=cwd,
@@ -29,7 +31,12 @@ def interrupted(process: subprocess.Popen[bytes]) -> tuple[float, str]:
     """Press Ctrl-C; gives the seconds until the end and what standard error got afterwards."""
     start = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        _, errors = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
     return time.monotonic() - start, errors.decode()
 
 
