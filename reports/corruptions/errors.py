@@ -15,7 +15,7 @@ import pandas as pd
 from reports.corruptions.alexnet import ALEXNET, NAME
 from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
-from reports.results.csv_file import read_csv, require
+from reports.results.csv_file import numbers, read_csv, require
 from reports.results.predictions import Array
 from reports.results.read_write import read_results
 from reports.results.rows import Row, grouped
@@ -116,7 +116,7 @@ def read_corruptions(directory: Path) -> pd.DataFrame | None:
     require(table, COLUMNS, f"corruptions {path}", again)
     try:
         for name in [name for name in COLUMNS if name not in _TEXT]:
-            table[name] = pd.to_numeric(table[name].astype(object).replace("", None))
+            table[name] = numbers(table[name])
     except (ValueError, TypeError) as error:
         raise TableError(f"corruptions {path}: {error}; {again}") from error
     return table[list(COLUMNS)]

@@ -108,7 +108,7 @@ def _panel(ax: Axes, panel: pd.DataFrame, groups: list[str], colours: dict[str, 
         share = own["accuracy"].to_numpy(float)
         reach = [share - own["accuracy_low"], own["accuracy_high"] - share]
         look: Style = {"height": 0.82, "color": [colours[hue] for hue in own["hue"]], "alpha": 0.85}
-        ax.barh(places, share, xerr=np.clip(np.array(reach, float), 0, None), **look,
+        ax.barh(places, share, xerr=np.clip(np.array(reach, float), 0, None).tolist(), **look,
                 error_kw={"linewidth": 1, "ecolor": "#333333"})  # fmt: skip
         ax.plot(own["clean_accuracy"].to_numpy(float), places, color="black", linestyle="",
                 marker="|", markersize=9, markeredgewidth=1.6, zorder=4, clip_on=False)  # fmt: skip

@@ -73,6 +73,17 @@ def read_csv(path: Path, kind: str) -> pd.DataFrame:
     return table.loc[:, [bool(name) for name in header]]
 
 
+def numbers(texts: pd.Series) -> pd.Series[float]:
+    """Return texts as numbers, the empty one as missing: integers where all are, else float64.
+
+    The floats are exact; pandas 2 itself reads the last digit of some wrongly. Raises ValueError or
+    TypeError for a text that is no number.
+    """
+    values = texts.astype(object).replace("", None)
+    read = pd.to_numeric(values)
+    return read if pd.api.types.is_integer_dtype(read) else values.astype("float64")
+
+
 def _check_kind(path: Path, what: str) -> None:
     """Raise TableError for a file that is no text."""
     with path.open("rb") as file:

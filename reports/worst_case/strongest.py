@@ -13,7 +13,7 @@ import pandas as pd
 
 from reports.errors import TableError
 from reports.results.atomic import csv_text, replace_text
-from reports.results.csv_file import read_csv, require
+from reports.results.csv_file import numbers, read_csv, require
 from reports.results.predictions import Array, counted, shared_places
 from reports.results.rows import Key, Row, as_rows, grouped
 from reports.results.threats import OBLIVIOUS
@@ -120,7 +120,7 @@ def read_worst_case(directory: Path) -> pd.DataFrame | None:
     require(table, COLUMNS, f"worst case {path}", "write it again with bench report")
     try:
         for name in [name for name in COLUMNS if name not in _TEXT]:
-            table[name] = pd.to_numeric(table[name].astype(object).replace("", None))
+            table[name] = numbers(table[name])
     except (ValueError, TypeError) as error:
         raise TableError(f"worst case {path}: {error}; write it again with bench report") from error
     return table[list(COLUMNS)]

@@ -96,7 +96,7 @@ def test_a_researcher_hands_over_a_network(capsys: pytest.CaptureFixture[str]) -
     # its own predictions are its labels
     bare = result.table.query("defence == 'none'")
     assert (bare["clean_accuracy"] == 1).all() and (bare["n"] == 40).all()
-    # of a linear network with two classes FGSM finds the worst image
+    # of a linear network with two classes PGD finds the worst image
     worst = result.worst.set_index("defence")["accuracy"]
     assert worst["none"] == pytest.approx(_right_within(model, x, y, 8 / 255))
     assert "defence" in capsys.readouterr().out.lower()

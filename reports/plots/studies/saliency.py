@@ -167,7 +167,7 @@ def _fallen(table: pd.DataFrame, labels: Labels) -> Figure:
                 error = [points["mean"] - points["low"], points["high"] - points["mean"]]
                 at = np.arange(len(ATTACKS)) + 0.2 * (step - 1)
                 look = {"fmt": "os^"[step], "ms": 4, "capsize": 2, "color": WONG[(1, 2, 6)[step]]}
-                ax.errorbar(at, points["mean"], yerr=np.stack(error), label=label, **look)
+                ax.errorbar(at, points["mean"], yerr=np.stack(error).tolist(), label=label, **look)
             ax.axhline(CHANCE, color="#777777", ls=":", lw=1)
             ax.set_xticks(range(len(ATTACKS)), [labels.attack(attack) for attack in ATTACKS])
             ax.set_ylim(0, top)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import fuzz_harness
+import pandas as pd
 import pytest
 
 from reports.errors import TableError
@@ -67,3 +68,13 @@ def test_markup_is_text(tmp_path: Path, good: str) -> None:
     file = tmp_path / "results.csv"
     file.write_text(good.replace("lenet", "<script>alert(1)</script>", 1), encoding="utf-8-sig")
     assert read_results(file)["network"][0] == "<script>alert(1)</script>"
+
+
+def test_numbers_are_exact_and_counts_stay_whole() -> None:
+    texts = [repr(k / 255) for k in range(1, 256)]
+    assert csv_file.numbers(pd.Series(texts)).tolist() == [k / 255 for k in range(1, 256)]
+    assert csv_file.numbers(pd.Series(["1", "", "0.1"])).tolist()[::2] == [1.0, 0.1]
+    assert csv_file.numbers(pd.Series(["1", "", "0.1"])).isna().tolist() == [False, True, False]
+    assert csv_file.numbers(pd.Series(["3", "250"])).dtype == "int64"
+    with pytest.raises(ValueError):
+        csv_file.numbers(pd.Series(["1", "two"]))

@@ -36,7 +36,7 @@ def test_wrong_names_are_told_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("transformers") is not None, reason="it is installed")
 def test_the_missing_package_is_named() -> None:
-    with pytest.raises(InputError, match=r"pip install 'art-bench\[huggingface\]'"):
+    with pytest.raises(InputError, match=r"pip install '\.\[huggingface\]' in a checkout"):
         check_name("google/vit-base-patch16-224")
 
 
