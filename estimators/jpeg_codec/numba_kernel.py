@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+import platformdirs
 
 from estimators.jpeg_codec.tables import EVEN, EVEN_TRANSPOSED, NUDGE, ODD, SHIFTS, IntArray
 
@@ -34,13 +36,28 @@ def load_njit() -> Numba:
 njit = load_njit()
 
 
+def cache_folder() -> Path:
+    """Return the folder of this user in which numba keeps what it has compiled.
+
+    By default numba keeps it beside the module. There it outlives the package: the folder that pip
+    leaves behind then hides `estimators.jpeg_codec` of an editable install.
+    """
+    return Path(platformdirs.user_cache_dir("art-bench")) / "numba"
+
+
 def _compiled(function: _F) -> _F:
     if njit is None:
         return function
+    config = importlib.import_module("numba").config
+    named = config.CACHE_DIR  # NUMBA_CACHE_DIR
+    config.CACHE_DIR = named or str(cache_folder())
     try:
+        # the folder is read here, at the decoration
         return cast(_F, njit(nogil=True, cache=True)(function))
     except RuntimeError:  # no writable place for the cache: every process compiles for itself
         return cast(_F, njit(nogil=True)(function))
+    finally:
+        config.CACHE_DIR = named
 
 
 def _inlined(function: _F) -> _F:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import io
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -351,3 +354,19 @@ def test_without_a_place_for_the_cache_it_compiles_anew(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(numba_kernel, "njit", njit)
     assert numba_kernel._compiled(pillow) is pillow
+
+
+def test_nothing_compiled_is_kept_in_the_package(tmp_path: Path) -> None:
+    """What pip does not know it leaves behind, where it hides the package of a later install."""
+    package = Path(numba_kernel.__file__).parent
+    before = set(package.rglob("*.nb[ic]"))
+    program = (
+        "import torch; from estimators.jpeg_codec.codec import round_trip;"
+        "round_trip(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), 50);"
+        "import numba; assert not numba.config.CACHE_DIR"
+    )
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    env.pop("NUMBA_CACHE_DIR", None)
+    subprocess.run([sys.executable, "-c", program], check=True, env=env, cwd=package.parents[1])
+    assert set(package.rglob("*.nb[ic]")) == before
+    assert list(tmp_path.rglob("*.nbi"))
