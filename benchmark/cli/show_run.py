@@ -22,7 +22,7 @@ from reports.style.labels import read_labels
 from reports.style.numbers import count
 
 if TYPE_CHECKING:
-    from benchmark.runs.run import Result
+    from benchmark.runs.finished.result import Result
 
 SHOWN_FINDINGS = 8
 
