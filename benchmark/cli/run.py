@@ -126,7 +126,6 @@ def run(
     check_names(grid)
     # only now: they import pandas, which takes half a second
     from benchmark.cli.gates import check_requirements, show_verdicts
-    from benchmark.cli.show_run import show_result
     from benchmark.runs.finished.receipt import finished
     from benchmark.runs.finished.result import directory_of
     from reports.gates.check import check_run
@@ -141,6 +140,8 @@ def run(
     result = finished(grid, directory_of(grid, options["out"]), options)
     if result is None:
         result = _compute(grid, options)
+    from benchmark.cli.show_run import show_result
+
     show_result(result)
     if grid.require and not no_require and not show_verdicts(check_run(result.directory)):
         sys.exit(exit_codes.GATE_FAILED)

@@ -46,7 +46,7 @@ from reports.corruptions.errors import write_corruptions
 from reports.errors import TableError
 from reports.exports.trackers import give_to_trackers
 from reports.page.page import write_page
-from reports.plots.plots import draw_all
+from reports.plots.plots import draw_all, left_out
 from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.certificates import read_certificates
 from reports.results.columns import RESULTS, frame
@@ -139,7 +139,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
             finishing("writing the page")
             _write_page(directory, options)
         failed = {str(proof): reason for proof, reason in known.failed.items()}
-        result = Result(table, directory, reused, findings, failed)
+        unplotted = left_out(table, read_labels(directory))
+        result = Result(table, directory, reused, findings, failed, unplotted)
         store.close()
         finish(result, grid, options, inputs, before, began)
     give_to_trackers(options.log, directory, options.progress.message)

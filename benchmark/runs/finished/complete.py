@@ -38,7 +38,7 @@ def finish(
     """
     weights = _trained_files(inputs, began) if _is_complete(result, inputs) else None
     after = None if weights is None else asked_of(grid, options)
-    write_receipt(result.directory, before, after, weights or [])
+    write_receipt(result, before, after, weights or [])
 
 
 def _is_complete(result: Result, inputs: RunInputs) -> bool:

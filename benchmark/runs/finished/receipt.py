@@ -60,13 +60,14 @@ def asked(grid: Grid, options: Mapping[str, Any]) -> Asked | None:
 
 
 def write_receipt(
-    directory: Path, before: Asked | None, after: Asked | None, weights: Iterable[Path]
+    result: Result, before: Asked | None, after: Asked | None, weights: Iterable[Path]
 ) -> None:
     """Write the receipt of a run whose store is closed and whose directory is still held.
 
     before, after: what was asked, as seen before the inputs were read and now. Without one, or
     where they differ, the directory has no receipt. weights: files in the cache of weights.
     """
+    directory = result.directory
     path = directory / FILE
     if before is None or before != after:
         path.unlink(missing_ok=True)
@@ -75,6 +76,7 @@ def write_receipt(
         "schema": SCHEMA,
         "text": before.text,
         "sources": before.sources,
+        "unplotted": list(result.unplotted),
         "weights": {file.name: sha256_of(file) for file in weights},
         "files": {
             file.relative_to(directory).as_posix(): sha256_of(file)
@@ -106,9 +108,10 @@ def finished(grid: Grid, out: Path, options: Mapping[str, Any]) -> Result | None
         table, findings = read_results(out), read_audit(out)
     except TableError:
         return None
-    if findings is None or len(table) != len(grid.cells()):
+    unplotted = content.get("unplotted")
+    if findings is None or len(table) != len(grid.cells()) or not isinstance(unplotted, list):
         return None
-    return Result(table, out, len(table), findings)
+    return Result(table, out, len(table), findings, unplotted=[str(text) for text in unplotted])
 
 
 def _read(path: Path) -> dict[str, Any] | None:

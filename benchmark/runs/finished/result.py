@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class Result:
     reused: number of cells that were stored already.
     findings: the sanity checks, the columns of `audit.csv`.
     unproved: the reason of each certificate that raised, by what it is of.
+    unplotted: a sentence for each figure that the plots leave out.
     """
 
     table: pd.DataFrame
@@ -29,6 +30,7 @@ class Result:
     reused: int
     findings: pd.DataFrame
     unproved: Mapping[str, str] = field(default_factory=dict)
+    unplotted: Sequence[str] = ()
 
     @property
     def skipped(self) -> pd.DataFrame:
