@@ -12,7 +12,7 @@ from benchmark.api.html import as_html
 from benchmark.api.notebook import display_html, in_notebook
 from benchmark.api.summary import PAGE, Summary, summary_of
 from benchmark.api.terminal import print_summary, summary_text
-from benchmark.runs.run import Result
+from benchmark.runs.finished.result import Result
 from reports.results.manifest import read_manifest
 from reports.statistics.intervals import wilson
 from reports.style.labels import Labels, read_labels

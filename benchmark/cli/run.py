@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +21,10 @@ from benchmark.cli.options import (
     with_weights,
 )
 from estimators.spec import parse_spec
+
+if TYPE_CHECKING:
+    from benchmark.grids.model import Grid
+    from benchmark.runs.finished.result import Result
 
 LABEL_HELP = "Show TEXT in place of a name. With one --network, TEXT alone is its label."
 SAMPLES_HELP = "100, all, first:100, balanced:10 (of each class), or a file of ids: FILE.txt."
@@ -121,7 +126,8 @@ def run(
     check_names(grid)
     # only now: they import pandas, which takes half a second
     from benchmark.cli.gates import check_requirements, show_verdicts
-    from benchmark.terminal.progress_bars import run_progress
+    from benchmark.runs.finished.receipt import finished
+    from benchmark.runs.finished.result import directory_of
     from reports.gates.check import check_run
     from reports.gates.requirement import parse_requirement
 
@@ -131,13 +137,11 @@ def run(
         grid = grid.model_copy(update={"require": [requirement.text for requirement in parsed]})
     if not no_require:
         check_requirements(grid)
-    with run_progress() as progress:
-        # only now: they import torch, which takes seconds
-        from benchmark.cli.show_run import show_result
-        from benchmark.runs.options import RunOptions
-        from benchmark.runs.run import run as run_in_directory
+    result = finished(grid, directory_of(grid, options["out"]), options)
+    if result is None:
+        result = _compute(grid, options)
+    from benchmark.cli.show_run import show_result
 
-        result = run_in_directory(grid, RunOptions(progress=progress, **options))
     show_result(result)
     if grid.require and not no_require and not show_verdicts(check_run(result.directory)):
         sys.exit(exit_codes.GATE_FAILED)
@@ -146,3 +150,15 @@ def run(
             failed=len(result.failed) + len(result.unproved), skipped=len(result.skipped)
         )
     )
+
+
+def _compute(grid: Grid, options: Mapping[str, Any]) -> Result:
+    """Run a grid that is not finished."""
+    from benchmark.terminal.progress_bars import run_progress
+
+    with run_progress() as progress:
+        # only now: they import torch, which takes seconds
+        from benchmark.runs.options import RunOptions
+        from benchmark.runs.run import run as run_in_directory
+
+        return run_in_directory(grid, RunOptions(progress=progress, **options))

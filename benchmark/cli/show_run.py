@@ -13,7 +13,6 @@ from reports.audit.audit import short
 from reports.audit.finding import STATUSES
 from reports.corruptions.errors import read_corruptions
 from reports.corruptions.sentences import summary_lines
-from reports.plots.plots import left_out
 from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.operating_point import operating_points
 from reports.results.passes import curves
@@ -22,7 +21,7 @@ from reports.style.labels import read_labels
 from reports.style.numbers import count
 
 if TYPE_CHECKING:
-    from benchmark.runs.run import Result
+    from benchmark.runs.finished.result import Result
 
 SHOWN_FINDINGS = 8
 
@@ -41,7 +40,7 @@ def show_result(result: Result) -> None:
     if not known.empty:
         console.print(curves_table(known, labels, console.width))
     show_corruptions(result.directory)
-    for text in left_out(result.table, labels):
+    for text in result.unplotted:
         say(f"not plotted: {text}")
     for status, part in (("skipped", result.skipped), ("failed", result.failed)):
         for reason, cells in part["reason"].value_counts().items():

@@ -62,7 +62,7 @@ def study(
     make_request(entry, dataset, spec, params)
     with run_progress() as progress:
         # only now: they import torch, which takes seconds
-        from benchmark.runs.run import RUNS
+        from benchmark.runs.finished.result import RUNS
         from benchmark.studies.cache import run_study
 
         options["device"] = resolve_device(options["device"])

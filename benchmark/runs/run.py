@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -20,12 +20,14 @@ from benchmark.execution.memory import keep_memory
 from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
 from benchmark.grids.identity import identity
-from benchmark.grids.model import Grid, grid_hash
+from benchmark.grids.model import Grid
 from benchmark.grids.proof import Proof
 from benchmark.runs.adversarial import FOLDER as ADVERSARIAL
 from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
+from benchmark.runs.finished.complete import asked_of, finish
+from benchmark.runs.finished.result import Result, directory_of
 from benchmark.runs.gallery import write_gallery
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.labels import grid_labels
@@ -44,7 +46,7 @@ from reports.corruptions.errors import write_corruptions
 from reports.errors import TableError
 from reports.exports.trackers import give_to_trackers
 from reports.page.page import write_page
-from reports.plots.plots import draw_all
+from reports.plots.plots import draw_all, left_out
 from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.certificates import read_certificates
 from reports.results.columns import RESULTS, frame
@@ -52,36 +54,6 @@ from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
 from reports.results.replacing import refuse_replacing
 from reports.style.labels import labels_of, read_labels
-
-RUNS = Path("reports") / "runs"
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run.
-
-    table: one row per cell, the columns of `results.csv`.
-    directory: the run directory.
-    reused: number of cells that were stored already.
-    findings: the sanity checks, the columns of `audit.csv`.
-    unproved: the reason of each certificate that raised, by what it is of.
-    """
-
-    table: pd.DataFrame
-    directory: Path
-    reused: int
-    findings: pd.DataFrame
-    unproved: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def skipped(self) -> pd.DataFrame:
-        """The rows whose data were unavailable."""
-        return self.table[self.table["status"] == "skipped"]
-
-    @property
-    def failed(self) -> pd.DataFrame:
-        """The rows that raised."""
-        return self.table[self.table["status"] == "failed"]
 
 
 def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None = None) -> Result:
@@ -103,13 +75,15 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     device = resolve_device("auto" if elsewhere else options.device)
     cells, proofs, labels = grid.cells(), grid.proofs(), grid_labels(grid)
     options.progress.labels(labels_of(labels))
-    directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
+    directory = directory_of(grid, options.out)
     refuse_if_held(directory)
     finishing = options.progress.finishing
     options.progress.step("reading data and networks")
     if not options.replace and (directory / RESULTS).is_file():
         planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
         refuse_replacing(directory, planned, grid.name)
+    began = time.time()
+    before = asked_of(grid, options)
     inputs = gather(cells, options, device, proofs)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
@@ -164,9 +138,13 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
             write_gallery(cells, table, inputs, directory, device)
             finishing("writing the page")
             _write_page(directory, options)
+        failed = {str(proof): reason for proof, reason in known.failed.items()}
+        unplotted = left_out(table, read_labels(directory))
+        result = Result(table, directory, reused, findings, failed, unplotted)
+        store.close()
+        finish(result, grid, options, inputs, before, began)
     give_to_trackers(options.log, directory, options.progress.message)
-    failed = {str(proof): reason for proof, reason in known.failed.items()}
-    return Result(table, directory, reused, findings, failed)
+    return result
 
 
 def _write_page(directory: Path, options: RunOptions) -> None:

@@ -15,8 +15,9 @@ from benchmark.execution.environment import resolve_device
 from benchmark.execution.progress import Parts, Progress
 from benchmark.grids.model import load_grid
 from benchmark.grids.overrides import narrowed
+from benchmark.runs.finished.result import RUNS, Result
 from benchmark.runs.options import RunOptions
-from benchmark.runs.run import RUNS, Result, run
+from benchmark.runs.run import run
 from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import StudyRequest, make_request

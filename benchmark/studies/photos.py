@@ -18,7 +18,7 @@ from benchmark.studies.measures.tables import Row, Tables, limits, means, per_im
 from benchmark.studies.request import Findings, StudyRequest
 from estimators.classifier import Classifier
 from estimators.data.images import Images
-from estimators.networks.weight_files import default_cache
+from estimators.networks.cache_folder import default_cache
 from estimators.spec import Spec
 from reports.statistics.intervals import spread, wilson
 

@@ -63,7 +63,11 @@ def compress(x: torch.Tensor, quality: int) -> torch.Tensor:
     tables = quantisation(quality)
     result = torch.empty(x.shape, dtype=torch.float32, device=x.device)
     for source, target in zip(_chunks(x), _chunks(result), strict=True):
-        torch.div(_coded(_grey_levels(source), *tables), levels, out=target)
+        coded = _coded(_grey_levels(source), *tables)
+        if _compiles(coded):
+            numba_kernel.to_floats(coded.numpy().reshape(-1), target.numpy().reshape(-1))
+        else:
+            torch.div(coded, levels, out=target)
     return result
 
 

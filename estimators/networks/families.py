@@ -13,11 +13,12 @@ from importlib.util import find_spec
 from torch import nn
 
 from estimators.errors import InputError, install_extra, unknown
+from estimators.networks.cache_folder import default_cache
 from estimators.networks.declared import UNDECLARED, Declared, declared_by, family_geometry
 from estimators.networks.external import ExternalNetwork
 from estimators.networks.input_layers import GreyToColour
 from estimators.networks.registry import FAMILIES
-from estimators.networks.weight_files import default_cache, pickles_as_data
+from estimators.networks.weight_files import pickles_as_data
 from estimators.plugins import describe_error
 from estimators.spec import Spec
 

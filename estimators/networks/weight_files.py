@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import platformdirs
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -87,12 +86,6 @@ def weights_hash(network: nn.Module) -> str:
             digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def default_cache() -> Path:
-    """Return the folder of weights: in `BENCH_CACHE_DIR`, or in this user's cache folder."""
-    named = os.environ.get("BENCH_CACHE_DIR")
-    return (Path(named) if named else Path(platformdirs.user_cache_dir("art-bench"))) / "weights"
 
 
 _CONVERT = (

@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional
 
 from estimators import atomic
-from estimators.networks.weight_files import default_cache
+from estimators.networks.cache_folder import default_cache
 from estimators.processor import processor
 from estimators.training.recipes import Recipe
 

@@ -11,10 +11,11 @@ import torch
 from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError
 from estimators.networks.build import build_network
+from estimators.networks.cache_folder import default_cache
 from estimators.networks.external import code_hash
 from estimators.networks.given import Trained, guarded_network, is_given
 from estimators.networks.registry import NETWORKS
-from estimators.networks.weight_files import default_cache, weights_hash
+from estimators.networks.weight_files import weights_hash
 from estimators.spec import Spec
 from estimators.training import checkpoints
 from estimators.training.checkpoints import checkpoint_key, load_checkpoint, shipped_file

@@ -14,8 +14,9 @@ from closed_form import LinearCase, linear_case
 from benchmark.execution import chunk
 from benchmark.grids.model import Grid, load_grid
 from benchmark.grids.overrides import narrowed
+from benchmark.runs.finished.result import Result
 from benchmark.runs.options import RunOptions
-from benchmark.runs.run import Result, run
+from benchmark.runs.run import run
 from estimators.errors import InputError
 from estimators.spec import parse_spec
 from reports.results.certificates import BROKEN, OPEN, PROVED, read_certificates

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from benchmark.grids.model import Grid
+from benchmark.runs.finished.result import Result
 from benchmark.runs.options import RunOptions
-from benchmark.runs.run import Result, run
+from benchmark.runs.run import run
 from estimators.errors import InputError
 
 STEPS = 12

@@ -17,8 +17,9 @@ from torch import nn
 from benchmark.execution.progress import Progress
 from benchmark.grids.model import Grid
 from benchmark.runs import images as run_images
+from benchmark.runs.finished.result import Result
 from benchmark.runs.options import RunOptions
-from benchmark.runs.run import Result, run
+from benchmark.runs.run import run
 from estimators.classifier import BATCH
 from estimators.data import archive_rows, streamed
 from estimators.data.choice import stratified_order

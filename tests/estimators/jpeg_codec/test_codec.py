@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from estimators.defences.jpeg import JpegCompression
-from estimators.jpeg_codec import codec, numba_kernel
+from estimators.jpeg_codec import blocks, codec, compiling, numba_kernel
 from estimators.jpeg_codec import tables as jpeg_tables
 from estimators.jpeg_codec.codec import round_trip
 
@@ -343,7 +343,7 @@ def test_other_options_are_refused(options: dict[str, Any], message: str) -> Non
 
 def test_without_numba_torch_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert numba_kernel.load_njit() is None
+    assert compiling.load_njit() is None
 
 
 def test_without_a_place_for_the_cache_it_compiles_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,8 +352,8 @@ def test_without_a_place_for_the_cache_it_compiles_anew(monkeypatch: pytest.Monk
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(numba_kernel, "njit", njit)
-    assert numba_kernel._compiled(pillow) is pillow
+    monkeypatch.setattr(compiling, "njit", njit)
+    assert compiling.compiled(pillow) is pillow
 
 
 def test_nothing_compiled_is_kept_in_the_package(tmp_path: Path) -> None:
@@ -370,3 +370,21 @@ def test_nothing_compiled_is_kept_in_the_package(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", program], check=True, env=env, cwd=package.parents[1])
     assert set(package.rglob("*.nb[ic]")) == before
     assert list(tmp_path.rglob("*.nbi"))
+
+
+def test_every_level_is_divided_as_float32_is() -> None:
+    if numba_kernel.njit is None:
+        pytest.skip("numba is not installed")
+    levels, x = np.arange(256, dtype=np.uint8), np.empty(256, np.float32)
+    numba_kernel.to_floats(levels, x)
+    np.testing.assert_array_equal(x, levels.astype(np.float32) / np.float32(255))
+
+
+def test_the_butterflies_are_the_matrix() -> None:
+    forward, inverse = (getattr(f, "py_func", f) for f in (blocks._forward, blocks._inverse))
+    with pytest.MonkeyPatch.context() as patch:
+        rotated = blocks._rotated
+        patch.setattr(blocks, "_rotated", getattr(rotated, "py_func", rotated))
+        for k, one in enumerate(np.eye(8, dtype=np.int32)):
+            np.testing.assert_array_equal(forward(one), np.array(jpeg_tables.MATRIX)[:, k])
+            np.testing.assert_array_equal(inverse(one), np.array(jpeg_tables.MATRIX)[k])

@@ -1,0 +1,14 @@
+"""The folder in which trained weights are kept; imports no torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def default_cache() -> Path:
+    """Return the folder of weights: in `BENCH_CACHE_DIR`, or in this user's cache folder."""
+    named = os.environ.get("BENCH_CACHE_DIR")
+    return (Path(named) if named else Path(platformdirs.user_cache_dir("art-bench"))) / "weights"
