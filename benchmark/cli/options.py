@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -12,9 +13,23 @@ from benchmark.execution.environment import check_device
 from estimators.data.samples import Samples, checked_samples
 from estimators.errors import InputError, whole
 from estimators.spec import Spec
+from estimators.writable import check_file, check_folder
 from estimators.yaml_values import read_number
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path that a file can have: not empty, and without NUL."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = os.fsdecode(value)
+        if not text or "\0" in text:
+            name = param.opts[0] if param is not None else "path"
+            problem = "is empty" if not text else f"{text!r} has a NUL character"
+            raise InputError(f"{name}: {problem}; name a file or a folder")
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 REPLACE_HELP = "Replace the table of another grid in --out; its results stay stored."
 NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 data_dir = click.option(
@@ -36,6 +51,23 @@ def whole_from(
     return check
 
 
+def written(
+    check: Callable[[Path, str], None],
+) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
+    """Return a callback for an option: InputError, before any work, unless its path can be written.
+
+    check: a function of `estimators.writable`.
+    """
+
+    def checked(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+        if value is not None:
+            check(value, f"{param.opts[0]} {value}")
+        return value
+
+    return checked
+
+
+OUT_FILE, OUT_FOLDER = written(check_file), written(check_folder)
 # the range of NumPy's RandomState
 SEEDS = whole_from(0, 2**32 - 1)
 seed_option = click.option("--seed", type=int, default=0, show_default=True, callback=SEEDS)
