@@ -90,7 +90,7 @@ def write_text(text: str, out: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        out.write_text(text, encoding="utf-8")
+        out.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         reason = f"cannot be written ({error.strerror}); name another file"
         raise InputError(f"--out {out}: {reason}") from error
