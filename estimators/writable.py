@@ -65,7 +65,7 @@ def _try(path: Path, parents: bool, file: bool) -> None:
         raise NotADirectoryError(0, "Not a directory")
     handle, name = tempfile.mkstemp(prefix=PREFIX, dir=path)
     os.close(handle)
-    os.unlink(name)
+    Path(name).unlink(missing_ok=True)  # a run that begins removes it, too
 
 
 def _mode(path: Path) -> int | None:

@@ -12,6 +12,7 @@ from benchmark.cli.gates import gate_files, write_gate_files
 from benchmark.cli.options import PATH
 from benchmark.cli.show_run import show_audit, show_corruptions, show_squashed
 from benchmark.terminal.console import say
+from estimators.writable import check_folder
 from reports.audit.audit import FILE as AUDIT
 from reports.audit.audit import write_audit
 from reports.corruptions.errors import write_corruptions
@@ -38,6 +39,8 @@ def report(
     sarif: Path | None,
 ) -> None:
     """Write audit and page of a run again."""
+    if directory.is_dir():
+        check_folder(directory, f"run {directory}", "repair that, or copy the run")
     findings = write_audit(directory)
     write_corruptions(directory, relative_to)
     path = write_page(directory, baseline)

@@ -282,7 +282,7 @@ def _open_store(directory: Path, options: RunOptions) -> Iterator[Store]:
     with ExitStack() as stack:
         stack.callback(claim.release)
         for stale in (*directory.glob(f"{PREFIX}*"), *directory.glob(f"{ADVERSARIAL}/{PREFIX}*")):
-            stale.unlink()  # a killed run left it
+            stale.unlink(missing_ok=True)  # a killed run left it
         store = Store(directory)
         stack.callback(store.close)
         for note in store.notes():

@@ -176,6 +176,13 @@ def test_rights_are_tried_as_the_user_that_runs() -> None:
     folder.rmdir()
 
 
+def test_a_report_is_refused_before_the_audit(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmark.cli.report.write_audit", never)
+    code, out = bench("report", "/proc/self")
+    assert code == 2, out
+    assert "Error: run /proc/self: cannot be written (" in out and out.count("\n") == 1
+
+
 def test_three_reports_at_once(tmp_path: Path) -> None:
     """Each process has temporary files of its own; the page is whole and nothing is left."""
     made = MadeUp(attacks={"fgsm": (0, 0.1)}, threats=("oblivious",), samples=20)
