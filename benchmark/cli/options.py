@@ -18,13 +18,19 @@ from estimators.yaml_values import read_number
 
 
 class _Path(click.Path):
-    """A path that a file can have: not empty, and without NUL."""
+    """A path that a file can have: not empty, without NUL, and in the system's encoding."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = os.fsdecode(value)
-        if not text or "\0" in text:
+        problem = "is empty" if not text else ""
+        if "\0" in text:
+            problem = f"{text!r} has a NUL character"
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError:
+            problem = f"{text!r} is no text that a file name can hold"
+        if problem:
             name = param.opts[0] if param is not None else "path"
-            problem = "is empty" if not text else f"{text!r} has a NUL character"
             raise InputError(f"{name}: {problem}; name a file or a folder")
         return super().convert(value, param, ctx)
 

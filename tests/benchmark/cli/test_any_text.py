@@ -99,8 +99,8 @@ def test_any_text_in_place_of_arguments(place: Path, command: str, texts: list[s
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
-@pytest.mark.parametrize("name", ["a\0b", ""])
-def test_no_path_holds_nul_or_nothing(bench, command: str, name: str) -> None:
+@pytest.mark.parametrize("name", ["a\0b", "", "\ud800"])
+def test_no_path_is_what_no_file_is_called(bench, command: str, name: str) -> None:
     found = main.get_command(click.Context(main), command)
     assert found is not None
     paths = [
