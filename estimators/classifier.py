@@ -23,6 +23,7 @@ from estimators.networks.running.copying import copied
 from estimators.networks.running.folding import COMPARED, Pair, foldable, folded
 from estimators.networks.running.guarded import guarded, placed
 from estimators.networks.running.image_gradients import image_gradients
+from estimators.networks.running.pooled_convolutions import pooled
 from estimators.networks.running.thin_convolutions import thinned
 from estimators.outputs import MarginLoss, finite_rows
 
@@ -78,7 +79,7 @@ class Frozen:
         if folds is None:
             folds = foldable(network, torch.rand(COMPARED, *shape, generator=torch.Generator()))
         network = placed(network, device)
-        return cls(thinned(network, shape), folded(network, folds))
+        return cls(thinned(network, shape), pooled(folded(network, folds), shape))
 
 
 class Classifier(PyTorchClassifier):  # type: ignore[misc]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -30,8 +31,8 @@ SMALLEST_KERNEL = 4
 TOLERANCE = 1e-5
 # Linf of the attack among the images that are compared
 STEP = 0.1
-# set to 1, gradients are torch's own
-SWITCH = "BENCH_PLAIN_GRADIENTS"
+# set to 1, all passes are torch's own but for folded batch norms
+SWITCH = "BENCH_PLAIN_PASSES"
 
 
 class ThinConvolution(nn.Conv2d):
@@ -103,14 +104,14 @@ def thinned(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
         return network
     if isinstance(network, Guarded) or global_hooks():
         return network
-    found = {id(m): ThinConvolution(m) for m in network.modules() if _is_thin(m)}
+    found = {id(m): ThinConvolution(m) for m in network.modules() if is_thin(m)}
     if not found:
         return network
-    thin = _replaced(network, found)
+    thin = replaced(network, found)
     return thin if thin is not network and _agree(network, thin, shape) else network
 
 
-def _is_thin(module: nn.Module) -> bool:
+def is_thin(module: nn.Module) -> bool:
     """Return whether a layer is a convolution that `ThinConvolution` can stand for."""
     if type(module) is not nn.Conv2d or not is_plain(module):
         return False
@@ -128,12 +129,13 @@ def _is_thin(module: nn.Module) -> bool:
     )
 
 
-def _replaced(module: nn.Module, found: dict[int, ThinConvolution]) -> nn.Module:
+def replaced(module: nn.Module, found: Mapping[int, nn.Module]) -> nn.Module:
     """Return a module with the layers of these ids replaced; all weights stay shared."""
     if id(module) in found:
         return found[id(module)]
     memo: dict[int, Any] = {id(t): t for t in (*module.parameters(), *module.buffers())}
     memo |= found
+    # what stands in for a layer shares its weights too
     return copy.deepcopy(module, memo)
 
 
@@ -147,7 +149,7 @@ def _agree(network: nn.Module, thin: nn.Module, shape: tuple[int, int, int]) -> 
             x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
             x = x.contiguous(memory_format=torch.channels_last)
             for _ in range(2):
-                (out, right), (same, close) = _gradient(network, x), _gradient(thin, x)
+                (out, right), (same, close) = gradient_of(network, x), gradient_of(thin, x)
                 limit = TOLERANCE * float(right.abs().max())
                 if not torch.equal(out, same) or not bool(((right - close).abs() <= limit).all()):
                     return False
@@ -158,7 +160,8 @@ def _agree(network: nn.Module, thin: nn.Module, shape: tuple[int, int, int]) -> 
         return False
 
 
-def _gradient(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def gradient_of(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits, and the gradient of the cross entropy of the classes they predict."""
     leaf = x.detach().requires_grad_(True)
     with torch.enable_grad():
         out = network(leaf)
@@ -171,11 +174,18 @@ def _squares(weight: Tensor) -> Tensor:
 
     weight: of the convolution, [out, 1, kH, kW].
     """
-    flipped = weight.detach().flip(2, 3)[:, 0]
-    out, high, wide = flipped.shape
-    side = BLOCK - 1
-    squares = weight.new_zeros(BLOCK, BLOCK, out, high + side, wide + side, requires_grad=False)
-    for row in range(BLOCK):
-        for column in range(BLOCK):
-            squares[row, column, :, row : row + high, column : column + wide] = flipped
+    squares = shifted(weight.detach().flip(2, 3)[:, 0], BLOCK)
     return squares.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def shifted(kernels: Tensor, side: int) -> Tensor:
+    """Return kernels [side, side, N, kH + side - 1, kW + side - 1] at each place of a square.
+
+    kernels: [N, kH, kW].
+    """
+    count, high, wide = kernels.shape
+    places = kernels.new_zeros(side, side, count, high + side - 1, wide + side - 1)
+    for row in range(side):
+        for column in range(side):
+            places[row, column, :, row : row + high, column : column + wide] = kernels
+    return places
