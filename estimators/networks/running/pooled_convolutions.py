@@ -8,6 +8,7 @@ adds four slices. For predictions only; the bits are those of the three layers.
 from __future__ import annotations
 
 import os
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -48,16 +49,19 @@ class PooledConvolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the averages [N, out, H, W]."""
         assert isinstance(self.weight, Tensor)
+        assert self.bias is None or isinstance(self.bias, Tensor)
         if torch.is_grad_enabled() or not self._fits(x):
             plain: Tensor = self.pool(functional.relu(self.conv(x)))
             return plain
-        parts = functional.conv2d(x, self.weight, self.bias, WINDOW, self.conv.padding).relu_()
+        padding = [int(pad) for pad in self.conv.padding]
+        parts = functional.conv2d(x, self.weight, self.bias, WINDOW, padding).relu_()
         first, *others = parts.permute(0, 2, 3, 1).split(self.conv.out_channels, 3)
         total = first + others[0]
         for other in others[1:]:
             total += other
         # as torch divides: by a power of 2, so exactly
-        return total.mul_(1 / WINDOW**2).permute(0, 3, 1, 2)
+        averages: Tensor = total.mul_(1 / WINDOW**2).permute(0, 3, 1, 2)
+        return averages
 
     def _fits(self, x: Tensor) -> bool:
         pad, kernel = self.conv.padding, self.conv.kernel_size
@@ -96,7 +100,7 @@ def _is_relu(module: nn.Module) -> bool:
     return type(module) is nn.ReLU and is_plain(module) and not module.inplace
 
 
-def _is_pool(module: nn.Module) -> bool:
+def _is_pool(module: nn.Module) -> TypeGuard[nn.AvgPool2d]:
     if type(module) is not nn.AvgPool2d or not is_plain(module):
         return False
     sides = {module.kernel_size, module.stride}

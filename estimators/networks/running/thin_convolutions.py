@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +111,7 @@ def thinned(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
     return thin if thin is not network and _agree(network, thin, shape) else network
 
 
-def is_thin(module: nn.Module) -> bool:
+def is_thin(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Return whether a layer is a convolution that `ThinConvolution` can stand for."""
     if type(module) is not nn.Conv2d or not is_plain(module):
         return False
