@@ -23,6 +23,8 @@ from estimators.networks.running.copying import copied
 from estimators.networks.running.folding import COMPARED, Pair, foldable, folded
 from estimators.networks.running.guarded import guarded, placed
 from estimators.networks.running.image_gradients import image_gradients
+from estimators.networks.running.pooled_convolutions import pooled
+from estimators.networks.running.thin_convolutions import thinned
 from estimators.outputs import MarginLoss, finite_rows
 
 # Images per pass of networks that are small enough: such batches stay in the processor's cache.
@@ -51,7 +53,8 @@ class Frozen:
     """A network that is ready to be attacked.
 
     network: a copy in evaluation mode, its weights without gradients; channels last, unless the
-        network does not work with that.
+        network does not work with that. Gradients of grey images are taken by a faster way where
+        that is proved right.
     scorer: the same for predictions only, with batch norms folded where that is proved right.
     """
 
@@ -76,7 +79,7 @@ class Frozen:
         if folds is None:
             folds = foldable(network, torch.rand(COMPARED, *shape, generator=torch.Generator()))
         network = placed(network, device)
-        return cls(network, folded(network, folds))
+        return cls(thinned(network, shape), pooled(folded(network, folds), shape))
 
 
 class Classifier(PyTorchClassifier):  # type: ignore[misc]

@@ -58,7 +58,7 @@ def _conv2d(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    if isinstance(padding, str) or not _spares(input, weight, bias):
+    if isinstance(padding, str) or not spares(input, weight, bias):
         return functional.conv2d(input, weight, bias, stride, padding, dilation, groups)
     pairs = (_pair(value) for value in (stride, padding, dilation))
     result: Tensor = Convolution.apply(input, weight, bias, *pairs, groups)
@@ -76,7 +76,7 @@ def _batch_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     statistics = running_mean, running_var, weight, bias
-    if training or running_mean is None or not _spares(input, *statistics):
+    if training or running_mean is None or not spares(input, *statistics):
         return functional.batch_norm(input, *statistics, training, momentum, eps)
     result: Tensor = NativeBatchNorm.apply(input, *statistics, eps)
     return result
@@ -139,7 +139,7 @@ class NativeBatchNorm(torch.autograd.Function):
         return (passed[0], *[None] * 5)
 
 
-def _spares(input: Tensor, *others: Tensor | None) -> bool:
+def spares(input: Tensor, *others: Tensor | None) -> bool:
     """Return whether a call may keep less: nothing but its input needs a gradient."""
     plain = all(type(t) is Tensor or isinstance(t, torch.nn.Parameter) for t in (input, *others)
                 if t is not None)  # fmt: skip
