@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmark.cli.options import OUT_FILE, PATH, data_dir, whole_from, write_text
-from benchmark.execution.environment import machine, package_versions
+from benchmark.execution.environment import default_threads, machine, package_versions
 from benchmark.speed.lines import LINES, MEMORY, chosen
-from benchmark.terminal.console import say
+from benchmark.speed.table import speed_markdown, speed_table
+from benchmark.terminal.console import console, say
 from benchmark.terminal.progress_bars import run_progress
+from estimators.processor import instructions
 
 if TYPE_CHECKING:
     from benchmark.speed.timing import Measured
@@ -32,8 +34,11 @@ ONLY_HELP = f"Lines whose names contain this: {', '.join(LINES)}; or {MEMORY}."
 )
 @click.option("--only", default="", metavar="TEXT", help=ONLY_HELP)
 @click.option("--json", "json_file", type=PATH, callback=OUT_FILE, help="Write a JSON file.")
+@click.option("--markdown", type=PATH, callback=OUT_FILE, help="Write the table as Markdown.")
 @data_dir
-def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
+def speed(
+    repeat: int, only: str, json_file: Path | None, markdown: Path | None, data_dir: Path | None
+) -> None:
     """Measure the speed against ART and others.
 
     Both sides run alternately on MNIST, and on photos where these are at hand.
@@ -48,6 +53,14 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
                 say(f"{count:7,} images of 28x28: peak {megabytes:,.0f} MB")
         return
     chosen(only)
+    about = machine("cpu", default_threads("cpu")) | {"instructions": instructions()}
+    versions = package_versions()
+    title = (
+        f"{about['processor']} ({', '.join(instructions()) or 'instructions unknown'}),"
+        f" {about['threads']} threads, torch {versions['torch']}; medians of {repeat} alternating"
+        " pairs"
+    )
+    say(title)
     lines = []
     with run_progress() as progress:
         # only now: it imports torch, which takes seconds
@@ -63,8 +76,11 @@ def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None)
         for line in measure(data_dir, repeat, only, say, begun):
             lines.append(line)
             _show(line)
+    console.print(speed_table(lines))
+    if markdown is not None:
+        write_text(speed_markdown(lines, title), markdown)
     if json_file is not None:
-        content: dict[str, object] = {"machine": machine("cpu", 2), "versions": package_versions()}
+        content: dict[str, object] = {"machine": about, "versions": versions}
         content |= {"repeat": repeat, "lines": [asdict(line) for line in lines]}
         write_text(json.dumps(content, indent=2) + "\n", json_file)
 

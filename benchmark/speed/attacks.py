@@ -1,8 +1,8 @@
-"""PGD and C&W against the same attacks of ART, foolbox and torchattacks."""
+"""PGD and C&W against the same attacks of ART and of other libraries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -14,16 +14,18 @@ from art.estimators.classification import PyTorchClassifier
 from benchmark.attacks.carlini import CarliniL2
 from benchmark.attacks.carlini_art import CarliniL2Exact
 from benchmark.attacks.projected_gradient import ProjectedGradient
-from benchmark.speed.rivals import Attack, Bench, art_classifier, carlini_peers, pgd_peers
+from benchmark.speed.peers import CARLINI, EPS, ITERATIONS, PGD, STEP, installed
+from benchmark.speed.rivals import Attack, Bench, art_classifier
 from benchmark.speed.timing import Measured, alternate
 from estimators.classifier import BATCH, Classifier
 from estimators.outputs import predicted_classes
 
-EPS, STEP, ITERATIONS = 0.3, 0.01, 40
+# called with one line of text for what is left out
+Skipped = Callable[[str], object]
 
 
-def pgd_lines(bench: Bench) -> Iterator[Measured]:
-    """Time PGD-40 against ART and, where they are installed, foolbox and torchattacks."""
+def pgd_lines(bench: Bench, skipped: Skipped) -> Iterator[Measured]:
+    """Time PGD-40 against ART and the other libraries that are installed."""
     torch.set_num_threads(1)
     x, y = bench.images.x, bench.images.y
     ours = ProjectedGradient(
@@ -42,7 +44,7 @@ def pgd_lines(bench: Bench) -> Iterator[Measured]:
     }
     # ART's class on our classifier: in ART's own classifier the convolutions round differently
     expected = art(_classifier(bench), BATCH)
-    for name, rival in (rivals | pgd_peers(bench)).items():
+    for name, rival in (rivals | dict(installed(PGD, bench, skipped))).items():
         pair = alternate(lambda: ours.generate(x, y=y), rival, bench.repeat)
         same = np.array_equal(pair.our_result, expected) if name.startswith("ART") else None
         difference = np.abs(pair.our_result - pair.their_result).max()
@@ -50,7 +52,7 @@ def pgd_lines(bench: Bench) -> Iterator[Measured]:
         yield pair.line(f"PGD-40, LeNet, {len(x)} images, one thread", name, same, note)
 
 
-def carlini_lines(bench: Bench) -> Iterator[Measured]:
+def carlini_lines(bench: Bench, skipped: Skipped) -> Iterator[Measured]:
     """Time C&W: stock settings for identical images; the default settings against foolbox."""
     torch.set_num_threads(1)
     x, y = bench.images.x, bench.images.y
@@ -69,7 +71,7 @@ def carlini_lines(bench: Bench) -> Iterator[Measured]:
         f" ART {_strength(bench, pair.their_result)}",
     )
     default = CarliniL2(_classifier(bench))
-    for rival, attack in carlini_peers(bench).items():
+    for rival, attack in installed(CARLINI, bench, skipped):
         pair = alternate(lambda: default.generate(x, y=y), attack, bench.repeat)
         ours, theirs = (_strength(bench, r) for r in (pair.our_result, pair.their_result))
         yield pair.line(f"{name}, default", rival, None, f"ours {ours}; {rival} {theirs}")

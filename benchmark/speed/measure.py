@@ -1,9 +1,9 @@
-"""`bench speed`: this project against ART, foolbox and torchattacks in alternating runs."""
+"""`bench speed`: this project against ART and other libraries in alternating runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,12 @@ import torch
 from art.defences.preprocessor import JpegCompression as ArtJpeg
 from torch import nn
 
+from benchmark.execution.memory import keep_memory
 from benchmark.speed.attacks import carlini_lines, pgd_lines
 from benchmark.speed.grid import grid_line
 from benchmark.speed.lines import chosen
 from benchmark.speed.rivals import Bench
+from benchmark.speed.startup import startup_lines
 from benchmark.speed.timing import Measured, alternate
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
@@ -32,10 +34,12 @@ class Subjects:
     """What the lines are measured on.
 
     data_dir: folder of the data files; None for the default one. repeat: pairs of timings.
+    skipped: called with one line of text for each comparison that is left out.
     """
 
     data_dir: Path | None
     repeat: int
+    skipped: Callable[[str], object] = lambda text: None
 
     def mnist(self, network: str, samples: int) -> Bench:
         """Return some images of MNIST and a network that the package has trained."""
@@ -60,10 +64,13 @@ def measure(
     begun: called before each line with its name, its number and how many there are.
     """
     lines = chosen(only)
+    keep_memory()  # for both sides: else the first lines pay page faults that later ones do not
     for number, line in enumerate(lines, 1):
         begun(line.name, number, len(lines))
         try:
-            yield from line.load()(Subjects(data_dir, repeat), *line.arguments)
+            of = Subjects(data_dir, repeat, skipped)
+            for measured in line.load()(of, *line.arguments):
+                yield replace(measured, goal=line.goal)
         except InputError as error:
             if only:
                 raise
@@ -99,12 +106,17 @@ def jpeg_colour(subjects: Subjects) -> Iterable[Measured]:
 
 def pgd(subjects: Subjects) -> Iterable[Measured]:
     """Time PGD on MNIST."""
-    yield from pgd_lines(subjects.mnist("lenet", 250))
+    yield from pgd_lines(subjects.mnist("lenet", 250), subjects.skipped)
 
 
 def carlini(subjects: Subjects) -> Iterable[Measured]:
     """Time C&W on MNIST."""
-    yield from carlini_lines(subjects.mnist("lenet", 100))
+    yield from carlini_lines(subjects.mnist("lenet", 100), subjects.skipped)
+
+
+def startup(subjects: Subjects) -> Iterable[Measured]:
+    """Time the start of commands."""
+    yield from startup_lines(subjects.repeat)
 
 
 def _jpeg_line(bench: Bench, kind: str) -> Measured:

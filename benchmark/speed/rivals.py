@@ -1,9 +1,8 @@
-"""What `bench speed` compares with: the plain ART loop, foolbox and torchattacks."""
+"""What `bench speed` measures on, and the plain ART loop that it compares with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,35 +78,3 @@ def art_classifier(bench: Bench, defences: Sequence[Preprocessor] = ()) -> PyTor
         device_type="cpu",
         preprocessing_defences=list(defences) or None,
     )
-
-
-def pgd_peers(bench: Bench) -> dict[str, Attack]:
-    """Return PGD-40 of foolbox and torchattacks, where they are installed."""
-    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
-    peers: dict[str, Attack] = {}
-    with suppress(ImportError):
-        import foolbox
-
-        model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
-        attack = foolbox.attacks.LinfPGD(abs_stepsize=0.01, steps=40, random_start=False)
-        peers["foolbox"] = lambda: attack(model, x, y, epsilons=0.3)[1].numpy()
-    with suppress(ImportError):
-        import torchattacks
-
-        pgd = torchattacks.PGD(bench.network, 0.3, alpha=0.01, steps=40, random_start=False)
-        peers["torchattacks"] = lambda: pgd(x, y).detach().numpy()
-    return peers
-
-
-def carlini_peers(bench: Bench) -> dict[str, Attack]:
-    """Return C&W of foolbox, where it is installed."""
-    try:
-        import foolbox
-    except ImportError:
-        return {}
-    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
-    model = foolbox.PyTorchModel(bench.network, bounds=(0, 1), device="cpu")
-    # of the settings tried, the quickest that reaches full success; its default of 10,000 steps
-    # takes minutes and ends at the same distance
-    attack = foolbox.attacks.L2CarliniWagnerAttack(steps=200, stepsize=0.1)
-    return {"foolbox, 200 steps of 0.1": lambda: attack(model, x, y, epsilons=None)[1].numpy()}

@@ -21,6 +21,7 @@ class Measured:
     ratio: theirs / ours per pair of runs, the median.
     same: whether tables or images are identical; None where they need not be.
     note: further results as text.
+    goal: the ratio that the project wants to reach; None without one.
     """
 
     work: str
@@ -30,6 +31,7 @@ class Measured:
     ratio: float
     same: bool | None
     note: str = ""
+    goal: float | None = None
 
 
 @dataclass(frozen=True)

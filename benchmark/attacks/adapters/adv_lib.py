@@ -54,7 +54,7 @@ UNTARGETED = ("apgd_targeted", "df", "fab", "sdf", "sigma_zero", "tr")
 @cache
 def attacks() -> Mapping[str, LibraryAttackEntry]:
     """Return the attacks by name."""
-    with _without_visdom():
+    with without_visdom():
         from adv_lib import attacks as room
     found = {name: getattr(room, name) for name in sorted(dir(room)) if name not in WITHOUT}
     return {name: _entry(name, fn) for name, fn in found.items() if inspect.isfunction(fn)}
@@ -93,7 +93,7 @@ def _run(
 
 
 @contextmanager
-def _without_visdom() -> Iterator[None]:
+def without_visdom() -> Iterator[None]:
     """Let adv_lib be imported without visdom, which draws its curves and does nothing else."""
     missing = find_spec("visdom") is None
     if missing:
