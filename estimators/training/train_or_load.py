@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from estimators.atomic import sweep
 from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError
 from estimators.networks.build import build_network
@@ -99,6 +100,7 @@ def train_or_load(
         key, path, loaded = finished(recipe)
     if loaded is not None:
         return loaded
+    sweep(path.parent)
     test = load_images(dataset, "test", data_dir)
     model, history = train(build, images, test, recipe, seed, device, on_epoch, on_share)
     metadata = {
