@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 from benchmark.runs.packed import unpack
 
 Row = dict[str, Any]
@@ -46,10 +48,10 @@ def is_usable(record: Sequence[Any]) -> bool:
     if not is_intact(record) or not isinstance(seconds, float) or not math.isfinite(seconds):
         return False
     try:
-        key.decode()
+        str(key, "utf-8")
         row = _row(text)
         return row is not None and _matches(row, blob)
-    except (ValueError, TypeError, KeyError, RecursionError, zlib.error, AttributeError):
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError, zlib.error):
         return False
 
 
@@ -93,12 +95,17 @@ def _matches(row: Row, blob: bytes | None) -> bool:
     counts = {"clean_correct": int(right.sum()), "correct": int(still.sum())}
     if any(name in row and row[name] != count for name, count in counts.items()):
         return False
-    shares = {}
-    draws = row.get("draws")
-    if n and draws is None:
-        shares = {"clean_accuracy": counts["clean_correct"] / n, "accuracy": counts["correct"] / n}
-    elif n and "hits" in table:
-        shares = {"accuracy": float(table["hits"].sum()) / (n * draws)}
+    return not n or _accuracies_match(row, table, n)
+
+
+def _accuracies_match(row: Row, table: pd.DataFrame, n: int) -> bool:
+    """Whether the accuracies of a row are those of its predictions of n images."""
+    draws, shares = row.get("draws"), {}
+    if draws is None:
+        shares["clean_accuracy"] = float((table["clean"] == table["label"]).mean())
+        shares["accuracy"] = float((table["adversarial"] == table["label"]).mean())
+    elif "hits" in table:
+        shares["accuracy"] = float(table["hits"].sum()) / (n * draws)
     return all(
         isinstance(row[name], int | float) and math.isclose(row[name], share, abs_tol=1e-9)
         for name, share in shares.items()
