@@ -1,14 +1,26 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# of temporary files; a run removes those that a killed one left in its directory
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+# of temporary files and folders; the next run, training or study removes those of a killed one
 PREFIX = ".art-bench-"
+# those of this module have random names; those of a run's own parts have not
+_RANDOM = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}(\..*)?")
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 
 
 def replace(path: Path, write: Callable[[Path], object]) -> None:
@@ -23,7 +35,8 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     os.close(handle)
     temporary = Path(name)
     try:
-        write(temporary)
+        with _in_use(temporary):
+            write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
@@ -31,3 +44,125 @@ def replace(path: Path, write: Callable[[Path], object]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def replace_folder(
+    folder: Path, fill: Callable[[Path], object], keeps: Callable[[str], bool] = lambda name: False
+) -> None:
+    """Let `fill` write into a side folder, then exchange it with `folder` at once.
+
+    Where the system cannot exchange folders, the old one is renamed first. An error of `fill`
+    leaves `folder` as it was. A side folder that stays empty removes `folder`.
+
+    keeps: whether a file of the old folder, by its name, is taken over; `fill` does not replace it.
+    """
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    side = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder.parent))
+    try:
+        with _in_use(side):
+            fill(side)
+            for old in folder.iterdir() if folder.is_dir() else ():
+                if keeps(old.name):
+                    _take_over(old, side / old.name)
+            _sync(side)
+            side.chmod(0o755)
+            if not any(side.iterdir()):
+                side.rmdir()
+                if folder.is_dir():
+                    folder.rename(side)
+            elif folder.exists():
+                _exchange(side, folder)
+            else:
+                side.rename(folder)
+    finally:
+        # the old folder, or what an error left
+        shutil.rmtree(side, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder that several processes write to.
+
+    What a living process writes is locked, and stays. Does nothing where files cannot be locked.
+    """
+    for path in sorted(folder.glob(f"{PREFIX}*")) if fcntl is not None else ():
+        if not _RANDOM.fullmatch(path.name):
+            continue
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(path)
+            finally:
+                os.close(handle)
+
+
+def sweep_all(directory: Path) -> None:
+    """Remove what killed processes left below a directory that this process holds alone."""
+    for root, folders, files in os.walk(directory):
+        for name in (*folders, *files):
+            if name.startswith(PREFIX):
+                _remove(Path(root) / name)
+        folders[:] = [name for name in folders if not name.startswith(PREFIX)]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _in_use(path: Path) -> Iterator[None]:
+    """Lock a temporary file or folder; the lock dies with the process."""
+    handle = None
+    if fcntl is not None:
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _take_over(old: Path, new: Path) -> None:
+    """Link or copy what is not of this project into the side folder."""
+    if new.exists():
+        return
+    if old.is_dir() and not old.is_symlink():
+        shutil.copytree(old, new, symlinks=True)
+        return
+    try:
+        os.link(old, new, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        shutil.copy2(old, new, follow_symlinks=False)
+
+
+def _sync(folder: Path) -> None:
+    """Let the files of a folder, and on Linux and macOS its list of names, reach the disk."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with suppress(PermissionError), path.open("rb+") as file:
+                os.fsync(file.fileno())
+    if fcntl is not None:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _exchange(side: Path, folder: Path) -> None:
+    """Exchange two folders in one step, or in two where the system has no such step."""
+    with suppress(OSError, AttributeError):
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+        if rename(_HERE, os.fsencode(side), _HERE, os.fsencode(folder), _EXCHANGE) == 0:
+            return
+    old = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder.parent))
+    folder.replace(old / "old")
+    side.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

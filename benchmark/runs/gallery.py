@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from benchmark.attacks.steps.craft import craft
 from benchmark.execution.chunk import ClassifierCache
 from benchmark.execution.plan import BARE, attacker_view
 from benchmark.grids.cell import Cell
-from benchmark.runs.export import replace_text
 from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
+from estimators.atomic import replace_folder
 from estimators.data.images import Images
 from estimators.errors import NetworkError
 from estimators.outputs import NO_CLASS, class_name, predicted_classes
@@ -29,6 +30,8 @@ from reports.style.labels import Labels, read_labels
 
 FOLDER = "gallery"
 FILE = "gallery.json"
+# what a run writes there, and may leave there if it is killed
+_OWN = re.compile(r"\d{3}-.*\.png|gallery\.json|\.art-bench-.*")
 
 FloatArray = npt.NDArray[np.float32]
 # of `gallery.json`, ready for JSON
@@ -47,31 +50,31 @@ def write_gallery(
     """Craft a few images of a finished run again and keep them in `directory/gallery`.
 
     `gallery_choice.choose` takes them from the run's predictions, so that only these are attacked.
-    Writes PNG files of the images' own size and `gallery.json`, and removes those of an earlier
-    call.
+    Writes PNG files of the images' own size and `gallery.json`, all in a side folder that then
+    takes the place of those of an earlier call. Other files in the folder stay.
 
     cells, table: the cells of the run and their rows, in the same order.
     Returns the entries of `gallery.json`; none where the run has no predictions.
     """
-    folder = directory / FOLDER
-    for old in folder.glob("[0-9][0-9][0-9]-*.png"):
-        old.unlink()
     entries: list[Entry] = []
     classifiers, labels = ClassifierCache(inputs.models(), device), read_labels(directory)
-    for example in _choose_all(cells, table, inputs, directory):
-        images = inputs.images[example.finished.cell.dataset]
-        try:
-            entry = _write_example(example, images, classifiers, folder, len(entries), labels)
-        except (NetworkError, SystemExit) as error:
-            # external code that worked on whole chunks
-            with (directory / "failures.log").open("a", encoding="utf-8") as log:
-                log.write(f"gallery, image {example.image}: {describe_error(error)}\n")
-            continue
-        entries.append(entry)
-    if entries:
-        replace_text(folder / FILE, json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
-    else:
-        (folder / FILE).unlink(missing_ok=True)
+
+    def fill(folder: Path) -> None:
+        for example in _choose_all(cells, table, inputs, directory):
+            images = inputs.images[example.finished.cell.dataset]
+            try:
+                entry = _write_example(example, images, classifiers, folder, len(entries), labels)
+            except (NetworkError, SystemExit) as error:
+                # external code that worked on whole chunks
+                with (directory / "failures.log").open("a", encoding="utf-8") as log:
+                    log.write(f"gallery, image {example.image}: {describe_error(error)}\n")
+                continue
+            entries.append(entry)
+        if entries:
+            text = json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
+            (folder / FILE).write_text(text, encoding="utf-8")
+
+    replace_folder(directory / FOLDER, fill, keeps=lambda name: not _OWN.fullmatch(name))
     return entries
 
 
@@ -110,7 +113,6 @@ def _write_example(
     pictures = _pictures(cell, image, crafted, classifiers)
     pictures["noise"] = (0.5 + change * np.float32(scale), None)
     shown = []
-    folder.mkdir(parents=True, exist_ok=True)
     for role in ("clean", "noise", "attacked", "behind"):
         if role in pictures:
             pixels, logits = pictures[role]

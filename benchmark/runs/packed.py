@@ -68,11 +68,24 @@ def head_types(blob: bytes) -> tuple[Types, int]:
     return _types({name: code for name, code in codes.items() if code != _ABSENT}), end
 
 
-def unpack(blob: bytes) -> pd.DataFrame:
-    """Return the predictions that `pack` packed."""
+def unpack(blob: bytes, most: int) -> pd.DataFrame:
+    """Return the predictions that `pack` packed.
+
+    most: images. ValueError where there are more, before they are unpacked, and for bytes that
+    `pack` does not write.
+    """
     types, start = head_types(blob)
-    content = zlib.decompress(blob[start:])
-    n = len(content) // sum(kind.itemsize for kind in types.values())
+    if any(kind.kind != "i" for kind in types.values()) or not set(COLUMNS) <= set(types):
+        raise ValueError("not the types of predictions")
+    width = sum(kind.itemsize for kind in types.values())
+    unpacker = zlib.decompressobj()
+    # one byte more than allowed, so that more is noticed
+    content = unpacker.decompress(blob[start:], most * width + 1)
+    if len(content) > most * width or not unpacker.eof or unpacker.unused_data:
+        raise ValueError("more or fewer predictions than the row states")
+    n, rest = divmod(len(content), width)
+    if rest:
+        raise ValueError("a part of a prediction")
     table, offset = {}, 0
     for column, dtype in types.items():
         table[column] = np.frombuffer(content, dtype, n, offset)

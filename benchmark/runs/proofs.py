@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from benchmark.execution.outcome import Proved
 from benchmark.grids.cell import Cell
 from benchmark.grids.proof import Proof, is_certifiable
-from benchmark.runs.store import Row, Store, Stored
+from benchmark.runs.records.check import Row
+from benchmark.runs.store import Store, Stored
 from estimators.atomic import replace
 from estimators.data.samples import shown_samples
 from reports.results.certificates import BROKEN, COLUMNS, OPEN, PROVED

@@ -14,7 +14,8 @@ from benchmark.grids.identity import identity
 from benchmark.runs.curve import curve
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.packed import COLUMNS, OPTIONAL
-from benchmark.runs.store import Row, Stored
+from benchmark.runs.records.check import Row
+from benchmark.runs.store import Stored
 from estimators.outputs import NO_CLASS
 from reports.results.norms import LENGTHS
 from reports.statistics.draws import mean_over_draws

@@ -22,7 +22,6 @@ from benchmark.grids.cell import Cell
 from benchmark.grids.identity import identity
 from benchmark.grids.model import Grid
 from benchmark.grids.proof import Proof
-from benchmark.runs.adversarial import FOLDER as ADVERSARIAL
 from benchmark.runs.adversarial import AdversarialFiles
 from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
@@ -38,7 +37,7 @@ from benchmark.runs.options import RunOptions
 from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
 from benchmark.runs.rows import skipped
 from benchmark.runs.store import Store
-from estimators.atomic import PREFIX
+from estimators.atomic import sweep_all
 from estimators.errors import InputError
 from estimators.writable import check_folder
 from reports.audit.audit import write_audit
@@ -259,8 +258,7 @@ def _open_store(directory: Path, options: RunOptions) -> Iterator[Store]:
         ) from error
     with ExitStack() as stack:
         stack.callback(claim.release)
-        for stale in (*directory.glob(f"{PREFIX}*"), *directory.glob(f"{ADVERSARIAL}/{PREFIX}*")):
-            stale.unlink(missing_ok=True)  # a killed run left it
+        sweep_all(directory)
         store = Store(directory)
         stack.callback(store.close)
         for note in store.notes():

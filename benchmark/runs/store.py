@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from benchmark.runs.packed import LONGEST_HEAD, Types, pack, unpack, widest_types
-from estimators.errors import InputError
+from benchmark.runs.records.check import MOST_IMAGES, Row, checksum, is_intact, is_usable
+from benchmark.runs.records.database import open_database, sqlite_errors
+from estimators.atomic import PREFIX
+from reports.style.numbers import count
 
 FILE = "store.sqlite"
-Row = dict[str, Any]
+_OLD = ["key", "row", "seconds", "predictions"]
 # as bytes: after a flipped bit, text may not be decodable
 _BYTES = (
     "CAST(key AS BLOB), CAST(row AS BLOB), seconds, CAST(predictions AS BLOB),"
@@ -51,14 +52,16 @@ class Store:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / FILE
-        self._note = ""
-        with _sqlite_errors(self.path):
-            self._db = _open(self.path)
+        self._notes: list[str] = []
+        with sqlite_errors(self.path):
+            self._db = open_database(self.path)
             try:
                 # pages that contradict each other: by itself SQLite checks only those it needs
                 (verdict,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
                 if verdict != "ok":
                     self._rescue()
+                self._accept_old()
+                self._set_aside()
             except BaseException:
                 self._db.close()
                 raise
@@ -77,35 +80,20 @@ class Store:
 
     def notes(self) -> Iterator[str]:
         """Yield one line for each damage to the file that the run repairs."""
-        if self._note:
-            yield self._note
-        damaged = sum(not intact for _, _, intact in self._checked())
-        if damaged:
-            yield (
-                f"run store {self.path}: {damaged} cells do not match their checksum and are not"
-                " used; those of this grid are computed again"
-            )
+        yield from self._notes
 
     def put(self, cells: Iterable[Stored]) -> None:
         """Write all cells, or none where that fails."""
-        with _sqlite_errors(self.path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                for cell in cells:
-                    text = json.dumps(cell.row, sort_keys=True)
-                    blob = None if cell.predictions is None else pack(cell.predictions)
-                    seconds = float(cell.seconds)
-                    checksum = _checksum(cell.key.encode(), text.encode(), seconds, blob)
-                    self._db.execute(
-                        "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
-                        (cell.key, text, seconds, blob, checksum),
-                    )
-                self._db.execute("COMMIT")
-            except BaseException:
-                # a full disk may have rolled back already
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with sqlite_errors(self.path), self._transaction():
+            for cell in cells:
+                text = json.dumps(cell.row, sort_keys=True)
+                blob = None if cell.predictions is None else pack(cell.predictions)
+                seconds = float(cell.seconds)
+                own = checksum(cell.key.encode(), text.encode(), seconds, blob)
+                self._db.execute(
+                    "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
+                    (cell.key, text, seconds, blob, own),
+                )
 
     def rows(self) -> dict[str, Row]:
         """Return the rows of all intact cells by key."""
@@ -113,19 +101,21 @@ class Store:
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds of all cells by key."""
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             return dict(self._db.execute("SELECT key, seconds FROM cells").fetchall())
 
     def get(self, key: str) -> Stored:
         """Return one stored cell; InputError where its checksum does not match."""
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             record = self._db.execute(
                 f"SELECT {_BYTES} FROM cells WHERE key = ?", (key,)
             ).fetchone()
-            if record is None or not _intact(record):
+            if record is None or not is_intact(record):
                 raise sqlite3.DatabaseError(f"cell {key} does not match its checksum")
         _, row, seconds, blob, _ = record
-        return Stored(key, json.loads(row), seconds, None if blob is None else unpack(blob))
+        return Stored(
+            key, json.loads(row), seconds, None if blob is None else unpack(blob, MOST_IMAGES)
+        )
 
     def types(self, keys: Iterable[str]) -> Types:
         """Return the integers that hold the predictions of these cells, by column.
@@ -134,7 +124,7 @@ class Store:
         """
         heads: list[bytes] = []
         for key in keys:
-            with _sqlite_errors(self.path):
+            with sqlite_errors(self.path):
                 query = f"SELECT substr(predictions, 1, {LONGEST_HEAD}) FROM cells WHERE key = ?"
                 head = self._db.execute(query, (key,)).fetchone()
             if head is not None and head[0] is not None:
@@ -143,9 +133,55 @@ class Store:
 
     def _checked(self) -> Iterator[tuple[str, str, bool]]:
         """Yield the key, the row and whether the checksum matches, of every stored cell."""
-        with _sqlite_errors(self.path):
+        with sqlite_errors(self.path):
             for record in self._db.execute(f"SELECT {_BYTES} FROM cells"):
-                yield _text(record[0]), _text(record[1]), _intact(record)
+                yield _text(record[0]), _text(record[1]), is_intact(record)
+
+    def _accept_old(self) -> None:
+        """Give checksums to the cells of a store of an early version, which has none."""
+        names = [column[1] for column in self._db.execute("PRAGMA table_info(cells)")]
+        if names != _OLD:
+            return
+        with self._transaction():
+            self._db.execute("ALTER TABLE cells ADD COLUMN checksum TEXT NOT NULL DEFAULT ''")
+            known = self._db.execute(f"SELECT rowid, {_BYTES} FROM cells").fetchall()
+            sums = [(checksum(*record[1:5]), record[0]) for record in known]
+            self._db.executemany("UPDATE cells SET checksum = ? WHERE rowid = ?", sums)
+        if known:
+            self._notes.append(
+                f"run store {self.path}: {len(known)} cells are of an early version without"
+                " checksums; those that agree with their predictions are used"
+            )
+
+    def _set_aside(self) -> None:
+        """Move records that cannot be used into the table `set_aside`, which nothing reads."""
+        records = self._db.execute(f"SELECT {_BYTES}, rowid FROM cells")
+        bad = [(record[-1],) for record in records if not is_usable(record[:-1])]
+        if not bad:
+            return
+        with self._transaction():
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS set_aside (key, row, seconds, predictions, checksum)"
+            )
+            self._db.executemany("INSERT INTO set_aside SELECT * FROM cells WHERE rowid = ?", bad)
+            self._db.executemany("DELETE FROM cells WHERE rowid = ?", bad)
+        self._notes.append(
+            f"run store {self.path}: {count(len(bad), 'cell')} damaged or changed, set aside;"
+            " what this grid has of it is computed again"
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit what the block writes, or nothing where it raises."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            # a full disk may have rolled back already
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
 
     def _rescue(self) -> None:
         """Move what can still be read into a new file; keep the damaged one beside it."""
@@ -156,12 +192,13 @@ class Store:
                 for record in self._db.execute(
                     f"SELECT {_BYTES} FROM cells NOT INDEXED ORDER BY rowid {order}"
                 ):
-                    if _intact(record):
+                    if is_intact(record):
                         records[record[0]] = record
         self._db.close()
-        partial, kept = (self.path.with_name(FILE + end) for end in (".part", ".damaged"))
-        partial.unlink(missing_ok=True)
-        fresh = _open(partial)
+        partial, kept = (self.path.with_name(n) for n in (PREFIX + FILE, FILE + ".damaged"))
+        for end in ("", "-wal", "-shm"):
+            partial.with_name(partial.name + end).unlink(missing_ok=True)
+        fresh = open_database(partial)
         fresh.execute("BEGIN")
         fresh.executemany(
             "INSERT INTO cells VALUES (CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, CAST(? AS TEXT))",
@@ -173,53 +210,11 @@ class Store:
             self.path.with_name(FILE + end).unlink(missing_ok=True)
         self.path.replace(kept)
         partial.replace(self.path)
-        self._db = _open(self.path)
-        self._note = (
+        self._db = open_database(self.path)
+        self._notes.append(
             f"run store {self.path}: was damaged and is kept as {kept.name};"
             f" {len(records)} cells could be read, the others are computed again"
         )
-
-
-@contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into one line that says what to do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if "full" in text or "I/O" in text:
-            problem, fix = "cannot be written", "free some space; the same command continues"
-        elif "unable to open" in text or "readonly" in text:
-            problem, fix = "cannot be opened for writing", "name another directory with --out"
-        else:
-            problem, fix = "damaged", "move it away; the same command computes its cells again"
-        raise InputError(f"run store {path}: {problem} ({text}); {fix}") from error
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute(
-            "CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, row TEXT NOT NULL,"
-            " seconds REAL NOT NULL, predictions BLOB, checksum TEXT NOT NULL)"
-        )
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _checksum(key: bytes, row: bytes, seconds: float, blob: bytes | None) -> str:
-    content = (key or b"", row or b"", repr(seconds).encode(), blob or b"")
-    return hashlib.sha256(b"".join(content)).hexdigest()[:16]
-
-
-def _intact(record: Sequence[Any]) -> bool:
-    """Whether the checksum of a record (columns as in _BYTES) matches."""
-    *content, checksum = record
-    return bool(checksum == _checksum(*content).encode())
 
 
 def _text(content: bytes | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from benchmark.studies.lookup import Draw, load_compute, load_draw, study_entry
 from benchmark.studies.prepared import prepared
 from benchmark.studies.request import Findings, StudyRequest
 from benchmark.version import __version__
+from estimators.atomic import replace_folder, sweep
 from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError
 from estimators.networks.build import build_network
@@ -131,21 +131,15 @@ def _stored_key(folder: Path) -> str | None:
 def _replace_folder(
     folder: Path, findings: Findings, record: Mapping[str, object], draw: Draw | None
 ) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-    try:
+    def fill(new: Path) -> None:
         _write(findings, new)
         text = json.dumps(record, indent=2, sort_keys=True) + "\n"
         (new / FILE).write_text(text, encoding="utf-8")
         if draw is not None:
             draw(new)
-        new.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        new.replace(folder)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
+
+    sweep(folder.parent)
+    replace_folder(folder, fill)
 
 
 def _write(findings: Findings, folder: Path) -> None:

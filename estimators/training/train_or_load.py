@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from estimators.atomic import replace
+from estimators.atomic import replace, sweep
 from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError, check_utf8
 from estimators.networks.build import build_network
@@ -118,6 +118,7 @@ def train_or_load(
         check_folder(path.parent, where, "set BENCH_CACHE_DIR to another folder")
     else:
         _check_free(out, force)
+    sweep(path.parent)
     test = load_images(dataset, "test", data_dir)
     model, history = train(build, images, test, recipe, seed, device, on_epoch, on_share)
     metadata = {
