@@ -46,10 +46,10 @@ def show_result(result: Result) -> None:
     for status, part in (("skipped", result.skipped), ("failed", result.failed)):
         for reason, cells in part["reason"].value_counts().items():
             console.print(f"[bold red]{status}: {count(cells, 'cell')}[/]: ", end="")
-            say(reason)
+            say(labels.in_text(str(reason)))
     for proof, reason in result.unproved.items():
         console.print("[bold red]failed certificate[/]: ", end="")
-        say(f"{proof}: {reason}")
+        say(f"{proof}: {labels.in_text(reason)}")
     _show_notes(result.directory)
     show_audit(result.findings, result.directory)
     if result.reused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,26 @@ from benchmark.runs.store import Row, Stored
 from estimators.outputs import NO_CLASS
 from reports.results.norms import LENGTHS
 from reports.statistics.draws import mean_over_draws
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of cells, and its parts without numbers.
+
+    table: one row per cell, the columns of `results.csv`.
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def skipped(self) -> pd.DataFrame:
+        """The rows whose data were unavailable."""
+        return self.table[self.table["status"] == "skipped"]
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """The rows that raised."""
+        return self.table[self.table["status"] == "failed"]
 
 
 def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:

@@ -34,7 +34,7 @@ from benchmark.runs.lock import hold, refuse_if_held
 from benchmark.runs.manifest import manifest
 from benchmark.runs.options import RunOptions
 from benchmark.runs.proofs import Certificates, certificates, proved_columns, write_certificates
-from benchmark.runs.rows import skipped
+from benchmark.runs.rows import Table, skipped
 from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
@@ -57,7 +57,7 @@ RUNS = Path("reports") / "runs"
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Table):
     """A finished run.
 
     table: one row per cell, the columns of `results.csv`.
@@ -67,21 +67,10 @@ class Result:
     unproved: the reason of each certificate that raised, by what it is of.
     """
 
-    table: pd.DataFrame
     directory: Path
     reused: int
     findings: pd.DataFrame
     unproved: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def skipped(self) -> pd.DataFrame:
-        """The rows whose data were unavailable."""
-        return self.table[self.table["status"] == "skipped"]
-
-    @property
-    def failed(self) -> pd.DataFrame:
-        """The rows that raised."""
-        return self.table[self.table["status"] == "failed"]
 
 
 def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None = None) -> Result:
@@ -102,7 +91,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     elsewhere = options.scheduler is not None and options.device != "cpu"
     device = resolve_device("auto" if elsewhere else options.device)
     cells, proofs, labels = grid.cells(), grid.proofs(), grid_labels(grid)
-    options.progress.labels(labels_of(labels))
+    shown = labels_of(labels)
+    options.progress.labels(shown)
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
     finishing = options.progress.finishing
@@ -110,7 +100,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     if not options.replace and (directory / RESULTS).is_file():
         planned = frame({**identity(cell), "draws": cell.draws} for cell in cells)
         refuse_replacing(directory, planned, grid.name)
-    inputs = gather(cells, options, device, proofs)
+    inputs = gather(cells, options, device, proofs, shown)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
     available = [cell for cell in cells if cell.dataset not in inputs.missing]
