@@ -31,6 +31,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "source_code": {"plugins"},
         "atomic": {"errors"},
         "processor": set(),
+        "user_cache": set(),
         "jpeg_codec": set(),
         "data": set(),
         "networks": {"data", "outputs", "autograd"},
@@ -65,7 +66,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "atomic", "processor"},
+    | {"source_code", "atomic", "processor", "user_cache"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

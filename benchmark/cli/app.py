@@ -16,6 +16,7 @@ from benchmark.execution.errors import ClusterLost
 from benchmark.version import __version__
 from estimators.entries import Entry, table
 from estimators.errors import InputError
+from estimators.user_cache import user_cache
 from reports.errors import TableError
 
 # a command is imported when it is used: `bench --help` needs the rows alone
@@ -80,6 +81,7 @@ class _Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            user_cache()  # before a library looks for a place of its own
             return super().invoke(ctx)
         except (InputError, TableError) as error:
             raise _BadInput(str(error)) from error

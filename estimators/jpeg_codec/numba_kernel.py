@@ -9,9 +9,9 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
 from estimators.jpeg_codec.tables import EVEN, EVEN_TRANSPOSED, NUDGE, ODD, SHIFTS, IntArray
+from estimators.user_cache import user_cache
 
 # Written so that every inner loop becomes vector code. numba computes in 64 bits; _int32(...)
 # around a sum makes that 32, twice as many in a vector. No sum overflows them: coefficients are at
@@ -42,7 +42,7 @@ def cache_folder() -> Path:
     By default numba keeps it beside the module. There it outlives the package: the folder that pip
     leaves behind then hides `estimators.jpeg_codec` of an editable install.
     """
-    return Path(platformdirs.user_cache_dir("art-bench")) / "numba"
+    return user_cache() / "numba"
 
 
 def _compiled(function: _F) -> _F:

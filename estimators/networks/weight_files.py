@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import platformdirs
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -21,6 +20,7 @@ from estimators.networks.files.contents import choose_state
 from estimators.networks.files.pickles import read_pickle
 from estimators.networks.files.shards import read_shards
 from estimators.plugins import describe_error
+from estimators.user_cache import user_cache
 
 SAFE, INDEX = ".safetensors", ".index.json"
 # what torch.save's files are called; the content decides, not the name
@@ -92,7 +92,7 @@ def weights_hash(network: nn.Module) -> str:
 def default_cache() -> Path:
     """Return the folder of weights: in `BENCH_CACHE_DIR`, or in this user's cache folder."""
     named = os.environ.get("BENCH_CACHE_DIR")
-    return (Path(named) if named else Path(platformdirs.user_cache_dir("art-bench"))) / "weights"
+    return (Path(named) if named else user_cache()) / "weights"
 
 
 _CONVERT = (
