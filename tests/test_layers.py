@@ -32,6 +32,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "atomic": {"errors"},
         "writable": {"errors", "atomic"},
         "processor": set(),
+        "user_cache": set(),
         "jpeg_codec": set(),
         "data": set(),
         "networks": {"data", "outputs", "autograd"},
@@ -66,7 +67,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "atomic", "writable", "processor"},
+    | {"source_code", "atomic", "writable", "processor", "user_cache"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

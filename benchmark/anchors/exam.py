@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +19,7 @@ from benchmark.execution.chunk_size import need
 from benchmark.execution.executor import ChunkOutcomes, Failure, TrainedNetwork
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Work, plan
+from benchmark.execution.progress import Parts
 from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
 from estimators.data.images import Images, subset
@@ -59,11 +62,12 @@ def sit(
     samples: int | None = None,
     full: bool = False,
     threads: int = 1,
+    share: Callable[[float], None] = lambda share: None,
 ) -> Iterator[Mark]:
     """Yield the mark of every check of an anchor, one after another.
 
     folder: has the files of weights and images. samples: images per check at most. full: all
-    images of all checks.
+    images of all checks. share: takes the share of the images of the checks that is done.
     """
     for file in (anchor.weights, anchor.data):
         if isinstance(file, File):
@@ -83,10 +87,15 @@ def sit(
     network = given_network(spec, images.shape, len(images.classes)).network
     chunk = need(network, images.shape).chunk
     trained = TrainedNetwork(network, images.shape, len(images.classes), chunk=chunk)
+    counts = []
     for check in anchor.checks:
         count = check.of if full else check.samples
-        count = min(count, samples or count, len(images))
-        yield _mark(anchor, check, trained, images, count, threads)
+        counts.append(min(count, samples or count, len(images)))
+    parts = Parts.of(share, {f"{i}": float(count) for i, count in enumerate(counts)})
+    for i, (check, count) in enumerate(zip(anchor.checks, counts, strict=True)):
+        on_share = partial(parts.share, f"{i}")
+        yield _mark(anchor, check, trained, images, count, threads, on_share)
+        parts.finish(f"{i}")
 
 
 def _fault(file: File, folder: Path) -> tuple[Verdict, float, float, float, int, str] | None:
@@ -102,7 +111,13 @@ def _fault(file: File, folder: Path) -> tuple[Verdict, float, float, float, int,
 
 
 def _mark(
-    anchor: Anchor, check: Check, trained: TrainedNetwork, images: Images, count: int, threads: int
+    anchor: Anchor,
+    check: Check,
+    trained: TrainedNetwork,
+    images: Images,
+    count: int,
+    threads: int,
+    share: Callable[[float], None],
 ) -> Mark:
     """Return the mark of one check on so many images."""
     if not count:
@@ -114,7 +129,7 @@ def _mark(
         return Mark(anchor, check, "skipped", note=note)
     try:
         some = subset(images, count, 0)
-        result = _attacked(check_attack(attack), trained, some, threads)
+        result = _attacked(check_attack(attack), trained, some, threads, share)
     except InputError as error:
         return Mark(anchor, check, "fail", n=count, note=str(error))
     if isinstance(result, Failure):
@@ -134,7 +149,11 @@ def _mark(
 
 
 def _attacked(
-    attack: Spec, trained: TrainedNetwork, images: Images, threads: int
+    attack: Spec,
+    trained: TrainedNetwork,
+    images: Images,
+    threads: int,
+    share: Callable[[float], None],
 ) -> Outcome | Failure:
     """Return the outcome of an attack on the bare network."""
     name = Spec("own")
@@ -148,9 +167,13 @@ def _attacked(
             parts = [part[cell] for part in result]
             found.append(Outcome.joined(p for p in parts if isinstance(p, Outcome)))
 
-    executor = ThreadExecutor(threads)
-    executor.execute(
-        plan([cell]), lambda task: images, {("own", name): trained}, lambda *_: None, done
+    finished = itertools.count(1)
+
+    def on_chunk(task: Work, chunks: int) -> None:
+        share(next(finished) / chunks)
+
+    ThreadExecutor(threads).execute(
+        plan([cell]), lambda task: images, {("own", name): trained}, on_chunk, done
     )
     return found[0]
 

@@ -12,7 +12,7 @@ from benchmark.api.html import as_html
 from benchmark.api.notebook import display_html, in_notebook
 from benchmark.api.summary import PAGE, Summary, summary_of
 from benchmark.api.terminal import print_summary, summary_text
-from benchmark.runs.finished.result import Result
+from benchmark.runs.finished.result import Result, Table
 from reports.results.manifest import read_manifest
 from reports.statistics.intervals import wilson
 from reports.style.labels import Labels, read_labels
@@ -26,7 +26,7 @@ WORST = (
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Table):
     """How robust networks are: what `evaluate` returns. A notebook shows it as a table.
 
     table: one row per network, attack, threat and defence: the columns of `results.csv`.
@@ -41,22 +41,11 @@ class Evaluation:
     directory: where the files are; None for an evaluation without `out`.
     """
 
-    table: pd.DataFrame
     worst: pd.DataFrame
     findings: pd.DataFrame
     manifest: dict[str, Any]
     labels: Labels
     directory: Path | None = None
-
-    @property
-    def skipped(self) -> pd.DataFrame:
-        """The rows whose data were unavailable."""
-        return self.table[self.table["status"] == "skipped"]
-
-    @property
-    def failed(self) -> pd.DataFrame:
-        """The rows that raised."""
-        return self.table[self.table["status"] == "failed"]
 
     @property
     def page(self) -> Path | None:

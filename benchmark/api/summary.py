@@ -66,7 +66,7 @@ def summary_of(
     lines = as_rows(worst)
     columns = _columns(found, lines, labels)
     rows = [[text(row) for _, text in columns] for row in lines]
-    notes = list(_notes(table, findings, manifest))
+    notes = list(_notes(table, findings, manifest, labels))
     more = [f"and {len(notes) - MOST_NOTES} more"] if len(notes) > MOST_NOTES else []
     return Summary(
         title=_title(lines, labels),
@@ -152,12 +152,14 @@ def _by(labels: Labels, row: Row) -> str:
     return attack if row["defence"] == "none" else f"{attack}, {labels.threat(str(row['threat']))}"
 
 
-def _notes(table: pd.DataFrame, findings: pd.DataFrame, manifest: dict[str, Any]) -> Iterator[str]:
+def _notes(
+    table: pd.DataFrame, findings: pd.DataFrame, manifest: dict[str, Any], labels: Labels
+) -> Iterator[str]:
     """Yield what was skipped or failed, and every warning, one line each."""
     for status in ("failed", "skipped"):
         reasons = table.loc[table["status"] == status, "reason"]
         for reason, cells in reasons.value_counts().items():
-            yield f"{status}: {cells} of {len(table)} cells: {reason}"
+            yield f"{status}: {cells} of {len(table)} cells: {labels.in_text(str(reason))}"
     # the check of the wrapping says the same of these, with what follows from it
     squashed = findings["dataset"] + "/" + findings["network"]
     said = (findings["check"] == "logits") & squashed.isin(squashed_networks(manifest))

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ from benchmark.cli import exit_codes
 from benchmark.cli.options import OUT_FILE, PATH, data_dir, parse_count, whole_from, write_text
 from benchmark.execution.environment import default_threads
 from benchmark.terminal.console import console, say, styled
+from benchmark.terminal.progress_bars import run_progress
 from estimators.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from benchmark.anchors.exam import Mark
+    from benchmark.execution.progress import Progress
 
 COLOURS = {"pass": "green", "fail": "bold red", "skipped": "yellow"}
 
@@ -59,17 +62,21 @@ def anchors(
         raise InputError(f"--weights-dir {weights_dir}: no such folder; name one that exists")
     most = None if samples is None else parse_count(samples)
     count = None if most == "all" else most
-    # only now: they import torch, which takes seconds
-    from benchmark.anchors.exam import sit
-
     marks: list[Mark] = []
-    for anchor in known:
-        say(f"{anchor.name}: {anchor.about}", style="bold")
-        for mark in sit(
-            anchor, weights_dir, data_dir, count, full, threads or default_threads("cpu")
-        ):
-            marks.append(mark)
-            _show(mark)
+    with run_progress() as progress:
+        # only now: they import torch, which takes seconds
+        from benchmark.anchors.exam import sit
+
+        threads = threads or default_threads("cpu")
+        progress.restart()
+        for number, anchor in enumerate(known):
+            progress.place(f"network {number + 1} of {len(known)}")
+            progress.step(anchor.name)
+            say(f"{anchor.name}: {anchor.about}", style="bold")
+            share = partial(_within, progress, number, len(known))
+            for mark in sit(anchor, weights_dir, data_dir, count, full, threads, share):
+                marks.append(mark)
+                _show(mark)
     console.print(_table(marks))
     counts = {verdict: sum(m.verdict == verdict for m in marks) for verdict in COLOURS}
     say(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
@@ -80,6 +87,11 @@ def anchors(
         writer.writerows(cells(mark) for mark in marks)
         write_text(out.getvalue(), csv_file)
     sys.exit(exit_codes.GATE_FAILED if counts["fail"] else 0)
+
+
+def _within(progress: Progress, number: int, count: int, share: float) -> None:
+    """Tell the share of all networks, of which one is at a share of its own."""
+    progress.share((number + share) / count)
 
 
 def _named(known: list[Anchor], name: str) -> Anchor:

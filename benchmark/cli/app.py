@@ -17,6 +17,7 @@ from benchmark.terminal.streams import print_any_text
 from benchmark.version import __version__
 from estimators.entries import Entry, table
 from estimators.errors import InputError
+from estimators.user_cache import user_cache
 from reports.errors import TableError
 from reports.style.plain_text import plain
 
@@ -92,6 +93,7 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with _shown_plainly():
+                user_cache()  # before a library looks for a place of its own
                 return super().invoke(ctx)
         except (InputError, TableError) as error:
             raise _BadInput(str(error)) from error

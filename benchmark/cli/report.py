@@ -12,6 +12,7 @@ from benchmark.cli.gates import gate_files, write_gate_files
 from benchmark.cli.options import PATH
 from benchmark.cli.show_run import show_audit, show_corruptions, show_squashed
 from benchmark.terminal.console import say
+from benchmark.terminal.progress_bars import run_progress
 from estimators.writable import check_folder
 from reports.audit.audit import FILE as AUDIT
 from reports.audit.audit import write_audit
@@ -41,9 +42,14 @@ def report(
     """Write audit and page of a run again."""
     if directory.is_dir():
         check_folder(directory, f"run {directory}", "repair that, or copy the run")
-    findings = write_audit(directory)
-    write_corruptions(directory, relative_to)
-    path = write_page(directory, baseline)
+    with run_progress() as progress:
+        progress.restart()
+        progress.step("checking for false robustness")
+        findings = write_audit(directory)
+        progress.share(0.5)
+        write_corruptions(directory, relative_to)
+        progress.step("writing the page")
+        path = write_page(directory, baseline)
     show_squashed(directory)
     show_corruptions(directory)
     show_audit(findings, directory)

@@ -44,9 +44,11 @@ def show_result(result: Result) -> None:
         say(f"not plotted: {text}")
     for status, part in (("skipped", result.skipped), ("failed", result.failed)):
         for reason, cells in part["reason"].value_counts().items():
-            say(f": {reason}", head=f"{status}: {count(cells, 'cell')}", head_style="bold red")
+            text = labels.in_text(str(reason))
+            say(f": {text}", head=f"{status}: {count(cells, 'cell')}", head_style="bold red")
     for proof, reason in result.unproved.items():
-        say(f": {proof}: {reason}", head="failed certificate", head_style="bold red")
+        text = labels.in_text(reason)
+        say(f": {proof}: {text}", head="failed certificate", head_style="bold red")
     _show_notes(result.directory)
     show_audit(result.findings, result.directory)
     if result.reused:

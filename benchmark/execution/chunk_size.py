@@ -27,6 +27,8 @@ SHARE = 0.7
 OVERHEAD, BASE_BYTES = 1.25, 500e6
 # two copies beside the original: for gradients and for predictions
 COPIES = 3
+# networks that a message names at most
+MOST_NAMED = 3
 _PREFIXES = {"k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -89,10 +91,18 @@ def fit(needs: Mapping[Pair, Need], threads: int, budget: float, name: str) -> F
         if _bytes(of, chunk, own) > budget:
             raise InputError(
                 f"memory: network {network} on {dataset} needs {_bytes(of, 1, 1) / 1e9:.1f} GB for"
-                f" one image, {name} is {budget / 1e9:.1f} GB; free memory, or raise --memory"
+                f" one image, {name} is {max(0.0, budget) / 1e9:.1f} GB; free memory, or raise"
+                f" --memory{_what_fits(needs, budget)}"
             )
         chunks[dataset, network], threads = chunk, own
     return Fit(threads, chunks)
+
+
+def _what_fits(needs: Mapping[Pair, Need], budget: float) -> str:
+    """Return the networks of a run that would fit, for the end of a message."""
+    names = [f"{net} on {data}" for (data, net), of in needs.items() if _bytes(of, 1, 1) <= budget]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"; {', '.join(names[:MOST_NAMED])}{more} would fit" if names else ""
 
 
 def memory_budget(text: str | None, device: str = "cpu") -> tuple[float, str]:

@@ -66,7 +66,9 @@ def compute(
                 log.write(f"{task.cells[0]}\n{parts.trace}\n")
             message = parts.message
             rows = (_failed(c, keys[c], inputs, message, share) for c in task.cells)
-            progress.message(f"failed: {task.cells[0]}: {parts.message}")
+            where = inputs.labels.subject(task.dataset, str(task.network))
+            reason = inputs.labels.in_text(parts.message)
+            progress.message(f"failed: {where}, {inputs.labels.attack(task.name)}: {reason}")
             if files is not None and isinstance(task, Task):
                 files.drop(task)
         else:

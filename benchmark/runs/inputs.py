@@ -21,6 +21,7 @@ from estimators.data.samples import Samples
 from estimators.networks.given import Trained
 from estimators.networks.running.folding import COMPARED, foldable
 from estimators.spec import Spec
+from reports.style.labels import NO_LABELS, Labels
 
 # data set and network
 Pair = tuple[str, Spec]
@@ -40,6 +41,7 @@ class RunInputs:
     needs: what each network needs of the memory.
     chunks: images per chunk of each network.
     graphs: the steps of each network that is certified.
+    labels: what messages show in place of names.
     """
 
     images: dict[str, Images] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class RunInputs:
     needs: dict[Pair, Need] = field(default_factory=dict)
     chunks: dict[Pair, int] = field(default_factory=dict)
     graphs: dict[Pair, Graph] = field(default_factory=dict)
+    labels: Labels = NO_LABELS
     _subsets: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
     _models: dict[Pair, TrainedNetwork] = field(default_factory=dict)
 

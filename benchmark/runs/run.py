@@ -74,7 +74,8 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     elsewhere = options.scheduler is not None and options.device != "cpu"
     device = resolve_device("auto" if elsewhere else options.device)
     cells, proofs, labels = grid.cells(), grid.proofs(), grid_labels(grid)
-    options.progress.labels(labels_of(labels))
+    shown = labels_of(labels)
+    options.progress.labels(shown)
     directory = directory_of(grid, options.out)
     refuse_if_held(directory)
     check_folder(directory, f"output directory {directory}", "name another with --out")
@@ -85,7 +86,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         refuse_replacing(directory, planned, grid.name)
     began = time.time()
     before = asked_of(grid, options)
-    inputs = gather(cells, options, device, proofs)
+    inputs = gather(cells, options, device, proofs, shown)
     threads = _fit_memory(inputs, options, device)
     keys = {cell: inputs.key(cell) for cell in cells}
     available = [cell for cell in cells if cell.dataset not in inputs.missing]

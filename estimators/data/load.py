@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 from estimators.data.geometry import hf_choices, split_options
 from estimators.data.images import Images, Split, checked_images
@@ -18,6 +17,7 @@ from estimators.data.registry import DATASETS, FILES
 from estimators.entries import DatasetEntry
 from estimators.errors import InputError
 from estimators.plugins import builder, describe_error, entry_of
+from estimators.user_cache import user_cache
 
 
 def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images:
@@ -63,7 +63,7 @@ def image_shape(name: str, data_dir: Path | None = None) -> tuple[tuple[int, int
 def default_data_dir() -> Path:
     """Return `BENCH_DATA_DIR`, or a folder in this user's cache."""
     named = os.environ.get("BENCH_DATA_DIR")
-    return Path(named) if named else Path(platformdirs.user_cache_dir("art-bench")) / "data"
+    return Path(named) if named else user_cache() / "data"
 
 
 def _call(external: Any, name: str, split: Split, folder: Path) -> Images:

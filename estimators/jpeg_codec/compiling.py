@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import platformdirs
+from estimators.user_cache import user_cache
 
 F = TypeVar("F", bound=Callable[..., Any])
 Numba = Any  # arrays, numbers and tuples whose types numba infers
@@ -30,7 +30,7 @@ def cache_folder() -> Path:
     By default numba keeps it beside the module. There it outlives the package: the folder that pip
     leaves behind then hides `estimators.jpeg_codec` of an editable install.
     """
-    return Path(platformdirs.user_cache_dir("art-bench")) / "numba"
+    return user_cache() / "numba"
 
 
 def compiled(function: F) -> F:

@@ -10,17 +10,21 @@ from typing import NamedTuple
 
 from PIL import Image, features
 
+from reports.plots.saving import CONTENT, LINES
+
 
 class Picture(NamedTuple):
     """An image of a page.
 
     name: of its file. uri: `data:...`; empty if the image is omitted. width, height: in pixels.
+    lines: it holds lines and text alone, and may be shown with light on dark.
     """
 
     name: str
     uri: str
     width: int
     height: int
+    lines: bool = False
 
 
 class _Step(NamedTuple):
@@ -71,7 +75,7 @@ def as_is(path: Path) -> Picture:
 def _picture(path: Path, step: _Step) -> Picture:
     try:
         with Image.open(path) as opened:
-            image = opened.convert("RGB")
+            image, lines = opened.convert("RGB"), opened.info.get(CONTENT) == LINES
     # Pillow's readers raise SyntaxError for some damaged files
     except (OSError, SyntaxError, Image.DecompressionBombError):
         return Picture(path.name, "", 0, 0)
@@ -83,12 +87,12 @@ def _picture(path: Path, step: _Step) -> Picture:
     if not features.check("webp"):
         colours = image.quantize(128, dither=Image.Dither.NONE)
         colours.save(out, "PNG", optimize=True)
-        return Picture(path.name, _uri(out.getvalue(), "png"), width, height)
+        return Picture(path.name, _uri(out.getvalue(), "png"), width, height, lines)
     if step.quality is None:
         image.save(out, "WEBP", lossless=True, method=4)
     else:
         image.save(out, "WEBP", quality=step.quality, method=4)
-    return Picture(path.name, _uri(out.getvalue(), "webp"), width, height)
+    return Picture(path.name, _uri(out.getvalue(), "webp"), width, height, lines)
 
 
 def _uri(content: bytes, kind: str) -> str:

@@ -82,7 +82,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     left = FIGURE_BYTES - sum(len(figure["image"].uri) for figure in drawn)
     css = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     js = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    ranking, reasons = _ranking(worst, listed, labels), parts.missing(table)
+    ranking, reasons = _ranking(worst, listed, labels), parts.missing(table, labels)
     failing = 0 if findings is None else int((findings["status"] == "fail").sum())
     context: Row = {
         "title": parts.title(manifest, directory),

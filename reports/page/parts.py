@@ -92,11 +92,11 @@ def _defences(table: pd.DataFrame) -> str:
     return ", ".join(parts)
 
 
-def missing(table: pd.DataFrame) -> list[tuple[str, int, str]]:
+def missing(table: pd.DataFrame, labels: Labels) -> list[tuple[str, int, str]]:
     """Return the cells without numbers: status, how many, reason."""
     rows = table.loc[table["status"] != "ok", ["status", "reason"]]
     counts = Counter(rows.itertuples(index=False, name=None))
-    return [(str(status), n, str(reason)) for (status, reason), n in counts.items()]
+    return [(str(status), n, labels.in_text(str(reason))) for (status, reason), n in counts.items()]
 
 
 def run_details(manifest: Row) -> dict[str, Sequence[tuple[str, ...]]]:

@@ -18,6 +18,8 @@ from reports.style.style import DPI, styled
 # of what a folder of figures holds
 SUFFIXES = (".png", ".gif", ".svg")
 FRAME = 350  # milliseconds
+# key and value in a PNG without pixels of a data set: a page may show it on a dark ground
+CONTENT, LINES = "Content", "lines and text"
 # names of files without their suffix, each with its figure or with the frames of an animation
 # figures that are drawn only if they are wanted
 Drawings = Iterator[tuple[FileName, Callable[[], Figure]]]
@@ -36,11 +38,16 @@ def save_all(figures: Figures, folder: Path) -> list[Path]:
             path = folder / (f"{safe}.png" if isinstance(figure, Figure) else f"{safe}.gif")
             if isinstance(figure, Figure):
                 wrap_heading(figure)
-                figure.savefig(path, dpi=DPI)
+                figure.savefig(path, dpi=DPI, metadata=_content(figure))
             else:
                 _save_animation(figure, path)
             written.append(path)
     return written
+
+
+def _content(figure: Figure) -> dict[str, str]:
+    """Return the metadata of a PNG: what it holds, if that is lines and text alone."""
+    return {} if any(axes.images for axes in figure.axes) else {CONTENT: LINES}
 
 
 def remove_others(folder: Path, kept: Iterable[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,6 +86,12 @@ class Labels:
         dataset = max(known, key=len, default=name.partition("/")[0])
         return self.subject(dataset, name[len(dataset) + 1 :])
 
+    def in_text(self, text: str) -> str:
+        """Return a message with the labels of networks and data sets: `network NAME on NAME`."""
+        for before, kind in (("network", "networks"), ("on|of|data set", "datasets")):
+            text = _replaced(text, before, self._names(kind))
+        return self._safe(text)
+
     def shown(self, kind: str, name: str) -> str:
         """Return the label of a name of any kind; kind: as in `names`.
 
@@ -112,6 +119,16 @@ class Labels:
 
     def _safe(self, text: str) -> str:
         return text.replace("$", self.dollar)
+
+
+def _replaced(text: str, before: str, labels: Mapping[str, str]) -> str:
+    """Return a text with labels in place of the names that follow certain words."""
+    if not labels:
+        return text
+    names = "|".join(map(re.escape, sorted(labels, key=len, reverse=True)))
+    # the name is whole: what follows it ends a word
+    found = re.compile(rf"\b({before}) ({names})(?=[:;,.]?(?:\s|$))")
+    return found.sub(lambda match: f"{match[1]} {labels[match[2]]}", text)
 
 
 # of a lone table

@@ -13,24 +13,14 @@ from benchmark.grids.model import Grid, grid_hash
 RUNS = Path("reports") / "runs"
 
 
-@dataclass(frozen=True)
-class Result:
-    """A finished run.
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of cells, and its parts without numbers.
 
     table: one row per cell, the columns of `results.csv`.
-    directory: the run directory.
-    reused: number of cells that were stored already.
-    findings: the sanity checks, the columns of `audit.csv`.
-    unproved: the reason of each certificate that raised, by what it is of.
-    unplotted: a sentence for each figure that the plots leave out.
     """
 
     table: pd.DataFrame
-    directory: Path
-    reused: int
-    findings: pd.DataFrame
-    unproved: Mapping[str, str] = field(default_factory=dict)
-    unplotted: Sequence[str] = ()
 
     @property
     def skipped(self) -> pd.DataFrame:
@@ -41,6 +31,25 @@ class Result:
     def failed(self) -> pd.DataFrame:
         """The rows that raised."""
         return self.table[self.table["status"] == "failed"]
+
+
+@dataclass(frozen=True)
+class Result(Table):
+    """A finished run.
+
+    table: one row per cell, the columns of `results.csv`.
+    directory: the run directory.
+    reused: number of cells that were stored already.
+    findings: the sanity checks, the columns of `audit.csv`.
+    unproved: the reason of each certificate that raised, by what it is of.
+    unplotted: a sentence for each figure that the plots leave out.
+    """
+
+    directory: Path
+    reused: int
+    findings: pd.DataFrame
+    unproved: Mapping[str, str] = field(default_factory=dict)
+    unplotted: Sequence[str] = ()
 
 
 def directory_of(grid: Grid, out: Path | None) -> Path:

@@ -34,19 +34,25 @@ from estimators.networks.build import build_network
 from estimators.networks.given import Trained, is_given
 from estimators.networks.running.folding import COMPARED
 from estimators.spec import Spec
+from reports.style.labels import NO_LABELS, Labels
 
 
 def gather(
-    cells: Iterable[Cell], options: RunOptions, device: str, proofs: Iterable[Proof] = ()
+    cells: Iterable[Cell],
+    options: RunOptions,
+    device: str,
+    proofs: Iterable[Proof] = (),
+    labels: Labels = NO_LABELS,
 ) -> RunInputs:
     """Load data, check all that can be checked without training, then load or train networks.
 
     device: the device to train on. proofs: the certificates of these cells.
+    labels: what messages show in place of names; errors have the names, which the user wrote.
 
     Raises InputError before anything is trained, where the grid asks for what is impossible.
     """
     listed = list(cells)
-    inputs = RunInputs()
+    inputs = RunInputs(labels=labels)
     check_parameters(listed)
     _load_images(inputs, listed, options)
     _check_cells(inputs, listed)
@@ -99,10 +105,10 @@ def _load_images(inputs: RunInputs, cells: Sequence[Cell], options: RunOptions) 
                     images = replace(images, notes=(*images.notes, note))
             inputs.images[name] = images
             for text in images.notes:
-                options.progress.message(f"{name}: {text}")
+                options.progress.message(f"{inputs.labels.dataset(name)}: {text}")
         except DataUnavailable as error:
             inputs.missing[name] = str(error)
-            options.progress.message(f"skipped: {error}")
+            options.progress.message(f"skipped: {inputs.labels.in_text(str(error))}")
 
 
 def _check_cells(inputs: RunInputs, cells: Sequence[Cell]) -> None:

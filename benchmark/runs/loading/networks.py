@@ -26,14 +26,14 @@ def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float
     passes: expected with it in the run; the checks take CHECKED of them, but see LEAST images.
     """
     dataset, network = pair
-    message = options.progress.message
+    message, subject = options.progress.message, inputs.labels.subject(dataset, str(network))
     images = inputs.images[dataset]
     count = len(images.classes)
     handed = options.handed.networks.get(network.name)
     trained = guarded_network(network, images.shape, count, options.trust_pickle, handed)
     inputs.images[dataset], note = with_classes_of(images, trained.network, network)
     if note:
-        message(f"{dataset}: {note}")
+        message(f"{inputs.labels.dataset(dataset)}: {note}")
     order = output_order(inputs.images[dataset], trained.network, network)
     if order is not None:
         trained = in_order(trained, order)
@@ -50,9 +50,9 @@ def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float
     inputs.warnings[pair] = texts
     origin = f"{trained.metadata['recipe']}; hash {trained.sha256[:16]}"
     if handed is None or AS_DECLARED in origin:
-        message(f"{network} on {dataset}: not trained here, used as it is ({origin})")
+        message(f"{subject}: not trained here, used as it is ({origin})")
     for text in inputs.warnings[pair]:
-        message(f"warning: network {network} on {dataset}: {text}")
+        message(f"warning: network {subject}: {inputs.labels.in_text(text)}")
     return trained
 
 
@@ -70,11 +70,12 @@ def load_or_train(inputs: RunInputs, pair: Pair, options: RunOptions, device: st
     dataset, network = pair
     images = inputs.images[dataset]
     progress, name = options.progress, inputs.names[dataset]
-    hooks = progress.epoch, training_share(progress, f"training {network} on {dataset}")
+    subject = inputs.labels.subject(dataset, str(network))
+    hooks = progress.epoch, training_share(progress, f"training {subject}")
     trained = trained_network(name, network, options.data_dir, device, hooks[0], False, hooks[1])
     check_fit(trained.network, images.shape, len(images.classes), str(network))
     if not trained.reused:
         progress.restart()
         how = other_precision(trained.metadata)
-        progress.message(f"trained {network} on {dataset}{how}, kept at {trained.path}")
+        progress.message(f"trained {subject}{how}, kept at {trained.path}")
     return trained

@@ -15,6 +15,7 @@ import yaml
 
 from benchmark.anchors import networks
 from benchmark.anchors.anchor import MEASURES, NETWORKS, SHIPPED, load_anchors
+from benchmark.anchors.exam import sit
 from estimators.errors import InputError
 
 N, RIGHT = 20, 15
@@ -212,3 +213,12 @@ def test_the_strongest_attack_is_inside_every_bracket(bench, real_data: Path | N
         code, text = bench("anchors", "--weights-dir", str(real_data / "networks"), "--only", name)
         assert code == 0, text
         assert "2 pass, 0 fail" in text
+
+
+def test_the_share_of_an_anchor_grows_to_the_whole(folder: Path) -> None:
+    """By images: the three checks have 20 each."""
+    (anchor,) = load_anchors(write(folder, entry(folder)))
+    shares: list[float] = []
+    assert len(list(sit(anchor, folder, share=shares.append))) == 3
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert any(abs(share - 1 / 3) < 1e-9 for share in shares)

@@ -128,6 +128,15 @@ def test_what_cannot_fit_is_refused_before_anything_is_written(tmp_path: Path) -
     assert not (tmp_path / "r").exists()
 
 
+def test_the_message_names_what_would_fit() -> None:
+    small, large = Need(1e6, 1e6, 125), Need(9e9, 1e9, 1)
+    needs = {("digits", Spec("lenet")): small, ("photos", Spec("vit")): large}
+    with pytest.raises(InputError, match=r"network vit on photos needs .*; lenet on digits would"):
+        fit(needs, 2, 1e9, "--memory")
+    with pytest.raises(InputError, match=r"is 0\.0 GB; free memory, or raise --memory$"):
+        fit(needs, 2, -1e9, "the available memory")
+
+
 def cgroup(folder: Path, limit: str, usage: int, cache: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "memory.max").write_text(f"{limit}\n")

@@ -75,3 +75,35 @@ def test_a_text_alone_labels_the_only_network(folder: Path, bench: Any) -> None:
     code, text = bench(*few, "--network", "lenet", "--label", "mine", "--out", str(out))
     assert code == 0 and "mine on digits" in text
     assert json.loads((out / "manifest.json").read_text())["labels"]["networks"]["lenet"] == "mine"
+
+
+def test_messages_and_reasons_show_labels(folder: Path, bench: Any, module: Any) -> None:
+    """The table keeps names."""
+    module("odd_ones", ODD)
+    out = folder / "odd"
+    args = ("run", "--network", "odd_ones:some", "--label", "odd_ones:some=mine", "--samples", "20")
+    code, text = bench(*args, "--attack", "fgsm:eps=0.1", "--defence", "none", "--out", str(out))
+    assert code == 4, text
+    assert "mine on digits: not trained here" in text
+    failed = [line for line in text.splitlines() if line.startswith("failed: ")]
+    assert failed[0].startswith("failed: mine on digits, ")
+    assert all("network mine: no" in line and "odd_ones" not in line for line in failed)
+    assert len(failed) == 2
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "network mine: no" in page
+    assert "network odd_ones:some: no" in (out / "results.csv").read_text(encoding="utf-8")
+
+
+ODD = """
+    import threading
+    from torch import nn
+
+    class Some(nn.Sequential):
+        def forward(self, x):
+            if threading.current_thread() is not threading.main_thread():
+                raise ValueError("network odd_ones:some: no")
+            return super().forward(x)
+
+    def some():
+        return Some(nn.Flatten(), nn.Linear(784, 10)).eval()
+"""

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from browser import Browser, find_browser
 from made_up import MadeUp
+from matplotlib.figure import Figure
 from page_pieces import HOSTILE, plot, write_gallery
 
 from reports.audit.audit import write_audit
 from reports.page.page import write_page
+from reports.plots.saving import save_all
 
 PROGRAM = find_browser()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="Chromium is not installed")
@@ -48,7 +50,22 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         + "\n"
     )
     plot(folder / "studies" / "fourier" / "noises.png")
+    save_all(
+        iter([("lines", _figure(pixels=False)), ("sheet", _figure(pixels=True))]),
+        folder / "studies" / "fourier",
+    )
     return write_page(folder)
+
+
+def _figure(pixels: bool) -> Figure:
+    figure = Figure((4, 3))
+    axes = figure.subplots()
+    if pixels:
+        axes.imshow(np.eye(4))
+    else:
+        axes.plot([0, 1], label="LeNet")
+        axes.legend()
+    return figure
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +221,20 @@ def test_lines_follow_dark_mode(browser: Browser, page: Path) -> None:
     light, dark_ones = strokes
     assert light and len(set(light)) == len(light)
     assert not set(light) & set(dark_ones)
+
+
+def test_figures_of_lines_follow_dark_mode(browser: Browser, page: Path) -> None:
+    """Pixels of a data set keep their colours."""
+    found = {}
+    for dark in (False, True):
+        browser.open(page, dark=dark)
+        found[dark] = browser.run(
+            "Object.fromEntries([...document.querySelectorAll('.paper img')].map("
+            "i => [i.alt.split(': ')[1], getComputedStyle(i).filter]))"
+        )
+    assert set(found[False].values()) == {"none"}
+    assert found[True]["lines"].startswith("invert(")
+    assert found[True]["sheet"] == found[True]["noises"] == "none"
 
 
 def test_the_plot_by_keyboard(tab: Browser) -> None:
