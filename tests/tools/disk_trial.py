@@ -51,8 +51,17 @@ def run(out: Path) -> tuple[int, str]:
 
 
 def exports(out: Path) -> dict[str, bytes]:
-    """Return what must not differ."""
-    return {name: (out / name).read_bytes() for name in EXPORTS}
+    """Return what must not differ: the tables, and of other files the name."""
+    other = [p for p in out.rglob("*") if p.is_file() and "run.lock" not in p.name]
+    names = {str(path.relative_to(out)): b"" for path in other}
+    return {**names, **{name: (out / name).read_bytes() for name in EXPORTS}}
+
+
+def empty(out: Path, case: str) -> Faults:
+    """Return the empty files of a run directory; its lock file is one."""
+    files = [path for path in out.rglob("*") if path.is_file() and not path.stat().st_size]
+    names = [str(path.relative_to(out)) for path in files if path.name != "run.lock"]
+    return [f"{case}: {name} is empty" for name in sorted(names)]
 
 
 def repaired(out: Path, sound: dict[str, bytes], case: str) -> Faults:
@@ -62,13 +71,10 @@ def repaired(out: Path, sound: dict[str, bytes], case: str) -> Faults:
         return [f"{case}: store lost: {told.splitlines()[-1]}"]
     if code != 0:
         return [f"{case}: exit code {code} when repeated: {told.strip()[-300:]}"]
-    faults = [f"{case}: {name} differs" for name, c in exports(out).items() if c != sound[name]]
-    for path in out.rglob("*"):
-        if path.is_file() and not path.stat().st_size and path.name != "run.lock":
-            faults.append(f"{case}: {path.relative_to(out)} is empty and stays so")
-        if path.name.startswith(".art-bench-") or path.suffix == ".part":
-            faults.append(f"{case}: {path.relative_to(out)} is left behind")
-    return faults
+    now = exports(out)
+    names = [name for name in {**now, **sound} if now.get(name) != sound.get(name)]
+    faults = [f"{case}: {name} differs, is missing or left behind" for name in sorted(names)]
+    return faults + empty(out, f"{case}, repeated")
 
 
 def full(work: Path, sound: dict[str, bytes], most: int) -> Faults:
@@ -112,7 +118,7 @@ def power(work: Path, sound: dict[str, bytes], most: int) -> Faults:
     for case, events in cuts:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-        faulty.after_power_cut(record, events, work / "power", out)
+        faulty.after_power_cut(record, events, out, out)
         if (out / "store.sqlite").exists():
             store = Store(out)
             now = len(store.keys())
@@ -121,6 +127,15 @@ def power(work: Path, sound: dict[str, bytes], most: int) -> Faults:
                 faults.append(f"{case}: {now} cells, {stored} before")
             stored = max(stored, now)
         faults += repaired(out, sound, case)
+    # a cut after the last event: what a finished run shows without another run
+    shutil.rmtree(out)
+    out.mkdir()
+    faulty.after_power_cut(record, happened, out, out)
+    faults += empty(out, "cut after the run")
+    faults += [
+        f"cut after the run: {name} is not on the disk"
+        for name in sorted({*sound} - {str(p.relative_to(out)) for p in out.rglob("*")})
+    ]
     kinds = Counter(event.kind for event in happened)
     print(f"power: {dict(kinds)}, {len(cuts)} tried, at most {stored} of {CELLS} cells stored")
     return faults
