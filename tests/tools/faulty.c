@@ -131,30 +131,46 @@ static void named(const char *kind, const struct stat *s, const char *a, const c
     pthread_mutex_unlock(&lock);
 }
 
-int rename(const char *a, const char *b) {
+/* a name as seen from an open folder, in full */
+static const char *whole(int folder, const char *name, char *path) {
+    char link[64];
+    int saved = errno;
+    ssize_t n;
+    if (*name == '/') return name;
+    snprintf(link, sizeof link, folder == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d", folder);
+    n = readlink(link, path, 4096);
+    errno = saved;
+    if (n < 0) return name;
+    snprintf(path + n, 4096, "/%s", name);
+    return path;
+}
+
+static int renamed(int d, const char *a, int e, const char *b, unsigned flags) {
+    char x[8300], y[8300];
     struct stat s = {0};
-    REAL(int, "rename", const char *, const char *);
-    stat(a, &s);
-    int rc = real(a, b);
-    if (!rc) named("rename", &s, a, b);
+    const char *from = whole(d, a, x), *to = whole(e, b, y);
+    stat(from, &s);
+    int rc = syscall(SYS_renameat2, d, a, e, b, flags);
+    if (!rc) named(flags & 2 ? "exchange" : "rename", &s, from, to);
     return rc;
 }
-int renameat(int d, const char *a, int e, const char *b) {
+int rename(const char *a, const char *b) { return renamed(AT_FDCWD, a, AT_FDCWD, b, 0); }
+int renameat(int d, const char *a, int e, const char *b) { return renamed(d, a, e, b, 0); }
+int renameat2(int d, const char *a, int e, const char *b, unsigned f) {
+    return renamed(d, a, e, b, f);
+}
+
+static int removed(int d, const char *a, int flags) {
+    char x[8300];
     struct stat s = {0};
-    REAL(int, "renameat", int, const char *, int, const char *);
-    fstatat(d, a, &s, 0);
-    int rc = real(d, a, e, b);
-    if (!rc) named("rename", &s, a, b);
+    const char *path = whole(d, a, x);
+    stat(path, &s);
+    int rc = syscall(SYS_unlinkat, d, a, flags);
+    if (!rc) named("remove", &s, path, "");
     return rc;
 }
-int unlink(const char *a) {
-    struct stat s = {0};
-    REAL(int, "unlink", const char *);
-    stat(a, &s);
-    int rc = real(a);
-    if (!rc) named("remove", &s, a, "");
-    return rc;
-}
+int unlink(const char *a) { return removed(AT_FDCWD, a, 0); }
+int unlinkat(int d, const char *a, int flags) { return removed(d, a, flags); }
 
 int clock_gettime(clockid_t id, struct timespec *t) {
     int rc = syscall(SYS_clock_gettime, id, t);

@@ -22,7 +22,7 @@ _SET = "ART_BENCH_FAULTY"
 class Event:
     """One thing that reached the disk.
 
-    kind: "sync", "rename" or "remove". number: its place; of a sync also the name of the copy.
+    kind: "sync", "rename", "exchange" or "remove". number: its place; of a sync also the name of the copy.
     inode: the file. path: its name. target: the new name of a renamed one.
     """
 
@@ -78,18 +78,31 @@ def after_power_cut(record: Path, happened: list[Event], root: Path, place: Path
     for event in happened:
         if event.kind == "sync":
             names[event.path], content[event.inode] = event.inode, event.number
-        elif event.kind == "rename":
+        elif event.kind == "remove":
+            content.pop(names.pop(event.path, -1), None)
+        elif event.kind == "exchange" or event.path not in names and _below(names, event.path):
+            # folders
+            there, here = _below(names, event.target), _below(names, event.path)
+            for name in (*there, *here):
+                del names[name]
+            names.update({event.target + name[len(event.path) :]: i for name, i in here.items()})
+            if event.kind == "exchange":
+                back = {event.path + name[len(event.target) :]: i for name, i in there.items()}
+                names.update(back)
+        else:
             names.pop(event.path, None)
             replaced = names.get(event.target)
             if replaced not in (None, event.inode):
                 content.pop(replaced, None)
             names[event.target] = event.inode
-        else:
-            content.pop(names.pop(event.path, -1), None)
     for name, inode in names.items():
         target = place / Path(name).relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((record / str(content[inode])).read_bytes() if inode in content else b"")
+
+
+def _below(names: dict[str, int], folder: str) -> dict[str, int]:
+    return {name: inode for name, inode in names.items() if name.startswith(f"{folder}/")}
 
 
 def spread(number: int, most: int) -> Iterator[int]:
