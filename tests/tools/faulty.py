@@ -22,7 +22,8 @@ _SET = "ART_BENCH_FAULTY"
 class Event:
     """One thing that reached the disk.
 
-    kind: "sync", "rename", "exchange" or "remove". number: its place; of a sync also the name of the copy.
+    kind: "sync", "rename", "exchange" or "remove".
+    number: its place; of a sync also the name of the copy.
     inode: the file. path: its name. target: the new name of a renamed one.
     """
 
@@ -80,7 +81,7 @@ def after_power_cut(record: Path, happened: list[Event], root: Path, place: Path
             names[event.path], content[event.inode] = event.inode, event.number
         elif event.kind == "remove":
             content.pop(names.pop(event.path, -1), None)
-        elif event.kind == "exchange" or event.path not in names and _below(names, event.path):
+        elif event.kind == "exchange" or (event.path not in names and _below(names, event.path)):
             # folders
             there, here = _below(names, event.target), _below(names, event.path)
             for name in (*there, *here):

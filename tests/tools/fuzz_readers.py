@@ -88,6 +88,7 @@ def readers(work: Path) -> dict[str, Reader]:
     table, manifest = (done / "results.csv").read_bytes(), (done / "manifest.json").read_bytes()
     pictures = [picture.read_bytes(), (work / "good.jpg").read_bytes()]
     store = (done / "store.sqlite").read_bytes()
+    sound = read_store(done)
     checkpoint = shipped_file("digits", Spec("lenet")).read_bytes()
     predictions = (done / "predictions.parquet").read_bytes()
 
@@ -111,7 +112,7 @@ def readers(work: Path) -> dict[str, Reader]:
         # without a manifest: with one, the hash alone refuses every change
         "table": Reader([table], "results.csv", read_results, {}),
         "manifest": Reader([manifest], "manifest.json", read_all, {"results.csv": table}),
-        "store": Reader([store], "store.sqlite", read_store, {}),
+        "store": Reader([store], "store.sqlite", lambda f: same(read_store(f), sound), {}),
         "parquet": Reader(
             [predictions], "predictions.parquet", read_predictions, {"results.csv": table}
         ),
@@ -123,16 +124,27 @@ def read_all(folder: Path) -> object:
     return read_manifest(folder), read_labels(folder), read_results(folder)
 
 
-def read_store(folder: Path) -> object:
-    """Read every cell of the store."""
+def read_store(folder: Path) -> dict[str, str]:
+    """Read every cell of the store: what is in it, by key."""
     store = Store(folder)
     try:
-        notes = list(store.notes())
+        list(store.notes())
         keys = sorted(store.keys())
         store.types(keys)
-        return notes, store.rows(), store.seconds(), [store.get(key) for key in keys]
+        store.rows()
+        seconds = store.seconds()
+        cells = [store.get(key) for key in keys]
+        tables = [None if c.predictions is None else c.predictions.to_csv() for c in cells]
+        pairs = zip(cells, tables, strict=True)
+        return {c.key: repr((c.row, seconds[c.key], c.seconds, table)) for c, table in pairs}
     finally:
         store.close()
+
+
+def same(cells: dict[str, str], sound: dict[str, str]) -> None:
+    """Fail where a cell is read as another than was stored; a lost one is computed again."""
+    wrong = [key for key, cell in cells.items() if cell != sound.get(key)]
+    assert not wrong, "a cell is read with changed values"
 
 
 def damaged(content: bytes, chance: random.Random) -> bytes:
