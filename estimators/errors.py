@@ -44,6 +44,17 @@ def install_extra(extra: str) -> str:
     return f"pip install '.[{extra}]' in a checkout of art-bench"
 
 
+def check_utf8(what: str, text: str) -> None:
+    """Raise InputError for a text that UTF-8 cannot hold, as a file name of another encoding.
+
+    Tables, stores and pages are UTF-8. what: names the text in the message, as `data set`.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"{what} {text}: is not UTF-8; rename the file or folder") from error
+
+
 def whole(what: str, value: object, low: int, high: float = math.inf) -> int:
     """Return an integer in [low, high].
 

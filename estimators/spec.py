@@ -10,7 +10,7 @@ from typing import Union
 
 import yaml
 
-from estimators.errors import InputError
+from estimators.errors import InputError, check_utf8
 from estimators.yaml_values import read_yaml
 
 # `fgsm[eps=0.1]`, as a spec prints
@@ -47,6 +47,15 @@ class Spec:
 
     name: str
     params: tuple[tuple[str, Value], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a name or a value that no table can hold."""
+        if not self.name.isascii():
+            check_utf8("name", self.name)
+        for key, value in self.params:
+            for text in (key, value):
+                if isinstance(text, str) and not text.isascii():
+                    check_utf8(f"{self.name}: value", text)
 
     @classmethod
     def of(cls, name: str, params: Mapping[str, Value] | None = None, **more: Value) -> Spec:

@@ -30,6 +30,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "plugins": {"errors", "entries"},
         "source_code": {"plugins"},
         "atomic": {"errors"},
+        "writable": {"errors", "atomic"},
         "processor": set(),
         "jpeg_codec": set(),
         "data": set(),
@@ -65,7 +66,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "atomic", "processor"},
+    | {"source_code", "atomic", "writable", "processor"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from html import escape as html_escape
 
 from benchmark.api.summary import Summary
+from reports.style.plain_text import printable
 
 # no colours: a notebook may be light or dark
 _RIGHT, _LEFT = "text-align: right; white-space: nowrap", "text-align: left"
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML that shows it; a notebook's file is UTF-8."""
+    return html_escape(printable(text))
 
 
 def as_html(summary: Summary) -> str:

@@ -6,11 +6,10 @@ import io
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from benchmark.api.summary import Summary
-from benchmark.terminal.console import console
+from benchmark.terminal.console import PlainConsole, console, styled
 
 # of text that no terminal shows: that of `repr` in a file or a log
 WIDTH = 100
@@ -21,13 +20,13 @@ WORDS, GAP = 12, 2
 def print_summary(summary: Summary, target: Console = console) -> None:
     """Print a summary; columns that are optional only where there is room."""
     if summary.title:
-        target.print(summary.title, style="bold", markup=False, highlight=False, soft_wrap=True)
+        target.print(styled(summary.title, "bold"), soft_wrap=True)
     if summary.rows:
         target.print(_table(summary, target.width))
     for text in (summary.caption, *summary.notes, summary.files):
         if text:
-            style = "yellow" if text in summary.notes else None
-            target.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+            style = "yellow" if text in summary.notes else ""
+            target.print(styled(text, style), soft_wrap=True)
 
 
 def _table(summary: Summary, width: int) -> Table:
@@ -45,14 +44,14 @@ def _table(summary: Summary, width: int) -> Table:
     for at in shown:
         is_number = summary.columns[at].is_number
         table.add_column(
-            escape(cells[at][0]),
+            styled(cells[at][0]),
             justify="right" if is_number else "left",
             no_wrap=is_number and fits,
             overflow="fold",
             min_width=least[at] if fits else None,
         )
     for row in summary.rows:
-        table.add_row(*(escape(row[at]) for at in shown))
+        table.add_row(*(styled(row[at]) for at in shown))
     return table
 
 
@@ -72,7 +71,7 @@ def summary_text(summary: Summary) -> str:
     """Return a summary as text without colours."""
     file = io.StringIO()
     width = console.width if console.is_terminal else WIDTH
-    plain = Console(
+    plain = PlainConsole(
         file=file, width=width, color_system=None, force_terminal=False, force_jupyter=False
     )
     print_summary(summary, plain)

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from benchmark.anchors.anchor import MEASURES, SHIPPED, Anchor, load_anchors
 from benchmark.anchors.text import COLUMNS, cells, limits, title
 from benchmark.cli import exit_codes
-from benchmark.cli.options import PATH, data_dir, parse_count, write_text
+from benchmark.cli.options import OUT_FILE, PATH, data_dir, parse_count, whole_from, write_text
 from benchmark.execution.environment import default_threads
-from benchmark.terminal.console import console, say
+from benchmark.terminal.console import console, say, styled
 from estimators.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -33,8 +32,10 @@ COLOURS = {"pass": "green", "fail": "bold red", "skipped": "yellow"}
 @click.option("--samples", help="Images per check at most.  [default: few where they are many]")
 @click.option("--full", is_flag=True, help="All images of all checks: hours.")
 @click.option("--anchors", "file", type=PATH, help="YAML file of other networks.")
-@click.option("--csv", "csv_file", type=PATH, help="Write a CSV file.")
-@click.option("--threads", type=click.IntRange(1, 1024), help="Threads.  [default: the cores]")
+@click.option("--csv", "csv_file", type=PATH, callback=OUT_FILE, help="Write a CSV file.")
+@click.option(
+    "--threads", type=int, callback=whole_from(1, 1024), help="Threads.  [default: the cores]"
+)
 @data_dir
 def anchors(
     weights_dir: Path,
@@ -93,8 +94,7 @@ def _show(mark: Mark) -> None:
     what, unit = title(mark.check), MEASURES[mark.check.measure]
     ours = "" if math.isnan(mark.ours) else f" {mark.ours:.4g}{unit}"
     note = f" ({mark.note})" if mark.note else ""
-    console.print(f"  [{COLOURS[mark.verdict]}]{mark.verdict}[/] ", end="")
-    say(f"{what}:{ours}{note}")
+    say(f" {what}:{ours}{note}", head=f"  {mark.verdict}", head_style=COLOURS[mark.verdict])
 
 
 def _table(marks: list[Mark]) -> Table:
@@ -107,5 +107,5 @@ def _table(marks: list[Mark]) -> Table:
         check = mark.check
         known = mark.anchor.name, title(check), f"{check.published:g}", limits(check.proved)
         row = *known, f"{mark.ours:.4g}", f"{mark.n:,}"
-        table.add_row(*map(escape, row), f"[{COLOURS[mark.verdict]}]{mark.verdict}[/]")
+        table.add_row(*map(styled, row), styled(mark.verdict, COLOURS[mark.verdict]))
     return table

@@ -6,17 +6,19 @@ import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, cast
 
 import click
 
 from benchmark.cli import exit_codes
 from benchmark.execution.errors import ClusterLost
+from benchmark.terminal.streams import print_any_text
 from benchmark.version import __version__
 from estimators.entries import Entry, table
 from estimators.errors import InputError
 from reports.errors import TableError
+from reports.style.plain_text import plain
 
 # a command is imported when it is used: `bench --help` needs the rows alone
 COMMANDS = table(
@@ -47,7 +49,7 @@ class _BadInput(click.ClickException):
     exit_code = exit_codes.BAD_INPUT
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(plain(message))
 
 
 class _ClusterLost(_BadInput):
@@ -78,9 +80,19 @@ class _Group(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name].summary) for name in sorted(COMMANDS)])
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command line; what it prints may hold any text."""
+        print_any_text()
+        return super().main(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _shown_plainly():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _shown_plainly():
+                return super().invoke(ctx)
         except (InputError, TableError) as error:
             raise _BadInput(str(error)) from error
         except ClusterLost as error:
@@ -112,6 +124,16 @@ class _Group(click.Group):
                 "\nstopped; what is finished is kept, and the same command continues", err=True
             )
             _leave(exit_codes.INTERRUPTED)
+
+
+@contextmanager
+def _shown_plainly() -> Iterator[None]:
+    """Let an error of click show what the user typed without control characters, on one line."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = plain(error.message)  # type: ignore[misc]  # final for others
+        raise
 
 
 def _leave(code: int) -> NoReturn:

@@ -10,7 +10,7 @@ import click
 
 from benchmark.cli import exit_codes
 from benchmark.cli.gates import gate_files, write_gate_files
-from benchmark.cli.options import PATH, write_text
+from benchmark.cli.options import OUT_FILE, PATH, write_text
 from benchmark.terminal.console import console, say
 from reports.compare.agree import CHECKS
 from reports.compare.compare import Comparison, failures
@@ -19,6 +19,7 @@ from reports.compare.gate import sections, suites
 from reports.compare.render import to_csv, to_html, to_json
 from reports.compare.table import as_lines
 from reports.gates.markdown import to_markdown
+from reports.style.plain_text import plain
 
 CORRECTION = click.Choice(["bh", "holm", "none"])
 CORRECTION_HELP = "Correction for many cells: Benjamini-Hochberg or Holm."
@@ -48,8 +49,8 @@ WIDTH = 120
 @click.option("--level", type=SHARE, default=0.95, show_default=True, help="Confidence level.")
 @click.option("--all", "every", is_flag=True, help=ALL_HELP)
 @click.option("--format", "form", type=FORM, default="table", show_default=True)
-@click.option("--plot", type=PATH, help="Plot to draw: .png, .svg or .pdf.")
-@click.option("--out", type=PATH, help="File to write instead of printing.")
+@click.option("--plot", type=PATH, callback=OUT_FILE, help="Plot to draw: .png, .svg or .pdf.")
+@click.option("--out", type=PATH, callback=OUT_FILE, help="File to write instead of printing.")
 @click.option("--fail-on", type=click.Choice(["worse"]), help=FAIL_HELP)
 @click.option(
     "--tolerance", type=click.FloatRange(0, 1), default=0.0, show_default=True, help=TOLERANCE_HELP
@@ -89,7 +90,7 @@ def compare(
         write_text(_text(comparison, form, tolerance, every), out)
     reasons = failures(comparison, tolerance) if fail_on else ()
     for reason in reasons:
-        click.echo(reason, err=True)
+        click.echo(plain(reason), err=True)
     sys.exit(exit_codes.GATE_FAILED if reasons else 0)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import PATH, write_text
+from benchmark.cli.options import OUT_FILE, PATH, write_text
 from estimators.errors import number
 from estimators.yaml_values import read_number
 from reports.exports.model_card import model_card
@@ -26,7 +26,7 @@ FORMAT_HELP = "RobustBench's model_info JSON, or a section of a Hugging Face mod
 @click.option("--dataset", help="The data set, where the run has several.")
 @click.option("--norm", help="Norm of the budget, such as inf.")
 @click.option("--eps", help="The budget, such as 8/255.")
-@click.option("--out", type=PATH, help="File to write; printed without it.")
+@click.option("--out", type=PATH, callback=OUT_FILE, help="File to write; printed without it.")
 def export(
     directory: Path,
     form: str,

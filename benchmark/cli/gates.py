@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.cli.options import PATH
+from benchmark.cli.options import OUT_FILE, PATH
 from benchmark.terminal.console import console, say
 from benchmark.version import __version__
 from estimators.errors import InputError
@@ -35,7 +35,7 @@ def gate_files(command: F) -> F:
         ("--markdown", "Markdown file to write; GitHub's step summary takes it."),
         ("--junit", "JUnit XML file to write, for the test results of a CI system."),
     ):
-        command = click.option(name, type=PATH, help=about)(command)
+        command = click.option(name, type=PATH, callback=OUT_FILE, help=about)(command)
     return command
 
 

@@ -10,6 +10,7 @@ import click
 from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, with_weights
 from benchmark.grids.scaffold import write_grid
 from benchmark.grids.schema import schema_text
+from benchmark.terminal.console import say
 from estimators.spec import parse_spec
 
 
@@ -33,4 +34,4 @@ def init(
         return
     (spec,) = with_weights([parse_spec(network)], weights)
     grid_file = write_grid(spec, dataset, out, **options)
-    click.echo(f"wrote {grid_file.path}; run it with: {grid_file.command}")
+    say(f"wrote {grid_file.path}; run it with: {grid_file.command}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -12,9 +13,29 @@ from benchmark.execution.environment import check_device
 from estimators.data.samples import Samples, checked_samples
 from estimators.errors import InputError, whole
 from estimators.spec import Spec
+from estimators.writable import check_file, check_folder
 from estimators.yaml_values import read_number
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path that a file can have: not empty, without NUL, and in the system's encoding."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = os.fsdecode(value)
+        problem = "is empty" if not text else ""
+        if "\0" in text:
+            problem = f"{text!r} has a NUL character"
+        try:
+            os.fsencode(text)
+        except UnicodeEncodeError:
+            problem = f"{text!r} is no text that a file name can hold"
+        if problem:
+            name = param.opts[0] if param is not None else "path"
+            raise InputError(f"{name}: {problem}; name a file or a folder")
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 REPLACE_HELP = "Replace the table of another grid in --out; its results stay stored."
 NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 data_dir = click.option(
@@ -36,6 +57,23 @@ def whole_from(
     return check
 
 
+def written(
+    check: Callable[[Path, str], None],
+) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
+    """Return a callback for an option: InputError, before any work, unless its path can be written.
+
+    check: a function of `estimators.writable`.
+    """
+
+    def checked(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
+        if value is not None:
+            check(value, f"{param.opts[0]} {value}")
+        return value
+
+    return checked
+
+
+OUT_FILE, OUT_FOLDER = written(check_file), written(check_folder)
 # the range of NumPy's RandomState
 SEEDS = whole_from(0, 2**32 - 1)
 seed_option = click.option("--seed", type=int, default=0, show_default=True, callback=SEEDS)
@@ -58,7 +96,7 @@ def write_text(text: str, out: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        out.write_text(text, encoding="utf-8")
+        out.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         reason = f"cannot be written ({error.strerror}); name another file"
         raise InputError(f"--out {out}: {reason}") from error

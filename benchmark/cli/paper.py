@@ -10,8 +10,16 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchmark.cli import exit_codes
-from benchmark.cli.options import PATH, REPLACE_HELP, data_dir, device, parse_count, seed_option
-from benchmark.terminal.console import console, say
+from benchmark.cli.options import (
+    OUT_FOLDER,
+    PATH,
+    REPLACE_HELP,
+    data_dir,
+    device,
+    parse_count,
+    seed_option,
+)
+from benchmark.terminal.console import console, say, styled
 from benchmark.terminal.progress_bars import run_progress
 
 if TYPE_CHECKING:
@@ -27,7 +35,7 @@ STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow"}
 @click.option("--photos", is_flag=True, help="The paper's open question: photos of 224 pixels.")
 @click.option("--samples", help="Images per cell and study, or all.  [default: their own]")
 @seed_option
-@click.option("--out", type=PATH, help="Run directory.")
+@click.option("--out", type=PATH, callback=OUT_FOLDER, help="Run directory.")
 @click.option("--replace", is_flag=True, help=REPLACE_HELP)
 @data_dir
 @device
@@ -66,9 +74,10 @@ def _show(paper: Paper) -> None:
         table.add_column(name, no_wrap=name != "what it says")
     whole = paper.claims[paper.claims["part"] == WHOLE]
     for row in whole.to_dict("records"):
-        verdict = f"[{STYLES[row['verdict']]}]{row['verdict']}[/]"
+        verdict = styled(row["verdict"], STYLES[row["verdict"]])
         parts = row["measured"].replace(" parts supported", "")
-        table.add_row(row["claim"], row["attacker"], row["text"], verdict, parts)
+        texts = (row["claim"], row["attacker"], row["text"])
+        table.add_row(*map(styled, texts), verdict, styled(parts))
     console.print(table)
     note = quick_note(paper.directory)
     if note:

@@ -11,6 +11,8 @@ from benchmark.cli import exit_codes
 from benchmark.cli.gates import gate_files, write_gate_files
 from benchmark.cli.options import PATH
 from benchmark.cli.show_run import show_audit, show_corruptions, show_squashed
+from benchmark.terminal.console import say
+from estimators.writable import check_folder
 from reports.audit.audit import FILE as AUDIT
 from reports.audit.audit import write_audit
 from reports.corruptions.errors import write_corruptions
@@ -37,13 +39,15 @@ def report(
     sarif: Path | None,
 ) -> None:
     """Write audit and page of a run again."""
+    if directory.is_dir():
+        check_folder(directory, f"run {directory}", "repair that, or copy the run")
     findings = write_audit(directory)
     write_corruptions(directory, relative_to)
     path = write_page(directory, baseline)
     show_squashed(directory)
     show_corruptions(directory)
     show_audit(findings, directory)
-    click.echo(path)
+    say(path)
     parts = suites(findings, str(directory / AUDIT)), sections(findings)
     write_gate_files(f"bench report {directory}", *parts, junit, markdown, sarif)
     if fail_on and (findings["status"] == "fail").any():

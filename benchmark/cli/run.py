@@ -11,6 +11,7 @@ import click
 from benchmark.cli import exit_codes
 from benchmark.cli.options import (
     NETWORK_HELP,
+    OUT_FOLDER,
     PATH,
     REPLACE_HELP,
     SEEDS,
@@ -50,7 +51,7 @@ SEED_HELP = "Seed of the subset of images and of random attacks."
 @click.option("--draws", type=int, help="Scoring draws of a random defence.  [default: 10]")
 @click.option("--title", help="Title of the page and the summary.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=TEXT", help=LABEL_HELP)
-@click.option("--out", type=PATH, help="Run directory.")
+@click.option("--out", type=PATH, callback=OUT_FOLDER, help="Run directory.")
 @click.option("--threads", type=int, help="Worker threads.  [default: measured]")
 @click.option("--batch", type=int, help="Images per chunk at most.  [default: as many as suit]")
 @click.option(

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
-from rich.text import Text
 
-from benchmark.terminal.console import console, say
+from benchmark.terminal.console import console, say, styled
 from reports.style.table_text import TextTable
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def show_kinds(kinds: Mapping[str, Kind]) -> None:
     table.add_column("names", justify="right")
     table.add_column("what they are", overflow="fold")
     for name, kind in kinds.items():
-        table.add_row(Text(name, "bold"), str(kind.count()), Text(kind.summary))
+        table.add_row(styled(name, "bold"), str(kind.count()), styled(kind.summary))
     console.print(table)
     say("")
     say("`bench list KIND` shows the names of one kind, such as `bench list attacks`.")
@@ -35,10 +34,10 @@ def show_rows(title: str, rows: Sequence[Row]) -> None:
     table.add_column("name", no_wrap=True)
     table.add_column(f"summary and {'size' if title == 'grids' else 'parameters'}", overflow="fold")
     for name, summary, parameters in rows:
-        about = Text(summary)
+        about = styled(summary)
         if parameters:
-            about.append(("\n" if summary else "") + parameters, style="dim")
-        table.add_row(Text(name), about)
+            about.append_text(styled(("\n" if summary else "") + parameters, "dim"))
+        table.add_row(styled(name), about)
     console.print(table)
 
 

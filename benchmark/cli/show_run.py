@@ -45,11 +45,9 @@ def show_result(result: Result) -> None:
         say(f"not plotted: {text}")
     for status, part in (("skipped", result.skipped), ("failed", result.failed)):
         for reason, cells in part["reason"].value_counts().items():
-            console.print(f"[bold red]{status}: {count(cells, 'cell')}[/]: ", end="")
-            say(reason)
+            say(f": {reason}", head=f"{status}: {count(cells, 'cell')}", head_style="bold red")
     for proof, reason in result.unproved.items():
-        console.print("[bold red]failed certificate[/]: ", end="")
-        say(f"{proof}: {reason}")
+        say(f": {proof}: {reason}", head="failed certificate", head_style="bold red")
     _show_notes(result.directory)
     show_audit(result.findings, result.directory)
     if result.reused:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.options import PATH, data_dir, write_text
+from benchmark.cli.options import OUT_FILE, PATH, data_dir, whole_from, write_text
 from benchmark.execution.environment import machine, package_versions
 from benchmark.speed.lines import LINES, MEMORY, chosen
 from benchmark.terminal.console import say
@@ -22,9 +22,16 @@ ONLY_HELP = f"Lines whose names contain this: {', '.join(LINES)}; or {MEMORY}."
 
 
 @click.command()
-@click.option("--repeat", type=click.IntRange(1, 1000), default=5, show_default=True)
+@click.option(
+    "--repeat",
+    type=int,
+    callback=whole_from(1, 1000),
+    default=5,
+    show_default=True,
+    help="Measurements of each side.",
+)
 @click.option("--only", default="", metavar="TEXT", help=ONLY_HELP)
-@click.option("--json", "json_file", type=PATH, help="Write a JSON file.")
+@click.option("--json", "json_file", type=PATH, callback=OUT_FILE, help="Write a JSON file.")
 @data_dir
 def speed(repeat: int, only: str, json_file: Path | None, data_dir: Path | None) -> None:
     """Measure the speed against ART and others.

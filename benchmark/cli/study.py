@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import PATH, data_dir, device, parse_count, seed_option
+from benchmark.cli.options import OUT_FOLDER, PATH, data_dir, device, parse_count, seed_option
 from benchmark.execution.environment import resolve_device
 from benchmark.studies.lookup import study_entry
 from benchmark.studies.request import make_request
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @seed_option
 @click.option("--set", "settings", multiple=True, help="PARAMETER=VALUE of the study.")
 @click.option("--quick", is_flag=True, help="A small size: for a look, not for conclusions.")
-@click.option("--out", type=PATH, help="Folder.")
+@click.option("--out", type=PATH, callback=OUT_FOLDER, help="Folder.")
 @data_dir
 @device
 def study(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, write_text
-from benchmark.terminal.console import console, say
+from benchmark.cli.options import NETWORK_HELP, OUT_FILE, PATH, data_dir, write_text
+from benchmark.terminal.console import console, say, styled
 from estimators.errors import InputError
 from estimators.networks.known import check_network
 from estimators.spec import parse_spec
@@ -38,7 +38,7 @@ SHOWN = 100
     help=FORMAT_HELP,
 )
 @click.option("--where", default="", metavar="CONDITIONS", help=WHERE_HELP)
-@click.option("--out", type=PATH, help="File to write instead of printing.")
+@click.option("--out", type=PATH, callback=OUT_FILE, help="File to write instead of printing.")
 @click.option("--network", help=NETWORK_HELP)
 @click.option("--dataset", default="mnist", show_default=True, help="Data set of the network.")
 @data_dir
@@ -85,7 +85,6 @@ def _show_run(table: TextTable, form: str, out: Path | None) -> None:
         raise InputError(f"--out {out}: needs --format csv, markdown or latex")
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-    from rich.text import Text
 
     shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, right in zip(table.header, table.right, strict=True):
@@ -95,7 +94,7 @@ def _show_run(table: TextTable, form: str, out: Path | None) -> None:
         justify: Literal["left", "right"] = "right" if right else "left"
         shown.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
     for row in table.rows[:SHOWN]:
-        shown.add_row(*map(Text, row))
+        shown.add_row(*map(styled, row))
     console.print(shown)
     if len(table.rows) > SHOWN:
         say(f"{len(table.rows) - SHOWN:,} more rows; --format csv prints all of them")
@@ -131,7 +130,7 @@ def _show(layers: Sequence[LayerRow], trainable: int, fixed: int) -> None:
     table.add_column("parameters", justify="right")
     for row in layers:
         size = " x ".join(str(s) for s in row["output_shape"])
-        table.add_row(row["layer"], size, f"{row['parameters']:,}")
+        table.add_row(styled(row["layer"]), size, f"{row['parameters']:,}")
     console.print(table)
     say(f"total parameters:         {trainable + fixed:,}")
     say(f"trainable parameters:     {trainable:,}")

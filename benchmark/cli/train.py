@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device, seed_option
+from benchmark.cli.options import NETWORK_HELP, PATH, data_dir, device, seed_option, written
 from benchmark.execution.environment import resolve_device
 from benchmark.terminal.console import say
 from benchmark.terminal.progress_bars import run_progress
@@ -14,6 +14,7 @@ from estimators.data.known import check_dataset
 from estimators.networks.known import check_network
 from estimators.spec import parse_spec
 from estimators.training_spec import with_training
+from estimators.writable import check_new_file
 
 if TYPE_CHECKING:
     from estimators.networks.given import Trained
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=int, help="Passes over the data.  [default: the recipe's]")
 @click.option("--adversarial", help="Defence in training: pgd or jpeg, or pgd:eps=VALUE,...")
 @seed_option
-@click.option("--out", type=PATH, help="File.  [default: in the cache]")
+@click.option(
+    "--out", type=PATH, callback=written(check_new_file), help="File.  [default: in the cache]"
+)
+@click.option("--force", is_flag=True, help="Overwrite another file of --out and those beside it.")
 @data_dir
 @device
 def train(
@@ -47,7 +51,7 @@ def train(
     check_dataset(dataset)
     with run_progress() as progress:
         # only now: they import torch, which takes seconds
-        from estimators.training.checkpoints import read_history
+        from estimators.training.checkpoints import CURVES, read_history
         from estimators.training.recipes import recipe_for
         from estimators.training.train_or_load import train_or_load
         from reports.plots.training import draw_training
@@ -72,7 +76,7 @@ def train(
         trained = train_or_load(dataset, spec, epochs, seed, **options)
         if not trained.reused:
             progress.step("drawing the curves")
-            curves = trained.path.with_suffix(".curves.png")
+            curves = trained.path.with_suffix(CURVES)
             draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
     _show(trained)
 
@@ -80,12 +84,13 @@ def train(
 def _show(trained: Trained) -> None:
     """Print the accuracy of a training and where its files are."""
     verb = "loaded, trained before" if trained.reused else "trained"
+    from estimators.training.checkpoints import CURVES, HISTORY
     from estimators.training.precision import other_precision
 
     how = other_precision(trained.metadata)
     say(f"{verb}{how}: test accuracy {trained.metadata['test_accuracy']:.4f}")
     say(f"weights: {trained.path}")
-    for suffix in (".history.csv", ".curves.png"):
+    for suffix in (HISTORY, CURVES):
         beside = trained.path.with_suffix(suffix)
         if beside.is_file():
             say(f"         {beside}")

@@ -15,7 +15,9 @@ from estimators.data.load import image_shape, load_images
 from estimators.errors import DataUnavailable, InputError
 from estimators.networks.known import check_network
 from estimators.spec import Spec
+from estimators.writable import check_file
 from estimators.yaml_values import flow
+from reports.style.plain_text import plain
 
 SAMPLES = 250
 # in pixels of [0, 1]: strokes stay readable at 0.3; photographs change visibly from 8/255 on
@@ -89,6 +91,7 @@ def write_grid(
     """
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(f"--out {path}: expected a name that ends in .yaml")
+    check_file(path, f"--out {path}")
     if path.exists() and not force:
         raise InputError(f"--out {path}: exists already; --force overwrites it")
     check_network(network)
@@ -108,7 +111,7 @@ def grid_text(network: Spec, dataset: str, path: Path, data_dir: Path | None = N
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)
     return TEXT.format(
         schema=SCHEMA_FILE.as_uri(),
-        command=" ".join(_command(network, dataset, path).split()),
+        command=plain(_command(network, dataset, path)),
         name=name.strip("-_")[:64] or "mine",
         description=flow(f"{network} on {dataset}"),
         dataset=flow(dataset),

@@ -77,7 +77,8 @@ def _write_predictions(path: Path, store: Store, keys: Sequence[str]) -> None:
     if "part" in kinds:
         kinds["part"] = key[1]
     schema = pa.schema([key, *kinds.items()])
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    # a file, since pyarrow takes no name that is not UTF-8
+    with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in _groups(keys):
             writer.write_table(_predictions([store.get(key) for key in group], schema))
 

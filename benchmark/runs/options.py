@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,9 +86,11 @@ class RunOptions:
         for name in ("threads", "workers", "batch"):
             count = getattr(self, name)
             if count is not None and count < 1:
-                raise InputError(f"--{name}: must be at least 1, got {count}")
+                raise InputError(f"--{name}: must be at least 1, got {reprlib.repr(count)}")
             if count is not None and count > MOST_WORKERS:
-                raise InputError(f"--{name}: must be at most {MOST_WORKERS}, got {count}")
+                raise InputError(
+                    f"--{name}: must be at most {MOST_WORKERS}, got {reprlib.repr(count)}"
+                )
         if self.memory is not None:
             parse_memory(self.memory)
         if self.uses_cluster:

@@ -120,7 +120,8 @@ def _write(
     kinds |= {"seed": pa.int64(), "eps": pa.float64(), "id": pa.int64(), "label": pa.int64()}
     kinds |= {"margin": pa.float64(), "undecided": pa.int64()}
     schema = pa.schema([(name, kinds[name]) for name in COLUMNS])
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    # a file, since pyarrow takes no name that is not UTF-8
+    with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for proof, table in known.done.items():
             within = attacked.get((proof.dataset, proof.network), [])
             broken = [ids for eps, ids in within if eps <= proof.eps]

@@ -38,6 +38,7 @@ from benchmark.runs.rows import skipped
 from benchmark.runs.store import Store
 from estimators.atomic import PREFIX
 from estimators.errors import InputError
+from estimators.writable import check_folder
 from reports.audit.audit import write_audit
 from reports.classes.files import write_classes
 from reports.corruptions.errors import write_corruptions
@@ -105,6 +106,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     options.progress.labels(labels_of(labels))
     directory = options.out or RUNS / f"{grid.name}-{grid_hash(cells)}"
     refuse_if_held(directory)
+    check_folder(directory, f"output directory {directory}", "name another with --out")
     finishing = options.progress.finishing
     options.progress.step("reading data and networks")
     if not options.replace and (directory / RESULTS).is_file():
@@ -280,7 +282,7 @@ def _open_store(directory: Path, options: RunOptions) -> Iterator[Store]:
     with ExitStack() as stack:
         stack.callback(claim.release)
         for stale in (*directory.glob(f"{PREFIX}*"), *directory.glob(f"{ADVERSARIAL}/{PREFIX}*")):
-            stale.unlink()  # a killed run left it
+            stale.unlink(missing_ok=True)  # a killed run left it
         store = Store(directory)
         stack.callback(store.close)
         for note in store.notes():

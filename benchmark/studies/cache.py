@@ -28,6 +28,7 @@ from estimators.source_code import modules_sha256
 from estimators.spec import Spec
 from estimators.training.checkpoints import shipped_file
 from estimators.training.train_or_load import trained_network
+from estimators.writable import check_folder
 
 FILE = "study.json"
 # the share of a study that is done when only its figures are left
@@ -74,6 +75,7 @@ def run_study(
     if folder.exists() and any(folder.iterdir()) and not (folder / FILE).is_file():
         problem = "neither empty nor the folder of a study"
         raise InputError(f"--out {folder}: {problem}; name another folder")
+    check_folder(folder, f"--out {folder}")
     for dataset, network in request.subjects:
         build_network(network, *image_shape(dataset, request.data_dir))
     start = time.perf_counter()

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from benchmark.terminal.console import above, console, errors
 from benchmark.terminal.tracker import Tracker
+from reports.style.plain_text import one_line
 
 # seconds before the first line, so that an error found at once is the only line
 FIRST = 0.5
@@ -76,7 +77,7 @@ class TerminalLine:
 
     def message(self, text: str) -> None:
         """Print a line above the moving one."""
-        errors.print(text, markup=False, highlight=False, soft_wrap=True)
+        errors.print(one_line(text), soft_wrap=True)
 
     def stop(self, done: bool) -> None:
         """Remove the line: results follow."""
@@ -124,7 +125,7 @@ class PipeLines:
     def message(self, text: str) -> None:
         """Write a line at once."""
         with self._lock:
-            self._line(text)
+            self._line(one_line(text))
 
     def stop(self, done: bool) -> None:
         """Write the last line, if there was one before."""
@@ -160,7 +161,7 @@ class NotebookLine:
 
     def message(self, text: str) -> None:
         """Print a line that stays."""
-        print(text)
+        print(one_line(text))
 
     def stop(self, done: bool) -> None:
         """Leave the last line."""

@@ -8,10 +8,9 @@ from os.path import commonprefix
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
+from benchmark.terminal.console import styled
 from reports.results.rows import Row, as_rows
 from reports.style.labels import Labels
 from reports.style.shortened import shortened
@@ -95,9 +94,9 @@ def _table(columns: dict[str, list[str]], title: str, width: int) -> Group:
         whole = not any(" " in text for text in columns[heading])
         table.add_column(heading, justify="right", no_wrap=whole, overflow="fold")
     for row in zip(*columns.values(), strict=True):
-        table.add_row(*map(escape, row))  # rich takes brackets for markup
+        table.add_row(*map(styled, row))
     # a title of the table itself would be no wider than that
-    return Group(Text(title, style="italic"), table)
+    return Group(styled(title, "italic"), table)
 
 
 def _told_apart(texts: Sequence[str], width: int) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from reports.style.plain_text import one_line
+
 # below this share an estimate of the time left would be a guess
 LEAST_SHARE = 0.005
 
@@ -72,7 +74,7 @@ class Tracker:
             if left is not None:
                 parts.append(f"{hours(left)} left")
         where = ", ".join(parts)
-        return ": ".join(text for text in (where, self._step) if text)
+        return one_line(": ".join(text for text in (where, self._step) if text))
 
     def done_text(self) -> str:
         """Return the last line."""

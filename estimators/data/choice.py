@@ -74,7 +74,7 @@ def stratified_order(y: IntArray, seed: int) -> IntArray:
 def _balanced(y: IntArray, count: int, seed: int, classes: Sequence[str], of: str) -> IntArray:
     """Return the places of the first images of each class that has any, in a stratified order."""
     labels, sizes = np.unique(y, return_counts=True)
-    if sizes.min(initial=count) < count:
+    if len(sizes) and int(sizes.min()) < count:
         least = int(sizes.argmin())
         label = int(labels[least])
         name = f" ({classes[label]})" if label < len(classes) else ""

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from estimators.data.geometry import split_options
 from estimators.data.registry import DATASET_PATTERNS, DATASETS, FILES
-from estimators.errors import InputError, unknown
+from estimators.errors import InputError, check_utf8, unknown
 from estimators.plugins import installed, is_plugin
 
 
 def check_dataset(name: str) -> None:
     """Raise InputError for an unknown data set or option, and for a path that does not exist."""
+    check_utf8("data set", name)
     bare, _ = split_options(name)
     family, _, path = bare.partition(":")
     if family in FILES and path:

@@ -25,6 +25,8 @@ from estimators.training_spec import shortest
 
 FORMAT = 1
 LONGEST_NAME = 150
+# what stands in place of the suffix of a checkpoint: its history, and the plot of that
+HISTORY, CURVES = ".history.csv", ".curves.png"
 SHIPPED = Path(__file__).parents[1] / "weights"
 _TEXTS = ("key", "dataset", "train_sha256", "torch", "weights_sha256", "metadata_sha256")
 
@@ -114,4 +116,4 @@ def _texts_hash(texts: dict[str, str]) -> str:
 
 def read_history(path: Path) -> pd.DataFrame:
     """Return the history that was written beside a checkpoint."""
-    return pd.read_csv(path.with_suffix(".history.csv"))
+    return pd.read_csv(path.with_suffix(HISTORY))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
+from estimators.atomic import replace
 from estimators.data.load import image_shape, load_images
-from estimators.errors import InputError
+from estimators.errors import InputError, check_utf8
 from estimators.networks.build import build_network
 from estimators.networks.external import code_hash
 from estimators.networks.given import Trained, guarded_network, is_given
@@ -17,11 +18,18 @@ from estimators.networks.registry import NETWORKS
 from estimators.networks.weight_files import default_cache, weights_hash
 from estimators.spec import Spec
 from estimators.training import checkpoints
-from estimators.training.checkpoints import checkpoint_key, load_checkpoint, shipped_file
+from estimators.training.checkpoints import (
+    CURVES,
+    HISTORY,
+    checkpoint_key,
+    load_checkpoint,
+    shipped_file,
+)
 from estimators.training.precision import fitted, provenance, trial_of
 from estimators.training.recipes import Recipe, recipe_for
 from estimators.training.train import train
 from estimators.training_spec import split_training
+from estimators.writable import check_folder, check_new_file
 
 
 def trained_network(
@@ -57,17 +65,22 @@ def train_or_load(
     out: Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_share: Callable[[float], None] | None = None,
+    force: bool = False,
 ) -> Trained:
     """Load the checkpoint of a recipe, or train it and write it.
 
     epochs: None for the recipe's own number.
     out: the file to write; without it the checkpoint goes to the cache under its key. The history
         is written beside it as CSV.
+    force: overwrite `out`, and the files beside it, where they are of another training.
 
     on_epoch, on_share: as in `train`.
 
     A recipe in bfloat16 is trained in float32 where bfloat16 is slow (`training.precision`). What
     was trained by the recipe itself, here or elsewhere, is loaded on every machine.
+
+    Raises InputError, before training, where the checkpoint cannot be written, and for files that
+    would be overwritten without `force`.
     """
     if network.get("weights") is not None:
         text = "training starts from random weights; leave out weights"
@@ -87,7 +100,7 @@ def train_or_load(
         key = checkpoint_key(dataset, images.fingerprint, decides, recipe, seed)
         path = out if out is not None else default_cache() / f"{key[:24]}.safetensors"
         for candidate in (path, shipped_file(dataset, network)):
-            if candidate.is_file() and checkpoints.read_key(candidate) == key:
+            if candidate.is_file() and _key(candidate, candidate == out) == key:
                 return key, path, load_checkpoint(candidate, network)
         return key, path, None
 
@@ -99,6 +112,11 @@ def train_or_load(
         key, path, loaded = finished(recipe)
     if loaded is not None:
         return loaded
+    if out is None:
+        where = f"folder of trained networks {path.parent}"
+        check_folder(path.parent, where, "set BENCH_CACHE_DIR to another folder")
+    else:
+        _check_free(out, force)
     test = load_images(dataset, "test", data_dir)
     model, history = train(build, images, test, recipe, seed, device, on_epoch, on_share)
     metadata = {
@@ -116,5 +134,31 @@ def train_or_load(
         "torch": torch.__version__,
     }
     checkpoints.save_checkpoint(model, metadata, path)
-    history.to_csv(path.with_suffix(".history.csv"), index=False, float_format="%.6g")
+    replace(
+        path.with_suffix(HISTORY),
+        lambda file: history.to_csv(file, index=False, float_format="%.6g"),
+    )
     return Trained(model, metadata, weights_hash(model), path, reused=False)
+
+
+def _key(path: Path, chosen: bool) -> str | None:
+    """Return the key of a checkpoint; None where the user chose a file that is none."""
+    try:
+        return checkpoints.read_key(path)
+    except InputError:
+        if chosen:
+            return None
+        raise
+
+
+def _check_free(out: Path, force: bool) -> None:
+    """Raise InputError where a checkpoint cannot be written, or would overwrite other files."""
+    check_utf8("--out", str(out))  # what reads checkpoints takes no other name
+    check_new_file(out, f"--out {out}")
+    files = (out, out.with_suffix(HISTORY), out.with_suffix(CURVES))
+    taken = [file.name for file in files if file.exists()]
+    if taken and not force:
+        raise InputError(
+            f"--out {out}: {', '.join(taken)} would be overwritten and is not of this training;"
+            " name another file, or add --force"
+        )

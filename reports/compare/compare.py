@@ -145,8 +145,8 @@ def compare(
     notes += [f"No row is in both runs; {text}." for text in hints if text and not tested.any()]
     notes += _notes(rows, correction, level, unfinished)
     notes += [note for run in (base, *runs) for note in damages(run)]
-    others_ = tuple(str(other) for other in others)
-    return Comparison(rows[list(ROWS)], str(a), others_, correction, level, tuple(notes), labels)
+    sides = base.name, tuple(run.name for run in runs)
+    return Comparison(rows[list(ROWS)], *sides, correction, level, tuple(notes), labels)
 
 
 def failures(comparison: Comparison, tolerance: float = 0.0) -> tuple[str, ...]:

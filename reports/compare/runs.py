@@ -17,6 +17,7 @@ from reports.results.read_write import read_results
 from reports.results.values import HASHES, damaged, name_by_value
 from reports.style.cell_names import IDENTITY, NAMES, describe, value_text
 from reports.style.labels import Labels, read_labels
+from reports.style.plain_text import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ def load(path: Path) -> Run:
         raise TableError(f"results {path}: no rows; name a run with rows")
     # a table by its usual name stands beside the manifest of its run
     folder = path.parent if path.name == RESULTS else path
-    run = keyed(Run(str(path), table, None, read_labels(folder)))
+    run = keyed(Run(printable(str(path)), table, None, read_labels(folder)))
     return replace(run, predictions=read_predictions(path))
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
-
-# XML 1.0 has no place for these, not even as references
-_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Status = Literal["passed", "failed", "skipped"]
 
@@ -60,13 +56,3 @@ def unique(cases: Iterable[Case]) -> tuple[Case, ...]:
         number = seen[case.name]
         out.append(case if number == 1 else replace(case, name=f"{case.name} ({number})"))
     return tuple(out)
-
-
-def plain(text: str) -> str:
-    """Return a text on one line, without the characters that XML and UTF-8 have no place for."""
-    return " ".join(printable(text).split())
-
-
-def printable(text: str) -> str:
-    """Return a text without control characters and lone surrogates."""
-    return _ILLEGAL.sub("", text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from reports.gates.cases import Case, Suite, failed, plain, printable
+from reports.gates.cases import Case, Suite, failed
+from reports.style.plain_text import plain, printable
 
 
 def to_junit(suites: Sequence[Suite], name: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from reports.gates.cases import plain
+from reports.style.plain_text import plain
 
 # GitHub refuses a summary of more than 1 MiB, of all steps that write to it
 MOST_BYTES = 1_000_000

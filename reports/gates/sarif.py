@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from reports.gates.cases import Case, Suite, plain
+from reports.gates.cases import Case, Suite
+from reports.style.plain_text import plain
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 # code scanning shows no more results of one run

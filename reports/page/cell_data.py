@@ -8,6 +8,7 @@ import pandas as pd
 
 from reports.results.columns import ADDED, COLUMNS, REQUIRED
 from reports.results.csv_file import read_csv, require
+from reports.results.read_write import NAMES
 from reports.results.rows import Row
 from reports.results.values import by_value
 from reports.style.labels import NO_LABELS, Labels
@@ -56,7 +57,7 @@ def cell_data(file: Path, labels: Labels = NO_LABELS) -> Row:
 
     Raises TableError for a file without the documented columns.
     """
-    table = by_value(read_csv(file, "results"))
+    table = by_value(read_csv(file, "results", NAMES))
     require(table, REQUIRED, f"results {file}", "write it again")
     columns: list[Row] = []
     for name in table.columns:

@@ -43,7 +43,9 @@ def read_certificates(run: Path) -> pd.DataFrame | None:
         return None
     check_sha256(path)
     try:
-        table: pd.DataFrame = pq.read_table(path, columns=list(COLUMNS)).to_pandas()
+        # a file, since pyarrow takes no name that is not UTF-8
+        with path.open("rb") as file:
+            table: pd.DataFrame = pq.read_table(file, columns=list(COLUMNS)).to_pandas()
     # pyarrow's own errors are subclasses of these
     except (ValueError, KeyError, OSError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]

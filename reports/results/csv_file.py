@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn, TextIO
 
 import pandas as pd
 
@@ -15,6 +16,10 @@ from reports.errors import TableError
 # a results file has about 500 bytes per cell: room for half a million cells
 MOST_BYTES = 256 << 20
 MOST_ROWS = 1_000_000
+# several times what a run writes: notes of a user have room
+MOST_COLUMNS = 512
+MOST_FIELDS = 40_000_000
+MOST_BLANK = 1000
 # the csv module's own limit, stated: pandas has none
 MOST_CHARACTERS = 131_072
 # the first line that some programs write to name the separator
@@ -27,14 +32,18 @@ _BINARY = {
 }
 
 
-def read_csv(path: Path, kind: str) -> pd.DataFrame:
+def read_csv(path: Path, kind: str, named: Sequence[str] = ()) -> pd.DataFrame:
     """Read a CSV in UTF-8 as a table of text; nothing in it is evaluated or converted.
 
     Fields are separated by commas, semicolons or tabs. Columns without a name are left out.
 
-    kind: the word for the file in errors. Raises TableError for a file that cannot be read, is
-    larger than MOST_BYTES or MOST_ROWS, is not UTF-8, has a field of more than MOST_CHARACTERS,
-    a NUL, a column twice, or a row that is longer or shorter than the header.
+    kind: the word for the file in errors. named: columns that are filled in every row, so that rows
+    of nothing are refused at the first one.
+
+    Raises TableError for a file that cannot be read, is larger than MOST_BYTES, MOST_COLUMNS,
+    MOST_ROWS or MOST_FIELDS, is not UTF-8, has a field of more than MOST_CHARACTERS, a NUL, a
+    column twice, more than MOST_BLANK lines without a value, or a row that is longer or shorter
+    than the header.
     """
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -44,26 +53,28 @@ def read_csv(path: Path, kind: str) -> pd.DataFrame:
             )
         _check_kind(path, f"{kind} {path}")
         with path.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
+            first = _header_line(file)
             if _DECLARED.fullmatch(first):
-                first = file.readline()
+                first = _header_line(file)
             delimiter = _delimiter(first)
             lines = csv.reader(itertools.chain([first], file), strict=True, delimiter=delimiter)
             header = next(lines, []) if first else []
             _check_header(header, f"{kind} {path}")
-            rows = []
-            for row in lines:
-                # a blank line is no row, as in every CSV reader
-                if not row:
-                    continue
+            rows: list[list[str]] = []
+            filled = [(header.index(name), name) for name in named if name in header]
+            for row in _not_blank(lines):
                 if len(row) != len(header):
                     fields = f"{len(row)} fields, the header has {len(header)}"
                     raise ValueError(f"line {lines.line_num}: {fields}")
                 if any("\0" in field for field in row):
                     raise ValueError(f"line {lines.line_num}: a NUL character")
+                for place, name in filled:
+                    if not row[place]:
+                        _refuse_unnamed(f"{kind} {path}", name, len(rows) + 1)
                 rows.append(row)
-                if len(rows) > MOST_ROWS:
-                    raise ValueError(f"more than {MOST_ROWS:,} rows, which no run writes")
+                if len(rows) > MOST_ROWS or len(rows) * len(header) > MOST_FIELDS:
+                    most = min(MOST_ROWS, MOST_FIELDS // len(header))
+                    raise ValueError(f"more than {most:,} rows, which no run writes")
     except TableError:
         raise
     except (csv.Error, ValueError, OSError) as error:
@@ -93,6 +104,35 @@ def _check_kind(path: Path, what: str) -> None:
             raise TableError(f"{what}: {name}, not a CSV table; write it as CSV in UTF-8")
 
 
+def _header_line(file: TextIO) -> str:
+    """Return the next line; ValueError for one that no header fills."""
+    line = file.readline(MOST_CHARACTERS + 1)
+    if len(line) > MOST_CHARACTERS:
+        raise ValueError(f"a header of more than {MOST_CHARACTERS:,} characters")
+    return line
+
+
+def _not_blank(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows; a blank line is none, as in every CSV reader.
+
+    Raises ValueError for too many that hold nothing.
+    """
+    blank = 0
+    for row in lines:
+        if not any(row):
+            blank += 1
+            if blank > MOST_BLANK:
+                raise ValueError(f"more than {MOST_BLANK:,} lines without a value")
+        if row:
+            yield row
+
+
+def _refuse_unnamed(what: str, name: str, row: int) -> NoReturn:
+    """Raise TableError for a row without a name; pandas reads names such as NA as missing."""
+    advice = "write the file again; pandas needs keep_default_na=False for names such as NA"
+    raise TableError(f"{what}: {name} is empty (row {row}); {advice}")
+
+
 def _delimiter(header: str) -> str:
     """Return what separates the most fields of a header: a comma, a semicolon or a tab."""
     return max(",;\t", key=header.count)
@@ -101,6 +141,9 @@ def _delimiter(header: str) -> str:
 def _check_header(header: list[str], what: str) -> None:
     if not header:
         raise TableError(f"{what}: not a CSV table (it is empty); write it again")
+    if len(header) > MOST_COLUMNS:
+        found = f"{len(header):,} columns, more than {MOST_COLUMNS}"
+        raise TableError(f"{what}: {found}, which no run writes; name the right file")
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise TableError(f"{what}: has the column {twice[0]!r} twice; remove one of them")

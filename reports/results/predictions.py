@@ -83,7 +83,9 @@ def read_predictions(run: Path) -> Predictions | None:
         return None
     check_sha256(path)
     try:
-        names, codes, arrays = _read(pq.ParquetFile(path))
+        # a file, since pyarrow takes no name that is not UTF-8
+        with path.open("rb") as file:
+            names, codes, arrays = _read(pq.ParquetFile(file))
     # pyarrow's own errors are subclasses of these; a damaged file may ask for any number of rows
     except (ValueError, LookupError, OSError, NotImplementedError, MemoryError) as error:
         if isinstance(error, TableError):

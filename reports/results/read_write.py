@@ -19,6 +19,8 @@ from reports.results.values import by_value
 STATES = ("ok", "skipped", "failed")
 # ten million images are more than any data set has, and what the tests can take
 MOST_IMAGES = 10**7
+# every row has these
+NAMES = ("dataset", "network", "attack", "threat", "defence")
 # every finished row has these; the others are empty where no image counts for them
 _ALWAYS = ("clean_accuracy", "accuracy", "accuracy_low", "accuracy_high")
 _OF_DRAWS = ("accuracy_worst_draw", "accuracy_every_draw")
@@ -54,7 +56,7 @@ def read_results(path: Path) -> pd.DataFrame:
         raise TableError(f"results {path}: no such file or run directory; {advice}")
     if path.is_dir():
         check_sha256(file)
-    table = read_csv(file, "results")
+    table = read_csv(file, "results", NAMES)
     try:
         table = by_value(table)
     except ValueError as error:
@@ -83,16 +85,7 @@ def _text(value: object) -> str:
 
 
 def _check_texts(table: pd.DataFrame, path: Path) -> None:
-    """Raise TableError for a text that a spreadsheet would evaluate: tables are exported again.
-
-    Likewise for a row without a name: pandas reads names such as NA as missing.
-    """
-    for name in ("dataset", "network", "attack", "threat", "defence"):
-        lacks = table[name] == ""
-        if lacks.any():
-            where = f"{name} is empty (row {int(table.index[lacks][0]) + 1})"
-            advice = "write the file again; pandas needs keep_default_na=False for names such as NA"
-            raise TableError(f"results {path}: {where}; {advice}")
+    """Raise TableError for a text that a spreadsheet would evaluate: tables are exported again."""
     for name in table.columns[table.dtypes.map(lambda kind: kind.kind == "O")]:
         bad = table[name].str.startswith(_FORMULA)
         if bad.any():

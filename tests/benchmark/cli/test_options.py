@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
+from benchmark.cli import main
+from benchmark.cli.app import COMMANDS
 from benchmark.cli.options import parse_count
 from estimators.errors import InputError
 
@@ -37,6 +40,81 @@ def test_out_of_range_is_one_line(bench, args: list[str], told: str) -> None:
     assert code == 2, out
     assert told in out
     assert len(out.strip().splitlines()) == 1
+
+
+INTEGERS = [
+    (name, param.opts[0])
+    for name in sorted(COMMANDS)
+    for param in main.get_command(click.Context(main), name).params
+    if isinstance(param.type, click.types.IntParamType)
+]
+# what makes a command with long work end at once where its integer is accepted
+BROKEN = {
+    "anchors": ["--weights-dir", "missing"],
+    "paper": ["--device", "none"],
+    "speed": ["--only", "none"],
+    "study": ["data", "--device", "none"],
+    "train": ["--network", "lenet", "--dataset", "digits"],
+}
+
+
+def test_every_integer_of_the_command_line_is_tried() -> None:
+    assert len(INTEGERS) >= 10
+    assert {"run", "train", "study", "paper", "anchors", "speed"} == {name for name, _ in INTEGERS}
+
+
+@pytest.mark.parametrize(("command", "option"), INTEGERS)
+@pytest.mark.parametrize("value", [HUGE, str(2**31), "-1", str(-(2**63)), "1" + "0" * 400])
+def test_an_integer_out_of_range_is_one_line(
+    bench, monkeypatch: pytest.MonkeyPatch, command: str, option: str, value: str
+) -> None:
+    if option == "--seed" and value == str(2**31):
+        return  # it is one
+
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("the work began")
+
+    for name in ("benchmark.runs.run.gather", "estimators.training.train_or_load.train"):
+        monkeypatch.setattr(name, fail)
+    code, out = bench(command, option, value, *BROKEN.get(command, []))
+    assert code == 2, out
+    assert len(out.strip().splitlines()) == 1, out
+    assert option.strip("-") in out
+    assert len(out) < 300, out
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["run", "--attack", f"pgd:eps=0.1,max_iter={HUGE}"],
+        ["run", "--defence", f"jpeg:quality={HUGE}"],
+        ["run", "--network", f"resnet:extra_layers={HUGE}"],
+        ["run", "--samples", f"first:{HUGE}"],
+        ["run", "--samples", f"balanced:{HUGE}"],
+        ["study", "data", "--samples", "1" + "0" * 400],
+        ["study", "data", "--set", "samples=-1"],
+        ["study", "data", "--set", f"samples={HUGE}"],
+        ["paper", "--samples", "1" + "0" * 400],
+        ["anchors", "--weights-dir", "missing", "--samples", "1" + "0" * 400],
+        ["export", "missing", "--format", "robustbench", "--eps", "1" + "0" * 400],
+        ["train", "--network", f"resnet:extra_layers={HUGE}", "--dataset", "digits"],
+    ],
+)
+def test_an_integer_within_a_value_is_one_line(
+    bench, monkeypatch: pytest.MonkeyPatch, args: list[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("the work began")
+
+    for name in (
+        "benchmark.runs.run._open_store",
+        "benchmark.studies.cache._replace_folder",
+        "estimators.training.train_or_load.train",
+    ):
+        monkeypatch.setattr(name, fail)
+    code, out = bench(*args)
+    assert code == 2, out
+    assert len(out.strip().splitlines()) == 1, out
 
 
 def test_samples_take_every_form_of_an_integer() -> None:

@@ -51,13 +51,13 @@ def test_junit_has_the_attributes_that_ci_systems_read() -> None:
     assert failure.get("type") == "requirement" and failure.get("message")
 
 
-def test_junit_escapes_what_it_holds_and_drops_what_xml_cannot() -> None:
+def test_junit_escapes_what_it_holds_and_what_xml_cannot_hold() -> None:
     text = to_junit(SUITES, "x")
     root = ElementTree.fromstring(text.encode())
     name = next(
         case.get("name") for case in root.iter("testcase") if "a<b>" in case.get("name", "")
     )
-    assert name == "a<b>&\"c'[31m]]> |`$x$` [l](javascript:1)"
+    assert name == "a<b>&\"c'\\x00\\x1b[31m\\ud800]]> |`$x$` [l](javascript:1)"
     assert not any(character in text for character in "\x00\x1b\x07\ud800")
 
 

@@ -63,6 +63,47 @@ def test_a_billion_rows_are_refused_before_they_are_read(
         read_results(file)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (lambda good: ",".join(f"c{n}" for n in range(200_000)) + "\n1", "header of more than"),
+        (lambda good: ",".join(f"c{n}" for n in range(20_000)), "20,000 columns, more than 512"),
+        (lambda good: good + "\n" * 1_000_000, "more than 1,000 lines without a value"),
+        (lambda good: good + ("," * good.splitlines()[0].count(",") + "\n") * 2, "is empty (row"),
+        (lambda good: good.splitlines()[0] + "\r\n" * 1_000_000, "more than 1,000 lines"),
+        (lambda good: '"' + "\n" * 1_000_000, "field larger than field limit"),
+    ],
+)
+def test_a_bomb_is_refused_before_a_table_is_made(
+    tmp_path: Path, good: str, monkeypatch: pytest.MonkeyPatch, content, told: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a table was made")
+
+    monkeypatch.setattr(csv_file.pd, "DataFrame", fail)
+    file = tmp_path / "results.csv"
+    file.write_text(content(good), newline="")
+    with pytest.raises(TableError) as error:
+        read_results(file)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+def test_rows_of_nothing_are_few_in_every_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("a,b\n1,2\n" + ",\n" * 1000)
+    assert len(csv_file.read_csv(file, "table")) == 1001
+    file.write_text("a,b\n1,2\n" + ",\n" * 1001)
+    with pytest.raises(TableError, match="more than 1,000 lines without a value"):
+        csv_file.read_csv(file, "table")
+    file.write_text("a,b\n" + "1,2\n" * 5)
+    monkeypatch.setattr(csv_file, "MOST_FIELDS", 8)
+    with pytest.raises(TableError, match="more than 4 rows"):
+        csv_file.read_csv(file, "table")
+
+
 def test_markup_is_text(tmp_path: Path, good: str) -> None:
     """Here it is a name like any other; the page escapes it (`test_page.py`)."""
     file = tmp_path / "results.csv"
