@@ -35,6 +35,8 @@ def replace_text(path: Path, text: str) -> None:
         partial = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # before the name: a power cut leaves the old file or the new
         partial.chmod(0o644)
         partial.replace(path)
     except OSError as error:

@@ -86,8 +86,8 @@ def read_predictions(run: Path) -> Predictions | None:
         # a file, since pyarrow takes no name that is not UTF-8
         with path.open("rb") as file:
             names, codes, arrays = _read(pq.ParquetFile(file))
-    # pyarrow's own errors are subclasses of these
-    except (ValueError, KeyError, OSError) as error:
+    # pyarrow's own errors are subclasses of these; a damaged file may ask for any number of rows
+    except (ValueError, LookupError, OSError, NotImplementedError, MemoryError) as error:
         if isinstance(error, TableError):
             raise TableError(f"predictions {path}: {error}; write it again") from error
         first = (str(error).splitlines() or [type(error).__name__])[0]
@@ -134,10 +134,15 @@ def _read(file: pq.ParquetFile) -> tuple[list[str], npt.NDArray[np.int32], dict[
         for name, column in zip(_COLUMNS, batch.columns, strict=True):
             if column.null_count:
                 raise TableError(f"{name} has rows without a value")
-        codes[rows] = np.array(known, np.int32)[cell.indices.to_numpy()]
+        indices = cell.indices.to_numpy()
+        if len(indices) and not 0 <= indices.min() <= indices.max() < len(known):
+            raise TableError("cell has rows without a name")
+        codes[rows] = np.array(known, np.int32)[indices]
         for name in arrays:
             arrays[name][rows] = batch.column(name).to_numpy()
         at += len(batch)
+    if at != total:
+        raise TableError(f"has {at} rows instead of {total}")
     return list(places), codes, arrays
 
 
