@@ -73,6 +73,10 @@ def _open(path: Path) -> sqlite3.Connection:
         if db.execute(others).fetchone()[0]:
             raise sqlite3.DatabaseError("it holds views or triggers, which no run writes")
         db.execute(f"PRAGMA busy_timeout={int(1000 * WAIT)}")
+    except UnicodeDecodeError as error:
+        # SQLite quotes the damaged schema in its message, and that is no text
+        db.close()
+        raise sqlite3.DatabaseError("malformed database schema") from error
     except BaseException:
         db.close()
         raise

@@ -280,3 +280,12 @@ def test_a_writer_beside_the_run(directory: Path, monkeypatch: pytest.MonkeyPatc
     store.put([cell(20)])
     assert len(store.keys()) == 13
     store.close()
+
+
+def test_a_schema_that_is_no_text(directory: Path) -> None:
+    with closing(sqlite3.connect(directory / FILE)) as db, db:
+        db.execute("PRAGMA journal_mode=DELETE")
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE sqlite_master SET sql = CAST(x'435245415445205441424c4520ff28' AS TEXT)")
+    with pytest.raises(InputError, match=r"run store .* damaged \(.*schema.*move it away"):
+        Store(directory)
