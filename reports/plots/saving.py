@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
+from reports.results.atomic import replace_bytes
 from reports.style.axes import wrap_heading
 from reports.style.file_names import FileName, file_name
 from reports.style.style import DPI, styled
@@ -38,9 +39,11 @@ def save_all(figures: Figures, folder: Path) -> list[Path]:
             path = folder / (f"{safe}.png" if isinstance(figure, Figure) else f"{safe}.gif")
             if isinstance(figure, Figure):
                 wrap_heading(figure)
-                figure.savefig(path, dpi=DPI, metadata=_content(figure))
+                drawn = BytesIO()
+                figure.savefig(drawn, format="png", dpi=DPI, metadata=_content(figure))
+                replace_bytes(path, drawn.getvalue())
             else:
-                _save_animation(figure, path)
+                replace_bytes(path, _animation(figure))
             written.append(path)
     return written
 
@@ -68,12 +71,15 @@ def saved(figures: Callable[[Path], Figures]) -> Callable[[Path], list[Path]]:
     return draw
 
 
-def _save_animation(figures: Iterator[Figure], path: Path) -> None:
-    """Write figures of one size as an endless GIF, in 32 colours to keep it small."""
+def _animation(figures: Iterator[Figure]) -> bytes:
+    """Return figures of one size as an endless GIF, in 32 colours to keep it small."""
     frames = []
     for figure in figures:
         drawn = BytesIO()
         figure.savefig(drawn, format="png")
         with Image.open(drawn) as image:
             frames.append(image.convert("RGB").quantize(32, dither=Image.Dither.NONE))
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=FRAME, loop=0)
+    content = BytesIO()
+    options = {"append_images": frames[1:], "duration": FRAME, "loop": 0}
+    frames[0].save(content, format="GIF", save_all=True, **options)
+    return content.getvalue()

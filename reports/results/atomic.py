@@ -19,13 +19,20 @@ PREFIX = ".art-bench-"
 def replace_text(path: Path, text: str) -> None:
     """Replace the content of a file by a text (UTF-8, line ends as they are).
 
-    What UTF-8 has no place for, as the bytes of a file name of another encoding, is escaped. The
-    temporary file has a name of its own, so that several processes may write the same file: the
+    What UTF-8 has no place for, as the bytes of a file name of another encoding, is escaped. See
+    `replace_bytes`.
+    """
+    replace_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Replace the content of a file.
+
+    The temporary file has a name of its own, so that several processes may write the same file: the
     last one wins. Its name begins as those of runs, which remove what a killed process left.
 
     Raises TableError if the file cannot be written; its old content then stays.
     """
-    content = text.encode("utf-8", "backslashreplace")
     partial: Path | None = None
     try:
         if path.exists() and not path.is_file():  # a terminal, a pipe

@@ -96,6 +96,8 @@ def finished(grid: Grid, out: Path, options: Mapping[str, Any]) -> Result | None
     content = _read(out / FILE)
     if content is None or (out / "store.sqlite-wal").exists():
         return None
+    if any(out.rglob(f"{PREFIX}*")):
+        return None  # a killed process left it, and the whole run removes it
     refuse_if_held(out)
     now = asked(grid, options)
     if now is None or (content.get("text"), content.get("sources")) != (now.text, now.sources):
