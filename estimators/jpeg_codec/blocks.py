@@ -75,7 +75,7 @@ def _shifted(v: Numba, shift: Numba) -> Numba:
 
 
 @inlined
-def pixel(v: Numba) -> Numba:
+def _pixel(v: Numba) -> Numba:
     """Return a sum as a sample, 0 to 255."""
     return min(max(_int32(v), _int32(0)), _int32(255))
 
@@ -182,10 +182,10 @@ def code(planes: Numba, table: Numba) -> None:
             for i in range(LANES):
                 at = 4 * k * LANES + i
                 words[k * LANES + i] = _joined(
-                    pixel(work[at] + 128),
-                    pixel(work[at + LANES] + 128),
-                    pixel(work[at + 2 * LANES] + 128),
-                    pixel(work[at + 3 * LANES] + 128),
+                    _pixel(work[at] + 128),
+                    _pixel(work[at + LANES] + 128),
+                    _pixel(work[at + 2 * LANES] + 128),
+                    _pixel(work[at + 3 * LANES] + 128),
                 )
         for lane in range(lanes):
             first, rows, columns = places[lane, 0], places[lane, 1], places[lane, 2]

@@ -7,20 +7,18 @@ adds four slices. For predictions only; the bits are those of the three layers.
 
 from __future__ import annotations
 
-import os
 from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from estimators.networks.running.guarded import Guarded
-from estimators.networks.running.plain_layers import global_hooks, is_plain
+from estimators.networks.running.plain_layers import is_plain
 from estimators.networks.running.thin_convolutions import (
     STEP,
-    SWITCH,
     gradient_of,
     is_thin,
+    keeps_its_layers,
     replaced,
     shifted,
 )
@@ -75,13 +73,11 @@ def pooled(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
 
     The three stand one after the other in an `nn.Sequential`. The logits of random images, and of
     those images under attack, have the same bits. Otherwise, behind a guard, with hooks of all
-    modules, and with the environment variable SWITCH, the network itself comes back.
+    modules, and with the switch of `thin_convolutions`, the network itself comes back.
 
     network: frozen, in evaluation mode. Its modules are shared.
     """
-    if os.environ.get(SWITCH, "") not in ("", "0"):
-        return network
-    if isinstance(network, Guarded) or global_hooks():
+    if keeps_its_layers(network):
         return network
     found: dict[int, nn.Module] = {}
     for module in network.modules():

@@ -100,15 +100,19 @@ def thinned(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
 
     network: frozen, in evaluation mode. Its modules are shared, its memory layout is kept.
     """
-    if os.environ.get(SWITCH, "") not in ("", "0"):
-        return network
-    if isinstance(network, Guarded) or global_hooks():
+    if keeps_its_layers(network):
         return network
     found = {id(m): ThinConvolution(m) for m in network.modules() if is_thin(m)}
     if not found:
         return network
     thin = replaced(network, found)
     return thin if thin is not network and _agree(network, thin, shape) else network
+
+
+def keeps_its_layers(network: nn.Module) -> bool:
+    """Return whether no layer may be replaced: for the SWITCH, a guard, or hooks of all modules."""
+    switched = os.environ.get(SWITCH, "") not in ("", "0")
+    return switched or isinstance(network, Guarded) or global_hooks()
 
 
 def is_thin(module: nn.Module) -> TypeGuard[nn.Conv2d]:
