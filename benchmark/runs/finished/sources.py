@@ -139,6 +139,8 @@ def _code() -> Iterator[tuple[str, str]]:
     runs = ROOT / RUNS
     for package in OURS:
         for path in sorted((ROOT / package).rglob("*")):
-            # in a checkout runs lie beside the code
-            if path.suffix != ".pyc" and path.is_file() and runs not in path.parents:
+            # Python writes there at any time; in a checkout runs lie beside the code
+            if "__pycache__" in path.parts or runs in path.parents:
+                continue
+            if path.is_file():
                 yield path.relative_to(ROOT).as_posix(), sha256_of(path)
