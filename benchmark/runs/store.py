@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.runs.packed import LONGEST_HEAD, Types, pack, unpack, widest_types
+from benchmark.runs.packed import LONGEST_HEAD, Predicted, Types, columns_of, pack, widest_types
 from benchmark.runs.records.check import MOST_IMAGES, Row, checksum, is_intact, is_usable
 from benchmark.runs.records.database import open_database, sqlite_errors
 from estimators.atomic import PREFIX
@@ -106,6 +106,11 @@ class Store:
 
     def get(self, key: str) -> Stored:
         """Return one stored cell; InputError where its checksum does not match."""
+        row, seconds, predicted = self.record(key)
+        return Stored(key, row, seconds, None if predicted is None else pd.DataFrame(predicted))
+
+    def record(self, key: str) -> tuple[Row, float, Predicted | None]:
+        """Return row, seconds and predictions by column, as `get`, without a frame."""
         with sqlite_errors(self.path):
             record = self._db.execute(
                 f"SELECT {_BYTES} FROM cells WHERE key = ?", (key,)
@@ -113,9 +118,8 @@ class Store:
             if record is None or not is_intact(record):
                 raise sqlite3.DatabaseError(f"cell {key} does not match its checksum")
         _, row, seconds, blob, _ = record
-        return Stored(
-            key, json.loads(row), seconds, None if blob is None else unpack(blob, MOST_IMAGES)
-        )
+        predicted = None if blob is None else columns_of(blob, MOST_IMAGES)
+        return json.loads(row), seconds, predicted
 
     def types(self, keys: Iterable[str]) -> Types:
         """Return the integers that hold the predictions of these cells, by column.
