@@ -97,7 +97,8 @@ class Store:
 
     def rows(self) -> dict[str, Row]:
         """Return the rows of all intact cells by key."""
-        return {key: json.loads(row) for key, row, intact in self._checked() if intact}
+        known: dict[str, str] = {}
+        return {key: _row(row, known) for key, row, intact in self._checked() if intact}
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds of all cells by key."""
@@ -219,6 +220,14 @@ class Store:
             f"run store {self.path}: was damaged and is kept as {kept.name};"
             f" {len(records)} cells could be read, the others are computed again"
         )
+
+
+def _row(text: str, known: dict[str, str]) -> Row:
+    """Return a row; its texts are those of `known` where they are equal, which saves memory."""
+    return {
+        known.setdefault(name, name): known.setdefault(v, v) if isinstance(v, str) else v
+        for name, v in json.loads(text).items()
+    }
 
 
 def _text(content: bytes | None) -> str:

@@ -54,10 +54,12 @@ def reversals(evidence: Evidence, cases: Sequence[Case]) -> list[Tested]:
     """
     if not cases:
         return []
-    counts = _paired(evidence, cases)
-    sides = ("correct", "n")
-    rows = [(*(a[s] for s in sides), *(b[s] for s in sides)) for a, b in cases]
-    alone = np.array(rows, dtype=np.float64)
+    rows = {row["number"]: row for case in cases for row in case}
+    places = {number: place for place, number in enumerate(rows)}
+    at = np.array([(places[a["number"]], places[b["number"]]) for a, b in cases])
+    counts = _paired(evidence, list(rows.values()), at)
+    known = np.array([(row["correct"], row["n"]) for row in rows.values()], dtype=np.float64)
+    alone = known[at].reshape(len(cases), 4)
     both, lost, gained, _ = counts.T
     total = counts.sum(axis=1)
     paired = ~np.isnan(total)
@@ -69,45 +71,44 @@ def reversals(evidence: Evidence, cases: Sequence[Case]) -> list[Tested]:
     if not paired.all():
         p[~paired] = fisher(*alone[~paired].T)
     p = adjust(np.where(after > before, p, 1.0), "holm")
-    numbers = zip(n, before, after, p, strict=True)
-    return [
-        Tested(*case, int(n), float(a), float(b), float(b - a), float(q), bool(q <= LEVEL))
-        for case, (n, a, b, q) in zip(cases, numbers, strict=True)
-    ]
+    columns = n.astype(int), before, after, after - before, p, p <= LEVEL
+    numbers = zip(*(column.tolist() for column in columns), strict=True)
+    return [Tested(*case, *own) for case, own in zip(cases, numbers, strict=True)]
 
 
-def _paired(evidence: Evidence, cases: Sequence[Case]) -> npt.NDArray[np.float64]:
+def _paired(
+    evidence: Evidence, rows: Sequence[Row], at: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
     """Return `pair`'s counts of each case [cases, 4]; NaN for one that cannot be paired.
 
-    Nearly all rows have the same images in the same order: those are compared as one array.
+    at: the places in `rows` of both sides [cases, 2]. Nearly all rows have the same images in the
+    same order: those are compared as one array.
     """
     groups: dict[tuple[bytes, bytes], list[npt.NDArray[np.bool_]]] = {}
-    places: dict[int, tuple[tuple[bytes, bytes], int]] = {}
-    for row in {row["number"]: row for case in cases for row in case}.values():
-        scored = evidence.scored(row)
-        if scored is not None:
-            images = scored.ids.tobytes(), scored.label.tobytes()
-            group = groups.setdefault(images, [])
-            places[row["number"]] = images, len(group)
-            group.append(scored.right)
-    counts = np.full((len(cases), 4), np.nan)
-    together: dict[tuple[bytes, bytes], list[tuple[int, int, int]]] = {}
-    for number, (weaker, stronger) in enumerate(cases):
-        a, b = places.get(weaker["number"]), places.get(stronger["number"])
-        if a is None or b is None:
-            continue
-        if a[0] == b[0]:
-            together.setdefault(a[0], []).append((number, a[1], b[1]))
-            continue
-        first, second = evidence.scored(weaker), evidence.scored(stronger)
-        assert first is not None and second is not None
-        pairs = pair(first, second)
+    scored = [evidence.scored(row) for row in rows]
+    # the group of a row, -1 without predictions, and its place there
+    group = np.full((len(rows), 2), -1)
+    numbers: dict[tuple[bytes, bytes], int] = {}
+    for place, own in enumerate(scored):
+        if own is not None:
+            images = own.ids.tobytes(), own.label.tobytes()
+            members = groups.setdefault(images, [])
+            group[place] = numbers.setdefault(images, len(numbers)), len(members)
+            members.append(own.right)
+    counts = np.full((len(at), 4), np.nan)
+    of = group[at]
+    together = of[:, 0, 0] == of[:, 1, 0]
+    for number, members in enumerate(groups.values()):
+        cases = np.flatnonzero(together & (of[:, 0, 0] == number))
+        if len(cases):
+            counts[cases] = _counted(np.stack(members), of[cases, 0, 1], of[cases, 1, 1])
+    for case in np.flatnonzero(~together):
+        first, second = (scored[place] for place in at[case])
+        pairs = (
+            pair(first, second) if first is not None and second is not None else "no predictions"
+        )
         if not isinstance(pairs, str):
-            counts[number] = pairs
-    for images, listed in together.items():
-        right = np.stack(groups[images])
-        at, *sides = np.array(listed).T
-        counts[at] = _counted(right, *sides)
+            counts[case] = pairs
     return counts
 
 

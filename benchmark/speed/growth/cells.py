@@ -15,10 +15,10 @@ from benchmark.execution.executor import ExecutionReport
 from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
-from benchmark.runs.labels import grid_labels
 from benchmark.grids.model import Grid, load_grid
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.inputs import RunInputs
+from benchmark.runs.labels import grid_labels
 from benchmark.runs.manifest import manifest
 from benchmark.runs.rows import ok
 from benchmark.runs.store import Store
