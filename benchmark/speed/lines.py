@@ -39,6 +39,8 @@ LINES: dict[str, Line] = table(
          summary="the same through the defence", arguments=("adaptive",), goal=3),
     Line(name="pgd", build=f"{ROOM}:pgd", summary="PGD against other libraries", goal=2),
     Line(name="cw", build=f"{ROOM}:carlini", summary="C&W against the same", goal=10),
+    Line(name="autoattack", build=f"{ROOM}:autoattack",
+         summary="AutoAttack against its authors' code", goal=2),
     Line(name="startup", build=f"{ROOM}:startup",
          summary="start of commands, beside the import of torch"),
 )  # fmt: skip
