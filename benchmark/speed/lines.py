@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmark.speed.growth.axes import GROWTH
 from estimators.entries import Entry, table
 from estimators.errors import unknown
 from estimators.spec import Value
@@ -53,5 +54,5 @@ def chosen(only: str) -> list[Line]:
     """
     found = [line for name, line in LINES.items() if only.strip().lower() in name]
     if not found:
-        raise unknown("line of --only", only, [*LINES, MEMORY])
+        raise unknown("line of --only", only, [*LINES, MEMORY, GROWTH])
     return found

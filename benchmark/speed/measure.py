@@ -80,7 +80,7 @@ def measure(
                 yield replace(measured, goal=line.goal)
         except InputError as error:
             if only:
-                raise
+                raise InputError(f"{line.name}: {error}") from error
             # photos and their network are not everywhere
             skipped(f"{line.name}: left out: {error}")
 

@@ -51,7 +51,9 @@ def test_a_figure_and_a_row_for_each_axis(tmp_path: Path) -> None:
     assert sorted(path.name for path in paths) == sorted(
         f"{name.replace(' ', '-')}.png" for name in AXES
     )
-    assert all(Image.open(path).width > 600 for path in paths)
+    for path in paths:
+        with Image.open(path) as image:
+            assert image.width > 600
     text = growth_markdown(found, "a machine")
     assert text.startswith("a machine\n\n| what grows | size |")
     row = "finished cells of 100 images | 100,000 cells | 100 | 800 |"
