@@ -103,7 +103,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "results.csv": read_results,
     "manifest.json": lambda path: read_manifest(path.parent),
     "predictions.parquet": lambda path: read_predictions(path.parent),
-    "blob": lambda path: unpack(path.read_bytes()),
+    "blob": lambda path: unpack(path.read_bytes(), 100),
 }
 
 

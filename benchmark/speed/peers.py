@@ -67,15 +67,19 @@ def installed(
 ) -> Iterator[tuple[str, Attack]]:
     """Yield the name and the attack of each library that is installed.
 
-    skipped: called with one line for each that is missing; the line has the command to install it.
+    skipped: called with one line for each that is missing or cannot be imported; the line has the
+        command that installs it.
     """
     for name, peer in peers.items():
         try:
             LIBRARIES[name].check_installed()
+            attack = peer(bench)
         except InputError as error:
             skipped(str(error).removeprefix("attack "))
+        except ImportError as error:
+            skipped(f"{name}: left out, cannot be imported: {error}")
         else:
-            yield name, peer(bench)
+            yield name, attack
 
 
 def _tensors(bench: Bench) -> tuple[torch.Tensor, torch.Tensor]:

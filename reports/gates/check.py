@@ -159,7 +159,7 @@ def _verdict(table: pd.DataFrame, requirement: Requirement, labels: Labels, poin
     values = _with_limits(rows, requirement)
     columns = [c for c in IDENTITY if c != "seed" or table["seed"].nunique() > 1]
     judged = [
-        _judged(row, describe(row, columns, labels), limits, requirement, point)
+        _judged(row, describe(row, columns, labels), limits, requirement, point, labels)
         for row, limits in zip(as_rows(rows), values, strict=True)
     ]
     return Verdict(requirement, tuple(judged), point)
@@ -187,10 +187,15 @@ def _with_limits(rows: pd.DataFrame, requirement: Requirement) -> list[tuple[flo
 
 
 def _judged(
-    row: Row, cell: str, limits: tuple[float, ...], requirement: Requirement, point: bool
+    row: Row,
+    cell: str,
+    limits: tuple[float, ...],
+    requirement: Requirement,
+    point: bool,
+    labels: Labels,
 ) -> Judged:
     if row["status"] != "ok":
-        reason = f"{row['status']}: {row['reason']}"
+        reason = f"{row['status']}: {labels.in_text(str(row['reason']))}"
         return Judged(cell, _NAN, _NAN, _NAN, _NAN, False, reason)
     value, low, high = limits
     if value != value:

@@ -19,8 +19,8 @@ try:
 except SystemExit as end:
     assert not end.code
 from estimators.data.load import default_data_dir
-from estimators.jpeg_codec.numba_kernel import cache_folder
-from estimators.networks.weight_files import default_cache
+from estimators.jpeg_codec.compiling import cache_folder
+from estimators.networks.cache_folder import default_cache
 import matplotlib
 matplotlib.get_configdir(), matplotlib.get_cachedir()
 for folder in (default_data_dir(), cache_folder(), default_cache()):

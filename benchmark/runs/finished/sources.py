@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmark.attacks.lookup import is_ours
 from benchmark.execution.environment import PACKAGES, package_versions
 from benchmark.grids.model import Grid
+from benchmark.runs.finished.result import RUNS
 from benchmark.threats import threat
 from estimators.data.load import default_data_dir
 from estimators.defences.registry import DEFENCES, JOIN
@@ -135,7 +136,9 @@ def _required() -> Iterator[str]:
 
 def _code() -> Iterator[tuple[str, str]]:
     """Yield each file of this project's packages with its hash: code, tables, shipped weights."""
+    runs = ROOT / RUNS
     for package in OURS:
         for path in sorted((ROOT / package).rglob("*")):
-            if path.suffix != ".pyc" and path.is_file():
+            # in a checkout runs lie beside the code
+            if path.suffix != ".pyc" and path.is_file() and runs not in path.parents:
                 yield path.relative_to(ROOT).as_posix(), sha256_of(path)

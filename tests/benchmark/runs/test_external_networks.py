@@ -191,7 +191,7 @@ def test_studies_refuse_in_one_line(bench, tmp_path: Path, name: str) -> None:
 
 def test_training_refuses_in_one_line(bench, npz) -> None:
     path = npz(x_train=np.zeros((40, 28, 28), np.uint8), x_test=np.zeros((20, 28, 28), np.uint8))
-    options = ("--dataset", f"npz:{path}", "--epochs", "1", "--out", "w.safetensors")
+    options = ("--dataset", f"npz:{path}", "--epochs", "1", "--out", "w.safetensors", "--force")
     code, out = bench("train", "--network", "odd_networks:exits", *options)
     assert code == 2, out
     assert "SystemExit: 0, raised in its forward" in out

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmark.attacks.adapters.library import Library
 from benchmark.attacks.registry import LIBRARIES
 from benchmark.speed.peers import CARLINI, PGD, installed
-from benchmark.speed.rivals import Bench
+from benchmark.speed.rivals import Attack, Bench
 from benchmark.speed.startup import startup_lines
 from benchmark.speed.table import cells, speed_markdown, speed_table
 from benchmark.speed.timing import Measured
@@ -65,6 +66,16 @@ def test_a_missing_library_is_said_with_the_command_that_installs_it(name: str) 
         images = found[name]()
         assert not said
         assert 0.2 < np.abs(images - bench().images.x).max() <= 0.3 + 1e-6
+
+
+def test_a_library_that_cannot_be_imported_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(bench: Bench) -> Attack:
+        raise ImportError("No module named 'requests'")
+
+    monkeypatch.setattr(Library, "check_installed", lambda library: None)
+    said: list[str] = []
+    assert not dict(installed({"foolbox": broken}, bench(), said.append))
+    assert said == ["foolbox: left out, cannot be imported: No module named 'requests'"]
 
 
 def test_every_peer_is_a_library_of_the_registry() -> None:

@@ -11,10 +11,12 @@ from made_up_runs import Write, first
 from scipy import stats
 
 from reports.errors import TableError
-from reports.gates.check import Verdict, check_run
+from reports.gates.check import Verdict, check, check_run
 from reports.gates.requirement import MEASURES, RATES, parse_requirement
 from reports.gates.verdicts import lines
 from reports.results.columns import COLUMNS
+from reports.results.read_write import read_results
+from reports.style.labels import labels_of
 
 
 def wilson_of(hits: int, n: int) -> tuple[float, float]:
@@ -218,3 +220,12 @@ def test_json_of_a_hostile_manifest_is_only_text(write: Write) -> None:
     (run / "manifest.json").write_text(json.dumps({"grid": {"require": [{"a": 1}]}}))
     with pytest.raises(TableError, match="expected COLUMN>=NUMBER"):
         check_run(run)
+
+
+def test_the_reason_of_a_row_shows_labels(write: Write) -> None:
+    bad = {"network": "nets:build", "status": "failed", "reason": "network nets:build: too bright"}
+    table = read_results(write("a", [(bad, first(100, 99))]))
+    labels = labels_of({"labels": {"networks": {"nets:build": "resnet18-v2"}}})
+    (verdict,) = check(table, [parse_requirement("accuracy>=0.1")], labels)
+    assert verdict.failed[0].reason == "failed: network resnet18-v2: too bright"
+    assert "nets:build" not in verdict.failed[0].cell

@@ -302,3 +302,11 @@ def test_failed_and_skipped_rows_leave_no_receipt(
     assert len(result.failed) == 1
     assert not (tmp_path / "r" / FILE).exists()
     assert receipt.finished(grid_of("digits"), tmp_path / "r", options()) is None
+
+
+def test_runs_in_a_checkout_are_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("reports/table.py", "reports/runs/quick/results.csv", "estimators/weights.bin"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    assert [name for name, _ in sources._code()] == ["estimators/weights.bin", "reports/table.py"]
