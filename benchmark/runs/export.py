@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmark.runs.packed import Predicted
-from benchmark.runs.store import Row, Store
+from benchmark.runs.store import Store
 from estimators.atomic import replace
 from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.columns import RESULTS
@@ -23,6 +23,7 @@ from reports.results.manifest import sha256_of
 from reports.results.passes import CURVES, curves
 from reports.results.predictions import FILE as PREDICTIONS_FILE
 from reports.results.read_write import write_results
+from reports.results.rows import Row
 
 # cells whose predictions are in memory at once
 GROUP = 64
@@ -108,7 +109,8 @@ def _values(table: Predicted, column: str) -> npt.NDArray[np.signedinteger[Any]]
     """Return a column of a cell's predictions; `hits` follows from others where it is absent."""
     if column in table:
         return table[column]
-    return (table["adversarial"] == table["label"]).astype(np.int16)
+    hits: npt.NDArray[np.int16] = (table["adversarial"] == table["label"]).astype(np.int16)
+    return hits
 
 
 def _parts(cells: Iterable[tuple[Row, Predicted]]) -> pa.DictionaryArray:

@@ -24,6 +24,7 @@ from estimators.outputs import predicted_classes
 from estimators.spec import Spec, parse_spec
 
 BoolArray = npt.NDArray[np.bool_]
+Params = dict[str, float | str]
 NORMS = {"inf": "Linf", "2": "L2", "1": "L1"}
 NETWORK = "cifar-cnn-a-adv"
 IMAGES = 200
@@ -46,7 +47,7 @@ def autoattack_line(checkout: Path | None, weights: Path | None, data: Path | No
     images = subset(images, IMAGES, 0)
     eps = anchor_eps(anchor)
     torch.set_num_threads(1)
-    params = {"eps": eps, "norm": "inf", "version": "standard"}
+    params: Params = {"eps": eps, "norm": "inf", "version": "standard"}
     classifier = Classifier(network, images.shape, len(images.classes))
     pair = alternate(
         lambda: standing(classifier, our_crafted(classifier, images, params).images, images),
@@ -90,7 +91,7 @@ def anchor_eps(anchor: Anchor) -> float:
 
 
 def their_images(
-    network: torch.nn.Module, images: Images, params: dict[str, float | str], seed: int = 0
+    network: torch.nn.Module, images: Images, params: Params, seed: int = 0
 ) -> torch.Tensor:
     """Return the images of the authors' code."""
     from autoattack import AutoAttack
@@ -102,9 +103,7 @@ def their_images(
     return moved
 
 
-def our_crafted(
-    classifier: Classifier, images: Images, params: dict[str, float | str], seed: int = 0
-) -> Crafted:
+def our_crafted(classifier: Classifier, images: Images, params: Params, seed: int = 0) -> Crafted:
     """Return what our AutoAttack crafts."""
     spec = check_attack(Spec.of("autoattack", params))
     ((_, crafted),) = craft([spec], classifier, images.x, images.y, images.ids, seed)

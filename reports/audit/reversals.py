@@ -18,6 +18,8 @@ LEVEL = 0.05
 LARGE = 0.05
 # images of pairs that are compared at once
 BLOCK = 1 << 22
+# cases whose results are made at once
+PART = 1 << 16
 
 
 class Case(NamedTuple):
@@ -72,8 +74,12 @@ def reversals(evidence: Evidence, cases: Sequence[Case]) -> list[Tested]:
         p[~paired] = fisher(*alone[~paired].T)
     p = adjust(np.where(after > before, p, 1.0), "holm")
     columns = n.astype(int), before, after, after - before, p, p <= LEVEL
-    numbers = zip(*(column.tolist() for column in columns), strict=True)
-    return [Tested(*case, *own) for case, own in zip(cases, numbers, strict=True)]
+    tested = []
+    for start in range(0, len(cases), PART):  # as Python's numbers all at once are 200 bytes a case
+        part = slice(start, start + PART)
+        numbers = zip(*(column[part].tolist() for column in columns), strict=True)
+        tested += [Tested(*case, *own) for case, own in zip(cases[part], numbers, strict=True)]
+    return tested
 
 
 def _paired(
