@@ -71,9 +71,9 @@ def sit(
     """
     for file in (anchor.weights, anchor.data):
         if isinstance(file, File):
-            fault = _fault(file, folder)
-            if fault is not None:
-                yield from (Mark(anchor, check, *fault) for check in anchor.checks)
+            found = fault(file, folder)
+            if found is not None:
+                yield from (Mark(anchor, check, *found) for check in anchor.checks)
                 return
     try:
         data = anchor.data
@@ -98,7 +98,7 @@ def sit(
         parts.finish(f"{i}")
 
 
-def _fault(file: File, folder: Path) -> tuple[Verdict, float, float, float, int, str] | None:
+def fault(file: File, folder: Path) -> tuple[Verdict, float, float, float, int, str] | None:
     """Return what a file spoils: it is missing, or another one; None for the right one."""
     path, nan = folder / file.file, math.nan
     if not path.is_file():

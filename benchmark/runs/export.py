@@ -14,7 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmark.runs.store import Store, Stored
+from benchmark.runs.packed import Predicted
+from benchmark.runs.store import Store
 from estimators.atomic import replace
 from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.columns import RESULTS
@@ -22,6 +23,7 @@ from reports.results.manifest import sha256_of
 from reports.results.passes import CURVES, curves
 from reports.results.predictions import FILE as PREDICTIONS_FILE
 from reports.results.read_write import write_results
+from reports.results.rows import Row
 
 # cells whose predictions are in memory at once
 GROUP = 64
@@ -80,43 +82,48 @@ def _write_predictions(path: Path, store: Store, keys: Sequence[str]) -> None:
     # a file, since pyarrow takes no name that is not UTF-8
     with path.open("wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in _groups(keys):
-            writer.write_table(_predictions([store.get(key) for key in group], schema))
+            writer.write_table(_predictions(_finished(store, group), schema))
 
 
-def _predictions(cells: Sequence[Stored], schema: pa.Schema) -> pa.Table:
-    """Return the predictions of the cells that have some, with the key of the cell in each row."""
-    tables = {cell.key: cell.predictions for cell in cells if cell.predictions is not None}
-    index = np.repeat(np.arange(len(tables), dtype=np.int32), [len(t) for t in tables.values()])
-    arrays = [pa.DictionaryArray.from_arrays(index, pa.array(list(tables), pa.string()))]
+def _finished(store: Store, keys: Sequence[str]) -> dict[str, tuple[Row, Predicted]]:
+    """Return the row and the predictions of each cell that has some, by key."""
+    records = ((key, store.record(key)) for key in keys)
+    return {key: (row, own) for key, (row, _, own) in records if own is not None}
+
+
+def _predictions(cells: Mapping[str, tuple[Row, Predicted]], schema: pa.Schema) -> pa.Table:
+    """Return the predictions of some cells, with the key of the cell in each row."""
+    lengths = [len(table["label"]) for _, table in cells.values()]
+    index = np.repeat(np.arange(len(cells), dtype=np.int32), lengths)
+    arrays = [pa.DictionaryArray.from_arrays(index, pa.array(list(cells), pa.string()))]
     for column in list(schema)[1:]:
         if column.name == "part":
-            arrays.append(_parts(cell for cell in cells if cell.predictions is not None))
+            arrays.append(_parts(cells.values()))
             continue
-        values = [_values(table, column.name) for table in tables.values()]
+        values = [_values(table, column.name) for _, table in cells.values()]
         arrays.append(pa.array(np.concatenate(values) if values else [], column.type))
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _values(table: pd.DataFrame, column: str) -> npt.NDArray[np.signedinteger[Any]]:
+def _values(table: Predicted, column: str) -> npt.NDArray[np.signedinteger[Any]]:
     """Return a column of a cell's predictions; `hits` follows from others where it is absent."""
     if column in table:
-        return table[column].to_numpy()
-    return (table["adversarial"] == table["label"]).to_numpy().astype(np.int16)
+        return table[column]
+    hits: npt.NDArray[np.int16] = (table["adversarial"] == table["label"]).astype(np.int16)
+    return hits
 
 
-def _parts(cells: Iterable[Stored]) -> pa.DictionaryArray:
+def _parts(cells: Iterable[tuple[Row, Predicted]]) -> pa.DictionaryArray:
     """Return the name of the part that broke each image of the cells; null for none."""
     names: dict[str, int] = {}
     codes = []
-    for cell in cells:
-        assert cell.predictions is not None
-        own = [
-            names.setdefault(n, len(names)) for n in json.loads(cell.row.get("broken_by") or "{}")
-        ]
-        part = cell.predictions.get("part")
+    for row, table in cells:
+        own = [names.setdefault(n, len(names)) for n in json.loads(row.get("broken_by") or "{}")]
+        part = table.get("part")
         # the last place stands for none
         places = np.array([*own, -1], np.int32)
-        codes.append(np.full(len(cell.predictions), -1, np.int32) if part is None else places[part])
+        none = np.full(len(table["label"]), -1, np.int32)
+        codes.append(none if part is None else places[part])
     index = np.concatenate(codes) if codes else np.empty(0, np.int32)
     indices = pa.array(index, mask=index < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string()))

@@ -17,6 +17,8 @@ COLUMNS = tuple(_TYPES)
 _OPTIONAL_TYPES = {"part": "i2", "hits": "i2"}
 OPTIONAL = tuple(_OPTIONAL_TYPES)
 Types = dict[str, np.dtype[Any]]
+# the predictions of a cell by column, each [N]
+Predicted = dict[str, npt.NDArray[np.signedinteger[Any]]]
 # predictions of wider types begin with this and the types of COLUMNS, those with optional columns
 # with the other and the types of all columns, `--` for one that the cell lacks; zlib's own bytes
 # begin with b"x"
@@ -69,7 +71,12 @@ def head_types(blob: bytes) -> tuple[Types, int]:
 
 
 def unpack(blob: bytes, most: int) -> pd.DataFrame:
-    """Return the predictions that `pack` packed.
+    """Return the predictions that `pack` packed; see `columns_of`."""
+    return pd.DataFrame(columns_of(blob, most))
+
+
+def columns_of(blob: bytes, most: int) -> Predicted:
+    """Return the predictions that `pack` packed, by column; a frame for each cell takes far longer.
 
     most: images. ValueError where there are more, before they are unpacked, and for bytes that
     `pack` does not write.
@@ -86,11 +93,12 @@ def unpack(blob: bytes, most: int) -> pd.DataFrame:
     n, rest = divmod(len(content), width)
     if rest:
         raise ValueError("a part of a prediction")
-    table, offset = {}, 0
+    table: Predicted = {}
+    offset = 0
     for column, dtype in types.items():
         table[column] = np.frombuffer(content, dtype, n, offset)
         offset += table[column].nbytes
-    return pd.DataFrame(table)
+    return table
 
 
 def widest_types(heads: Iterable[bytes]) -> Types:

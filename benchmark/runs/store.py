@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.runs.packed import LONGEST_HEAD, Types, pack, unpack, widest_types
+from benchmark.runs.packed import LONGEST_HEAD, Predicted, Types, columns_of, pack, widest_types
 from benchmark.runs.records.check import MOST_IMAGES, Row, checksum, is_intact, is_usable
 from benchmark.runs.records.database import open_database, sqlite_errors
 from estimators.atomic import PREFIX
@@ -97,7 +97,8 @@ class Store:
 
     def rows(self) -> dict[str, Row]:
         """Return the rows of all intact cells by key."""
-        return {key: json.loads(row) for key, row, intact in self._checked() if intact}
+        known: dict[str, str] = {}
+        return {key: _row(row, known) for key, row, intact in self._checked() if intact}
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds of all cells by key."""
@@ -106,6 +107,11 @@ class Store:
 
     def get(self, key: str) -> Stored:
         """Return one stored cell; InputError where its checksum does not match."""
+        row, seconds, predicted = self.record(key)
+        return Stored(key, row, seconds, None if predicted is None else pd.DataFrame(predicted))
+
+    def record(self, key: str) -> tuple[Row, float, Predicted | None]:
+        """Return row, seconds and predictions by column, as `get`, without a frame."""
         with sqlite_errors(self.path):
             record = self._db.execute(
                 f"SELECT {_BYTES} FROM cells WHERE key = ?", (key,)
@@ -113,9 +119,8 @@ class Store:
             if record is None or not is_intact(record):
                 raise sqlite3.DatabaseError(f"cell {key} does not match its checksum")
         _, row, seconds, blob, _ = record
-        return Stored(
-            key, json.loads(row), seconds, None if blob is None else unpack(blob, MOST_IMAGES)
-        )
+        predicted = None if blob is None else columns_of(blob, MOST_IMAGES)
+        return json.loads(row), seconds, predicted
 
     def types(self, keys: Iterable[str]) -> Types:
         """Return the integers that hold the predictions of these cells, by column.
@@ -215,6 +220,14 @@ class Store:
             f"run store {self.path}: was damaged and is kept as {kept.name};"
             f" {len(records)} cells could be read, the others are computed again"
         )
+
+
+def _row(text: str, known: dict[str, str]) -> Row:
+    """Return a row; its texts are those of `known` where they are equal, which saves memory."""
+    return {
+        known.setdefault(name, name): known.setdefault(v, v) if isinstance(v, str) else v
+        for name, v in json.loads(text).items()
+    }
 
 
 def _text(content: bytes | None) -> str:

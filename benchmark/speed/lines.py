@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmark.speed.growth.axes import GROWTH
 from estimators.entries import Entry, table
 from estimators.errors import unknown
 from estimators.spec import Value
@@ -39,6 +40,8 @@ LINES: dict[str, Line] = table(
          summary="the same through the defence", arguments=("adaptive",), goal=3),
     Line(name="pgd", build=f"{ROOM}:pgd", summary="PGD against other libraries", goal=2),
     Line(name="cw", build=f"{ROOM}:carlini", summary="C&W against the same", goal=10),
+    Line(name="autoattack", build=f"{ROOM}:autoattack",
+         summary="AutoAttack against its authors' code", goal=2),
     Line(name="startup", build=f"{ROOM}:startup",
          summary="start of commands, beside the import of torch"),
 )  # fmt: skip
@@ -51,5 +54,5 @@ def chosen(only: str) -> list[Line]:
     """
     found = [line for name, line in LINES.items() if only.strip().lower() in name]
     if not found:
-        raise unknown("line of --only", only, [*LINES, MEMORY])
+        raise unknown("line of --only", only, [*LINES, MEMORY, GROWTH])
     return found

@@ -15,6 +15,7 @@ from benchmark.execution.memory import keep_memory
 from benchmark.speed.attacks import carlini_lines, pgd_lines
 from benchmark.speed.grid import grid_line
 from benchmark.speed.lines import chosen
+from benchmark.speed.original import autoattack_line
 from benchmark.speed.rivals import Bench
 from benchmark.speed.startup import startup_lines
 from benchmark.speed.timing import Measured, alternate
@@ -35,11 +36,14 @@ class Subjects:
 
     data_dir: folder of the data files; None for the default one. repeat: pairs of timings.
     skipped: called with one line of text for each comparison that is left out.
+    weights: the folder of `bench anchors`. original: a checkout of AutoAttack's authors.
     """
 
     data_dir: Path | None
     repeat: int
     skipped: Callable[[str], object] = lambda text: None
+    weights: Path | None = None
+    original: Path | None = None
 
     def mnist(self, network: str, samples: int) -> Bench:
         """Return some images of MNIST and a network that the package has trained."""
@@ -54,6 +58,8 @@ def measure(
     only: str = "",
     skipped: Callable[[str], object] = lambda text: None,
     begun: Callable[[str, int, int], object] = lambda name, number, count: None,
+    weights: Path | None = None,
+    original: Path | None = None,
 ) -> Iterable[Measured]:
     """Yield the lines of the table; each is the median of `repeat` pairs.
 
@@ -61,6 +67,7 @@ def measure(
     only: a part of the names of the lines to measure, see `lines.chosen`.
     skipped: called with one line of text for each line that is left out, for want of its data or
         network. With `only`, these raise InputError.
+    weights, original: see Subjects.
     begun: called before each line with its name, its number and how many there are.
     """
     lines = chosen(only)
@@ -68,12 +75,12 @@ def measure(
     for number, line in enumerate(lines, 1):
         begun(line.name, number, len(lines))
         try:
-            of = Subjects(data_dir, repeat, skipped)
+            of = Subjects(data_dir, repeat, skipped, weights, original)
             for measured in line.load()(of, *line.arguments):
                 yield replace(measured, goal=line.goal)
         except InputError as error:
             if only:
-                raise
+                raise InputError(f"{line.name}: {error}") from error
             # photos and their network are not everywhere
             skipped(f"{line.name}: left out: {error}")
 
@@ -112,6 +119,11 @@ def pgd(subjects: Subjects) -> Iterable[Measured]:
 def carlini(subjects: Subjects) -> Iterable[Measured]:
     """Time C&W on MNIST."""
     yield from carlini_lines(subjects.mnist("lenet", 100), subjects.skipped)
+
+
+def autoattack(subjects: Subjects) -> Iterable[Measured]:
+    """Time AutoAttack against its authors' code."""
+    yield autoattack_line(subjects.original, subjects.weights, subjects.data_dir)
 
 
 def startup(subjects: Subjects) -> Iterable[Measured]:

@@ -54,13 +54,17 @@ class Pair(Generic[R]):
         return Measured(work, rival, *seconds, self.ratio, same, note)
 
 
-def alternate(ours: Callable[[], R], theirs: Callable[[], R], repeat: int) -> Pair[R]:
+def alternate(
+    ours: Callable[[], R], theirs: Callable[[], R], repeat: int, warm: bool = True
+) -> Pair[R]:
     """Time two implementations in alternating runs, after one untimed run of ours.
 
-    The untimed run compiles kernels and allocates buffers.
+    The untimed run compiles kernels and allocates buffers. warm: False leaves it out, for runs of
+    minutes.
     """
     seconds = []
-    our_result = ours()
+    if warm:
+        ours()
     for _ in range(repeat):
         start = time.perf_counter()
         our_result = ours()

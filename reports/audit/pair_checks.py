@@ -9,8 +9,8 @@ import numpy as np
 
 from reports.audit.cell_checks import NO_ATTACKER
 from reports.audit.finding import SCOPE, Finding, finding
-from reports.audit.reversals import LARGE, LEVEL, Case, reversals, status, worst
-from reports.results.rows import Row, grouped
+from reports.audit.reversals import LARGE, LEVEL, Case, Tested, reversals, status, worst
+from reports.results.rows import Key, Row, grouped
 from reports.statistics.tests import adjust
 from reports.style.numbers import count, percent, size
 from reports.worst_case.evidence import Evidence
@@ -176,9 +176,12 @@ def _findings(
     between: names both sides of the worst case. by_kind: other advice for kinds of attacks.
     """
     tested = reversals(evidence, cases)
-    by_scope = dict(grouped([{**case.stronger, "case": case} for case in tested], SCOPE))
+    # not by `grouped`: of a million comparisons each would need a row of its own
+    by_scope: dict[Key, list[Tested]] = {}
+    for case in tested:
+        by_scope.setdefault(tuple(case.stronger[name] for name in SCOPE), []).append(case)
     for scope, _ in grouped(rows, SCOPE):
-        group = [row["case"] for row in by_scope.get(scope, ())]
+        group = by_scope.get(scope, [])
         if not group:
             yield finding(scope, "not tested", 0, *untested)
             continue

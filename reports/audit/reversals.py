@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from reports.results.predictions import pair
 from reports.results.rows import Row
@@ -15,6 +16,10 @@ from reports.worst_case.evidence import Evidence
 # a rise counts at this level after the correction, and fails the check from this size on
 LEVEL = 0.05
 LARGE = 0.05
+# images of pairs that are compared at once
+BLOCK = 1 << 22
+# cases whose results are made at once
+PART = 1 << 16
 
 
 class Case(NamedTuple):
@@ -51,14 +56,12 @@ def reversals(evidence: Evidence, cases: Sequence[Case]) -> list[Tested]:
     """
     if not cases:
         return []
-    counts = np.full((len(cases), 4), np.nan)
-    alone = np.zeros((len(cases), 4))
-    for i, (weaker, stronger) in enumerate(cases):
-        a, b = evidence.scored(weaker), evidence.scored(stronger)
-        pairs = pair(a, b) if a is not None and b is not None else "no predictions"
-        if not isinstance(pairs, str):
-            counts[i] = pairs
-        alone[i] = weaker["correct"], weaker["n"], stronger["correct"], stronger["n"]
+    rows = {row["number"]: row for case in cases for row in case}
+    places = {number: place for place, number in enumerate(rows)}
+    at = np.array([(places[a["number"]], places[b["number"]]) for a, b in cases])
+    counts = _paired(evidence, list(rows.values()), at)
+    known = np.array([(row["correct"], row["n"]) for row in rows.values()], dtype=np.float64)
+    alone = known[at].reshape(len(cases), 4)
     both, lost, gained, _ = counts.T
     total = counts.sum(axis=1)
     paired = ~np.isnan(total)
@@ -70,11 +73,61 @@ def reversals(evidence: Evidence, cases: Sequence[Case]) -> list[Tested]:
     if not paired.all():
         p[~paired] = fisher(*alone[~paired].T)
     p = adjust(np.where(after > before, p, 1.0), "holm")
-    numbers = zip(n, before, after, p, strict=True)
-    return [
-        Tested(*case, int(n), float(a), float(b), float(b - a), float(q), bool(q <= LEVEL))
-        for case, (n, a, b, q) in zip(cases, numbers, strict=True)
-    ]
+    columns = n.astype(int), before, after, after - before, p, p <= LEVEL
+    tested = []
+    for start in range(0, len(cases), PART):  # as Python's numbers all at once are 200 bytes a case
+        part = slice(start, start + PART)
+        numbers = zip(*(column[part].tolist() for column in columns), strict=True)
+        tested += [Tested(*case, *own) for case, own in zip(cases[part], numbers, strict=True)]
+    return tested
+
+
+def _paired(
+    evidence: Evidence, rows: Sequence[Row], at: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return `pair`'s counts of each case [cases, 4]; NaN for one that cannot be paired.
+
+    at: the places in `rows` of both sides [cases, 2]. Nearly all rows have the same images in the
+    same order: those are compared as one array.
+    """
+    groups: dict[tuple[bytes, bytes], list[npt.NDArray[np.bool_]]] = {}
+    scored = [evidence.scored(row) for row in rows]
+    # the group of a row, -1 without predictions, and its place there
+    group = np.full((len(rows), 2), -1)
+    numbers: dict[tuple[bytes, bytes], int] = {}
+    for place, own in enumerate(scored):
+        if own is not None:
+            images = own.ids.tobytes(), own.label.tobytes()
+            members = groups.setdefault(images, [])
+            group[place] = numbers.setdefault(images, len(numbers)), len(members)
+            members.append(own.right)
+    counts = np.full((len(at), 4), np.nan)
+    of = group[at]
+    together = of[:, 0, 0] == of[:, 1, 0]
+    for number, members in enumerate(groups.values()):
+        cases = np.flatnonzero(together & (of[:, 0, 0] == number))
+        if len(cases):
+            counts[cases] = _counted(np.stack(members), of[cases, 0, 1], of[cases, 1, 1])
+    for case in np.flatnonzero(~together):
+        first, second = (scored[place] for place in at[case])
+        pairs = (
+            pair(first, second) if first is not None and second is not None else "no predictions"
+        )
+        if not isinstance(pairs, str):
+            counts[case] = pairs
+    return counts
+
+
+def _counted(
+    right: npt.NDArray[np.bool_], a: npt.NDArray[np.intp], b: npt.NDArray[np.intp]
+) -> npt.NDArray[np.int64]:
+    """Return `predictions.counted` of many pairs [P, 4] of rows of right [rows, N], in blocks."""
+    hits, n = right.sum(axis=1), right.shape[1]
+    block = max(1, BLOCK // max(n, 1))
+    parts = [slice(start, start + block) for start in range(0, len(a), block)]
+    both = np.concatenate([(right[a[part]] & right[b[part]]).sum(axis=1) for part in parts])
+    lost, gained = hits[a] - both, hits[b] - both
+    return np.stack([both, lost, gained, n - both - lost - gained], axis=1)
 
 
 def status(tested: Sequence[Tested]) -> str:

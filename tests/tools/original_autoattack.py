@@ -9,29 +9,29 @@ of the machine.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from benchmark.anchors.anchor import FACTORIES, Anchor, load_anchors
-from benchmark.attacks.lookup import check_attack
-from benchmark.attacks.steps.craft import craft
+from benchmark.anchors.anchor import Anchor, load_anchors
+from benchmark.speed.original import (
+    NORMS,
+    BoolArray,
+    anchor_eps,
+    anchor_network,
+    our_crafted,
+    standing,
+    their_images,
+    use_checkout,
+)
 from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
-from estimators.data.load import load_images
-from estimators.networks.given import given_network
-from estimators.outputs import predicted_classes
-from estimators.spec import Spec, parse_spec
-
-BoolArray = npt.NDArray[np.bool_]
-NORMS = {"inf": "Linf", "2": "L2", "1": "L1"}
+from estimators.errors import InputError
 
 
 @dataclass
@@ -50,65 +50,38 @@ class Side:
         self.wall += time.perf_counter() - wall
 
 
-def eps_of(anchor: Anchor) -> float:
-    """Return the bound that an anchor is known for."""
-    found = (parse_spec(check.attack).get("eps") for check in anchor.checks if check.attack)
-    return next(eps for eps in found if isinstance(eps, float))
-
-
-def compare(weights: Path, anchor: Anchor, images: Images, options: argparse.Namespace) -> str:
+def compare(
+    anchor: Anchor, network: torch.nn.Module, images: Images, options: argparse.Namespace
+) -> str:
     """Return a row of the table: both accuracies, the images apart, both times."""
-    shape, classes = images.shape, len(images.classes)
-    spec = Spec.of(f"{FACTORIES}:{anchor.network}", weights=str(weights))
-    network = given_network(spec, shape, classes).network.eval()
-    ours, original = (Side(np.zeros(len(images), np.bool_)) for _ in range(2))
-    classifier = Classifier(network, shape, classes)
-    eps = options.eps or eps_of(anchor)
+    ours, theirs = (Side(np.zeros(len(images), np.bool_)) for _ in range(2))
+    classifier = Classifier(network, images.shape, len(images.classes))
+    eps = options.eps or anchor_eps(anchor)
+    params = {"eps": eps, "norm": options.norm, "version": options.version}
+
+    def original(part: Images) -> BoolArray:
+        return standing(classifier, their_images(network, part, params, options.seed), part)
+
+    def here(part: Images) -> BoolArray:
+        crafted = our_crafted(classifier, part, params, options.seed)
+        found = crafted.found
+        if options.parts and found is not None and found.part is not None:
+            print(f"  ours, images by part: {np.bincount(found.part + 1).tolist()} (none first)")
+        return standing(classifier, crafted.images, part)
+
     for at in range(0, len(images), options.block):
         block = slice(at, at + options.block)
-        x, y = images.x[block], images.y[block]
-        original.run(block, lambda x=x, y=y: _original(network, x, y, eps, options))
-        ids = images.ids[block]
-        ours.run(block, lambda x=x, y=y, ids=ids: _ours(classifier, x, y, ids, eps, options))
-    apart = original.right != ours.right
-    only = ours.right[apart].sum(), original.right[apart].sum()
+        part = images[block]
+        theirs.run(block, partial(original, part))
+        ours.run(block, partial(here, part))
+    apart = theirs.right != ours.right
+    only = ours.right[apart].sum(), theirs.right[apart].sum()
     cells = [anchor.name, f"{eps:.4g}", str(len(images))]
-    cells += [f"{100 * side.right.mean():.2f}" for side in (original, ours)]
+    cells += [f"{100 * side.right.mean():.2f}" for side in (theirs, ours)]
     cells += [f"{apart.sum()} ({only[0]} stand here alone, {only[1]} there)"]
-    cells += [f"{side.cpu:.1f} / {side.wall:.1f}" for side in (original, ours)]
-    cells += [f"{original.cpu / ours.cpu:.2f} / {original.wall / ours.wall:.2f}"]
+    cells += [f"{side.cpu:.1f} / {side.wall:.1f}" for side in (theirs, ours)]
+    cells += [f"{theirs.cpu / ours.cpu:.2f} / {theirs.wall / ours.wall:.2f}"]
     return f"| {' | '.join(cells)} |"
-
-
-def _original(
-    network: torch.nn.Module, x: Any, y: Any, eps: float, options: argparse.Namespace
-) -> BoolArray:
-    """Return which images [N] the authors' code leaves standing."""
-    from autoattack import AutoAttack
-
-    images, labels = torch.from_numpy(x), torch.from_numpy(y)
-    attack = AutoAttack(
-        network, NORMS[options.norm], eps, options.seed, False, device="cpu",
-        version=options.version,
-    )  # fmt: skip
-    x_adv = attack.run_standard_evaluation(images, labels, bs=options.block)
-    with torch.no_grad():
-        right: BoolArray = (network(x_adv).argmax(1) == labels).numpy()
-    return right
-
-
-def _ours(
-    classifier: Classifier, x: Any, y: Any, ids: Any, eps: float, options: argparse.Namespace
-) -> BoolArray:
-    """Return which images [N] ours leaves standing."""
-    params = {"eps": eps, "norm": options.norm, "version": options.version}
-    spec = check_attack(Spec.of("autoattack", params))
-    ((_, crafted),) = craft([spec], classifier, x, y, ids, options.seed)
-    right: BoolArray = predicted_classes(classifier.logits(crafted.images)).numpy() == y
-    found = crafted.found
-    if options.parts and found is not None and found.part is not None:
-        print(f"  ours, images by part: {np.bincount(found.part + 1).tolist()} (none first)")
-    return right
 
 
 def main() -> None:
@@ -126,9 +99,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--parts", action="store_true", help="show which part broke how many")
     options = parser.parse_args()
-    if not (options.checkout / "autoattack" / "autoattack.py").is_file():
-        parser.error(f"{options.checkout}: no autoattack/autoattack.py; name a checkout")
-    sys.path.insert(0, str(options.checkout))
+    try:
+        use_checkout(options.checkout)
+    except InputError as error:
+        parser.error(str(error))
     torch.set_num_threads(options.threads)
     head = ["network", "eps", "images", "original, %", "ours, %", "images apart"]
     head += ["original CPU / wall, s", "ours CPU / wall, s", "times as fast"]
@@ -137,12 +111,9 @@ def main() -> None:
         weights = options.data_dir / "networks" / anchor.weights.file
         if options.only not in anchor.name or not weights.is_file():
             continue
-        data = anchor.data
-        if not isinstance(data, str):
-            data = f"npz:{weights.with_name(data.file)}"
-        images = load_images(data, "test", options.data_dir)
+        network, images = anchor_network(anchor, weights.parent, options.data_dir)
         images = subset(images, min(options.images, len(images)), 0)
-        print(compare(weights, anchor, images, options), flush=True)
+        print(compare(anchor, network, images, options), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
-from benchmark.runs.packed import unpack
+from benchmark.runs.packed import Predicted, columns_of
 
 Row = dict[str, Any]
 # bytes of a row; those of a certificate of 50,000 images are 3 MB
@@ -85,10 +83,10 @@ def _matches(row: Row, blob: bytes | None) -> bool:
     n = row.get("n", UNSAID_IMAGES)
     if type(n) is not int or not 0 <= n <= MOST_IMAGES:
         return False
-    table = unpack(blob, n)
+    table = columns_of(blob, n)
     if "n" not in row:
         return True
-    if len(table) != n:
+    if len(table["label"]) != n:
         return False
     right = table["clean"] == table["label"]
     still = table["adversarial"] == table["label"]
@@ -98,7 +96,7 @@ def _matches(row: Row, blob: bytes | None) -> bool:
     return not n or _accuracies_match(row, table, n)
 
 
-def _accuracies_match(row: Row, table: pd.DataFrame, n: int) -> bool:
+def _accuracies_match(row: Row, table: Predicted, n: int) -> bool:
     """Whether the accuracies of a row are those of its predictions of n images."""
     draws, shares = row.get("draws"), {}
     if draws is None:

@@ -15,11 +15,13 @@ def test_names_are_found_by_a_part() -> None:
 
 
 def test_an_empty_choice_is_an_error(bench) -> None:
-    with pytest.raises(InputError, match=r"unknown line of --only 'square'; known: cw, grid lenet"):
+    with pytest.raises(
+        InputError, match=r"unknown line of --only 'square'; known: autoattack, cw, grid"
+    ):
         chosen("square")
     code, out = bench("speed", "--only", "square")
     assert code == 2
-    assert "known: cw, grid lenet adaptive" in out
+    assert "known: autoattack, cw, grid lenet adaptive" in out
 
 
 def test_help_lists_the_names(bench) -> None:
@@ -30,3 +32,13 @@ def test_help_lists_the_names(bench) -> None:
 @pytest.mark.parametrize("name", LINES)
 def test_every_line_can_be_loaded(name: str) -> None:
     assert callable(LINES[name].load())
+
+
+def test_a_line_says_what_it_needs(bench, tmp_path) -> None:
+    code, out = bench("speed", "--only", "autoattack")
+    assert code == 2 and "autoattack: needs --weights-dir" in out
+    code, out = bench("speed", "--only", "autoattack", "--weights-dir", ".")
+    assert code == 2 and "git clone https://github.com/fra31/auto-attack" in out
+    found = ("--weights-dir", ".", "--original", str(tmp_path))
+    code, out = bench("speed", "--only", "autoattack", *found)
+    assert code == 2 and "no autoattack/autoattack.py" in out

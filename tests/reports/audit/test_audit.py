@@ -14,7 +14,7 @@ from reports.audit.audit import CHECKS, audit, read_audit, short, write_audit
 from reports.audit.finding import COLUMNS, STATUSES
 from reports.audit.reversals import Case, reversals
 from reports.errors import TableError
-from reports.results.predictions import Predictions
+from reports.results.predictions import Predictions, pair
 from reports.worst_case.evidence import Evidence, gather, read_evidence
 from reports.worst_case.strongest import COLUMNS as WORST_COLUMNS
 from reports.worst_case.strongest import read_worst_case, worst_case
@@ -346,6 +346,32 @@ def null_evidence(rng: np.random.Generator, paired: bool) -> Evidence:
     }
     spans = {row["cell"]: slice(i * n, (i + 1) * n) for i, row in enumerate(made.rows)}
     return gather(made.table, Predictions(Path("p"), spans, arrays) if paired else None)
+
+
+def test_cases_are_paired_image_by_image(tmp_path: Path) -> None:
+    """Together as one by one: of equal images, of other ones, and without predictions."""
+    made = MadeUp(samples=40, fewer={"noise": 25})
+    made.write(tmp_path)
+    evidence = read_evidence(tmp_path)
+    rows = evidence.rows
+    assert evidence.predictions is not None
+    del evidence.predictions.spans[rows[0]["cell"]]
+    cases = [Case(a, b) for a in rows[:40] for b in rows[-40:]]
+    kinds = set()
+    for case in reversals(evidence, cases):
+        a, b = evidence.scored(case.weaker), evidence.scored(case.stronger)
+        if a is None or b is None:
+            kinds.add("alone")
+            assert case.n == min(case.weaker["n"], case.stronger["n"])
+            assert case.before == case.weaker["correct"] / case.weaker["n"]
+            continue
+        pairs = pair(a, b)
+        assert not isinstance(pairs, str)
+        kinds.add("same" if len(a.ids) == len(b.ids) else "shared")
+        assert case.n == sum(pairs)
+        assert case.before == (pairs.both + pairs.only_a) / case.n
+        assert case.after == (pairs.both + pairs.only_b) / case.n
+    assert kinds == {"alone", "same", "shared"}
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""How time and memory grow with images, classes, cells and pixels."""
