@@ -15,6 +15,7 @@ from estimators.errors import InputError, whole
 from estimators.spec import Spec
 from estimators.writable import check_file, check_folder
 from estimators.yaml_values import read_number
+from reports.results.atomic import replace_text
 
 
 class _Path(click.Path):
@@ -91,15 +92,11 @@ device = click.option(
 
 
 def write_text(text: str, out: Path | None) -> None:
-    """Write a text to the file of `--out`, or print it."""
+    """Write a text to the file of `--out`, whole or not at all, or print it."""
     if out is None:
         click.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        reason = f"cannot be written ({error.strerror}); name another file"
-        raise InputError(f"--out {out}: {reason}") from error
+    else:
+        replace_text(out, text)
 
 
 def with_weights(networks: Sequence[Spec], weights: Path | None) -> Sequence[Spec]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmark.grids.code_names import refuse_import
 from benchmark.grids.expand import entry_of
 from benchmark.grids.schema import SCHEMA_FILE
+from estimators.atomic import replace
 from estimators.data.known import check_dataset
 from estimators.data.load import image_shape, load_images
 from estimators.errors import DataUnavailable, InputError
@@ -98,7 +99,7 @@ def write_grid(
     check_dataset(dataset)
     text = grid_text(network, dataset, path, data_dir)
     try:
-        path.write_text(text, encoding="utf-8")
+        replace(path, lambda file: file.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--out {path}: cannot be written ({error.strerror})") from error
     return GridFile(path, _command(network, dataset, path))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmark.runs.packed import LONGEST_HEAD, Predicted, Types, columns_of, pack, widest_types
 from benchmark.runs.records.check import MOST_IMAGES, Row, checksum, is_intact, is_usable
-from benchmark.runs.records.database import open_database, sqlite_errors
+from benchmark.runs.records.database import ERRORS, open_database, sqlite_errors
 from estimators.atomic import PREFIX
 from reports.style.numbers import count
 
@@ -193,7 +193,7 @@ class Store:
         records = {}
         # from both ends, so that one bad page hides no other
         for order in ("ASC", "DESC"):
-            with suppress(sqlite3.DatabaseError):
+            with suppress(*ERRORS):
                 for record in self._db.execute(
                     f"SELECT {_BYTES} FROM cells NOT INDEXED ORDER BY rowid {order}"
                 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from reports.compare.compare import Comparison
 from reports.compare.pairing import records
 from reports.compare.render import common, letters, varying
 from reports.errors import TableError
+from reports.results.atomic import replace_bytes
 from reports.style.cell_names import describe
 
 if TYPE_CHECKING:
@@ -27,11 +29,9 @@ def write_plot(comparison: Comparison, path: Path, limit: int = 30) -> None:
     if path.suffix.lower() not in known:
         raise TableError(f"plot {path}: expected a file ending in {', '.join(known)}")
     figure = forest(comparison, limit)
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        why = error.strerror
-        raise TableError(f"plot {path}: cannot be written ({why}); name another file") from error
+    drawn = BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=150)
+    replace_bytes(path, drawn.getvalue())
 
 
 def forest(comparison: Comparison, limit: int = 30) -> Figure:

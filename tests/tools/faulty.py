@@ -56,7 +56,31 @@ def restarted() -> ctypes.CDLL:
         getattr(shim, name).argtypes = [ctypes.c_long]
     for name in ("faulty_root", "faulty_record"):
         getattr(shim, name).argtypes = [ctypes.c_char_p]
+    shim.faulty_file.argtypes = [ctypes.c_long, ctypes.c_long]
+    shim.faulty_name.argtypes = shim.faulty_bytes.argtypes = [ctypes.c_long]
+    shim.faulty_name.restype, shim.faulty_bytes.restype = ctypes.c_char_p, ctypes.c_long
     return shim
+
+
+def written(shim: ctypes.CDLL) -> list[tuple[str, int]]:
+    """Return name and bytes of the files written since `faulty_file`, in the order of the first."""
+    found: list[tuple[str, int]] = []
+    while (name := shim.faulty_name(len(found))) is not None:
+        found.append((os.fsdecode(name), shim.faulty_bytes(len(found))))
+    return found
+
+
+def final_names(names: list[str], happened: list[Event]) -> list[str]:
+    """Return what files are called in the end that were written under these names."""
+    for event in happened:
+        moves = {"rename": [(event.path, event.target)]}
+        moves["exchange"] = [*moves["rename"], (event.target, event.path)]
+        for number, name in enumerate(names):
+            for old, new in moves.get(event.kind, []):
+                if name == old or name.startswith(f"{old}/"):
+                    names[number] = new + name[len(old) :]
+                    break
+    return names
 
 
 def events(folder: Path) -> list[Event]:
