@@ -5,8 +5,8 @@
 Each input is a good file with some bits, bytes, numbers or blocks changed; all go through one
 process. A fault is any other exception than the refusal, 10 seconds of CPU time, 2 GB of
 additional memory (also where the refusal hides that), or a refusal of more than one line. An input
-that blocks the process for a minute ends it with a traceback. Each kind of fault is printed once, with its
-count; `--keep` writes the first input of each into a folder.
+that blocks the process for a minute ends it with a traceback. Each kind of fault is printed once,
+with its count; `--keep` writes the first input of each into a folder.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def test_a_message_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / FILE)
     with pytest.raises(InputError, match="damaged"), sqlite_errors(tmp_path / FILE):
         db.execute("SELECT CAST(? AS TEXT)", (b"\xff",)).fetchall()
-    with pytest.raises(InputError, match=r"damaged \(unreadable text\); move it away"):
-        with sqlite_errors(tmp_path / FILE):
-            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+    said = pytest.raises(InputError, match=r"damaged \(unreadable text\); move it away")
+    with said, sqlite_errors(tmp_path / FILE):
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
     db.close()
