@@ -66,6 +66,7 @@ class Case:
 
 TRAIN = ("train", "--network", "lenet", "--dataset", "digits", "--epochs", "1")
 STUDY = ("study", "first-error", "--quick", "--dataset", "digits", "--network", "lenet")
+GROWTH = ("speed", "--only", "growth classes")
 CASES = [
     # without room for the last copy from its log, the log itself stays, and holds all cells
     Case("run", (*RUN, "--save-adversarial", "--certify", "ibp"), needless=("store.sqlite",)),
@@ -81,7 +82,10 @@ CASES = [
     Case("check", ("check", "r", *GATES), OLD),
     Case("report", ("report", "r", "--baseline", "r2", *GATES), OLD),
     Case("export", ("export", "r", "--format", "model-card", "--out", "a.md"), OLD),
+    # no network is there: its table has only rows that are skipped
+    Case("anchors", ("anchors", "--weights-dir", ".", "--csv", "a.csv"), OLD),
     Case("init", ("init", "--out", "grid.yaml", "--force"), OLD),
+    Case("growth", (*GROWTH, "--plots", "p", "--json", "a.json", "--markdown", "a.md"), OLD),
     Case("speed", ("speed", "--repeat", "1", "--json", "a.json", "--markdown", "a.md"), OLD),
 ]
 
@@ -115,9 +119,16 @@ def prepare(work: Path, run: Callable[[Case], tuple[int, str]], starts: Iterable
 def _without_measuring() -> None:
     """Let `bench speed` measure nothing: what it writes is of interest here."""
     from benchmark.speed import measure
+    from benchmark.speed.growth import points
+    from benchmark.speed.growth.axes import Axis
     from benchmark.speed.timing import Measured
 
     def one(*_: Any, **__: Any) -> Iterator[Measured]:
         yield Measured("work", "ART", 1.0, 2.0, 2.0, True)
 
+    def grown(axis: Axis) -> Iterator[points.Point]:
+        for size in axis.sizes:
+            yield points.Point(axis.name, size, float(size), 100.0)
+
     measure.measure = one  # type: ignore[assignment]
+    points.points = grown
