@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -62,9 +62,7 @@ def replace_folder(
     try:
         with _in_use(side):
             fill(side)
-            for old in folder.iterdir() if folder.is_dir() else ():
-                if keeps(old.name):
-                    _take_over(old, side / old.name)
+            _take_over_all(folder, side, keeps)
             _sync(side)
             side.chmod(0o755)
             if not any(side.iterdir()):
@@ -77,6 +75,33 @@ def replace_folder(
                 side.rename(folder)
     finally:
         # the old folder, or what an error left
+        shutil.rmtree(side, ignore_errors=True)
+
+
+def replace_entries(
+    directory: Path, fill: Callable[[Path], object], keeps: Mapping[str, Callable[[str], bool]]
+) -> None:
+    """Let `fill` write files and folders into a side folder, then move each to its name at once.
+
+    Every byte is on the disk before the first of them is moved, so that only a few renames lie
+    between the old set and the new one. An error of `fill` leaves the old set.
+
+    keeps: the entries that `fill` writes, in the order in which they are moved. An old one that it
+    does not write, or leaves empty, is removed. Each has a function of the name of a file in the
+    old folder: whether it is taken over where `fill` does not replace it.
+    """
+    directory = directory.resolve()
+    side = Path(tempfile.mkdtemp(prefix=PREFIX, dir=directory))
+    try:
+        with _in_use(side):
+            fill(side)
+            for name, kept in keeps.items():
+                _take_over_all(directory / name, side / name, kept)
+            _sync(side)
+            for name in keeps:
+                _move(side / name, directory / name)
+    finally:
+        # the old entries, or what an error left
         shutil.rmtree(side, ignore_errors=True)
 
 
@@ -126,6 +151,33 @@ def _in_use(path: Path) -> Iterator[None]:
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def _move(new: Path, old: Path) -> None:
+    """Move a finished file or folder to its name; leave what it replaces behind, or remove it."""
+    if new.is_dir() and any(new.iterdir()):
+        new.chmod(0o755)
+        if old.is_symlink():  # a folder elsewhere, maybe on another disk
+            replace_folder(old, lambda side: shutil.copytree(new, side, dirs_exist_ok=True))
+        elif old.exists():
+            _exchange(new, old)
+        else:
+            new.rename(old)
+    elif new.is_file():
+        new.chmod(0o644)
+        new.replace(old)
+    elif old.is_dir() and not old.is_symlink():
+        old.rename(new.with_name(f"{new.name}.old"))
+    else:
+        old.unlink(missing_ok=True)
+
+
+def _take_over_all(old: Path, new: Path, kept: Callable[[str], bool]) -> None:
+    """Take over the kept files of an old folder into the new one."""
+    for path in old.iterdir() if old.is_dir() else ():
+        if kept(path.name):
+            new.mkdir(exist_ok=True)
+            _take_over(path, new / path.name)
 
 
 def _take_over(old: Path, new: Path) -> None:

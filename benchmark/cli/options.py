@@ -15,6 +15,8 @@ from estimators.errors import InputError, whole
 from estimators.spec import Spec
 from estimators.writable import check_file, check_folder
 from estimators.yaml_values import read_number
+from reports.results.unfinished import NOTE, is_unfinished
+from reports.style.plain_text import plain
 
 
 class _Path(click.Path):
@@ -100,6 +102,13 @@ def write_text(text: str, out: Path | None) -> None:
     except OSError as error:
         reason = f"cannot be written ({error.strerror}); name another file"
         raise InputError(f"--out {out}: {reason}") from error
+
+
+def warn_unfinished(*runs: Path) -> None:
+    """Warn on standard error of run directories whose files may be of two runs."""
+    for run in runs:
+        if is_unfinished(run):
+            click.echo(plain(f"warning: {run}: {NOTE}"), err=True)
 
 
 def with_weights(networks: Sequence[Spec], weights: Path | None) -> Sequence[Spec]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from reports.results.atomic import replace_bytes
+from reports.results.atomic import PREFIX, replace_bytes
 from reports.style.axes import wrap_heading
 from reports.style.file_names import FileName, file_name
 from reports.style.style import DPI, styled
@@ -51,6 +51,11 @@ def save_all(figures: Figures, folder: Path) -> list[Path]:
 def _content(figure: Figure) -> dict[str, str]:
     """Return the metadata of a PNG: what it holds, if that is lines and text alone."""
     return {} if any(axes.images for axes in figure.axes) else {CONTENT: LINES}
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a file of a folder of figures is none, nor a temporary file of this project."""
+    return not name.endswith(SUFFIXES) and not name.startswith(PREFIX)
 
 
 def remove_others(folder: Path, kept: Iterable[Path]) -> None:
