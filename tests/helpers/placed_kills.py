@@ -4,10 +4,11 @@ A step is one call that changes a run directory: a file opened for writing, a re
 a removal. Python's audit hook sees each of them before it happens; there the process gets SIGKILL.
 Each run is a fork of this process, which has imported torch and does nothing with it itself.
 
-    python placed_kills.py DIRECTORY MOST
+    python placed_kills.py DIRECTORY PLACE...
+    python placed_kills.py DIRECTORY --spread MOST
 
-prints a JSON object: the steps of an undisturbed run, and one record for each run that was killed.
-MOST: how many steps at most, evenly spread; 0 for the named ones of PLACES.
+prints a JSON list, one record for each run that was killed. PLACE: a name of PLACES. MOST: how many
+steps at most, evenly spread over a run on a system without an exchange of folders.
 """
 
 from __future__ import annotations
@@ -38,15 +39,15 @@ NEW = {**BASE, "attacks": [{"name": "fgsm", "eps": [0, 0.2]}, {"name": "pgd", "e
 # what a run shows and exports; the store and the logs are its own
 SETS = ("results.csv", "predictions.parquet", "audit.csv", "worst_case.csv", "report.html")
 FOLDERS = ("plots", "gallery")
-# part of a step, and which of the steps that have it: where the process dies
+# how a step begins, and which of the steps that begin so: where the process dies
 PLACES = {
     "the mark is set": ("os.rename run.unfinished", 0),
     "the table is new": ("os.rename predictions.parquet", 0),
     "inside the plots": ("open plots/", 2),
     "inside the gallery": ("open gallery/", 3),
     "before the page": ("open report.html", 0),
-    "before the plots are exchanged": ("exchange", 0),
-    "between plots and gallery": ("exchange", 1),
+    "before the plots are exchanged": ("exchange", -2),
+    "between plots and gallery": ("exchange", -1),
     "between gallery and page": ("os.rename report.html", -1),
     "before the mark goes": ("os.remove run.unfinished", 0),
 }
@@ -109,15 +110,16 @@ def files(directory: Path) -> dict[str, bytes]:
     return {p.relative_to(directory).as_posix(): p.read_bytes() for p in found}
 
 
-def chosen(steps: list[str], most: int) -> dict[str, int]:
+def chosen(steps: list[str], places: list[str], most: int) -> dict[str, int]:
     """The numbers of the steps at which runs are killed, by what they are called."""
     if most:
-        every = max(1, len(steps) // most)
+        every = -(-len(steps) // most)
         return {f"{n} {steps[n]}": n for n in range(0, len(steps), every)}
-    return {
-        name: [n for n, step in enumerate(steps) if step.startswith(part)][which]
-        for name, (part, which) in PLACES.items()
-    }
+    found = {}
+    for name in places:
+        part, which = PLACES[name]
+        found[name] = [n for n, step in enumerate(steps) if step.startswith(part)][which]
+    return found
 
 
 def differing(directory: Path, expected: dict[str, bytes]) -> list[str]:
@@ -126,7 +128,7 @@ def differing(directory: Path, expected: dict[str, bytes]) -> list[str]:
     return sorted(n for n in {*now, *expected} if now.get(n) != expected.get(n))
 
 
-def main(root: Path, most: int) -> dict[str, Any]:
+def main(root: Path, places: list[str], most: int) -> list[dict[str, Any]]:
     bare = bool(most)
     template, log = root / "template", root / "steps"
 
@@ -153,7 +155,7 @@ def main(root: Path, most: int) -> dict[str, Any]:
     assert start(work, NEW, count, bare) == 0
     steps, new = log.read_text().splitlines(), files(work)
     records = []
-    for name, place in chosen(steps, most).items():
+    for name, place in chosen(steps, places, most).items():
         again()
         left = [place]
 
@@ -171,9 +173,11 @@ def main(root: Path, most: int) -> dict[str, Any]:
         record["left"] = [p.name for p in work.rglob("*") if p.name.startswith(".art-bench-")]
         record["unfinished_after"] = is_unfinished(work)
         records.append(record)
-    return {"steps": steps, "records": records}
+    return records
 
 
 if __name__ == "__main__":
     assert art.attacks.evasion
-    print(json.dumps(main(Path(sys.argv[1]).resolve(), int(sys.argv[2]))))
+    spread = sys.argv[2] == "--spread"
+    named, number = ([], int(sys.argv[3])) if spread else (sys.argv[2:], 0)
+    print(json.dumps(main(Path(sys.argv[1]).resolve(), named, number)))
