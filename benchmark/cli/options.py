@@ -15,6 +15,8 @@ from estimators.errors import InputError, whole
 from estimators.spec import Spec
 from estimators.writable import check_file, check_folder
 from estimators.yaml_values import read_number
+from reports.errors import TableError
+from reports.results.atomic import replace_text
 from reports.results.unfinished import NOTE, is_unfinished
 from reports.style.plain_text import plain
 
@@ -98,10 +100,9 @@ def write_text(text: str, out: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        out.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        reason = f"cannot be written ({error.strerror}); name another file"
-        raise InputError(f"--out {out}: {reason}") from error
+        replace_text(Path(os.path.realpath(out)), text)  # a link stays one
+    except TableError as error:
+        raise InputError(f"--out {error}") from error
 
 
 def warn_unfinished(*runs: Path) -> None:

@@ -50,9 +50,7 @@ GALLERY_BYTES = 400_000
 MOST_REASONS = 5
 
 
-def write_page(
-    directory: Path, baseline: Path | None = None, shown: Path | None = None
-) -> Path:
+def write_page(directory: Path, baseline: Path | None = None, shown: Path | None = None) -> Path:
     """Write `report.html` into a run directory and return its path.
 
     Reads `results.csv` and, if they exist, `manifest.json`, `audit.csv`, `worst_case.csv`,
