@@ -102,7 +102,8 @@ def write_text(text: str, out: Path | None) -> None:
     try:
         replace_text(Path(os.path.realpath(out)), text)  # a link stays one
     except TableError as error:
-        raise InputError(f"--out {error}") from error
+        why = getattr(error.__cause__, "strerror", error)
+        raise InputError(f"--out {out}: cannot be written ({why}); name another file") from error
 
 
 def warn_unfinished(*runs: Path) -> None:
