@@ -149,5 +149,8 @@ def _show(line: Measured) -> None:
     say(line.work, style="bold")
     times = f"{line.ours:8.3f} s   {line.rival}: {line.theirs:8.3f} s   {line.ratio:6.2f} x"
     say(f"  {times}   {same}")
+    if line.floor is not None:
+        share = line.ours / line.floor
+        say(f"  floor (passes alone) {line.floor:.3f} s, {share:.2f} times the floor")
     if line.note:
         say(f"  {line.note}")

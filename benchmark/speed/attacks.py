@@ -14,6 +14,7 @@ from art.estimators.classification import PyTorchClassifier
 from benchmark.attacks.carlini import CarliniL2
 from benchmark.attacks.carlini_art import CarliniL2Exact
 from benchmark.attacks.projected_gradient import ProjectedGradient
+from benchmark.speed.floor import passes
 from benchmark.speed.peers import CARLINI, EPS, ITERATIONS, PGD, STEP, installed
 from benchmark.speed.rivals import Attack, Bench, art_classifier
 from benchmark.speed.timing import Measured, alternate
@@ -44,12 +45,13 @@ def pgd_lines(bench: Bench, skipped: Skipped) -> Iterator[Measured]:
     }
     # ART's class on our classifier: in ART's own classifier the convolutions round differently
     expected = art(_classifier(bench), BATCH)
+    floor = passes(bench, threads=1, forwards=0, gradients=ITERATIONS)
     for name, rival in (rivals | dict(installed(PGD, bench, skipped))).items():
         pair = alternate(lambda: ours.generate(x, y=y), rival, bench.repeat)
         same = np.array_equal(pair.our_result, expected) if name.startswith("ART") else None
         difference = np.abs(pair.our_result - pair.their_result).max()
         note = f"largest difference to its images {difference:.1e}"
-        yield pair.line(f"PGD-40, LeNet, {len(x)} images, one thread", name, same, note)
+        yield pair.line(f"PGD-40, LeNet, {len(x)} images, one thread", name, same, note, floor)
 
 
 def carlini_lines(bench: Bench, skipped: Skipped) -> Iterator[Measured]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
 
 from benchmark.execution.chunk_size import need
@@ -15,9 +11,9 @@ from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Work, plan
 from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
+from benchmark.speed.floor import passes
 from benchmark.speed.rivals import Bench, plain_loop
 from benchmark.speed.timing import Measured, alternate
-from estimators.classifier import Classifier, Frozen, channels_last
 from estimators.networks.running.folding import COMPARED, foldable
 from estimators.spec import Spec
 
@@ -50,41 +46,14 @@ def grid_line(bench: Bench, threat: str) -> Measured:
         return list(hits.values())
 
     pair = alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)
-    floor = _floor(bench, forwards=len(cells), gradients=len(tasks))
+    floor = passes(bench, default_threads("cpu"), forwards=len(cells), gradients=len(tasks))
     differ = sum(abs(a - b) for a, b in zip(pair.our_result, pair.their_result, strict=True))
-    note = f"; counts of right images differ by {differ} of {len(cells) * samples:,}"
+    note = f"counts of right images differ by {differ} of {len(cells) * samples:,}"
     return pair.line(
         f"{bench.name or type(bench.network).__name__}, {len(bench.eps)} eps x"
         f" {len(bench.qualities)} qualities, {samples:,} images, {threat}",
         "plain ART loop",
         pair.our_result == pair.their_result,
-        f"floor {floor:.2f} s, {pair.our_seconds / floor:.2f} times the floor"
-        f"{note if differ else ''}",
+        note if differ else "",
+        floor,
     )
-
-
-def _floor(bench: Bench, forwards: int, gradients: int) -> float:
-    """Return the seconds of the forward and backward passes alone, in the grid's batches."""
-    torch.set_num_threads(1)
-    x, y = torch.from_numpy(bench.images.x), torch.from_numpy(bench.images.y)
-    shape, batch = bench.images.shape, need(bench.network, bench.images.shape).chunk
-    frozen = Frozen.of(bench.network, shape)
-
-    def job(part: tuple[torch.Tensor, torch.Tensor]) -> None:
-        torch.set_num_threads(1)
-        classifier = Classifier(frozen, shape, bench.classes)
-        at = channels_last(part[0])
-        for _ in range(gradients):
-            classifier.input_gradient(*part)
-        with torch.inference_mode():
-            for _ in range(forwards):
-                frozen.scorer(at)
-
-    parts = list(zip(torch.split(x, batch), torch.split(y, batch), strict=True))
-    times = []
-    for _ in range(bench.repeat):
-        start = time.perf_counter()
-        with ThreadPoolExecutor(default_threads("cpu")) as pool:
-            list(pool.map(job, parts))
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)

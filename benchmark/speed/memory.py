@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from benchmark.execution.chunk_size import need
 from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.memory import peak_memory
 from benchmark.execution.plan import plan
@@ -53,6 +54,7 @@ def run_made_up(count: int, classes: int = 10, side: int = 28) -> None:
         for eps in (0.1, 0.2)
         for defence in (Spec("quantize"), Spec.of("jpeg", quality=50))
     ]
-    network = TrainedNetwork(build_network(lenet, shape, classes), shape, classes)
+    module = build_network(lenet, shape, classes)
+    network = TrainedNetwork(module, shape, classes, chunk=need(module, shape).chunk)
     models, ignore = {("made-up", lenet): network}, lambda *_: None
     ThreadExecutor().execute(plan(cells), lambda task: chosen, models, ignore, ignore)

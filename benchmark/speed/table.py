@@ -10,14 +10,15 @@ from rich.table import Table
 from benchmark.speed.timing import Measured
 from benchmark.terminal.console import styled
 
-HEADINGS = ("work", "here", "compared with", "there", "times", "goal", "same")
+HEADINGS = ("work", "here", "compared with", "there", "times", "goal", "floor", "same")
+LEFT = ("work", "compared with", "same")
 
 
 def speed_table(lines: Sequence[Measured]) -> Table:
     """Return the lines as a table that a terminal of 80 columns has room for."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading in HEADINGS[::2] else "right")
+        table.add_column(heading, justify="left" if heading in LEFT else "right")
     for line in lines:
         table.add_row(*(styled(text) for text in cells(line)))
     return table
@@ -31,11 +32,15 @@ def speed_markdown(lines: Sequence[Measured], machine: str) -> str:
 
 
 def cells(line: Measured) -> tuple[str, ...]:
-    """Return the texts of a row, in the order of HEADINGS."""
+    """Return the texts of a row, in the order of HEADINGS.
+
+    The floor is said as the times that the work takes as long as its passes alone.
+    """
     goal = "" if line.goal is None else f"{line.goal:g}"
     same = {True: "yes", False: "no", None: ""}[line.same]
     times = seconds(line.ours), line.rival, seconds(line.theirs), f"{line.ratio:.3g}"
-    return line.work, *times, goal, same
+    floor = "" if line.floor is None else f"{line.ours / line.floor:.3g}"
+    return line.work, *times, goal, floor, same
 
 
 def seconds(value: float) -> str:

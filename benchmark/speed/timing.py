@@ -21,6 +21,7 @@ class Measured:
     ratio: theirs / ours per pair of runs, the median.
     same: whether tables or images are identical; None where they need not be.
     note: further results as text.
+    floor: seconds of the passes through the network alone; None where they are not measured.
     goal: the ratio that the project wants to reach; None without one.
     """
 
@@ -31,6 +32,7 @@ class Measured:
     ratio: float
     same: bool | None
     note: str = ""
+    floor: float | None = None
     goal: float | None = None
 
 
@@ -48,10 +50,12 @@ class Pair(Generic[R]):
     our_result: R
     their_result: R
 
-    def line(self, work: str, rival: str, same: bool | None, note: str) -> Measured:
+    def line(
+        self, work: str, rival: str, same: bool | None, note: str, floor: float | None = None
+    ) -> Measured:
         """Return the line of the table."""
         seconds = self.our_seconds, self.their_seconds
-        return Measured(work, rival, *seconds, self.ratio, same, note)
+        return Measured(work, rival, *seconds, self.ratio, same, note, floor)
 
 
 def alternate(

@@ -18,7 +18,7 @@ from estimators.data.load import load_images
 
 TRAIN = ["train", "--network", "lenet", "--dataset", "digits", "--epochs", "1"]
 # options that name a file or a folder to write
-WRITTEN = ("--out", "--csv", "--json", "--plot", "--junit", "--markdown", "--sarif")
+WRITTEN = ("--out", "--csv", "--json", "--plot", "--junit", "--markdown", "--sarif", "--plots")
 # what a command needs before its option is reached; none of it does any work
 NEEDED = {
     "anchors": ["--weights-dir", "missing"],
@@ -43,13 +43,13 @@ ROADS = [(name, option) for name in sorted(COMMANDS) for option in written(name)
 
 def test_every_road_is_here() -> None:
     """An option of another name that takes a path is one that is read."""
-    read = {"--weights", "--baseline", "--data-dir", "--anchors", "--weights-dir"}
+    read = {"--weights", "--baseline", "--data-dir", "--anchors", "--weights-dir", "--original"}
     for name in COMMANDS:
         command = main.get_command(click.Context(main), name)
         assert command is not None
         paths = {p.opts[0] for p in command.params if isinstance(p.type, click.Path)}
         assert {path for path in paths if path.startswith("-")} <= {*WRITTEN, *read}
-    assert len(ROADS) >= 17
+    assert len(ROADS) >= 18
 
 
 @pytest.fixture

@@ -21,15 +21,15 @@ from estimators.networks.build import build_network
 from estimators.spec import Spec
 
 LINES = [
-    Measured("PGD-40, LeNet", "foolbox", 0.52, 1.3, 2.5, None, goal=2),
+    Measured("PGD-40, LeNet", "foolbox", 0.52, 1.3, 2.5, None, floor=0.4, goal=2),
     Measured("JPEG round trip", "ART's JpegCompression", 0.0012, 0.099, 82.25, True),
 ]
 
 
 def test_a_row_has_units_goal_and_whether_numbers_are_the_same() -> None:
     first, second = map(cells, LINES)
-    assert first == ("PGD-40, LeNet", "0.52 s", "foolbox", "1.3 s", "2.5", "2", "")
-    assert second[1:] == ("1.2 ms", "ART's JpegCompression", "99 ms", "82.2", "", "yes")
+    assert first == ("PGD-40, LeNet", "0.52 s", "foolbox", "1.3 s", "2.5", "2", "1.3", "")
+    assert second[1:] == ("1.2 ms", "ART's JpegCompression", "99 ms", "82.2", "", "", "yes")
 
 
 def test_markdown_names_the_machine_and_has_a_row_per_line() -> None:
