@@ -22,7 +22,8 @@ from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
 from estimators.atomic import replace_folder
 from estimators.data.images import Images
-from estimators.errors import NetworkError
+from estimators.errors import EndsProgram, NetworkError
+from estimators.interrupts import contained
 from estimators.outputs import NO_CLASS, class_name, predicted_classes
 from estimators.plugins import describe_error
 from reports.results.predictions import read_predictions
@@ -63,8 +64,11 @@ def write_gallery(
         for example in _choose_all(cells, table, inputs, directory):
             images = inputs.images[example.finished.cell.dataset]
             try:
-                entry = _write_example(example, images, classifiers, folder, len(entries), labels)
-            except (NetworkError, SystemExit) as error:
+                with contained():
+                    entry = _write_example(
+                        example, images, classifiers, folder, len(entries), labels
+                    )
+            except (NetworkError, EndsProgram) as error:
                 # external code that worked on whole chunks
                 with (directory / "failures.log").open("a", encoding="utf-8") as log:
                     log.write(f"gallery, image {example.image}: {describe_error(error)}\n")

@@ -7,10 +7,10 @@ from benchmark.runs.images import output_order, with_classes_of
 from benchmark.runs.inputs import Pair, RunInputs
 from benchmark.runs.options import RunOptions
 from benchmark.terminal.shares import training_share
-from estimators.errors import InputError
+from estimators.errors import InputError, NetworkError
 from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
-from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
+from estimators.networks.sanity_checks import LEAST, SAMPLE, Unusable, check_fit, check_wrapped
 from estimators.networks.squashed import squashed
 from estimators.spec import Spec
 from estimators.training.precision import other_precision
@@ -22,6 +22,8 @@ CHECKED = 0.02
 
 def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float) -> Trained:
     """Load a network that is not trained here, and check that it is wrapped correctly.
+
+    One that raises is a warning: its cells become failed rows.
 
     passes: expected with it in the run; the checks take CHECKED of them, but see LEAST images.
     """
@@ -42,7 +44,13 @@ def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float
     # a sound network is run twice on each image
     sample = min(SAMPLE, max(LEAST, int(CHECKED * passes / 2)))
     checked = inputs.images[dataset], str(network), sample, needs.chunk
-    texts += check_wrapped(trained.network, *checked)
+    try:
+        texts += check_wrapped(trained.network, *checked)
+    except Unusable as error:
+        inputs.unusable[pair] = error.reason
+        texts.append(f"raises for every image tried ({error.reason}): its cells fail")
+    except NetworkError as error:
+        texts.append(f"raises for some images ({error.reason}): cells with such an image fail")
     fault = squashed(trained.network, inputs.images[dataset], needs.chunk)
     if fault is not None:
         inputs.squashed[pair] = fault
