@@ -118,6 +118,14 @@ class _Group(click.Group):
                 "out of memory; finished cells are kept: the same command with fewer --threads,"
                 " or a grid with fewer --samples, needs less"
             ) from error
+        except ImportError as error:
+            # what the loader of shared libraries says where `ulimit -v` leaves too little
+            if not any(text in str(error) for text in ("failed to map segment", "allocate memory")):
+                raise
+            raise _BadInput(
+                f"out of memory while a library is loaded ({error}); PyTorch needs an address space"
+                " of 5 GB: raise the limit (ulimit -v)"
+            ) from error
         except SystemExit as error:
             # rich ends the program where its reader went away: `| head`
             if not _outside(error) or isinstance(error.__context__, BrokenPipeError):

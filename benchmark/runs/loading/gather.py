@@ -63,7 +63,7 @@ def gather(
         if is_given(network):
             passes = _passes(inputs, listed, (dataset, network))
             found = given[dataset, network] = load_given(
-                inputs, (dataset, network), options, passes
+                inputs, (dataset, network), options, passes, listed
             )
             if (dataset, network) in certified - inputs.unusable.keys():
                 _graph(found.network, inputs.images[dataset], network)

@@ -21,6 +21,11 @@ ERRORS: dict[str, tuple[BaseException, int, str]] = {
         "Error: /d/results.csv: No space left on device; repair that",
     ),
     "no memory": (MemoryError(), 2, "Error: out of memory; finished cells are kept"),
+    "no memory for a library": (
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        2,
+        "Error: out of memory while a library is loaded (libtorch_cpu.so: failed to map segment",
+    ),
     "exit of external code": (
         SystemExit(0),
         2,
