@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from benchmark.execution.memory import available_memory
+from benchmark.execution.memory import available_memory, release_memory
 from benchmark.grids.cell import Cell
 from benchmark.threats import threat
 from estimators.classifier import BATCH
@@ -142,6 +142,8 @@ def memory_budget(text: str | None, device: str = "cpu") -> tuple[float, str]:
     if text is not None:
         return parse_memory(text), "--memory"
     if device == "cpu":
+        # what earlier passes freed is kept for the next ones (`memory.keep_memory`)
+        release_memory()
         free, name = available_memory()
     else:
         free, name = float(torch.cuda.mem_get_info(device)[0]), "available memory"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -121,6 +122,39 @@ def test_a_run_takes_as_many_images_as_fit(tmp_path: Path, monkeypatch) -> None:
     assert any("images per chunk, to stay below --memory" in text for text in messages)
     assert much.table["correct"].equals(little.table["correct"])
     np.testing.assert_allclose(much.table["l2_mean"], little.table["l2_mean"], rtol=1e-5)
+
+
+SEEN = """
+    from torch import nn
+
+    SEEN = []
+
+    class Counts(nn.Sequential):
+        def forward(self, x):
+            SEEN.append(len(x))
+            return super().forward(x)
+
+    def net():
+        return Counts(nn.Flatten(), nn.Linear(784, 784), nn.ReLU(), nn.Linear(784, 10))
+"""
+
+
+def test_the_checks_of_a_network_take_as_many_images_as_fit(
+    module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They come first: a container must not end the program there."""
+    module("counts", SEEN)
+    grid = Grid(
+        name="g", networks=["counts:net"], attacks=[{"name": "fgsm", "eps": 0.1}], samples=200
+    )
+    monkeypatch.setattr("benchmark.execution.chunk_size.BASE_BYTES", 0.0)
+    run(grid, RunOptions(out=tmp_path / "much", threads=1))
+    seen = importlib.import_module("counts").SEEN
+    assert max(seen) == BATCH
+    seen.clear()
+    # the weights are 2.5 MB, in three copies
+    run(grid, RunOptions(out=tmp_path / "little", threads=1, memory="7.6MB"))
+    assert 0 < max(seen) < BATCH / 2
 
 
 def test_what_cannot_fit_is_refused_before_anything_is_written(tmp_path: Path) -> None:
