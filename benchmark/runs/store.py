@@ -20,7 +20,7 @@ from benchmark.runs.records.check import (
     is_intact,
     is_usable,
 )
-from benchmark.runs.records.database import open_database, sqlite_errors
+from benchmark.runs.records.database import ERRORS, open_database, sqlite_errors
 from estimators.atomic import PREFIX
 from estimators.data.labels import MOST_IMAGES
 from reports.style.numbers import count
@@ -215,7 +215,7 @@ class Store:
         records = {}
         # from both ends, so that one bad page hides no other
         for order in ("ASC", "DESC"):
-            with suppress(sqlite3.DatabaseError):
+            with suppress(*ERRORS):
                 for record in self._db.execute(
                     f"SELECT {_BYTES} FROM cells NOT INDEXED ORDER BY rowid {order}"
                 ):
