@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmark.attacks.entry import Params
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import FloatArray, Labels
-from benchmark.attacks.steps.gradients import loss_gradient
+from benchmark.attacks.steps.gradients import first_gradient, loss_gradient
 from benchmark.attacks.steps.projections import each
 from benchmark.attacks.steps.tensor_attack import batches, joined
 from estimators.classifier import BATCH, Classifier
@@ -92,7 +92,8 @@ class ProjectedGradient(ProjectedGradientDescent):  # type: ignore[misc]
         """Return the images after all steps of one run; the order of the roundings is ART's."""
         x_adv = start
         for _ in range(self.max_iter):
-            gradient = loss_gradient(self.estimator, x_adv, y)
+            ascent = first_gradient if x_adv is x else loss_gradient
+            gradient = ascent(self.estimator, x_adv, y)
             if self.targeted:
                 gradient.neg_()
             step = gradient.sign_() if self.norm == math.inf else self._unit(gradient)

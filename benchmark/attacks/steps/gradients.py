@@ -9,6 +9,7 @@ from torch import Tensor
 
 from estimators.classifier import Classifier
 from estimators.defences.backward import DefenceWithBackward
+from estimators.networks.running.kept import fingerprint
 
 
 def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
@@ -26,6 +27,29 @@ def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
         one_hot = to_categorical(y.cpu().numpy(), classifier.nb_classes)
         array = classifier.loss_gradient(x.cpu().numpy(), one_hot)
         gradient = torch.from_numpy(array).to(x.device)
+    return gradient
+
+
+def first_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
+    """Return `loss_gradient` at clean images, which attacks that begin alike share.
+
+    It counts as if it were not shared. A random defence has other draws in every pass, the
+    gradient of the margin is another one, and one with NaN goes on in its own way: these are
+    computed.
+    """
+    mode = classifier.backward_mode
+    if classifier.kept is None or classifier.random or mode.past_squashing:
+        return loss_gradient(classifier, x, y)
+    arrays = x.cpu().numpy(), y.cpu().numpy()
+    key = ("first gradient", classifier.kept_as, fingerprint(*arrays))
+    found = classifier.kept.get(key)
+    if found is not None:
+        classifier.gradients += len(x) * classifier.draws
+        return torch.from_numpy(found[0].copy()).to(x.device)
+    broken = mode.broken
+    gradient = loss_gradient(classifier, x, y)
+    if mode.broken == broken:
+        classifier.kept.put(key, gradient.cpu().numpy().copy())
     return gradient
 
 
