@@ -134,6 +134,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         passes=lambda p, _: Passes(forwards=1.7 * p["queries"]),
         norm="2", bounded=False, uses_gradient=False, allowed=NORMS, optional=TARGETS,
         defaults={**FAST, "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
+        revision="2: images share batches",
     ),
     AttackEntry(
         name="cw", label="C&W", summary="Carlini and Wagner L2 with ART's binary search fixed",
