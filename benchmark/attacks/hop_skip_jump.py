@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.steps.checks import as_count, as_two_or_inf
-from benchmark.attacks.steps.projections import each, lengths
+from benchmark.attacks.steps.projections import each, lengths, norms
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 
@@ -182,5 +182,4 @@ class _Search:
 
     def _length(self, change: Tensor) -> Tensor:
         """Return the norm of each change [N]."""
-        length: Tensor = torch.linalg.vector_norm(change.flatten(1), self.attack.norm, dim=1)
-        return length
+        return norms(change.flatten(1), self.attack.norm)
