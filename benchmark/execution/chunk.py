@@ -122,7 +122,7 @@ def run_chunk(
     x = torch.from_numpy(images.x).to(attacker.torch_device)
     scorers = {key: cache.classifier(task.dataset, *key) for key in scorings(task.cells)}
     asked = cache.kept, task.dataset, scorers, scorings(task.cells)
-    clean = clean_predictions(*asked, images, x, task.seed)
+    clean = clean_predictions(*asked, x, images.ids, task.seed)
     outcomes: dict[Cell | Proof, Outcome | Proved] = {}
     with _global_streams(task, images):
         arrays = images.x, images.y, images.ids

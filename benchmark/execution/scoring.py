@@ -12,7 +12,6 @@ from torch import Tensor
 
 from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier
-from estimators.data.images import Images
 from estimators.defences.base import Ids, from_bytes, to_bytes
 from estimators.defences.build import byte_coder
 from estimators.networks.running.kept import Kept, fingerprint
@@ -65,16 +64,13 @@ def clean_predictions(
     dataset: str,
     scorers: Scorers,
     draws: Mapping[ScorerKey, int],
-    images: Images,
     x: Tensor,
+    ids: Ids,
     seed: int,
 ) -> dict[ScorerKey, Classes]:
-    """Return `predictions` for clean images, each computed once for all tasks that need it.
-
-    x: the pixels of the images [N, C, H, W], on the device.
-    """
-    pixels = fingerprint(images.x, images.ids)
-    keys = {key: ("clean", dataset, key, pixels, seed) for key in draws}
+    """Return `predictions` for clean images, each computed once for all tasks that need it."""
+    images = fingerprint(x.cpu().numpy(), ids)
+    keys = {key: ("clean", dataset, key, images, seed) for key in draws}
     known = {key: found[0] for key in draws if (found := shared.get(keys[key])) is not None}
     # more draws contain fewer
     missing = {
@@ -83,7 +79,7 @@ def clean_predictions(
         if key not in known or known[key].shape[1] < count
     }
     if missing:
-        for key, classes in predictions(scorers, missing, x, images.ids, seed).items():
+        for key, classes in predictions(scorers, missing, x, ids, seed).items():
             shared.put(keys[key], classes)
             known[key] = classes
     return known
