@@ -11,7 +11,7 @@ from benchmark.attacks.geometry.hyperplane import dual, step_to_plane
 from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_positive
 from benchmark.attacks.steps.jacobian import jacobian
 from benchmark.attacks.steps.nearer import surely_adversarial, towards
-from benchmark.attacks.steps.projections import each
+from benchmark.attacks.steps.projections import each, norms
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 from estimators.errors import InputError
@@ -131,7 +131,7 @@ class FAB(TensorAttack):
         at, image, flat = point.flatten(1), centre.flatten(1), normal.flatten(1)
         here = step_to_plane(at, flat, gap, self.norm)
         there = step_to_plane(image, flat, gap + torch.linalg.vecdot(flat, at - image), self.norm)
-        sizes = [torch.linalg.vector_norm(d, self.norm, 1).clamp_min(1e-8) for d in (here, there)]
+        sizes = [norms(d, self.norm).clamp_min(1e-8) for d in (here, there)]
         bias = (sizes[0] / (sizes[0] + sizes[1])).clamp_max(self.alpha_max)[:, None]
         at = at.add(here, alpha=self.eta)
         moved = at.lerp_(image.add(there, alpha=self.eta), bias)
@@ -176,8 +176,7 @@ class FAB(TensorAttack):
         return torch.stack(gaps).mean(0), torch.stack(gradients).mean(0)
 
     def _size(self, change: Tensor) -> Tensor:
-        size: Tensor = torch.linalg.vector_norm(change.flatten(1), self.norm, 1)
-        return size
+        return norms(change.flatten(1), self.norm)
 
     def _noise(self, streams: Streams, runs: int, x: Tensor) -> Tensor:
         """Return random changes [N * runs, C, H, W] whose norm is 1."""

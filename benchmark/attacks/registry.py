@@ -13,6 +13,8 @@ from estimators.spec import Value
 
 # `target` is the class to reach: `next`, or a number (see `steps.craft.targets`)
 TARGETS: dict[str, Value] = {"targeted": False, "target": "next"}
+# images leave once they are adversarial
+DROPPING: dict[str, Value] = {**TARGETS, "drop_fallen": False}
 FAST: dict[str, Value] = {"engine": "fast"}
 # ART's defaults; its class would take hours with ours
 CW_ART: dict[str, Value] = {**FAST, "confidence": 0.0, **TARGETS, "learning_rate": 0.01}
@@ -46,7 +48,8 @@ ATTACKS: dict[str, AttackEntry] = table(
         summary="projected gradient descent from the image (Madry et al. 2018)",
         build="benchmark.attacks.projected_gradient:ProjectedGradient",
         stock="benchmark.attacks.stock:pgd",
-        whole_batch=True, allowed=NORMS, optional=TARGETS,
+        passes=costs.projected,
+        whole_batch=True, allowed=NORMS, optional=DROPPING,
         resolve_defaults="benchmark.attacks.projected_gradient:step_size",
         defaults={**FAST, "max_iter": 40, "eps_step": None, "norm": "inf"},
     ),
@@ -54,7 +57,8 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="bim", summary="basic iterative method, steps of a grey level (Kurakin et al. 2017)",
         build="benchmark.attacks.projected_gradient:ProjectedGradient",
         stock="benchmark.attacks.stock:bim",
-        whole_batch=True, optional=TARGETS,
+        passes=costs.projected,
+        whole_batch=True, optional=DROPPING,
         resolve_defaults="benchmark.attacks.projected_gradient:grey_levels",
         defaults={**FAST, "max_iter": None, "eps_step": None},
     ),
@@ -134,6 +138,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         passes=lambda p, _: Passes(forwards=1.7 * p["queries"]),
         norm="2", bounded=False, uses_gradient=False, allowed=NORMS, optional=TARGETS,
         defaults={**FAST, "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
+        revision="2: images share batches",
     ),
     AttackEntry(
         name="cw", label="C&W", summary="Carlini and Wagner L2 with ART's binary search fixed",

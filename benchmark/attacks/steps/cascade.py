@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.steps.crafted import Found
-from benchmark.attacks.steps.projections import each, into_ball
+from benchmark.attacks.steps.projections import each, into_ball, norms
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 
@@ -64,7 +64,7 @@ class Cascade(TensorAttack):
         """Return the images in the ball, and where they lie in it, bool [N]."""
         if self.norm != 1:
             image = into_ball(x, image, self.eps, self.norm)
-        size = torch.linalg.vector_norm((image - x).flatten(1), self.norm, 1)
+        size = norms((image - x).flatten(1), self.norm)
         return image, size <= self.eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE
 
     def _mean_margin(self, x: Tensor, y: Tensor) -> Tensor:

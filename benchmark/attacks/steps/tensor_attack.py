@@ -18,7 +18,7 @@ from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels
 from benchmark.attacks.steps.crafted import Found
 from benchmark.attacks.steps.projections import lengths
 from estimators.classifier import Classifier
-from estimators.outputs import logit_margin
+from estimators.outputs import label_margin
 from estimators.random_streams import stream
 
 Streams = Sequence[np.random.Generator]
@@ -102,8 +102,7 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
 
     def logit_margin(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the margin [N] of logits [N, classes] for labels, or targets, y [N]."""
-        own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
-        return logit_margin(logits, own, self.targeted)
+        return label_margin(logits, y, self.targeted)
 
 
 def uniform(streams: Streams, shape: torch.Size, device: torch.device) -> Tensor:
