@@ -77,7 +77,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="autoattack", label="AutoAttack",
         summary="the published ensemble, worst case by image (Croce and Hein 2020)",
         build="benchmark.attacks.auto_attack:AutoAttack", passes=costs.autoattack,
-        parts=ensemble.part_names,
+        counts_images=True, parts=ensemble.part_names,
         allowed={**THREE_NORMS, "version": tuple(ensemble.VERSIONS)},
         defaults={"norm": "inf", "version": "standard"},
         revision="2: the published parts", moved=dict.fromkeys(ART_AUTO, "art-autoattack"),
