@@ -95,7 +95,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="strongest",
         summary="a search on what still stands: classes, restarts, losses, Square; budget: passes",
         build="benchmark.attacks.strongest:Strongest", passes=costs.strongest,
-        counts_images=True, parts=lambda *_: PARTS,
+        counts_images=True, parts=lambda *_: PARTS, revision="2: a long run in the opening",
         allowed={"norm": ("inf", "2", "1")}, optional=TARGETS,
         defaults={"norm": "inf", "budget": 2000},
     ),
