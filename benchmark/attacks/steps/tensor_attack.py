@@ -78,6 +78,13 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         x: [N, C, H, W]. y: labels or targets [N]. streams: one per image.
         """
 
+    def spent(self) -> Tensor | None:
+        """Return the gradients and forward passes of each image of the last `attack`, int64 [N, 2].
+
+        None where only their sum is known, as the classifier counts it.
+        """
+        return None
+
     def margin(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the logit margin [N] of images [N, C, H, W]; below zero they are adversarial."""
         self.estimator.forwards += len(x)
