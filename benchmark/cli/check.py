@@ -9,7 +9,7 @@ import click
 
 from benchmark.cli import exit_codes
 from benchmark.cli.gates import gate_files, show_verdicts, write_gate_files
-from benchmark.cli.options import PATH
+from benchmark.cli.options import PATH, warn_unfinished
 from reports.gates.check import check_run
 from reports.gates.verdicts import sections, suites
 from reports.results.columns import RESULTS
@@ -38,6 +38,7 @@ def check(
     checked. The exit code is 1 if a row does not meet its requirement.
     """
     verdicts = check_run(run, require, point)
+    warn_unfinished(run)
     table = str(run / RESULTS if run.is_dir() else run)
     parts = suites(verdicts, table), sections(verdicts, str(run))
     write_gate_files(f"bench check {run}", *parts, junit, markdown, sarif)

@@ -10,7 +10,7 @@ import click
 
 from benchmark.cli import exit_codes
 from benchmark.cli.gates import gate_files, write_gate_files
-from benchmark.cli.options import OUT_FILE, PATH, write_text
+from benchmark.cli.options import OUT_FILE, PATH, warn_unfinished, write_text
 from benchmark.terminal.console import console, say
 from reports.compare.agree import CHECKS
 from reports.compare.compare import Comparison, failures
@@ -76,6 +76,7 @@ def compare(
     says. A retrained network needs --allow weights.
     """
     comparison = compare_runs(*runs, **options)
+    warn_unfinished(*runs)
     if plot is not None:
         from reports.compare.plot import write_plot
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import OUT_FILE, PATH, write_text
+from benchmark.cli.options import OUT_FILE, PATH, warn_unfinished, write_text
 from estimators.errors import number
 from estimators.yaml_values import read_number
 from reports.exports.model_card import model_card
@@ -38,6 +38,7 @@ def export(
 ) -> None:
     """Write a run for RobustBench, or for a model card."""
     record = read_record(directory).only(network, dataset)
+    warn_unfinished(directory)
     budget = None if eps is None else number("--eps", read_number(eps), 0)
     write = model_card if form == CARD else model_info
     write_text(write(record, norm, budget), out)

@@ -15,7 +15,10 @@ from estimators.errors import InputError, whole
 from estimators.spec import Spec
 from estimators.writable import check_file, check_folder
 from estimators.yaml_values import read_number
+from reports.errors import TableError
 from reports.results.atomic import replace_text
+from reports.results.unfinished import NOTE, is_unfinished
+from reports.style.plain_text import plain
 
 
 class _Path(click.Path):
@@ -95,8 +98,19 @@ def write_text(text: str, out: Path | None) -> None:
     """Write a text to the file of `--out`, whole or not at all, or print it."""
     if out is None:
         click.echo(text, nl=False)
-    else:
-        replace_text(out, text)
+        return
+    try:
+        replace_text(Path(os.path.realpath(out)), text)  # a link stays one
+    except TableError as error:
+        why = getattr(error.__cause__, "strerror", error)
+        raise InputError(f"--out {out}: cannot be written ({why}); name another file") from error
+
+
+def warn_unfinished(*runs: Path) -> None:
+    """Warn on standard error of run directories whose files may be of two runs."""
+    for run in runs:
+        if is_unfinished(run):
+            click.echo(plain(f"warning: {run}: {NOTE}"), err=True)
 
 
 def with_weights(networks: Sequence[Spec], weights: Path | None) -> Sequence[Spec]:

@@ -9,7 +9,7 @@ import click
 
 from benchmark.cli import exit_codes
 from benchmark.cli.gates import gate_files, write_gate_files
-from benchmark.cli.options import PATH
+from benchmark.cli.options import PATH, warn_unfinished
 from benchmark.cli.show_run import show_audit, show_corruptions, show_squashed
 from benchmark.terminal.console import say
 from benchmark.terminal.progress_bars import run_progress
@@ -50,6 +50,7 @@ def report(
         write_corruptions(directory, relative_to)
         progress.step("writing the page")
         path = write_page(directory, baseline)
+    warn_unfinished(directory)
     show_squashed(directory)
     show_corruptions(directory)
     show_audit(findings, directory)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from benchmark.cli.options import NETWORK_HELP, OUT_FILE, PATH, data_dir, write_text
+from benchmark.cli.options import (
+    NETWORK_HELP,
+    OUT_FILE,
+    PATH,
+    data_dir,
+    warn_unfinished,
+    write_text,
+)
 from benchmark.terminal.console import console, say, styled
 from estimators.errors import InputError
 from estimators.networks.known import check_network
@@ -62,6 +69,8 @@ def summary(
     if run is not None:
         from reports.classes.summary import VIEWS as TABLES
         from reports.classes.summary import csv_of
+
+        warn_unfinished(run)
 
         if form == "csv":
             write_text(csv_of(run, by, where), out)

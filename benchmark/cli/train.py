@@ -51,10 +51,11 @@ def train(
     check_dataset(dataset)
     with run_progress() as progress:
         # only now: they import torch, which takes seconds
-        from estimators.training.checkpoints import CURVES, read_history
+        from estimators.training.checkpoints import CURVES, HISTORY
         from estimators.training.recipes import recipe_for
         from estimators.training.train_or_load import train_or_load
         from reports.plots.training import draw_training
+        from reports.results.csv_file import read_table
 
         options["device"] = resolve_device(options["device"])
         total = recipe_for(dataset, spec, epochs).epochs
@@ -77,7 +78,8 @@ def train(
         if not trained.reused:
             progress.step("drawing the curves")
             curves = trained.path.with_suffix(CURVES)
-            draw_training(read_history(trained.path), f"{spec} on {dataset}, seed {seed}", curves)
+            history = read_table(trained.path.with_suffix(HISTORY), "history")
+            draw_training(history, f"{spec} on {dataset}, seed {seed}", curves)
     _show(trained)
 
 

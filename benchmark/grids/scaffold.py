@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path
 from benchmark.grids.code_names import refuse_import
 from benchmark.grids.expand import entry_of
 from benchmark.grids.schema import SCHEMA_FILE
-from estimators.atomic import replace
 from estimators.data.known import check_dataset
 from estimators.data.load import image_shape, load_images
 from estimators.errors import DataUnavailable, InputError
@@ -18,6 +18,8 @@ from estimators.networks.known import check_network
 from estimators.spec import Spec
 from estimators.writable import check_file
 from estimators.yaml_values import flow
+from reports.errors import TableError
+from reports.results.atomic import replace_text
 from reports.style.plain_text import plain
 
 SAMPLES = 250
@@ -99,9 +101,9 @@ def write_grid(
     check_dataset(dataset)
     text = grid_text(network, dataset, path, data_dir)
     try:
-        replace(path, lambda file: file.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"--out {path}: cannot be written ({error.strerror})") from error
+        replace_text(Path(os.path.realpath(path)), text)  # a link stays one
+    except TableError as error:
+        raise InputError(f"--out {error}") from error
     return GridFile(path, _command(network, dataset, path))
 
 

@@ -40,6 +40,8 @@ def export(table: pd.DataFrame, store: Store, keys: Sequence[str], directory: Pa
     by_passes = curves(table)
     if len(by_passes):
         replace(directory / CURVES, lambda path: by_passes.to_csv(path, index=False))
+    else:
+        (directory / CURVES).unlink(missing_ok=True)  # of another grid
     replace(directory / "timings.csv", lambda path: _write_timings(path, store, keys))
     replace(directory / PREDICTIONS_FILE, lambda path: _write_predictions(path, store, keys))
 

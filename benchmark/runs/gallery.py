@@ -20,9 +20,9 @@ from benchmark.execution.plan import BARE, attacker_view
 from benchmark.grids.cell import Cell
 from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
-from estimators.atomic import replace_folder
 from estimators.data.images import Images
-from estimators.errors import NetworkError
+from estimators.errors import EndsProgram, NetworkError
+from estimators.interrupts import contained
 from estimators.outputs import NO_CLASS, class_name, predicted_classes
 from estimators.plugins import describe_error
 from reports.results.predictions import read_predictions
@@ -45,37 +45,40 @@ def write_gallery(
     table: pd.DataFrame,
     inputs: RunInputs,
     directory: Path,
+    folder: Path,
     device: str = "cpu",
 ) -> list[Entry]:
-    """Craft a few images of a finished run again and keep them in `directory/gallery`.
+    """Craft a few images of a finished run again and write them into a new folder.
 
     `gallery_choice.choose` takes them from the run's predictions, so that only these are attacked.
-    Writes PNG files of the images' own size and `gallery.json`, all in a side folder that then
-    takes the place of those of an earlier call. Other files in the folder stay.
+    Writes PNG files of the images' own size and `gallery.json`; nothing where there is no image.
 
-    cells, table: the cells of the run and their rows, in the same order.
+    cells, table: the cells of the run and their rows, in the same order. directory: of the run.
     Returns the entries of `gallery.json`; none where the run has no predictions.
     """
     entries: list[Entry] = []
     classifiers, labels = ClassifierCache(inputs.models(), device), read_labels(directory)
-
-    def fill(folder: Path) -> None:
-        for example in _choose_all(cells, table, inputs, directory):
-            images = inputs.images[example.finished.cell.dataset]
-            try:
+    for example in _choose_all(cells, table, inputs, directory):
+        images = inputs.images[example.finished.cell.dataset]
+        folder.mkdir(exist_ok=True)
+        try:
+            with contained():
                 entry = _write_example(example, images, classifiers, folder, len(entries), labels)
-            except (NetworkError, SystemExit) as error:
-                # external code that worked on whole chunks
-                with (directory / "failures.log").open("a", encoding="utf-8") as log:
-                    log.write(f"gallery, image {example.image}: {describe_error(error)}\n")
-                continue
-            entries.append(entry)
-        if entries:
-            text = json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
-            (folder / FILE).write_text(text, encoding="utf-8")
-
-    replace_folder(directory / FOLDER, fill, keeps=lambda name: not _OWN.fullmatch(name))
+        except (NetworkError, EndsProgram) as error:
+            # external code that worked on whole chunks
+            with (directory / "failures.log").open("a", encoding="utf-8") as log:
+                log.write(f"gallery, image {example.image}: {describe_error(error)}\n")
+            continue
+        entries.append(entry)
+    if entries:
+        text = json.dumps(entries, indent=1, ensure_ascii=False) + "\n"
+        (folder / FILE).write_text(text, encoding="utf-8")
     return entries
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a file of the folder `gallery` is not of a run."""
+    return not _OWN.fullmatch(name)
 
 
 def _choose_all(

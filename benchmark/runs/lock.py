@@ -16,6 +16,8 @@ from estimators.errors import InputError
 
 FILE = "run.lock"
 HOLDER = "run.lock.json"
+# seconds: another command may be looking whether the directory is free, or be about to free it
+WAIT = 1.0
 
 
 class Claim:
@@ -38,8 +40,8 @@ def hold(directory: Path) -> Claim:
     the lock into a byte range lock that other machines see. On a file system without locks,
     filelock's marker file replaces it.
 
-    Raises InputError, and changes nothing, where another run holds the directory. Raises OSError
-    where the directory cannot be written.
+    Raises InputError, and changes nothing, where another run holds the directory for longer than
+    WAIT. Raises OSError where the directory cannot be written.
     """
     claim = Claim(directory)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
@@ -53,19 +55,22 @@ def hold(directory: Path) -> Claim:
 
 
 def refuse_if_held(directory: Path) -> None:
-    """Raise InputError where another run holds the directory; create nothing."""
+    """Raise InputError where another run holds the directory for longer than WAIT; create nothing.
+
+    To look is to hold it for an instant: two commands that start together wait for each other.
+    """
     if (directory / FILE).is_file():
         with suppress(OSError):  # no permission: reported when the run writes
             _acquire(directory).release()
 
 
 def _acquire(directory: Path) -> FileLock:
-    lock = FileLock(directory / FILE, timeout=0)
+    lock = FileLock(directory / FILE, timeout=WAIT)
     try:
         with warnings.catch_warnings():
             # the switch to a marker file, where the file system has no locks
             warnings.simplefilter("ignore")
-            lock.acquire()
+            lock.acquire(poll_interval=0.02)
     except Timeout as error:
         raise InputError(
             f"run directory {directory}: another run holds it ({_holder(directory / HOLDER)});"

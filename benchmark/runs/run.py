@@ -27,7 +27,7 @@ from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.finished.complete import asked_of, finish
 from benchmark.runs.finished.result import Result, directory_of
-from benchmark.runs.gallery import write_gallery
+from benchmark.runs.finished.shown import write_shown
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.labels import grid_labels
 from benchmark.runs.loading.gather import gather
@@ -43,16 +43,14 @@ from estimators.writable import check_folder
 from reports.audit.audit import write_audit
 from reports.classes.files import write_classes
 from reports.corruptions.errors import write_corruptions
-from reports.errors import TableError
 from reports.exports.trackers import give_to_trackers
-from reports.page.page import write_page
-from reports.plots.plots import draw_all, left_out
+from reports.plots.plots import left_out
 from reports.results.certificates import FILE as CERTIFICATES
-from reports.results.certificates import read_certificates
 from reports.results.columns import RESULTS, frame
 from reports.results.manifest import MANIFEST
 from reports.results.read_write import read_results
 from reports.results.replacing import refuse_replacing
+from reports.results.unfinished import AGAIN, being_written, is_unfinished
 from reports.style.labels import labels_of, read_labels
 
 
@@ -87,7 +85,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     began = time.time()
     before = asked_of(grid, options)
     inputs = gather(cells, options, device, proofs, shown)
-    threads = _fit_memory(inputs, options, device)
+    threads = _fit_memory(inputs, options, device, cells)
     keys = {cell: inputs.key(cell) for cell in cells}
     available = [cell for cell in cells if cell.dataset not in inputs.missing]
     proof_keys = {p: inputs.proof_key(p) for p in proofs if p.dataset not in inputs.missing}
@@ -120,26 +118,20 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         )
         if files is not None:
             files.write_index(keys)
-        finishing("writing tables")
-        known = certificates(proof_keys, store.rows())
-        table = _table(cells, keys, inputs, store, known)
-        export(table, store, [keys[cell] for cell in available], directory)
-        write_certificates(known, available, keys, store, directory / CERTIFICATES)
-        content = manifest(grid, cells, inputs, report, table, labels)
-        write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
-        if options.report:
-            finishing("drawing plots")
-            plots = directory / "plots"
-            draw_all(table, plots, read_labels(directory), read_certificates(directory))
-        finishing("checking for false robustness")
-        findings = write_audit(directory)
-        write_corruptions(directory)
-        write_classes(directory)
-        if options.report:
-            finishing("drawing the gallery")
-            write_gallery(cells, table, inputs, directory, device)
-            finishing("writing the page")
-            _write_page(directory, options)
+        with being_written(directory):
+            finishing("writing tables")
+            known = certificates(proof_keys, store.rows())
+            table = _table(cells, keys, inputs, store, known)
+            export(table, store, [keys[cell] for cell in available], directory)
+            write_certificates(known, available, keys, store, directory / CERTIFICATES)
+            content = manifest(grid, cells, inputs, report, table, labels)
+            write_json(directory / MANIFEST, {**content, "files": file_hashes(directory)})
+            finishing("checking for false robustness")
+            findings = write_audit(directory)
+            write_corruptions(directory)
+            write_classes(directory)
+            if options.report:
+                write_shown(cells, table, inputs, directory, device, options)
         failed = {str(proof): reason for proof, reason in known.failed.items()}
         unplotted = left_out(table, read_labels(directory))
         result = Result(table, directory, reused, findings, failed, unplotted)
@@ -147,17 +139,6 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
         finish(result, grid, options, inputs, before, began)
     give_to_trackers(options.log, directory, options.progress.message)
     return result
-
-
-def _write_page(directory: Path, options: RunOptions) -> None:
-    """Write the page; a baseline of other data costs the comparison alone, with a warning."""
-    try:
-        write_page(directory, options.baseline)
-    except TableError as error:
-        if options.baseline is None:
-            raise
-        write_page(directory)
-        options.progress.message(f"warning: the page has no comparison: {error}")
 
 
 def _without_images(
@@ -189,8 +170,10 @@ def _table(
     return frame({**row, **proved_columns(cell, row, known)} for cell, row in pairs)
 
 
-def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
+def _fit_memory(inputs: RunInputs, options: RunOptions, device: str, cells: Sequence[Cell]) -> int:
     """Set the images per chunk of each network; return how many threads fit into the memory.
+
+    cells: all that are asked for.
 
     Raises InputError where one image in one thread does not fit.
     """
@@ -205,7 +188,7 @@ def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
         needs = {
             pair: of._replace(chunk=min(of.chunk, options.batch)) for pair, of in needs.items()
         }
-    result = fit(needs, threads, *budget)
+    result = fit(needs, threads, *budget, cells)
     inputs.chunks = result.chunks
     for pair, chunk in inputs.chunks.items():
         if chunk < needs[pair].chunk:
@@ -259,6 +242,8 @@ def _open_store(directory: Path, options: RunOptions) -> Iterator[Store]:
         ) from error
     with ExitStack() as stack:
         stack.callback(claim.release)
+        if is_unfinished(directory):
+            options.progress.message(f"{directory}: {AGAIN}")
         sweep_all(directory)
         store = Store(directory)
         stack.callback(store.close)

@@ -7,8 +7,9 @@ import pandas as pd
 from benchmark.studies.request import Findings, StudyRequest
 from estimators.data.load import image_shape
 from estimators.networks.layer_table import layer_table
-from estimators.training.checkpoints import read_history
+from estimators.training.checkpoints import HISTORY as SUFFIX
 from estimators.training.train_or_load import trained_network
+from reports.results.csv_file import read_table
 
 HISTORY = ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
 
@@ -24,7 +25,8 @@ def compute(request: StudyRequest) -> Findings:
     history, layers = [], []
     for dataset, network in request.each_subject():
         trained = trained_network(dataset, network, request.data_dir, request.device)
-        history.append(_long(read_history(trained.path), dataset, str(network)))
+        table = read_table(trained.path.with_suffix(SUFFIX), "history")
+        history.append(_long(table, dataset, str(network)))
         shape, _ = image_shape(dataset, request.data_dir)
         for position, row in enumerate(layer_table(trained.network, shape), 1):
             line = {"dataset": dataset, "network": str(network), "position": position}

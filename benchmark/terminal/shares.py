@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # what a run does after its last cell, in this order, and the expected share of each in their time
 FILES = {
     "writing tables": 0.05,
-    "drawing plots": 0.45,
     "checking for false robustness": 0.1,
+    "drawing plots": 0.45,
     "drawing the gallery": 0.3,
     "writing the page": 0.1,
 }

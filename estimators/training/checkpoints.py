@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
@@ -112,8 +111,3 @@ def _texts_hash(texts: dict[str, str]) -> str:
     """Return a SHA-256 of the metadata, which the hash of the weights does not cover."""
     hashed = {name: text for name, text in texts.items() if name != "metadata_sha256"}
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
-
-
-def read_history(path: Path) -> pd.DataFrame:
-    """Return the history that was written beside a checkpoint."""
-    return pd.read_csv(path.with_suffix(HISTORY))

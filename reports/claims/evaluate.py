@@ -14,6 +14,7 @@ from reports.claims.photo_claims import PHOTO_CLAIMS
 from reports.claims.rule import Claim, Effect, Part, Verdict, combined
 from reports.claims.sources import Missing, Sources
 from reports.results.atomic import replace_text
+from reports.results.csv_file import read_csv, require
 from reports.style.labels import Labels
 
 FILE = "claims.csv"
@@ -68,8 +69,10 @@ def write_claims(directory: Path, run: str = "paper") -> pd.DataFrame:
 
 
 def read_claims(directory: Path) -> pd.DataFrame:
-    """Read a `claims.csv`; empty texts stay empty."""
-    table = pd.read_csv(directory / FILE, keep_default_na=False, na_values={})
+    """Read a `claims.csv`; empty texts stay empty. Raises TableError."""
+    path = directory / FILE
+    table = read_csv(path, "claims")
+    require(table, COLUMNS, f"claims {path}", "write it again with bench paper")
     for name in ("effect", "low", "high"):
         table[name] = pd.to_numeric(table[name], errors="coerce")
     return table

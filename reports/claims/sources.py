@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from reports.errors import TableError
+from reports.results.csv_file import read_table
 from reports.results.predictions import Array, Predictions, read_predictions
 from reports.results.read_write import read_results
 from reports.results.rows import select
@@ -50,10 +50,7 @@ class Sources:
         path = folder / f"{table}.csv"
         if not path.is_file():
             raise Missing(f"study {name} was not run")
-        try:
-            return pd.read_csv(path, dtype={"class": str, "norm": str})
-        except ValueError as error:
-            raise TableError(f"table {path}: cannot be read ({error})") from error
+        return read_table(path, "table", ("class", "norm"))
 
     def rows(self, name: str, table: str, **values: object) -> pd.DataFrame:
         """Return the rows of a study's table with these values; raises Missing for none."""

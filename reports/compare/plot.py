@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+import os
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from reports.compare.compare import Comparison
 from reports.compare.pairing import records
 from reports.compare.render import common, letters, varying
 from reports.errors import TableError
-from reports.results.atomic import replace_bytes
+from reports.results.atomic import replace_by
 from reports.style.cell_names import describe
 
 if TYPE_CHECKING:
@@ -28,10 +28,9 @@ def write_plot(comparison: Comparison, path: Path, limit: int = 30) -> None:
     known = (".png", ".svg", ".pdf")
     if path.suffix.lower() not in known:
         raise TableError(f"plot {path}: expected a file ending in {', '.join(known)}")
-    figure = forest(comparison, limit)
-    drawn = BytesIO()
-    figure.savefig(drawn, format=path.suffix[1:].lower(), dpi=150)
-    replace_bytes(path, drawn.getvalue())
+    figure, form = forest(comparison, limit), path.suffix.lower().removeprefix(".")
+    target = Path(os.path.realpath(path))  # a link stays one
+    replace_by(target, lambda file: figure.savefig(file, format=form, dpi=150))
 
 
 def forest(comparison: Comparison, limit: int = 30) -> Figure:

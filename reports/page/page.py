@@ -32,6 +32,7 @@ from reports.results.manifest import read_manifest, squashed_networks
 from reports.results.norms import NO_NORM
 from reports.results.read_write import read_results
 from reports.results.rows import Row
+from reports.results.unfinished import NOTE, is_unfinished
 from reports.style.labels import Labels, labels_of
 from reports.style.numbers import NORMS, budget, count, eps_text
 from reports.style.templates import environment
@@ -49,24 +50,26 @@ GALLERY_BYTES = 400_000
 MOST_REASONS = 5
 
 
-def write_page(directory: Path, baseline: Path | None = None) -> Path:
+def write_page(directory: Path, baseline: Path | None = None, shown: Path | None = None) -> Path:
     """Write `report.html` into a run directory and return its path.
 
     Reads `results.csv` and, if they exist, `manifest.json`, `audit.csv`, `worst_case.csv`,
     `per_class.csv`, own figures in `plots/`, `gallery/gallery.json`, `studies/`, `claims.csv`.
     Nothing is computed again but the comparison with `baseline`, a results CSV or a run directory.
 
+    shown: another folder, that has plots and gallery and gets the page: a run's side folder.
+
     The page makes no request: it holds style, script, images and the table, and a content security
     policy forbids everything else. Raises TableError for files that cannot be used and for a
     baseline that is not comparable; an old page stays until the new one is complete.
     """
-    text = render(directory, baseline)
-    path = directory / FILE
+    text = render(directory, baseline, shown)
+    path = (shown or directory) / FILE
     replace_text(path, text)
     return path
 
 
-def render(directory: Path, baseline: Path | None = None) -> str:
+def render(directory: Path, baseline: Path | None = None, shown: Path | None = None) -> str:
     """Return the page of a run directory as HTML text; see `write_page`."""
     if not directory.is_dir():
         raise TableError(f"run {directory}: no such directory; name one that `bench run` wrote")
@@ -78,7 +81,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
     per_image = known is not None and not known.empty
     worst = known if known is not None and per_image else lowest_by_attack(table)
     listed = cards(worst, table, labels, brackets(read_certificates(directory)), per_image)
-    drawn = figures.own_figures(directory, FIGURE_BYTES)
+    drawn = figures.own_figures(shown or directory, FIGURE_BYTES)
     left = FIGURE_BYTES - sum(len(figure["image"].uri) for figure in drawn)
     css = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     js = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
@@ -93,6 +96,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "missing_more": max(0, len(reasons) - MOST_REASONS),
         "missing_total": sum(n for _, n, _ in reasons),
         "failing": failing,
+        "unfinished": NOTE if shown is None and is_unfinished(directory) else "",
         "requirements": requirements(table, manifest, labels),
         "squashed": squashed_networks(manifest),
         "cards": listed,
@@ -110,7 +114,7 @@ def render(directory: Path, baseline: Path | None = None) -> str:
         "audit": None if findings is None else checks_of(findings, labels),
         "statuses": STATUSES,
         "figures": drawn,
-        "gallery": parts.gallery(directory, GALLERY_BYTES),
+        "gallery": parts.gallery(shown or directory, GALLERY_BYTES),
         "studies": parts.studies(directory, STUDY_BYTES + left),
         "claims": claims(directory),
         "comparison": None if baseline is None else comparison(baseline, directory, labels),

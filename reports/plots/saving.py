@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from functools import wraps
+from functools import partial, wraps
 from io import BytesIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from PIL import Image
 
-from reports.results.atomic import replace_bytes
+from reports.results.atomic import PREFIX, replace_by, replace_bytes
 from reports.style.axes import wrap_heading
 from reports.style.file_names import FileName, file_name
 from reports.style.style import DPI, styled
@@ -39,9 +39,9 @@ def save_all(figures: Figures, folder: Path) -> list[Path]:
             path = folder / (f"{safe}.png" if isinstance(figure, Figure) else f"{safe}.gif")
             if isinstance(figure, Figure):
                 wrap_heading(figure)
-                drawn = BytesIO()
-                figure.savefig(drawn, format="png", dpi=DPI, metadata=_content(figure))
-                replace_bytes(path, drawn.getvalue())
+                replace_by(
+                    path, partial(figure.savefig, format="png", dpi=DPI, metadata=_content(figure))
+                )
             else:
                 replace_bytes(path, _animation(figure))
             written.append(path)
@@ -51,6 +51,11 @@ def save_all(figures: Figures, folder: Path) -> list[Path]:
 def _content(figure: Figure) -> dict[str, str]:
     """Return the metadata of a PNG: what it holds, if that is lines and text alone."""
     return {} if any(axes.images for axes in figure.axes) else {CONTENT: LINES}
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a file of a folder of figures is none, nor a temporary file of this project."""
+    return not name.endswith(SUFFIXES) and not name.startswith(PREFIX)
 
 
 def remove_others(folder: Path, kept: Iterable[Path]) -> None:

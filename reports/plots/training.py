@@ -7,14 +7,16 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from reports.results.atomic import replace_by
 from reports.style.axes import new_figure
 from reports.style.style import DPI, WONG, styled
 
 
 def draw_training(history: pd.DataFrame, title: str, path: Path) -> None:
-    """Write `training_curves` to a file."""
+    """Write `training_curves` to a PNG file."""
     with styled():
-        training_curves(history, title).savefig(path, dpi=DPI)
+        figure = training_curves(history, title)
+        replace_by(path, lambda file: figure.savefig(file, format="png", dpi=DPI))
 
 
 def training_curves(history: pd.DataFrame, title: str) -> Figure:

@@ -6,11 +6,17 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from reports.errors import TableError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 # of temporary files, as in `estimators.atomic`
 PREFIX = ".art-bench-"
@@ -25,34 +31,61 @@ def replace_text(path: Path, text: str) -> None:
     replace_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
+def replace_by(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Replace the content of a file by what `write` puts into a file in memory."""
+    content = io.BytesIO()
+    write(content)
+    replace_bytes(path, content.getvalue())
+
+
 def replace_bytes(path: Path, content: bytes) -> None:
-    """Replace the content of a file.
+    """Replace the content of a file; its rights stay.
 
     The temporary file has a name of its own, so that several processes may write the same file: the
-    last one wins. Its name begins as those of runs, which remove what a killed process left.
+    last one wins. Its name begins as those of `estimators.atomic`, and it is locked as those, so
+    that a run or a study removes it only after its process has died.
 
     Raises TableError if the file cannot be written; its old content then stays.
     """
-    partial: Path | None = None
     try:
-        if path.exists() and not path.is_file():  # a terminal, a pipe
+        old = path.stat() if path.exists() else None
+        # a terminal, a pipe; a file in a folder where no other can be made
+        if old is not None and not (path.is_file() and os.access(path.parent, os.W_OK)):
             path.write_bytes(content)
             return
-        handle, name = tempfile.mkstemp(prefix=PREFIX, dir=path.parent)
-        partial = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # before the name: a power cut leaves the old file or the new
-        partial.chmod(0o644)
-        partial.replace(path)
+        with _temporary(path.parent) as partial:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())  # before the name: a power cut leaves the old or the new
+            partial.chmod(0o644 if old is None else old.st_mode & 0o777)
+            partial.replace(path)
     except OSError as error:
-        if partial is not None:
-            with suppress(OSError):
-                partial.unlink()
         raise TableError(
             f"{path}: cannot be written ({error.strerror}); free the space or the name, try again"
         ) from error
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[Path]:
+    """Make a file that no sweep takes as long as this process lives; remove it if it is left."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix=PREFIX, dir=folder)
+        if fcntl is None:
+            os.close(handle)
+            break
+        with suppress(OSError):  # no locks here
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        if os.path.exists(name):
+            break
+        os.close(handle)  # a sweep was faster than the lock
+    try:
+        yield Path(name)
+    finally:
+        with suppress(OSError):
+            os.unlink(name)
+        if fcntl is not None:
+            os.close(handle)
 
 
 def csv_text(header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+import numpy as np
 import pandas as pd
 
 from reports.errors import TableError
@@ -22,6 +23,8 @@ MOST_FIELDS = 40_000_000
 MOST_BLANK = 1000
 # the csv module's own limit, stated: pandas has none
 MOST_CHARACTERS = 131_072
+# of a line: a line of commas alone would be a list of as many fields
+MOST_LINE = 1 << 22
 # the first line that some programs write to name the separator
 _DECLARED = re.compile(r"sep=.\r?\n")
 _BINARY = {
@@ -41,9 +44,9 @@ def read_csv(path: Path, kind: str, named: Sequence[str] = ()) -> pd.DataFrame:
     of nothing are refused at the first one.
 
     Raises TableError for a file that cannot be read, is larger than MOST_BYTES, MOST_COLUMNS,
-    MOST_ROWS or MOST_FIELDS, is not UTF-8, has a field of more than MOST_CHARACTERS, a NUL, a
-    column twice, more than MOST_BLANK lines without a value, or a row that is longer or shorter
-    than the header.
+    MOST_ROWS or MOST_FIELDS, is not UTF-8, has a field of more than MOST_CHARACTERS or a line of
+    more than MOST_LINE, a NUL, a column twice, more than MOST_BLANK lines without a value, or a row
+    that is longer or shorter than the header.
     """
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -57,7 +60,9 @@ def read_csv(path: Path, kind: str, named: Sequence[str] = ()) -> pd.DataFrame:
             if _DECLARED.fullmatch(first):
                 first = _header_line(file)
             delimiter = _delimiter(first)
-            lines = csv.reader(itertools.chain([first], file), strict=True, delimiter=delimiter)
+            lines = csv.reader(
+                itertools.chain([first], _lines(file)), strict=True, delimiter=delimiter
+            )
             header = next(lines, []) if first else []
             _check_header(header, f"{kind} {path}")
             rows: list[list[str]] = []
@@ -82,6 +87,30 @@ def read_csv(path: Path, kind: str, named: Sequence[str] = ()) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=header, dtype="str")
     # pandas and R write the numbers of the rows in a column without a name
     return table.loc[:, [bool(name) for name in header]]
+
+
+def read_table(path: Path, kind: str, texts: Collection[str] = ()) -> pd.DataFrame:
+    """Read a CSV that this project wrote: numbers and truth values as such, other columns as text.
+
+    A missing number is NaN, a missing text NaN, too.
+
+    texts: columns that stay text even if they look like numbers. Raises TableError as `read_csv`.
+    """
+    table = read_csv(path, kind)
+    return table.assign(**{n: _by_look(table[n], n in texts) for n in table.columns})
+
+
+def _by_look(column: pd.Series, text: bool) -> pd.Series:
+    """Return a column of texts as the numbers or truth values that all of it is, or as it is."""
+    filled = column[column != ""]
+    if not text and len(filled) and filled.isin(("True", "False")).all():
+        return column.map({"True": True, "False": False})
+    if not text:
+        try:
+            return numbers(column)
+        except (ValueError, TypeError):
+            pass
+    return column.astype(object).where(column != "", np.nan)
 
 
 def numbers(texts: pd.Series) -> pd.Series[float]:
@@ -110,6 +139,14 @@ def _header_line(file: TextIO) -> str:
     if len(line) > MOST_CHARACTERS:
         raise ValueError(f"a header of more than {MOST_CHARACTERS:,} characters")
     return line
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """Yield the lines of a file; ValueError for one that no row fills."""
+    while line := file.readline(MOST_LINE + 1):
+        if len(line) > MOST_LINE:
+            raise ValueError(f"a line of more than {MOST_LINE:,} characters")
+        yield line
 
 
 def _not_blank(lines: Iterable[list[str]]) -> Iterator[list[str]]:

@@ -61,6 +61,7 @@ def start(directory: Path) -> tuple[int, int]:
         progress = Progress(
             started=lambda *_: os.write(tells, b"computing\n") and None,
             message=lambda text: os.write(tells, text.encode() + b"\n") and None,
+            finishing=lambda text: os.write(tells, text.encode() + b"\n") and None,
         )
         run(Grid(**GRID), RunOptions(out=directory, threads=2, progress=progress))  # type: ignore[arg-type]
         os.write(tells, b"done\n")

@@ -25,11 +25,13 @@ from reports.audit.audit import read_audit
 from reports.errors import TableError
 from reports.results.manifest import sha256_of
 from reports.results.read_write import read_results
+from reports.results.unfinished import FILE as UNFINISHED
+from reports.results.unfinished import is_unfinished
 
 FILE = "run.finished"
 SCHEMA = 1
 # files and folders of a run directory that a receipt leaves out
-NEVER = (FILE, LOCK, HOLDER)
+NEVER = (FILE, LOCK, HOLDER, UNFINISHED)
 # options that change what is written; of a command and of `RunOptions` by the same name
 COMPARED = ("device", "threads", "memory", "workers", "batch", "trust_pickle")
 # options that ask for more than the files of the run directory
@@ -96,7 +98,7 @@ def finished(grid: Grid, out: Path, options: Mapping[str, Any]) -> Result | None
     content = _read(out / FILE)
     if content is None or (out / "store.sqlite-wal").exists():
         return None
-    if any(out.rglob(f"{PREFIX}*")):
+    if is_unfinished(out) or any(out.rglob(f"{PREFIX}*")):
         return None  # a killed process left it, and the whole run removes it
     refuse_if_held(out)
     now = asked(grid, options)

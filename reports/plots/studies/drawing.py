@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
 
+from reports.results.csv_file import read_table
 from reports.results.predictions import Array
 from reports.style.axes import flat_grid
 from reports.style.labels import Labels
@@ -25,7 +26,7 @@ QUARTILES = "box: quartiles, whiskers: 5 % to 95 %"
 
 def table_of(folder: Path, name: str) -> pd.DataFrame:
     """Read a table of the study; a text such as the class `0` stays text."""
-    return pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(TEXTS, str))
+    return read_table(folder / f"{name}.csv", "table", TEXTS)
 
 
 def arrays_of(folder: Path) -> dict[str, Array]:

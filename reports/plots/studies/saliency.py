@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from reports.plots.saving import Figures, saved
 from reports.plots.studies import drawing
 from reports.plots.studies.drawing import QUARTILES, largest, show_image, show_noise, table_of
+from reports.results.csv_file import read_table
 from reports.results.predictions import Array
 from reports.results.rows import Row, as_rows
 from reports.style.axes import legend_below, new_figure, outer_labels
@@ -36,8 +37,7 @@ CHANCE = 0.1
 def draw(folder: Path) -> Figures:
     """Draw sheets of maps per network, how far the maps move, and where the noise falls."""
     labels, arrays = read_labels(folder).for_figures(), drawing.arrays_of(folder)
-    classes = dict.fromkeys(("class", "clean", *ATTACKS), str)
-    examples = pd.read_csv(folder / "examples.csv", dtype=classes)
+    examples = read_table(folder / "examples.csv", "table", ("class", "clean", *ATTACKS))
     for dataset, network, rows in drawing.by_subject(examples):
         images = as_rows(rows)
         yield file_name("attacks", dataset, network), _by_attack(arrays, images[0], labels)

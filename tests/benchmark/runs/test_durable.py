@@ -16,6 +16,7 @@ from faults import little_room, no_rights
 
 from benchmark.attacks.steps import craft as crafting
 from benchmark.execution import chunk as evaluate
+from benchmark.runs import lock
 from benchmark.runs.store import Store
 from estimators.data.load import load_images
 from estimators.errors import InputError
@@ -112,6 +113,47 @@ def test_the_second_run_says_who_holds_it(
     assert "reused 8 of 8 cells" in out
     assert not (copy / "run.lock.json").exists()
     assert (copy / "results.csv").read_bytes() == finished["results.csv"]
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from benchmark.runs.lock import hold, refuse_if_held
+directory = Path(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(300):
+    refuse_if_held(directory)
+"""
+
+
+def test_commands_that_start_together_do_not_take_each_other_for_a_run(copy: Path) -> None:
+    """Each looks whether the directory is free, and holds it for an instant."""
+    (copy / "run.lock").touch()
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    args = [sys.executable, "-c", LOOK, str(copy)]
+    looking = [subprocess.Popen(args, text=True, env=env, **pipes) for _ in range(3)]
+    for process in looking:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+    for process in looking:
+        assert process.stdin
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in looking:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors[-300:]
+
+
+def test_a_run_that_ends_just_now_is_waited_for(
+    bench, copy: Path, grid: str, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "WAIT", 60.0)
+    timer = threading.Timer(0.5, holder.kill)
+    timer.start()
+    code, out = bench("run", "--grid", grid, "--out", str(copy))
+    timer.join()
+    assert code == 0 and "reused 8 of 8 cells" in out, out
 
 
 def test_a_full_disk_keeps_what_is_stored(

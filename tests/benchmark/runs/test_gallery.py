@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Cell], R
 
 def write(shown: tuple[Path, list[Cell], RunInputs]) -> list[dict[str, object]]:
     folder, cells, inputs = shown
-    return write_gallery(cells, read_results(folder), inputs, folder)
+    shutil.rmtree(folder / "gallery")
+    return write_gallery(cells, read_results(folder), inputs, folder, folder / "gallery")
 
 
 def test_stories_are_true(shown: tuple[Path, list[Cell], RunInputs]) -> None:
@@ -89,8 +91,8 @@ def test_the_same_run_shows_the_same_images(shown: tuple[Path, list[Cell], RunIn
     assert len(gallery(folder, 1_000_000)[0]["entries"]) == len(first)
     # and what no longer belongs there goes
     table = read_results(folder).assign(status="failed")
-    assert write_gallery(cells, table, inputs, folder) == []
-    assert not (folder / "gallery").exists()
+    assert write_gallery(cells, table, inputs, folder, folder / "none") == []
+    assert not (folder / "none").exists()
 
 
 def test_a_run_without_jpeg_or_predictions(tmp_path: Path) -> None:
@@ -99,11 +101,11 @@ def test_a_run_without_jpeg_or_predictions(tmp_path: Path) -> None:
     cells = grid.cells()
     inputs = gather(cells, RunOptions(), "cpu")
     table = read_results(tmp_path)
-    (entry,) = write_gallery(cells, table, inputs, tmp_path)
+    (entry,) = write_gallery(cells, table, inputs, tmp_path, tmp_path / "own")
     assert entry["story"] == "lost" and entry["defence"] == "no defence"
     assert [p["role"] for p in entry["pictures"]] == ROLES[:3]
     (tmp_path / "predictions.parquet").unlink()
-    assert write_gallery(cells, table, inputs, tmp_path) == []
+    assert write_gallery(cells, table, inputs, tmp_path, tmp_path / "none") == []
 
 
 def test_output_facts(digits: Images, digits_lenet: torch.nn.Module) -> None:

@@ -11,7 +11,7 @@ from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import make_request
 from benchmark.studies.training import compute
 from estimators.spec import Spec
-from estimators.training.checkpoints import read_history, shipped_file
+from estimators.training.checkpoints import HISTORY, shipped_file
 
 TOTALS = {("mnist", "lenet"): 61_706, ("mnist", "resnet"): 152_842, ("cifar10", "cnn"): 552_362}
 
@@ -34,7 +34,7 @@ def test_history_is_the_one_beside_the_weights(tmp_path: Path) -> None:
     request = make_request(STUDIES["training"], "digits", Spec("lenet"))
     folder = run_study("training", request, tmp_path / "out").folder
     history = pd.read_csv(folder / "history.csv")
-    shipped = read_history(shipped_file("digits", Spec("lenet")))
+    shipped = pd.read_csv(shipped_file("digits", Spec("lenet")).with_suffix(HISTORY))
     assert len(history) == 4 * len(shipped)
     picked = history[(history["split"] == "test") & (history["measure"] == "loss")]
     assert list(picked["value"]) == list(shipped["test_loss"])

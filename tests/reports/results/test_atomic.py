@@ -64,3 +64,18 @@ def test_any_text_is_written(tmp_path: Path) -> None:
 
 def test_a_run_sweeps_what_a_killed_report_left() -> None:
     assert atomic.PREFIX == of_estimators.PREFIX
+
+
+def test_rights_stay_and_a_file_in_a_folder_of_others_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "own.csv"
+    replace_text(path, "one")
+    assert path.stat().st_mode & 0o777 == 0o644
+    path.chmod(0o600)
+    replace_text(path, "two")
+    assert path.stat().st_mode & 0o777 == 0o600
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    before = path.stat().st_ino
+    replace_text(path, "three")
+    assert path.read_text() == "three" and path.stat().st_ino == before

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import tracemalloc
 from pathlib import Path
 
 import fuzz_harness
 import pandas as pd
 import pytest
 
+from reports.claims.evaluate import read_claims
+from reports.claims.sources import Sources
 from reports.errors import TableError
+from reports.plots.studies import saliency
+from reports.plots.studies.drawing import TEXTS, table_of
 from reports.results import csv_file
 from reports.results.read_write import read_results
 
@@ -119,3 +125,79 @@ def test_numbers_are_exact_and_counts_stay_whole() -> None:
     assert csv_file.numbers(pd.Series(["3", "250"])).dtype == "int64"
     with pytest.raises(ValueError):
         csv_file.numbers(pd.Series(["1", "two"]))
+
+
+ROOT = Path(__file__).parents[3]
+# columns of the classes that attacks reach, beside those of every study
+CLASSES = (*TEXTS, "clean", *saliency.ATTACKS)
+TABLES = [
+    *sorted((ROOT / "reports" / "baselines").rglob("studies/**/*.csv")),
+    *sorted((ROOT / "estimators" / "weights").glob("*.history.csv")),
+]
+
+
+def test_tables_of_studies_are_read_as_pandas_reads_them() -> None:
+    assert len(TABLES) > 60
+    for path in TABLES:
+        ours = csv_file.read_table(path, "table", CLASSES)
+        theirs = pd.read_csv(path, dtype=dict.fromkeys(CLASSES, str))
+        assert list(ours) == list(theirs), path
+        for name in ours:
+            assert ours[name].isna().equals(theirs[name].isna()), (path, name)
+            assert ours[name].dropna().tolist() == theirs[name].dropna().tolist(), (path, name)
+            assert ours[name].dtype.kind == theirs[name].dtype.kind, (path, name)
+
+
+def test_a_class_with_a_name_of_nothing_is_a_class(tmp_path: Path) -> None:
+    """pandas reads these names as missing."""
+    (tmp_path / "t.csv").write_text("class,name,sure,size\nNA,None,True,1\nnan,,False,\n")
+    table = csv_file.read_table(tmp_path / "t.csv", "table", ("class",))
+    assert table["class"].tolist() == ["NA", "nan"]
+    assert table["name"].tolist()[0] == "None" and table["name"].isna().tolist() == [False, True]
+    assert table["sure"].tolist() == [True, False] and table["sure"].dtype == bool
+    assert table["size"].tolist()[0] == 1.0 and table["size"].isna().tolist() == [False, True]
+
+
+READERS = {
+    "history": (
+        "own.history.csv",
+        lambda folder: csv_file.read_table(folder / "own.history.csv", "history"),
+    ),
+    "claims": ("claims.csv", read_claims),
+    "study": ("studies/noise/norms.csv", lambda folder: Sources(folder).study("noise", "norms")),
+    "figures": ("norms.csv", lambda folder: table_of(folder, "norms")),
+}
+BOMBS = {
+    "columns": (lambda: ",".join(f"c{n}" for n in range(200_000)) + "\n1\n", "header of more than"),
+    "empty rows": (lambda: "a,b\n" + "\n" * 1_000_000, "more than 1,000 lines without a value"),
+    "rows of nothing": (lambda: "a,b\n" + ",\n" * 1_000_000, "more than 1,000 lines"),
+    "a line of text": (lambda: "a,b\n" + "x" * (200 << 20), "a line of more than"),
+    "a line of commas": (lambda: "a,b\n" + "," * (200 << 20), "a line of more than"),
+}
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+@pytest.mark.parametrize("bomb", sorted(BOMBS))
+def test_every_reader_of_a_table_is_bounded(tmp_path: Path, reader: str, bomb: str) -> None:
+    content, told = BOMBS[bomb]
+    name, read = READERS[reader]
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content(), newline="")
+    tracemalloc.start()
+    with pytest.raises(TableError, match=told) as error:
+        read(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+    assert "\n" not in str(error.value)
+    file.unlink()
+
+
+def test_no_table_is_read_around_the_bounded_reader() -> None:
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for package in ("benchmark", "estimators", "reports")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if re.search(r"pd\.read_|csv\.(reader|DictReader)|genfromtxt|loadtxt", path.read_text())
+    ]
+    assert found == ["reports/results/csv_file.py"]

@@ -1,0 +1,38 @@
+"""The mark of a run directory whose files are being written, so that none is taken for whole.
+
+A run sets the mark before it replaces its first file and removes it after the last one. A run that
+is killed in between leaves the mark, and the same command writes all files again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from reports.results.atomic import replace_text
+
+FILE = "run.unfinished"
+# what a reader is told, behind the name of the directory
+NOTE = (
+    "a run was stopped while it wrote these files, or is writing them now: some may be of an"
+    " earlier run; the same bench run command writes all of them again"
+)
+# what the next run says
+AGAIN = "a run was stopped while it wrote its files; all of them are written again"
+
+
+@contextmanager
+def being_written(directory: Path) -> Iterator[None]:
+    """Mark a run directory during a block. After an error the mark stays.
+
+    Raises TableError where the mark cannot be written.
+    """
+    replace_text(directory / FILE, f"{NOTE}\n")
+    yield
+    (directory / FILE).unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a path is a run directory with the mark."""
+    return (path / FILE).is_file()
