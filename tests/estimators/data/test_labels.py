@@ -5,9 +5,11 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from estimators.data.handed.objects import from_object
 from estimators.data.labels import checked_ids, checked_labels
@@ -138,6 +140,14 @@ def test_the_largest_count_of_classes_takes_little() -> None:
     assert peak_of(lambda: checked_labels(np.array([0, 99_999]), None, "file")) < 20 << 20
 
 
+def test_folders_named_by_huge_numbers_are_two_classes(tmp_path: Path) -> None:
+    for name in (str(2**62), "-1"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name / "a.png")
+    images = load_images(f"imagefolder:{tmp_path}", "test")
+    assert sorted(images.y) == [0, 1] and len(images.classes) == 2
+
+
 def test_one_hot_rows_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     hot = np.zeros((4000, 500), np.int8)
     hot[np.arange(4000), np.arange(4000) % 500] = 1
@@ -151,9 +161,10 @@ def test_one_hot_rows_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
         checked_labels(hot, None, "file")
 
 
-@pytest.mark.parametrize(
-    "value", [2**62, 2**63 + 5, 2**70, -1, 1.5, None, "cat", [0, 2**62], float("nan")]
-)
+ODD = [2**62, 2**63 + 5, 2**70, -1, 1.5, None, "cat", [0, 2**62], float("nan")]
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
 def test_labels_of_items_are_refused_in_one_line(value: object) -> None:
     """Those of data sets of torch and MAITE."""
     pixels = np.zeros((8, 8), np.uint8)
