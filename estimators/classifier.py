@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from estimators.networks.running.copying import copied
 from estimators.networks.running.folding import COMPARED, Pair, foldable, folded
 from estimators.networks.running.guarded import guarded, placed
 from estimators.networks.running.image_gradients import image_gradients
+from estimators.networks.running.kept import Kept
 from estimators.networks.running.pooled_convolutions import pooled
 from estimators.networks.running.thin_convolutions import thinned
 from estimators.outputs import MarginLoss, finite_rows
@@ -90,7 +91,13 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
 
     `gradients` and `forwards` count images that passed backward and forward since the last
     `reset_counts`: the cost of an attack.
+
+    `kept`: gradients at clean images that attacks share, under keys that begin with `kept_as`, the
+    name of this classifier; None where nothing is shared.
     """
+
+    kept: Kept | None = None
+    kept_as: Hashable = None
 
     def __init__(
         self,

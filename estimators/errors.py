@@ -26,6 +26,19 @@ class NetworkError(InputError):
         return f"network {self.name}: {self.reason}"
 
 
+class EndsProgram(Exception):
+    """What external code raised to end the program, as sys.exit does; its text is class and reason.
+
+    The user's Ctrl-C is none (`estimators.interrupts`).
+    """
+
+
+def class_and_line(error: BaseException) -> str:
+    """Return the class and the first line of an error."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
 class DataUnavailable(InputError):
     """A data set that is neither on disk nor downloadable; its cells become `skipped` rows."""
 

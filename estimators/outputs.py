@@ -37,12 +37,25 @@ def logit_margin(outputs: Tensor, own: Tensor, targeted: bool) -> Tensor:
     An image with a NaN or infinite output is no longer right, so its margin is -inf; it does not
     reach a target, so a targeted margin is inf.
     """
-    label, other = outputs[own], outputs.masked_fill(own, -math.inf).amax(1)
+    return _margin(outputs[own], outputs.masked_fill(own, -math.inf), outputs, targeted)
+
+
+def label_margin(outputs: Tensor, y: Tensor, targeted: bool) -> Tensor:
+    """Return `logit_margin` [N] for labels, or targets, y [N]."""
+    at = y[:, None]
+    return _margin(
+        outputs.gather(1, at)[:, 0], outputs.scatter(1, at, -math.inf), outputs, targeted
+    )
+
+
+def _margin(label: Tensor, others: Tensor, outputs: Tensor, targeted: bool) -> Tensor:
+    """Return the margin of a label's output [N]; others: all outputs [N, K], -inf at the label."""
+    other = others.amax(1)
     margin = other - label if targeted else label - other
-    finite = finite_rows(outputs.detach())
-    if bool(finite.all()):
+    # a sum is finite only where every output is
+    if bool(outputs.detach().sum().isfinite()):
         return margin
-    return torch.where(finite, margin, math.inf if targeted else -math.inf)
+    return torch.where(finite_rows(outputs.detach()), margin, math.inf if targeted else -math.inf)
 
 
 class MarginLoss(nn.Module):
@@ -58,10 +71,9 @@ class MarginLoss(nn.Module):
     def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of outputs [N, classes] for labels int [N] or one-hot [N, classes]."""
         if labels.ndim == 1:
-            own = nn.functional.one_hot(labels.long(), outputs.shape[1]).bool()
+            loss = label_margin(outputs, labels.long(), targeted=True)
         else:
-            own = labels.bool()
-        loss = logit_margin(outputs, own, targeted=True)
+            loss = logit_margin(outputs, labels.bool(), targeted=True)
         if self.reduction == "none":
             return loss
         return loss.mean() if self.reduction == "mean" else loss.sum()

@@ -16,7 +16,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 from estimators.entries import E, Entry
-from estimators.errors import InputError, NetworkError
+from estimators.errors import EndsProgram, InputError, NetworkError, class_and_line
+from estimators.interrupts import contained
 
 Kind = Literal["attacks", "defences", "networks", "datasets", "studies"]
 _SINGULAR = {"datasets": "data set", "studies": "study"}
@@ -126,8 +127,7 @@ def describe_error(error: BaseException) -> str:
     """Return class and first line of an error that external code raised."""
     if isinstance(error, NetworkError):
         return error.reason
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return str(error) if isinstance(error, EndsProgram) else class_and_line(error)
 
 
 @cache
@@ -186,8 +186,9 @@ def _singular(kind: Kind) -> str:
 
 def _guarded(kind: Kind, where: str, load: Callable[[], object]) -> object:
     try:
-        return load()
-    except (Exception, SystemExit) as error:
+        with contained():
+            return load()
+    except Exception as error:
         raise InputError(
             f"{_singular(kind)} {where}: cannot be imported ({describe_error(error)}); expected a"
             " short name (see `bench list`) or package.module:thing, importable from here"

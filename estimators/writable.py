@@ -52,10 +52,12 @@ def _try(path: Path, parents: bool, file: bool) -> None:
             raise IsADirectoryError(0, "Is a directory")
         if stat.S_ISREG(mode):
             with path.open("ab"):
-                return
-        return  # a terminal, a pipe
-    if mode is None and file:
-        # the name itself may be too long, or hold what the file system does not take
+                pass
+        else:
+            return  # a terminal, a pipe
+    if file:
+        # a new file takes the place of an old one; the name itself may be too long, or hold what
+        # the file system does not take
         path, mode = path.parent, _mode(path.parent)
     while mode is None:
         if not parents:

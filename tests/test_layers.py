@@ -25,9 +25,10 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "errors": set(),
         "yaml_values": {"errors"},
         "random_streams": set(),
+        "interrupts": {"errors"},
         "entries": {"spec"},
         "training_spec": {"spec", "errors", "entries"},
-        "plugins": {"errors", "entries"},
+        "plugins": {"errors", "entries", "interrupts"},
         "source_code": {"plugins"},
         "atomic": {"errors"},
         "writable": {"errors", "atomic"},
@@ -67,7 +68,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "atomic", "writable", "processor", "user_cache"},
+    | {"source_code", "atomic", "writable", "processor", "user_cache", "interrupts"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

@@ -83,6 +83,11 @@ class AutoPGD(TensorAttack):
             left = left[~run.hits]
         return x_adv
 
+    def spent(self) -> Tensor:
+        """Return the gradients and forward passes of each image, int64 [N, 2]."""
+        draws = self.estimator.draws * math.ceil(self.eot_iter / self.estimator.draws)
+        return torch.stack([draws * self.used, torch.ones_like(self.used)], dim=1)
+
     def starts(self, x: Tensor, streams: Streams, copies: int) -> Tensor:
         """Return random points [N * copies, C, H, W] in the ball around images x [N, C, H, W].
 

@@ -6,7 +6,7 @@ Measured on digits with LeNet: CPU seconds of the attack over those of a forward
 
 from __future__ import annotations
 
-from benchmark.attacks.entry import Params, Passes
+from benchmark.attacks.entry import Params, Passes, default_passes
 
 # eps at which half of the steps of an iterative attack remain to be done, by norm
 HALF = {"inf": 0.08, "2": 1.2, "1": 8.0}
@@ -18,6 +18,14 @@ def standing(params: Params) -> float:
     """Return the expected share of its steps that an image takes part in, from its eps."""
     half = HALF[str(params.get("norm", "inf"))]
     return float(1 / (1 + (params["eps"] / half) ** 4))
+
+
+def projected(params: Params, classes: int) -> Passes:
+    """Return the passes of PGD: all steps, or those that an image stands."""
+    steps = default_passes(params, classes).gradients
+    if not params.get("drop_fallen", False):
+        return Passes(steps)
+    return Passes(1 + standing(params) * (steps - 1))
 
 
 def apgd(params: Params, classes: int) -> Passes:

@@ -10,8 +10,8 @@ from torch import Tensor
 from benchmark.attacks.geometry.hyperplane import dual, step_to_plane
 from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_positive
 from benchmark.attacks.steps.jacobian import jacobian
-from benchmark.attacks.steps.nearer import surely_adversarial, towards
-from benchmark.attacks.steps.projections import each
+from benchmark.attacks.steps.nearer import HALVINGS, surely_adversarial, towards
+from benchmark.attacks.steps.projections import each, norms
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 from estimators.errors import InputError
@@ -28,6 +28,8 @@ class FAB(TensorAttack):
 
     Each step leads to the linearised boundary, biased towards the image; a wrong point counts by
     its distance and is moved back. The nearest one is moved to the boundary by bisection.
+
+    used: int64 [N, 2] after `attack`: steps of each image, all runs together, and other passes.
 
     With eps, as a part of AutoAttack: an image leaves with its first wrong point within eps, and
     one without is returned unchanged.
@@ -65,6 +67,7 @@ class FAB(TensorAttack):
         self.restarts = as_count(restarts, "restarts", 1)
         self.targets = min(as_count(targets, "targets", 0), estimator.nb_classes - 1)
         self.eps = None if eps is None else as_budget(eps)
+        self.used = torch.zeros(0, 2, dtype=torch.int64)
 
     def attack(self, x: Tensor, y: Tensor, streams: Streams) -> Tensor:
         """Run from the image, then from random points; images that are wrong already stay."""
@@ -74,6 +77,7 @@ class FAB(TensorAttack):
         goals = logits.masked_fill(own, -math.inf).topk(max(1, self.targets), dim=1).indices
         result, nearest = x.clone(), torch.full_like(x[:, 0, 0, 0], math.inf)
         standing = self.logit_margin(logits, y) >= 0
+        self.used = torch.stack([torch.zeros_like(y), torch.ones_like(y)], dim=1)
         # all runs of an image are in one block, whatever the batch: the first success ends them
         size = max(1, self.estimator.batch // goals.shape[1])
         for run in range(self.restarts):
@@ -86,7 +90,10 @@ class FAB(TensorAttack):
                     radius = nearest[block].clamp_max(self.eps or RADII[self.norm])
                     noise = self._noise([streams[i] for i in block.tolist()], goals.shape[1], x)
                     starts = starts + each(radius.repeat_interleave(goals.shape[1]) / 2) * noise
-                image, distance = self._run(x[block], y[block], goals[block], starts.clamp_(0, 1))
+                image, distance, steps = self._run(
+                    x[block], y[block], goals[block], starts.clamp_(0, 1)
+                )
+                self.used[block, 0] += steps
                 closer = distance < nearest[block]
                 result[block[closer]], nearest[block[closer]] = image[closer], distance[closer]
         if self.eps is not None:
@@ -94,10 +101,20 @@ class FAB(TensorAttack):
         found = nearest.isfinite().nonzero().flatten()
         if len(found):
             result[found] = towards(self, x[found], result[found], y[found])
+            self.used[found, 1] += HALVINGS
         return result
 
-    def _run(self, x: Tensor, y: Tensor, goals: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """Run to all goals of each image; return the nearest wrong points, and distances [N].
+    def spent(self) -> Tensor:
+        """Return the gradients and forward passes of each image, int64 [N, 2]."""
+        # each step takes the gradients, and looks at the point that it leads to
+        steps, more = self.used.unbind(1)
+        gradients = self.estimator.draws * (1 if self.targets else self.estimator.nb_classes)
+        return torch.stack([gradients * steps, steps + more], dim=1)
+
+    def _run(
+        self, x: Tensor, y: Tensor, goals: Tensor, starts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Run to all goals of each image; return nearest wrong points, distances and steps [N].
 
         x: images [N, C, H, W]. goals: classes [N, T]. starts: [N * T, C, H, W].
         """
@@ -105,7 +122,9 @@ class FAB(TensorAttack):
         centre, labels = x.repeat_interleave(runs, 0), y.repeat_interleave(runs)
         best, nearest = centre.clone(), torch.full_like(centre[:, 0, 0, 0], math.inf)
         alive, point = torch.arange(len(centre), device=x.device), starts
+        steps = torch.zeros_like(labels)
         for _ in range(self.max_iter):
+            steps[alive] += 1
             near, label = centre[alive], labels[alive]
             point = self._step(point, near, label, goals.flatten()[alive])
             distance = self._size(point - near)
@@ -123,7 +142,7 @@ class FAB(TensorAttack):
                 if not len(alive):
                     break
         first = nearest.view(count, runs).argmin(1) + runs * torch.arange(count, device=x.device)
-        return best[first], nearest[first]
+        return best[first], nearest[first], steps.view(count, runs).sum(1)
 
     def _step(self, point: Tensor, centre: Tensor, y: Tensor, goal: Tensor) -> Tensor:
         """Return the next points (equations 7 to 9): both steps to one plane, mixed."""
@@ -131,7 +150,7 @@ class FAB(TensorAttack):
         at, image, flat = point.flatten(1), centre.flatten(1), normal.flatten(1)
         here = step_to_plane(at, flat, gap, self.norm)
         there = step_to_plane(image, flat, gap + torch.linalg.vecdot(flat, at - image), self.norm)
-        sizes = [torch.linalg.vector_norm(d, self.norm, 1).clamp_min(1e-8) for d in (here, there)]
+        sizes = [norms(d, self.norm).clamp_min(1e-8) for d in (here, there)]
         bias = (sizes[0] / (sizes[0] + sizes[1])).clamp_max(self.alpha_max)[:, None]
         at = at.add(here, alpha=self.eta)
         moved = at.lerp_(image.add(there, alpha=self.eta), bias)
@@ -176,8 +195,7 @@ class FAB(TensorAttack):
         return torch.stack(gaps).mean(0), torch.stack(gradients).mean(0)
 
     def _size(self, change: Tensor) -> Tensor:
-        size: Tensor = torch.linalg.vector_norm(change.flatten(1), self.norm, 1)
-        return size
+        return norms(change.flatten(1), self.norm)
 
     def _noise(self, streams: Streams, runs: int, x: Tensor) -> Tensor:
         """Return random changes [N * runs, C, H, W] whose norm is 1."""

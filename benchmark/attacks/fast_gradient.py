@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from art.attacks.evasion import FastGradientMethod
-from art.utils import projection, to_categorical
+from art.utils import projection
 from torch import Tensor
 
 from benchmark.attacks.geometry.sparse import filled, saturated
 from benchmark.attacks.steps import checks
 from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray, Labels
 from benchmark.attacks.steps.crafted import Batch, OneStep
-from benchmark.attacks.steps.gradients import loss_gradient
+from benchmark.attacks.steps.gradients import first_gradient
 from benchmark.attacks.steps.projections import project_l2
 from estimators.classifier import BATCH, Classifier
 from estimators.errors import InputError
@@ -78,13 +78,14 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
         return direction, (direction == 0).reshape(len(direction), -1).all(axis=1)
 
     def _direction(self, x: FloatArray, y: IntArray) -> FloatArray:
-        if self.norm != math.inf:
-            one_hot = to_categorical(y, self.estimator.nb_classes)
-            return np.asarray(self._compute_perturbation(x, one_hot, None), dtype=np.float32)
         device = self.estimator.torch_device
         images, labels = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
-        sign: FloatArray = loss_gradient(self.estimator, images, labels).sign_().cpu().numpy()
-        return -sign if self.targeted else sign
+        gradient = first_gradient(self.estimator, images, labels)
+        if self.norm == math.inf:
+            sign: FloatArray = gradient.sign_().cpu().numpy()
+            return -sign if self.targeted else sign
+        array: FloatArray = gradient.cpu().numpy() * (1 - 2 * int(self.targeted))
+        return steepest(array, self.norm)
 
     def direction(self, batch: Batch) -> tuple[Tensor, BoolArray]:
         """Return `directions` of a batch, on the device."""
@@ -97,6 +98,23 @@ class FastGradient(OneStep, FastGradientMethod):  # type: ignore[misc]
 
 
 FastGradientL2 = partial(FastGradient, norm=2)
+
+
+def steepest(gradient: FloatArray, norm: float) -> FloatArray:
+    """Return the vector of norm 1 along which a gradient [N, C, H, W] ascends most; zero for zero.
+
+    norm: finite. Bit for bit as in ART's `_compute_perturbation`.
+    """
+    rows = gradient.reshape(len(gradient), -1)
+    if norm == 1:
+        largest = np.argmax(np.abs(rows), axis=1)
+        rows = np.zeros_like(rows)
+        rows[range(len(rows)), largest] = 1
+    else:
+        conjugate = norm / (norm - 1)
+        length = np.linalg.norm(rows, ord=conjugate, axis=1, keepdims=True)
+        rows = (np.abs(rows) / np.where(length, length, np.inf)) ** (conjugate - 1)
+    return np.asarray(rows.reshape(gradient.shape) * np.sign(gradient), dtype=np.float32)
 
 
 def perturbed(x: Tensor, direction: Tensor, eps: float | Tensor, norm: float) -> Tensor:

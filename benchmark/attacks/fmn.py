@@ -12,7 +12,7 @@ from benchmark.attacks.geometry.sparse import project_l0, project_l1
 from benchmark.attacks.steps.checks import as_count, as_norm, as_positive
 from benchmark.attacks.steps.excess import by_margin, excess_gradient
 from benchmark.attacks.steps.nearer import sparser, towards
-from benchmark.attacks.steps.projections import each, lengths
+from benchmark.attacks.steps.projections import each, lengths, norms
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 from estimators.errors import InputError
@@ -150,5 +150,4 @@ class FastMinimumNorm(TensorAttack):
 
 def _lengths(images: Tensor, order: float) -> Tensor:
     """Return a norm of each image [N]."""
-    found: Tensor = torch.linalg.vector_norm(images.flatten(1), order, dim=1)
-    return found
+    return norms(images.flatten(1), order)

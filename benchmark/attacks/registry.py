@@ -13,6 +13,8 @@ from estimators.spec import Value
 
 # `target` is the class to reach: `next`, or a number (see `steps.craft.targets`)
 TARGETS: dict[str, Value] = {"targeted": False, "target": "next"}
+# images leave once they are adversarial
+DROPPING: dict[str, Value] = {**TARGETS, "drop_fallen": False}
 FAST: dict[str, Value] = {"engine": "fast"}
 # ART's defaults; its class would take hours with ours
 CW_ART: dict[str, Value] = {**FAST, "confidence": 0.0, **TARGETS, "learning_rate": 0.01}
@@ -46,7 +48,8 @@ ATTACKS: dict[str, AttackEntry] = table(
         summary="projected gradient descent from the image (Madry et al. 2018)",
         build="benchmark.attacks.projected_gradient:ProjectedGradient",
         stock="benchmark.attacks.stock:pgd",
-        whole_batch=True, allowed=NORMS, optional=TARGETS,
+        passes=costs.projected,
+        whole_batch=True, allowed=NORMS, optional=DROPPING,
         resolve_defaults="benchmark.attacks.projected_gradient:step_size",
         defaults={**FAST, "max_iter": 40, "eps_step": None, "norm": "inf"},
     ),
@@ -54,7 +57,8 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="bim", summary="basic iterative method, steps of a grey level (Kurakin et al. 2017)",
         build="benchmark.attacks.projected_gradient:ProjectedGradient",
         stock="benchmark.attacks.stock:bim",
-        whole_batch=True, optional=TARGETS,
+        passes=costs.projected,
+        whole_batch=True, optional=DROPPING,
         resolve_defaults="benchmark.attacks.projected_gradient:grey_levels",
         defaults={**FAST, "max_iter": None, "eps_step": None},
     ),
@@ -77,7 +81,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="autoattack", label="AutoAttack",
         summary="the published ensemble, worst case by image (Croce and Hein 2020)",
         build="benchmark.attacks.auto_attack:AutoAttack", passes=costs.autoattack,
-        parts=ensemble.part_names,
+        counts_images=True, parts=ensemble.part_names,
         allowed={**THREE_NORMS, "version": tuple(ensemble.VERSIONS)},
         defaults={"norm": "inf", "version": "standard"},
         revision="2: the published parts", moved=dict.fromkeys(ART_AUTO, "art-autoattack"),
@@ -95,7 +99,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="strongest",
         summary="a search on what still stands: classes, restarts, losses, Square; budget: passes",
         build="benchmark.attacks.strongest:Strongest", passes=costs.strongest,
-        counts_images=True, parts=lambda *_: PARTS,
+        counts_images=True, parts=lambda *_: PARTS, revision="2: a long run in the opening",
         allowed={"norm": ("inf", "2", "1")}, optional=TARGETS,
         defaults={"norm": "inf", "budget": 2000},
     ),
@@ -134,6 +138,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         passes=lambda p, _: Passes(forwards=1.7 * p["queries"]),
         norm="2", bounded=False, uses_gradient=False, allowed=NORMS, optional=TARGETS,
         defaults={**FAST, "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
+        revision="2: images share batches",
     ),
     AttackEntry(
         name="cw", label="C&W", summary="Carlini and Wagner L2 with ART's binary search fixed",

@@ -92,6 +92,10 @@ class Square(TensorAttack):
         result[left], self.used[left] = search.best, self.queries
         return result
 
+    def spent(self) -> Tensor:
+        """Return the gradients, which are none, and forward passes of each image, int64 [N, 2]."""
+        return torch.stack([torch.zeros_like(self.used), self.used], dim=1)
+
     def _share(self, query: int) -> float:
         """Return the share of the pixels that a square covers at a query."""
         return square_share(query / self.schedule, self.p_init)

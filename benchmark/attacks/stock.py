@@ -37,6 +37,11 @@ def _art(name: str, adapt: Callable[[Params], Params] = dict, **fixed: object) -
     return build
 
 
+def _projected(params: Params) -> Params:
+    _refuse(params, "drop_fallen")
+    return params
+
+
 def _apgd(params: Params) -> Params:
     _refuse(params, "eot_iter")
     loss = LOSSES[params.pop("loss")]
@@ -69,8 +74,8 @@ def _refuse(params: Params, name: str) -> None:
 
 fgsm = _art("FastGradientMethod")
 fgm = _art("FastGradientMethod", norm=2)
-pgd = _art("ProjectedGradientDescent", verbose=False)
-bim = _art("BasicIterativeMethod", verbose=False)
+pgd = _art("ProjectedGradientDescent", _projected, verbose=False)
+bim = _art("BasicIterativeMethod", _projected, verbose=False)
 apgd = _art("AutoProjectedGradientDescent", _apgd, verbose=False)
 deep_fool = _art("DeepFool", lambda p: {"epsilon": p.pop("overshoot"), **p}, verbose=False)
 square = _art("SquareAttack", _square, verbose=False)

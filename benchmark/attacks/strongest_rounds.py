@@ -59,9 +59,11 @@ OPENING = (
     Round("margin", "margin", "image", 0, 1, 10),
     Round("ce", "ce", "blocks", 0, 1, 20),
     Round("restarts", "margin", "blocks", 2, 1, 40),
+    Round("long", "dlr", "blocks", 1, 1, 100),
     Round("targets", "margin", "image", ALL, 1, 12),
 )
-# most that break do so in short runs from very different points; the rest needs longer ones
+# most that break do so in short runs from very different points; the rest needs longer ones, of
+# which the opening has one: on networks that are not reported it breaks more than short ones do
 CYCLE = (
     Round("restarts", "margin", "blocks", 2, 2, 20),
     Round("diverse", "margin", "diverse", 2, 1, 40),

@@ -38,7 +38,7 @@ def read_graph(network: nn.Module, shape: tuple[int, int, int], images: Tensor, 
     root = Root(bare).eval()
     try:
         graph = traced(root, tuple(READERS))
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         # decisions by values cannot be traced, and external code may raise anything
         why = f"its forward cannot be traced ({describe_error(error)})"
         raise InputError(f"certify: network {name}: {why}; {ADVICE}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, cast
 
@@ -16,7 +16,8 @@ from benchmark.execution.errors import ClusterLost
 from benchmark.terminal.streams import print_any_text
 from benchmark.version import __version__
 from estimators.entries import Entry, table
-from estimators.errors import InputError
+from estimators.errors import InputError, class_and_line
+from estimators.interrupts import interrupts
 from estimators.user_cache import user_cache
 from reports.errors import TableError
 from reports.style.plain_text import plain
@@ -91,6 +92,11 @@ class _Group(click.Group):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
+        with interrupts() as came:
+            return self._invoke(ctx, came)
+
+    def _invoke(self, ctx: click.Context, came: Callable[[], bool]) -> Any:
+        """Run a command. came: whether Ctrl-C came."""
         try:
             with _shown_plainly():
                 user_cache()  # before a library looks for a place of its own
@@ -112,16 +118,22 @@ class _Group(click.Group):
                 "out of memory; finished cells are kept: the same command with fewer --threads,"
                 " or a grid with fewer --samples, needs less"
             ) from error
-        except SystemExit as error:
-            outside = _outside(error)
-            # rich ends the program where its reader went away: `| head`
-            if outside is None or isinstance(error.__context__, BrokenPipeError):
+        except ImportError as error:
+            # what the loader of shared libraries says where `ulimit -v` leaves too little
+            if not any(text in str(error) for text in ("failed to map segment", "allocate memory")):
                 raise
             raise _BadInput(
-                f"external code ended the program ({outside}); it must raise an error instead of"
-                " calling sys.exit"
+                f"out of memory while a library is loaded ({error}); PyTorch needs an address space"
+                " of 5 GB: raise the limit (ulimit -v)"
             ) from error
-        except KeyboardInterrupt:
+        except SystemExit as error:
+            # rich ends the program where its reader went away: `| head`
+            if not _outside(error) or isinstance(error.__context__, BrokenPipeError):
+                raise
+            raise _ended(error) from error
+        except KeyboardInterrupt as error:
+            if not came():
+                raise _ended(error) from error
             click.echo(
                 "\nstopped; what is finished is kept, and the same command continues", err=True
             )
@@ -153,16 +165,24 @@ def _leave(code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _outside(error: SystemExit) -> str | None:
-    """Return file and line of code outside this package that ended the program; None for ours."""
+def _ended(error: BaseException) -> _BadInput:
+    """Return the error for external code that ended the program."""
+    return _BadInput(
+        f"external code ended the program ({_outside(error) or class_and_line(error)}); it must"
+        " raise an error instead, such as RuntimeError"
+    )
+
+
+def _outside(error: BaseException) -> str:
+    """Return error, file and line of code outside this package; "" for code of its own."""
     frame, line = None, 0
     trace = error.__traceback__
     while trace is not None:
         frame, line = trace.tb_frame, trace.tb_lineno
         trace = trace.tb_next
     if frame is None or str(frame.f_globals.get("__name__", "")).startswith("benchmark."):
-        return None
-    return f"SystemExit: {error.code}, {frame.f_code.co_filename}:{line}"
+        return ""
+    return f"{class_and_line(error)}, {frame.f_code.co_filename}:{line}"
 
 
 @click.group(

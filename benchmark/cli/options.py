@@ -95,7 +95,7 @@ device = click.option(
 
 
 def write_text(text: str, out: Path | None) -> None:
-    """Write a text to the file of `--out`, or print it."""
+    """Write a text to the file of `--out`, whole or not at all, or print it."""
     if out is None:
         click.echo(text, nl=False)
         return

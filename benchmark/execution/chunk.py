@@ -22,7 +22,14 @@ from benchmark.certificates.graph import Graph
 from benchmark.execution.memory import release_memory
 from benchmark.execution.outcome import Outcome, Proved
 from benchmark.execution.plan import AttackerView, ProofTask, Task, Work
-from benchmark.execution.scoring import by_draw, kept, predictions, scorer_key, scorings
+from benchmark.execution.scoring import (
+    by_draw,
+    clean_predictions,
+    kept,
+    predictions,
+    scorer_key,
+    scorings,
+)
 from benchmark.grids.cell import Cell
 from benchmark.grids.proof import Proof
 from estimators.classifier import Classifier, Frozen
@@ -30,6 +37,7 @@ from estimators.data.images import Images, as_levels
 from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.base import is_random
 from estimators.defences.build import build_defence
+from estimators.networks.running.kept import Kept
 from estimators.spec import Spec
 
 
@@ -37,9 +45,18 @@ class ClassifierCache:
     """One thread's classifiers: each pair of network and defence is built once.
 
     ART's classifiers hold state, so threads must not share them.
+
+    kept: clean predictions, and gradients at clean images. Threads may share it: of two that
+        compute one result at the same time both get the same bits.
     """
 
-    def __init__(self, networks: Mapping[tuple[str, Spec], Any], device: str = "cpu") -> None:
+    def __init__(
+        self,
+        networks: Mapping[tuple[str, Spec], Any],
+        device: str = "cpu",
+        kept: Kept | None = None,
+    ) -> None:
+        self.kept = kept or Kept()
         self._networks = networks
         self._device = device
         self._frozen: dict[tuple[str, Spec], Frozen] = {}
@@ -83,6 +100,8 @@ class ClassifierCache:
             self._classifiers[at] = Classifier(
                 self._frozen[name], *about, batch=trained.chunk, squashed=trained.squashed
             )
+            if fresh:
+                self._classifiers[at].kept, self._classifiers[at].kept_as = self.kept, at
         return self._classifiers[at]
 
 
@@ -102,7 +121,8 @@ def run_chunk(
     attacker = cache.attacker(task.dataset, task.view)
     x = torch.from_numpy(images.x).to(attacker.torch_device)
     scorers = {key: cache.classifier(task.dataset, *key) for key in scorings(task.cells)}
-    clean = predictions(scorers, scorings(task.cells), x, images.ids, task.seed)
+    asked = cache.kept, task.dataset, scorers, scorings(task.cells)
+    clean = clean_predictions(*asked, x, images.ids, task.seed)
     outcomes: dict[Cell | Proof, Outcome | Proved] = {}
     with _global_streams(task, images):
         arrays = images.x, images.y, images.ids
@@ -114,7 +134,9 @@ def run_chunk(
                 reached = torch.from_numpy(target == images.y).to(x.device)
                 x_adv = torch.where(each(reached), x, x_adv)
             cells = [cell for cell in task.cells if cell.attack == attack]
-            adversarial = predictions(scorers, scorings(cells), x_adv, images.ids, task.seed)
+            adversarial = clean  # where no image moved, as with eps 0
+            if not torch.equal(x_adv, x):
+                adversarial = predictions(scorers, scorings(cells), x_adv, images.ids, task.seed)
             norms = _measured(x, x_adv, attack)
             saved = as_levels(kept(x_adv)) if task.keeps_images else None
             # the arrays are shared by the cells: only predictions differ between defences

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from benchmark.execution.memory import available_memory
+from benchmark.execution.memory import available_memory, release_memory
+from benchmark.grids.cell import Cell
+from benchmark.threats import threat
 from estimators.classifier import BATCH
 from estimators.errors import InputError
 from estimators.networks.activations import activation_bytes
@@ -75,11 +77,13 @@ def need(network: nn.Module, shape: tuple[int, int, int]) -> Need:
     return Need(activations, weights, max(1, min(BATCH, int(CHUNK_BYTES / activations))))
 
 
-def fit(needs: Mapping[Pair, Need], threads: int, budget: float, name: str) -> Fit:
+def fit(
+    needs: Mapping[Pair, Need], threads: int, budget: float, name: str, cells: Iterable[Cell] = ()
+) -> Fit:
     """Return the chunks of networks that fit into a budget in bytes, and how many threads.
 
     Chunks are halved as long as they do not fit, then threads are left out. name: of the budget,
-    for the message.
+    for the message. cells: those that are asked for, for the message.
 
     Raises InputError where one image in one thread does not fit.
     """
@@ -89,20 +93,45 @@ def fit(needs: Mapping[Pair, Need], threads: int, budget: float, name: str) -> F
         while _bytes(of, chunk, own) > budget and (chunk > 1 or own > 1):
             chunk, own = (math.ceil(chunk / 2), own) if chunk > 1 else (1, own - 1)
         if _bytes(of, chunk, own) > budget:
+            asked = list(cells)
+            lost = _of_pair(asked, (dataset, network))
             raise InputError(
                 f"memory: network {network} on {dataset} needs {_bytes(of, 1, 1) / 1e9:.1f} GB for"
-                f" one image, {name} is {max(0.0, budget) / 1e9:.1f} GB; free memory, or raise"
-                f" --memory{_what_fits(needs, budget)}"
+                f" one image, {name} is {max(0.0, budget) / 1e9:.1f} GB, so {_named(lost)} cannot"
+                f" run; free memory, or raise --memory; {_what_fits(needs, budget, asked)}"
             )
         chunks[dataset, network], threads = chunk, own
     return Fit(threads, chunks)
 
 
-def _what_fits(needs: Mapping[Pair, Need], budget: float) -> str:
-    """Return the networks of a run that would fit, for the end of a message."""
-    names = [f"{net} on {data}" for (data, net), of in needs.items() if _bytes(of, 1, 1) <= budget]
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"; {', '.join(names[:MOST_NAMED])}{more} would fit" if names else ""
+def _of_pair(cells: Iterable[Cell], pair: Pair) -> list[Cell]:
+    """Return the cells that run a network on a data set, to attack it or to craft on it."""
+    return [
+        cell
+        for cell in cells
+        if cell.dataset == pair[0] and pair[1] in (cell.network, threat(cell.threat).source)
+    ]
+
+
+def _named(cells: Sequence[Cell]) -> str:
+    """Return the first of some cells, and how many others there are."""
+    if not cells:
+        return "it"
+    others = len(cells) - 1
+    more = f" and {others} other{'s' if others > 1 else ''} of this network" if others else ""
+    return f"the cell {cells[0]}{more}"
+
+
+def _what_fits(needs: Mapping[Pair, Need], budget: float, cells: Sequence[Cell]) -> str:
+    """Return the networks of a run that would fit, with their cells, for the end of a message."""
+    pairs = [pair for pair, of in needs.items() if _bytes(of, 1, 1) <= budget]
+    names = []
+    for dataset, network in pairs[:MOST_NAMED]:
+        own = len(_of_pair(cells, (dataset, network)))
+        count = f" ({own} cell{'s' if own > 1 else ''})" if own else ""
+        names.append(f"{network} on {dataset}{count}")
+    more = f" and {len(pairs) - MOST_NAMED} more" if len(pairs) > MOST_NAMED else ""
+    return f"{', '.join(names)}{more} would fit" if names else "no network of the grid fits"
 
 
 def memory_budget(text: str | None, device: str = "cpu") -> tuple[float, str]:
@@ -112,8 +141,13 @@ def memory_budget(text: str | None, device: str = "cpu") -> tuple[float, str]:
     """
     if text is not None:
         return parse_memory(text), "--memory"
-    free = available_memory() if device == "cpu" else float(torch.cuda.mem_get_info(device)[0])
-    return SHARE * free, f"{100 * SHARE:.0f} % of the available memory"
+    if device == "cpu":
+        # what earlier passes freed is kept for the next ones (`memory.keep_memory`)
+        release_memory()
+        free, name = available_memory()
+    else:
+        free, name = float(torch.cuda.mem_get_info(device)[0]), "available memory"
+    return SHARE * free, f"{100 * SHARE:.0f} % of the {name}"
 
 
 def parse_memory(text: str) -> float:

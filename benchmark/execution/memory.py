@@ -14,18 +14,35 @@ MMAP_THRESHOLD, TRIM_THRESHOLD, ARENA_MAX = -3, -1, -8
 CGROUP = Path("/sys/fs/cgroup")
 
 
-class _CGroup(NamedTuple):
-    """The files of a version of cgroups, and the entry of `memory.stat` that can be dropped."""
+# larger limits are none: version 1 writes the largest multiple of a page
+UNLIMITED = 1 << 62
 
-    folder: str
-    limit: str
+
+class Available(NamedTuple):
+    """The memory that a process can still take, in bytes, and whose it is, for messages."""
+
+    bytes: float
+    name: str
+
+
+class _CGroup(NamedTuple):
+    """The files of a version of cgroups, and the entry of `memory.stat` that can be dropped.
+
+    folders: where it is mounted; beside version 1, version 2 is at `unified`. limits: what ends a
+    process, and what slows it down.
+    """
+
+    folders: tuple[str, ...]
+    limits: tuple[str, ...]
     usage: str
     cache: str
 
 
 _CGROUPS = {
-    1: _CGroup("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
-    2: _CGroup("", "memory.max", "memory.current", "inactive_file"),
+    1: _CGroup(
+        ("memory",), ("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file"
+    ),
+    2: _CGroup(("", "unified"), ("memory.max", "memory.high"), "memory.current", "inactive_file"),
 }
 
 
@@ -61,9 +78,12 @@ def peak_memory() -> float:
     return used / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def available_memory() -> float:
-    """Return the bytes that this process can still take: of the machine, and of its cgroups."""
-    return min([_free_of_machine(), *_free_of_cgroups()])
+def available_memory() -> Available:
+    """Return what this process can still take: of the machine, its cgroups and its own limits."""
+    found = [Available(_free_of_machine(), "available memory")]
+    found += (Available(free, "memory that its cgroup has left") for free in _free_of_cgroups())
+    found += (Available(free, f"memory that {name} has left") for name, free in _free_of_limits())
+    return min(found, key=lambda available: available.bytes)
 
 
 def _free_of_machine() -> float:
@@ -85,17 +105,36 @@ def _free_of_cgroups(root: Path = CGROUP, own: Path = Path("/proc/self/cgroup"))
         groups = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
     except OSError:
         return
-    for _, controllers, path in groups:
-        if controllers not in ("", "memory"):
+    for _, controllers, path in (group for group in groups if len(group) == 3):
+        if controllers and "memory" not in controllers.split(","):
             continue
-        version = _CGROUPS[1 if controllers == "memory" else 2]
-        base = root / version.folder
-        # a container may show its own cgroup as the root
-        folders = {base, *(base / part for part in _ancestors(path))}
-        for folder in folders:
-            limit, usage = (_number_in(folder / name) for name in (version.limit, version.usage))
-            if limit is not None and usage is not None and limit < 1 << 62:
-                yield limit - usage + _entry_of(folder / "memory.stat", version.cache)
+        version = _CGROUPS[1 if controllers else 2]
+        for base in {root / folder for folder in (*version.folders, controllers)}:
+            # a container may show its own cgroup as the root
+            for folder in {base, *(base / part for part in _ancestors(path))}:
+                limits = [_number_in(folder / name) for name in version.limits]
+                # that of a parent which a container does not show
+                limits.append(_entry_of(folder / "memory.stat", "hierarchical_memory_limit"))
+                known = [limit for limit in limits if limit is not None and limit < UNLIMITED]
+                usage = _number_in(folder / version.usage)
+                if known and usage is not None:
+                    dropped = _entry_of(folder / "memory.stat", version.cache) or 0.0
+                    yield min(known) - usage + dropped
+
+
+def _free_of_limits(status: Path = Path("/proc/self/status")) -> Iterator[tuple[str, float]]:
+    """Yield what `ulimit` leaves this process, each with the option that sets it."""
+    try:
+        import resource  # not on Windows
+
+        lines = status.read_text(encoding="utf-8").splitlines()
+    except (ImportError, OSError):
+        return
+    used = {line.split(":")[0]: float(line.split()[1]) * 1024 for line in lines if " kB" in line}
+    for option, limit, name in (("-v", "RLIMIT_AS", "VmSize"), ("-d", "RLIMIT_DATA", "VmData")):
+        soft = resource.getrlimit(getattr(resource, limit))[0]
+        if soft != resource.RLIM_INFINITY and name in used:
+            yield f"ulimit {option}", soft - used[name]
 
 
 def _ancestors(path: str) -> Iterator[str]:
@@ -111,14 +150,14 @@ def _number_in(path: Path) -> float | None:
         return None  # no such file, or `max`
 
 
-def _entry_of(path: Path, name: str) -> float:
-    """Return one number of a file of names and numbers; 0 where it lacks it."""
+def _entry_of(path: Path, name: str) -> float | None:
+    """Return one number of a file of names and numbers; None where it lacks it."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0.0
-    values = dict(line.split(" ", 1) for line in lines if " " in line)
-    return float(values.get(name, 0))
+        values = dict(line.split(" ", 1) for line in lines if " " in line)
+        return float(values[name])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 @cache

@@ -124,7 +124,10 @@ Work = Task | ProofTask
 
 
 def plan(cells: Iterable[Cell]) -> list[Task]:
-    """Return tasks that together fill the cells, in the order of the cells.
+    """Return tasks that together fill the cells, those of one view on the same images together.
+
+    So what attacks on one view share (`estimators.networks.running.kept`) is kept for few tasks.
+    Otherwise tasks come in the order of the cells.
 
     Shared are: one gradient for all eps of a one-step attack; one set of adversarial images for all
     defences of an oblivious attacker, and for all networks of `transfer`. Threats that differ in
@@ -135,9 +138,10 @@ def plan(cells: Iterable[Cell]) -> list[Task]:
         family = cell.attack.without("eps") if shares_gradient(cell.attack) else cell.attack
         at = (cell.dataset, cell.samples, cell.seed, attacker_view(cell), family)
         groups.setdefault(at, []).append(cell)
+    first = {at[:4]: n for n, at in reversed(list(enumerate(groups)))}
     return [
         Task(*at[:3], tuple(dict.fromkeys(c.attack for c in members)), at[3], tuple(members))
-        for at, members in groups.items()
+        for at, members in sorted(groups.items(), key=lambda group: first[group[0][:4]])
     ]
 
 

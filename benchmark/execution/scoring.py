@@ -14,6 +14,7 @@ from benchmark.grids.cell import Cell
 from estimators.classifier import Classifier
 from estimators.defences.base import Ids, from_bytes, to_bytes
 from estimators.defences.build import byte_coder
+from estimators.networks.running.kept import Kept, fingerprint
 from estimators.outputs import predicted_classes
 from estimators.random_streams import scoring_seed
 from estimators.spec import Spec
@@ -56,6 +57,32 @@ def predictions(
         for key, classes in _once(asked, x).items():
             columns[key].append(classes)
     return {key: np.stack(drawn, axis=1) for key, drawn in columns.items()}
+
+
+def clean_predictions(
+    shared: Kept,
+    dataset: str,
+    scorers: Scorers,
+    draws: Mapping[ScorerKey, int],
+    x: Tensor,
+    ids: Ids,
+    seed: int,
+) -> dict[ScorerKey, Classes]:
+    """Return `predictions` for clean images, each computed once for all tasks that need it."""
+    images = fingerprint(x.cpu().numpy(), ids)
+    keys = {key: ("clean", dataset, key, images, seed) for key in draws}
+    known = {key: found[0] for key in draws if (found := shared.get(keys[key])) is not None}
+    # more draws contain fewer
+    missing = {
+        key: count
+        for key, count in draws.items()
+        if key not in known or known[key].shape[1] < count
+    }
+    if missing:
+        for key, classes in predictions(scorers, missing, x, ids, seed).items():
+            shared.put(keys[key], classes)
+            known[key] = classes
+    return known
 
 
 def by_draw(

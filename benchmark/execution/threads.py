@@ -27,6 +27,7 @@ from benchmark.execution.plan import Work
 from estimators.classifier import BATCH, channels_last
 from estimators.data.images import Images
 from estimators.errors import NetworkError
+from estimators.networks.running.kept import Kept
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class ThreadExecutor(Executor):
 
 
 class _ThreadPool:
-    """Threads with classifiers of their own: ART's classifiers hold state."""
+    """Threads with classifiers of their own, which hold state; what is `Kept` they share."""
 
     def __init__(self, networks: Networks, executor: ThreadExecutor) -> None:
         self.threads = ThreadPoolExecutor(executor.threads)
@@ -67,6 +68,7 @@ class _ThreadPool:
         self._networks = networks
         self._executor = executor
         self._local = threading.local()
+        self._kept = Kept()
 
     def report(self) -> ExecutionReport:
         return ExecutionReport(self._executor.device, self._executor.threads)
@@ -83,7 +85,8 @@ class _ThreadPool:
     def _compute(self, task: Work, images: Images) -> ChunkResult:
         if not hasattr(self._local, "classifiers"):
             torch.set_num_threads(1)
-            self._local.classifiers = ClassifierCache(self._networks, self._executor.device)
+            place = self._networks, self._executor.device, self._kept
+            self._local.classifiers = ClassifierCache(*place)
         return timed_chunk(task, images, self._local.classifiers, self._executor.run_chunk)
 
 

@@ -44,14 +44,17 @@ def compute(
     directory.
     """
     crafted = (replace(task, keeps_images=files is not None) for task in plan(cells))
-    tasks: list[Work] = [*crafted, *(ProofTask((proof,)) for proof in proofs)]
+    lost = {proof: inputs.unusable.get((proof.dataset, proof.network)) for proof in proofs}
+    store.put(failed_proof(keys[proof], why, 0.0) for proof, why in lost.items() if why)
+    provable = [proof for proof, why in lost.items() if not why]
+    tasks: list[Work] = [*crafted, *(ProofTask((proof,)) for proof in provable)]
     unreadable = _Unreadable(directory / LOG, progress.message)
     work = expected_work(tasks, inputs)
 
     def images_of(task: Work) -> Images:
         return inputs.subset(task.dataset, task.samples, task.seed)
 
-    progress.started(len(cells) + len(proofs), reused, sum(work.values()))
+    progress.started(len(cells) + len(provable), reused, sum(work.values()))
 
     def on_chunk(task: Work, chunks: int) -> None:
         progress.advanced(task, work[id(task)] / chunks, 0)

@@ -21,7 +21,8 @@ from benchmark.grids.cell import Cell
 from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
 from estimators.data.images import Images
-from estimators.errors import NetworkError
+from estimators.errors import EndsProgram, NetworkError
+from estimators.interrupts import contained
 from estimators.outputs import NO_CLASS, class_name, predicted_classes
 from estimators.plugins import describe_error
 from reports.results.predictions import read_predictions
@@ -61,8 +62,9 @@ def write_gallery(
         images = inputs.images[example.finished.cell.dataset]
         folder.mkdir(exist_ok=True)
         try:
-            entry = _write_example(example, images, classifiers, folder, len(entries), labels)
-        except (NetworkError, SystemExit) as error:
+            with contained():
+                entry = _write_example(example, images, classifiers, folder, len(entries), labels)
+        except (NetworkError, EndsProgram) as error:
             # external code that worked on whole chunks
             with (directory / "failures.log").open("a", encoding="utf-8") as log:
                 log.write(f"gallery, image {example.image}: {describe_error(error)}\n")

@@ -23,6 +23,7 @@ from estimators.data.geometry import (
 from estimators.data.handed.huggingface import uniform_size as uniform_size_of_saved
 from estimators.data.images import Images
 from estimators.errors import InputError
+from estimators.interrupts import contained
 from estimators.networks.external import declared_geometry
 from estimators.networks.own_labels import own_labels
 from estimators.spec import Spec
@@ -137,10 +138,10 @@ def with_classes_of(images: Images, network: nn.Module, spec: Spec) -> tuple[Ima
 def _outputs(network: nn.Module, shape: tuple[int, int, int]) -> int | None:
     """Return the number of a network's outputs; None where it does not take such images."""
     try:
-        with torch.no_grad():
+        with contained(), torch.no_grad():
             out = network(torch.full((2, *shape), 0.5))
-    except (Exception, SystemExit):
-        # external code may raise anything, and end the program; the checks that follow say it
+    except Exception:
+        # external code may raise anything; the checks that follow say it
         return None
     return int(out.shape[1]) if isinstance(out, torch.Tensor) and out.ndim == 2 else None
 

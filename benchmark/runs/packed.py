@@ -25,6 +25,8 @@ Predicted = dict[str, npt.NDArray[np.signedinteger[Any]]]
 _WIDE, _MORE = b"w", b"m"
 _ABSENT = "--"
 _HEADS = {_WIDE: COLUMNS, _MORE: (*COLUMNS, *OPTIONAL)}
+# bytes that are unpacked at once
+_PART = 1 << 24
 LONGEST_HEAD = 1 + 2 * len(_HEADS[_MORE])
 
 
@@ -85,10 +87,8 @@ def columns_of(blob: bytes, most: int) -> Predicted:
     if any(kind.kind != "i" for kind in types.values()) or not set(COLUMNS) <= set(types):
         raise ValueError("not the types of predictions")
     width = sum(kind.itemsize for kind in types.values())
-    unpacker = zlib.decompressobj()
-    # one byte more than allowed, so that more is noticed
-    content = unpacker.decompress(blob[start:], most * width + 1)
-    if len(content) > most * width or not unpacker.eof or unpacker.unused_data:
+    content = _unpacked(blob[start:], most * width)
+    if content is None:
         raise ValueError("more or fewer predictions than the row states")
     n, rest = divmod(len(content), width)
     if rest:
@@ -99,6 +99,22 @@ def columns_of(blob: bytes, most: int) -> Predicted:
         table[column] = np.frombuffer(content, dtype, n, offset)
         offset += table[column].nbytes
     return table
+
+
+def _unpacked(packed: bytes, most: int) -> memoryview | None:
+    """Return bytes without compression; None where they are more than `most`, or damaged.
+
+    They are unpacked in parts: zlib's own buffer would need their size a second time.
+    """
+    unpacker, content = zlib.decompressobj(), bytearray()
+    while not unpacker.eof:
+        # one byte more than allowed, so that more is noticed
+        part = unpacker.decompress(packed, min(_PART, most - len(content) + 1))
+        if len(content) + len(part) > most or not (part or unpacker.eof):
+            return None
+        content += part
+        packed = unpacker.unconsumed_tail
+    return None if unpacker.unused_data else memoryview(content).toreadonly()
 
 
 def widest_types(heads: Iterable[bytes]) -> Types:

@@ -85,7 +85,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     began = time.time()
     before = asked_of(grid, options)
     inputs = gather(cells, options, device, proofs, shown)
-    threads = _fit_memory(inputs, options, device)
+    threads = _fit_memory(inputs, options, device, cells)
     keys = {cell: inputs.key(cell) for cell in cells}
     available = [cell for cell in cells if cell.dataset not in inputs.missing]
     proof_keys = {p: inputs.proof_key(p) for p in proofs if p.dataset not in inputs.missing}
@@ -170,8 +170,10 @@ def _table(
     return frame({**row, **proved_columns(cell, row, known)} for cell, row in pairs)
 
 
-def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
+def _fit_memory(inputs: RunInputs, options: RunOptions, device: str, cells: Sequence[Cell]) -> int:
     """Set the images per chunk of each network; return how many threads fit into the memory.
+
+    cells: all that are asked for.
 
     Raises InputError where one image in one thread does not fit.
     """
@@ -186,7 +188,7 @@ def _fit_memory(inputs: RunInputs, options: RunOptions, device: str) -> int:
         needs = {
             pair: of._replace(chunk=min(of.chunk, options.batch)) for pair, of in needs.items()
         }
-    result = fit(needs, threads, *budget)
+    result = fit(needs, threads, *budget, cells)
     inputs.chunks = result.chunks
     for pair, chunk in inputs.chunks.items():
         if chunk < needs[pair].chunk:

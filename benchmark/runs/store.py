@@ -12,9 +12,17 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.runs.packed import LONGEST_HEAD, Predicted, Types, columns_of, pack, widest_types
-from benchmark.runs.records.check import MOST_IMAGES, Row, checksum, is_intact, is_usable
-from benchmark.runs.records.database import open_database, sqlite_errors
+from benchmark.runs.records.check import (
+    LONGEST_BLOB,
+    LONGEST_ROW,
+    Row,
+    checksum,
+    is_intact,
+    is_usable,
+)
+from benchmark.runs.records.database import ERRORS, open_database, sqlite_errors
 from estimators.atomic import PREFIX
+from estimators.data.labels import MOST_IMAGES
 from reports.style.numbers import count
 
 FILE = "store.sqlite"
@@ -23,6 +31,11 @@ _OLD = ["key", "row", "seconds", "predictions"]
 _BYTES = (
     "CAST(key AS BLOB), CAST(row AS BLOB), seconds, CAST(predictions AS BLOB),"
     " CAST(checksum AS BLOB)"
+)
+# records that are not read: SQLite tells their length without them
+_TOO_LONG = (
+    f"ifnull(length(predictions), 0) > {LONGEST_BLOB} OR ifnull(length(row), 0) > {LONGEST_ROW}"
+    f" OR ifnull(length(key), 0) > {LONGEST_ROW} OR ifnull(length(checksum), 0) > {LONGEST_ROW}"
 )
 
 
@@ -160,15 +173,24 @@ class Store:
 
     def _set_aside(self) -> None:
         """Move records that cannot be used into the table `set_aside`, which nothing reads."""
-        records = self._db.execute(f"SELECT {_BYTES}, rowid FROM cells")
-        bad = [(record[-1],) for record in records if not is_usable(record[:-1])]
+        bad = self._db.execute(f"SELECT rowid FROM cells WHERE {_TOO_LONG}").fetchall()
+        records = self._db.execute(f"SELECT {_BYTES}, rowid FROM cells WHERE NOT ({_TOO_LONG})")
+        bad += [(record[-1],) for record in records if not is_usable(record[:-1])]
         if not bad:
             return
         with self._transaction():
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS set_aside (key, row, seconds, predictions, checksum)"
             )
-            self._db.executemany("INSERT INTO set_aside SELECT * FROM cells WHERE rowid = ?", bad)
+            # of what is too long its beginning: a copy would take as much memory
+            self._db.execute(
+                "INSERT INTO set_aside SELECT substr(key, 1, 99), substr(row, 1, 999), seconds,"
+                f" NULL, substr(checksum, 1, 99) FROM cells WHERE {_TOO_LONG}"
+            )
+            whole = (
+                f"INSERT INTO set_aside SELECT * FROM cells WHERE rowid = ? AND NOT ({_TOO_LONG})"
+            )
+            self._db.executemany(whole, bad)
             self._db.executemany("DELETE FROM cells WHERE rowid = ?", bad)
         self._notes.append(
             f"run store {self.path}: {count(len(bad), 'cell')} damaged or changed, set aside;"
@@ -193,7 +215,7 @@ class Store:
         records = {}
         # from both ends, so that one bad page hides no other
         for order in ("ASC", "DESC"):
-            with suppress(sqlite3.DatabaseError):
+            with suppress(*ERRORS):
                 for record in self._db.execute(
                     f"SELECT {_BYTES} FROM cells NOT INDEXED ORDER BY rowid {order}"
                 ):

@@ -15,8 +15,8 @@ from numpy.lib import format as npy
 
 from estimators.errors import InputError
 
-# bytes of labels, indices or class names
-LARGEST_LABELS = 1 << 30
+# bytes of labels or indices, and of class names
+LARGEST_LABELS, LARGEST_NAMES = 1 << 30, 64 << 20
 # bytes that a compressed array may unpack to; a stored one is only mapped
 LARGEST_COMPRESSED = 64 << 30
 LOCAL_HEADER = 30
@@ -103,6 +103,19 @@ def member(path: Path, name: str, info: zipfile.ZipInfo, most: int | None = None
         raise InputError(
             f"{where} unpacks to {found.nbytes:,} bytes, expected at most {limit:,};"
             " is it a zip bomb?"
+        )
+    return found
+
+
+def check_count(found: Member, most: int, what: str) -> Member:
+    """Return an array of at most so many rows; InputError for a longer one.
+
+    Zeros take no room in an archive, so its size says nothing. what: its rows, for the message.
+    """
+    if found.shape and found.shape[0] > most:
+        raise InputError(
+            f"data file {found.path}: the array {found.name} has {found.shape[0]:,} {what},"
+            f" expected at most {most:,}"
         )
     return found
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
-from estimators.data.archive import LARGEST_LABELS, listing, member, members
+from estimators.data.archive import (
+    LARGEST_LABELS,
+    LARGEST_NAMES,
+    check_count,
+    listing,
+    member,
+    members,
+)
 from estimators.data.archive_rows import ArchiveSource, is_large
 from estimators.data.images import Images, Split, checked_images
+from estimators.data.labels import MOST_CLASSES, MOST_IMAGES
 from estimators.data.streamed import Streamed
 from estimators.errors import InputError
 
@@ -47,16 +56,24 @@ def from_npz(path: Path, split: Split, classes: tuple[str, ...] | None = None) -
     try:
         found = members(path)
         pixels, labels, indices = _names(list(found), split, where)
-        y = member(path, labels, found[labels], LARGEST_LABELS).read()
+        stored = check_count(member(path, pixels, found[pixels]), MOST_IMAGES, "images")
+        own = member(path, labels, found[labels], LARGEST_LABELS)
+        y = check_count(own, MOST_IMAGES, "labels").read()
         ids = np.arange(y.shape[0] if y.ndim else 1)
         if indices in found:
-            ids = member(path, indices, found[indices], LARGEST_LABELS).read()
+            own = member(path, indices, found[indices], LARGEST_LABELS)
+            ids = check_count(own, MOST_IMAGES, "indices").read()
         if "classes" in found:
-            names = member(path, "classes", found["classes"], LARGEST_LABELS).read()
+            own = member(path, "classes", found["classes"], LARGEST_NAMES)
+            if math.prod(own.shape) > MOST_CLASSES:
+                raise InputError(
+                    f"{where}: classes has {math.prod(own.shape):,} names, expected at most"
+                    f" {MOST_CLASSES:,}"
+                )
+            names = own.read()
             if names.dtype.kind == "S":
                 names = np.char.decode(names, "utf-8")
             classes = tuple(str(c) for c in names.ravel())
-        stored = member(path, pixels, found[pixels])
         if is_large(stored):
             rows = np.arange(stored.shape[0], dtype=np.int64)
             return checked_images(Streamed(ArchiveSource(stored), rows), y, ids, classes, where)

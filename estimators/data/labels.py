@@ -15,6 +15,12 @@ IntArray = npt.NDArray[np.int64]
 # label, or the names of folders alone
 ClassSource = Literal["names", "labels", "folders"]
 MOST_CLASSES = 1_000_000
+# classes that are counted up to the largest label: a network is built for as many
+MOST_COUNTED = 100_000
+# images of one set; a run keeps six numbers of 64 bits for each
+MOST_IMAGES = 20_000_000
+# entries of one-hot rows that are compared at once
+_BLOCK = 1 << 24
 # predictions.parquet keeps indices as int32
 LARGEST_ID = 2**31 - 1
 
@@ -37,13 +43,14 @@ def checked_labels(
         classes = classes or tuple(str(c) for c in range(count))
     y = _integers(labels, f"{where}: y must be one integer per image")
     if len(y) and y.min() < 0:
-        raise InputError(f"{where}: y has the negative class {y.min()}")
+        advice = "; leave images without a label out" if y.min() == -1 else ""
+        raise InputError(f"{where}: y has the negative class {y.min()}{advice}")
     most = int(y.max()) if len(y) else 0
     if classes is None:
-        if most >= MOST_CLASSES:
+        if most >= MOST_COUNTED:
             raise InputError(
-                f"{where}: y has class {most}, expected fewer than {MOST_CLASSES:,} classes;"
-                " number them 0, 1, 2, ..."
+                f"{where}: y has class {most}, expected fewer than {MOST_COUNTED:,} classes;"
+                " number them 0, 1, 2, ..., or name each of them"
             )
         classes, source = tuple(str(c) for c in range(most + 1)), "labels"
     if most >= len(classes):
@@ -70,13 +77,17 @@ def checked_ids(ids: AnyArray, where: str) -> IntArray:
 
 def _from_one_hot(labels: AnyArray, where: str) -> IntArray:
     """Return the position of the only 1 in each row of zeros."""
-    ones, zeros = labels == 1, labels == 0
-    if not ((ones.sum(axis=1) == 1) & (zeros.sum(axis=1) == labels.shape[1] - 1)).all():
-        raise InputError(
-            f"{where}: y has the shape {list(labels.shape)} but not one 1 and zeros in each row;"
-            " expected one integer per image, or one-hot rows"
-        )
-    return np.asarray(ones.argmax(axis=1), dtype=np.int64)
+    found = np.empty(len(labels), np.int64)
+    step = max(1, _BLOCK // labels.shape[1])
+    for rows in (slice(at, at + step) for at in range(0, len(labels), step)):
+        ones, zeros = labels[rows] == 1, labels[rows] == 0
+        if not ((ones.sum(axis=1) == 1) & (zeros.sum(axis=1) == labels.shape[1] - 1)).all():
+            raise InputError(
+                f"{where}: y has the shape {list(labels.shape)} but not one 1 and zeros in each"
+                " row; expected one integer per image, or one-hot rows"
+            )
+        found[rows] = ones.argmax(axis=1)
+    return found
 
 
 def _integers(values: AnyArray, expected: str) -> IntArray:

@@ -16,6 +16,7 @@ from estimators.data.known import unknown_dataset
 from estimators.data.registry import DATASETS, FILES
 from estimators.entries import DatasetEntry
 from estimators.errors import InputError
+from estimators.interrupts import contained
 from estimators.plugins import builder, describe_error, entry_of
 from estimators.user_cache import user_cache
 
@@ -75,7 +76,8 @@ def _call(external: Any, name: str, split: Split, folder: Path) -> Images:
     try:
         result = external
         if not is_dataset(external) and callable(external):
-            result = _made(external, split, folder)
+            with contained():
+                result = _made(external, split, folder)
     except InputError:
         raise
     except Exception as error:

@@ -47,9 +47,10 @@ class Header:
 
 
 def read_header(path: Path | str) -> Header | None:
-    """Return what the header of a file says; None for a file that is no image."""
+    """Return what the header of a file says; None for a file that is no image, or too large."""
     try:
         with Image.open(path, formats=FORMATS) as image:
+            check_pixels(*image.size)
             width, height = image.size
             if _orientation(image) in SWAPS_SIDES and not _size_is_upright(image):
                 width, height = height, width
@@ -68,15 +69,20 @@ def read_photo(path: Path | str, channels: int, geometry: Geometry) -> npt.NDArr
     colour where grey is expected. Pillow raises others for a file that is damaged or no image.
     """
     with Image.open(path, formats=FORMATS) as image:
-        limit = Image.MAX_IMAGE_PIXELS
-        if limit is not None and image.width * image.height > limit:
-            raise ValueError(f"{image.width} x {image.height} pixels, expected at most {limit:,}")
+        check_pixels(*image.size)
         if channels == 1 and not is_grey(image.mode):
             raise ValueError("in colour, expected grey as the photos before it")
         image.seek(0)
         photo = in_mode(ImageOps.exif_transpose(image), "L" if channels == 1 else "RGB")
     pixels = np.asarray(sized(photo, geometry))
     return np.ascontiguousarray(pixels[None] if channels == 1 else pixels.transpose(2, 0, 1))
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raise ValueError for more pixels than Pillow warns of: a small file may declare any size."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and width * height > limit:
+        raise ValueError(f"{width} x {height} pixels, expected at most {limit:,}")
 
 
 def in_mode(image: Image.Image, mode: str) -> Image.Image:
@@ -113,6 +119,7 @@ def sized(photo: Image.Image, geometry: Geometry) -> Image.Image:
     torchvision is not used, since its import takes a second and 170 MB.
     """
     height, width = _resized(photo.height, photo.width, geometry)
+    check_pixels(width, height)
     if (width, height) != photo.size:
         photo = photo.resize((width, height), MODES[geometry.interpolation])
     if geometry.crop is not None:

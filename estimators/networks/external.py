@@ -15,6 +15,7 @@ from torch import nn
 from estimators.data.geometry import Geometry
 from estimators.entries import NetworkEntry
 from estimators.errors import InputError, unknown
+from estimators.interrupts import contained
 from estimators.networks.declared import declared_by, family_geometry
 from estimators.networks.known import DEFAULT, unknown_network
 from estimators.networks.programs import as_module, program_sha256, programs_in
@@ -112,10 +113,11 @@ def call_factory(
                 raise unknown(f"parameter of the network {spec.name}", name, own or ["(none)"])
     params = {**{k: v for k, v in offered.items() if k in known}, **defaults, **spec.kwargs}
     try:
-        network = as_module(factory(**params))
+        with contained():
+            network = as_module(factory(**params))
     except InputError:
         raise
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         # external code may raise anything
         raise InputError(f"network {spec}: its factory failed ({describe_error(error)})") from error
     if not isinstance(network, nn.Module):
@@ -191,7 +193,8 @@ def _from_factory(spec: Spec, shape: tuple[int, int, int], classes: int) -> Exte
         )
     declared = declared_by(network, thing)
     try:
-        network = network.float().cpu().eval()
+        with contained():
+            network = network.float().cpu().eval()
     except Exception as error:
         # modules override train(), and graphs of torch.export within others refuse it
         raise InputError(f"network {spec}: its eval() failed ({describe_error(error)})") from error

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional
 
 from estimators.data.geometry import Interpolation
@@ -32,7 +32,19 @@ class Normalise(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return normalised images of images [N, C, H, W] in [0, 1]."""
-        return (x - self.mean) / self.std
+        return (x - _laid_out(self.mean, x)) / _laid_out(self.std, x)
+
+
+def _laid_out(values: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return one value per channel [C, 1, 1] as a whole image where channels are innermost in x.
+
+    The results are the same. One value per channel would be read again for every pixel there, which
+    takes several times as long. A trace of `torch.fx` has no memory format.
+    """
+    last = torch.channels_last
+    if isinstance(x, fx.Proxy) or x.is_contiguous() or not x.is_contiguous(memory_format=last):
+        return values
+    return values.expand(x.shape[1:])[None].contiguous(memory_format=last)
 
 
 class GreyToColour(nn.Module):

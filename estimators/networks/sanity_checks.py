@@ -19,6 +19,7 @@ from torch.nn import functional
 from estimators.data.choice import stratified_order
 from estimators.data.images import Images
 from estimators.errors import InputError, NetworkError
+from estimators.interrupts import contained
 from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import better_pixels, range_fault
 from estimators.networks.advice.shapes import what_fits, what_is_over
@@ -35,6 +36,10 @@ FEW = 0.1
 ROUNDING = 1e-3
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
+
+
+class Unusable(NetworkError):
+    """A network whose own code raises for every image that it is given."""
 
 
 @dataclass(frozen=True)
@@ -98,30 +103,33 @@ def check_wrapped(
 ) -> list[str]:
     """Run every check on an external network; return the warnings, one line each.
 
-    A network that raises for some of the images gets no further checks: its cells fail. A sound
-    network is run twice on `sample` images, and forward and backward on LEAST.
+    A sound network is run twice on `sample` images, and forward and backward on LEAST.
 
     sample: number of images. batch: images per pass at most.
 
-    Raises InputError for the first fault that makes numbers meaningless.
+    Raises InputError for the first fault that makes numbers meaningless, NetworkError for a network
+    that raises for some of the images, and Unusable for one that raises for all.
     """
     still_training(network, name)
-    try:
-        probed = probe(network, images, name, sample, batch)
-    except NetworkError as error:
-        return [f"raises for some images ({error.reason}): cells with such an image fail"]
+    probed = probe(network, images, name, sample, batch)
     return [text for check in CHECKS if (text := check(probed)) is not None]
 
 
 def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
-    """Raise InputError unless a network takes such images and returns logits of these classes."""
+    """Raise InputError unless a network takes such images and returns logits of these classes.
+
+    It is Unusable where the network's own code raised, whatever the shape of the images.
+    """
     try:
         out = _outputs(network, torch.full((2, *shape), 0.5))
     except Exception as error:
         # external code may raise anything
+        advice = what_fits(network, shape, error)
+        if isinstance(error, NetworkError) and not advice:
+            raise Unusable(name, error.reason) from error
         raise InputError(
             f"network {name}: does not take images of shape {list(shape)}"
-            f" ({describe_error(error)}){what_fits(network, shape, error)}"
+            f" ({describe_error(error)}){advice}"
         ) from error
     if not isinstance(out, torch.Tensor):
         expected = "expected one tensor of logits [images, classes] from it"
@@ -135,17 +143,10 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
 
 
 def _check_fit_of_some(network: nn.Module, images: Images, name: str) -> None:
-    """Raise InputError as `check_fit`, but let a network pass that takes one of the images.
-
-    One that would end the program passes too: its size is not what is wrong.
-    """
+    """Raise InputError as `check_fit`, but let a network pass that takes one of the images."""
     try:
         check_fit(network, images.shape, len(images.classes), name)
-    except InputError as error:
-        if isinstance(error.__cause__, NetworkError) and not isinstance(
-            error.__cause__.__cause__, Exception
-        ):
-            raise error.__cause__ from error
+    except InputError:
         for at in range(min(LEAST, len(images))):
             with suppress(Exception):
                 out = _outputs(network, torch.from_numpy(images[at : at + 1].x))
@@ -215,7 +216,15 @@ def gradients(probed: ProbedModel) -> str | None:
     # weights that no sum cancels, so that a saturated loss differs from a cut gradient
     weights = torch.linspace(1.0, 2.0, probed.out.shape[1])
     parts = zip(x.split(probed.batch), y.split(probed.batch), strict=True)
-    pairs = [_gradients(probed.network, *part, weights) for part in parts]
+    try:
+        with contained():
+            pairs = [_gradients(probed.network, *part, weights) for part in parts]
+    except InputError:
+        raise
+    except Exception as error:
+        # external code may raise anything, in its backward pass too
+        reason = f"{describe_error(error)}, raised in its backward pass"
+        raise NetworkError(probed.name, reason) from error
     if any(of_loss is None for of_loss, _ in pairs):
         raise probed.fault(
             "no gradient reaches the image: look in forward for detach(), no_grad(), .data,"

@@ -15,6 +15,7 @@ from torch.nn import functional
 from estimators.autograd import ends_squashed
 from estimators.data.choice import stratified_order
 from estimators.data.images import Images
+from estimators.interrupts import contained
 from estimators.networks.running.image_gradients import image_gradients
 from estimators.outputs import MarginLoss, finite_rows
 
@@ -83,18 +84,18 @@ def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
     for size in SIZES:
         leaf = (x + size * direction).clamp_(0, 1).requires_grad_(True)
         try:
-            with torch.enable_grad(), image_gradients(x):
-                # a copy: some networks change their input in place
-                out = network(leaf.clone())
+            with contained(), torch.enable_grad():
+                with image_gradients(x):
+                    # a copy: some networks change their input in place
+                    out = network(leaf.clone())
+                if size == SIZES[0]:
+                    layer, margin = ends_squashed(out), MarginLoss()
+                    margin.reduction = "sum"
+                    direction = _gradient(margin(out, y), leaf, keep=True).nan_to_num().sign()
+                of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), leaf)
         except Exception:
             # external code may raise anything; a run reports it where it attacks such images
             break
-        with torch.enable_grad():
-            if size == SIZES[0]:
-                layer, margin = ends_squashed(out), MarginLoss()
-                margin.reduction = "sum"
-                direction = _gradient(margin(out, y), leaf, keep=True).nan_to_num().sign()
-            of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), leaf)
         out = out.detach()
         finite = finite_rows(out)
         outputs.append(out[finite])

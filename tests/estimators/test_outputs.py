@@ -7,7 +7,14 @@ import math
 import pytest
 import torch
 
-from estimators.outputs import NO_CLASS, MarginLoss, class_name, logit_margin, predicted_classes
+from estimators.outputs import (
+    NO_CLASS,
+    MarginLoss,
+    class_name,
+    label_margin,
+    logit_margin,
+    predicted_classes,
+)
 
 NAN, INF = math.nan, math.inf
 OUT = torch.tensor(
@@ -37,3 +44,23 @@ def test_the_margin_loss_has_one_gradient_at_any_scale(scale: float) -> None:
     assert torch.allclose(loss(out, labels), scale * torch.tensor([2.0, -8]))
     one_hot = torch.nn.functional.one_hot(labels, 3).float()
     assert torch.equal(loss(out, one_hot), loss(out, labels))
+
+
+@pytest.mark.parametrize("targeted", [False, True])
+@pytest.mark.parametrize("factor", [1.0, 3e38])
+def test_the_margin_of_labels_is_that_of_their_masks(targeted: bool, factor: float) -> None:
+    """Values, and gradients with ties; outputs whose sum overflows are no fault."""
+    generator = torch.Generator().manual_seed(0)
+    out = factor * torch.randint(0, 2, (40, 5), generator=generator).float()
+    y = torch.randint(0, 5, (40,), generator=generator)
+    own = torch.nn.functional.one_hot(y, 5).bool()
+    found = []
+    for margin in (label_margin, logit_margin):
+        leaf = out.clone().requires_grad_(True)
+        values = margin(leaf, y if margin is label_margin else own, targeted)
+        found.append((values.detach(), *torch.autograd.grad(values.sum(), leaf)))
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+    sign = -1 if targeted else 1
+    others = out.masked_fill(own, -INF).amax(1)
+    assert torch.equal(found[0][0], sign * (out[own] - others))
+    assert label_margin(OUT, torch.zeros(6, dtype=torch.int64), False)[1:5].tolist() == [-INF] * 4

@@ -362,6 +362,38 @@ def interrupts() -> nn.Module:
     return around(forward)
 
 
+def raises() -> nn.Module:
+    def forward(layers: nn.Sequential, x: Tensor) -> Tensor:
+        raise ValueError("no such mode")
+
+    return around(forward)
+
+
+class _NoWayBack(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: object, *gradients: Tensor) -> Tensor:
+        sys.exit(0)
+
+
+def raises_backwards() -> nn.Module:
+    return around(lambda layers, x: layers(_NoWayBack.apply(x)))
+
+
+def wants_colour() -> nn.Module:
+    """Ends the program for grey images alone."""
+
+    def forward(layers: nn.Sequential, x: Tensor) -> Tensor:
+        if x.shape[1] != 3:
+            sys.exit("three channels, please")
+        return layers(x.mean(1, keepdim=True))
+
+    return around(forward)
+
+
 def interrupts_for_many() -> nn.Module:
     """Not for the few images of the guard, but for those of the checks."""
 

@@ -37,7 +37,10 @@ CHECKED: dict[str, tuple[str, str]] = {
     "fgm": ("ART's class, bit for bit at every eps", "test_fast_gradient.py"),
     "pgd": ("both of ART's classes, bit for bit", "test_projected_gradient.py"),
     "bim": ("the exact distance of a linear network", "test_strong_attacks.py"),
-    "apgd": ("exact distances of linear networks, in L1 those in a box", "test_apgd_l1.py"),
+    "apgd": (
+        "exact distances of linear networks; in L1 as far from them as the authors' code",
+        "test_apgd_l1.py",
+    ),
     "apgd-t": ("exact distances of linear networks", "test_apgd_targeted.py"),
     "autoattack": (
         "exact distances; the authors' code on published networks",
@@ -52,7 +55,10 @@ CHECKED: dict[str, tuple[str, str]] = {
     "hopskipjump": ("the exact distance of linear networks", "test_strong_attacks.py"),
     "cw": ("the optimum of linear networks, at any scale of the logits", "test_carlini.py"),
     "cw-art": ("ART's class, bit for bit", "test_carlini.py"),
-    "ddn": ("the optimum of linear networks", "test_smallest_norm.py"),
+    "ddn": (
+        "the optimum of linear networks; as far from it as adversarial-library's",
+        "test_smallest_norm.py",
+    ),
     "fmn": ("the optimum of linear networks in each norm", "test_smallest_norm.py"),
     "sigma-zero": ("the optimum of linear networks", "test_smallest_norm.py"),
     "noise": ("its passes, which are none", "test_determinism.py"),

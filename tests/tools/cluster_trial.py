@@ -5,7 +5,8 @@
 A run of a small grid joins a scheduler with two workers. Whenever cells were stored, the worker
 that has run longest is killed and another one is started. Then the scheduler is killed: the run
 must end with code 5 and one line. The same command with threads of this machine must finish the
-run, and reuse what was stored, with the bytes of an undisturbed run.
+run, and reuse what was stored, with the bytes of an undisturbed run. A worker needs some seconds to
+start, so that ten kills take two to three minutes on two busy cores.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 from benchmark.runs.store import Store
 
-STEPS = [20 + n for n in range(30)]
+# each is a task of its own: enough for ten kills, two of them between two starts of workers
+STEPS = [10 + n for n in range(40)]
 GRID = f"""
 samples: 130
 defences: [none]
@@ -82,6 +84,7 @@ def main() -> int:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         )
     killed = seen = 0
+    begin = time.monotonic()
     try:
         while process.poll() is None and killed < kills:
             now = stored(out)
@@ -90,6 +93,7 @@ def main() -> int:
                 workers.append(started(*worker))
                 workers.pop(0).kill()
                 killed += 1
+                print(f"worker {killed} killed, {now} of {total} cells stored", flush=True)
             time.sleep(0.05)
         while process.poll() is None and stored(out) == seen:
             time.sleep(0.05)
@@ -99,6 +103,7 @@ def main() -> int:
         for each in (scheduler, process, *workers):
             each.kill()
             each.wait()
+    seconds = time.monotonic() - begin
     told = printed.read_text(encoding="utf-8")
     kept = stored(out)
     faults = []
@@ -113,7 +118,8 @@ def main() -> int:
         if (out / name).read_bytes() != (work / "sound" / name).read_bytes():
             faults.append(f"{name} differs")
     print(
-        f"{killed} workers killed, then the scheduler: exit code {ended}, {kept} of {total} stored"
+        f"{killed} workers killed, then the scheduler: exit code {ended}, {kept} of {total} stored,"
+        f" {seconds:.0f} s"
     )
     print(*faults, f"{len(faults)} faults", sep="\n")
     shutil.rmtree(work)

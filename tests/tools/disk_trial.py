@@ -2,11 +2,11 @@
 
     python tests/tools/disk_trial.py [--most 60] [full power clock]
 
-full: a small run is repeated; each time the disk is full from the n-th write on. power: a small run
-is recorded; for each sync, rename and removal, the directory is laid out as a power cut after it
-would leave it, without anything that was not synced. clock: the wall clock is decades off, forwards
-and backwards, within and between runs. After each, the same command must end as the undisturbed run
-did, byte for byte. Needs gcc and Linux.
+full: a small run is repeated; each time the disk is full from the n-th write on. power: a small
+run, and one over it with another title, are recorded; for each sync, rename and removal, the
+directory is laid out as a power cut after it would leave it, without anything that was not synced.
+clock: the wall clock is decades off, forwards and backwards, within and between runs. After each,
+the same command must end as the undisturbed run did, byte for byte. Needs gcc and Linux.
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ defences: [none, quantize]
 attacks: [{name: fgsm, eps: [0, 0.1]}, {name: noise, eps: 0.1}]
 """
 CELLS = 6
-EXPORTS = ("results.csv", "predictions.parquet", "audit.csv")
+# another title: every file but the store is written again
+AGAIN = ("--title", "another")
+EXPORTS = ("results.csv", "predictions.parquet", "audit.csv", "worst_case.csv", "per_class.csv")
 YEARS = 365 * 24 * 3600
 Faults = list[str]
 
 
-def run(out: Path) -> tuple[int, str]:
+def run(out: Path, *options: str) -> tuple[int, str]:
     """Run the grid; give the exit code and what was printed, a traceback's name included."""
     args = ["run", "--grid", str(out.parent / "small.yaml"), "--out", str(out), "--threads", "1"]
-    result = CliRunner().invoke(bench, args)
+    result = CliRunner().invoke(bench, [*args, *options])
     raised = result.exception
     if raised is not None and not isinstance(raised, SystemExit):
         return -1, f"Traceback: {raised!r}"
@@ -51,9 +53,11 @@ def run(out: Path) -> tuple[int, str]:
 
 
 def exports(out: Path) -> dict[str, bytes]:
-    """Return what must not differ: the tables, and of other files the name."""
+    """Return what must not differ: the tables, the title of the page, of other files the name."""
     other = [p for p in out.rglob("*") if p.is_file() and "run.lock" not in p.name]
     names = {str(path.relative_to(out)): b"" for path in other}
+    page = (out / "report.html").read_bytes()
+    names["report.html"] = page[page.find(b"<title>") : page.find(b"</title>")]
     return {**names, **{name: (out / name).read_bytes() for name in EXPORTS}}
 
 
@@ -64,9 +68,9 @@ def empty(out: Path, case: str) -> Faults:
     return [f"{case}: {name} is empty" for name in sorted(names)]
 
 
-def repaired(out: Path, sound: dict[str, bytes], case: str) -> Faults:
+def repaired(out: Path, sound: dict[str, bytes], case: str, *options: str) -> Faults:
     """Repeat the command, and compare."""
-    code, told = run(out)
+    code, told = run(out, *options)
     if code == 2 and "damaged" in told:
         return [f"{case}: store lost: {told.splitlines()[-1]}"]
     if code != 0:
@@ -102,11 +106,27 @@ def full(work: Path, sound: dict[str, bytes], most: int) -> Faults:
 
 
 def power(work: Path, sound: dict[str, bytes], most: int) -> Faults:
+    """The power fails during a first run, and during one that writes all files of it again."""
+    out, old = work / "power", work / "old"
+    faults = _power(out, None, sound, most)
+    shutil.rmtree(out)
+    run(out)
+    shutil.copytree(out, old)
+    run(out, *AGAIN)
+    again = exports(out)
+    shutil.rmtree(out)
+    shutil.copytree(old, out)
+    return faults + _power(out, old, again, most, *AGAIN)
+
+
+def _power(
+    out: Path, old: Path | None, sound: dict[str, bytes], most: int, *options: str
+) -> Faults:
     """The power fails after the n-th thing that reached the disk, or one rename is lost."""
-    record, out = work / "record", work / "power"
+    record = out.parent / f"record{len(options)}"
     record.mkdir()
     SHIM.faulty_record(str(record).encode())
-    run(out)
+    run(out, *options)
     SHIM.faulty_record(None)
     happened = faulty.events(record)
     cuts = [(f"cut after event {n}", happened[:n]) for n in faulty.spread(len(happened), most)]
@@ -118,7 +138,7 @@ def power(work: Path, sound: dict[str, bytes], most: int) -> Faults:
     for case, events in cuts:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
-        faulty.after_power_cut(record, events, out, out)
+        faulty.after_power_cut(record, events, out, out, old)
         if (out / "store.sqlite").exists():
             store = Store(out)
             now = len(store.keys())
@@ -126,18 +146,21 @@ def power(work: Path, sound: dict[str, bytes], most: int) -> Faults:
             if now < stored and case.startswith("cut"):
                 faults.append(f"{case}: {now} cells, {stored} before")
             stored = max(stored, now)
-        faults += repaired(out, sound, case)
+        faults += repaired(out, sound, case, *options)
     # a cut after the last event: what a finished run shows without another run
     shutil.rmtree(out)
     out.mkdir()
-    faulty.after_power_cut(record, happened, out, out)
+    faulty.after_power_cut(record, happened, out, out, old)
     faults += empty(out, "cut after the run")
     faults += [
         f"cut after the run: {name} is not on the disk"
         for name in sorted({*sound} - {str(p.relative_to(out)) for p in out.rglob("*")})
     ]
     kinds = Counter(event.kind for event in happened)
-    print(f"power: {dict(kinds)}, {len(cuts)} tried, at most {stored} of {CELLS} cells stored")
+    what = "again" if old else "first run"
+    print(
+        f"power, {what}: {dict(kinds)}, {len(cuts)} tried, at most {stored} of {CELLS} cells stored"
+    )
     return faults
 
 

@@ -1,9 +1,11 @@
 /* A disk and a clock that fail when they are told to; built and driven by `faulty.py`.
  *
  * Preloaded into a Python process. Only files below one folder are concerned. With faulty_full(n),
- * the n-th write from now and all later ones fail with ENOSPC. With faulty_record(folder), every
- * sync, rename and removal is written to a log, with a copy of what was synced. With
- * faulty_clock(seconds), the wall clock is off by so many seconds.
+ * the n-th write from now and all later ones fail with ENOSPC. With faulty_file(n, room), the n-th
+ * file that is written from now takes so many bytes, and then its writes fail with ENOSPC; every
+ * other file is written. With faulty_record(folder), every sync, rename and removal is written to a
+ * log, with a copy of what was synced. With faulty_clock(seconds), the wall clock is off by so many
+ * seconds.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -11,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,11 +24,23 @@
 static char root[4096], record[3072];
 static long left = -1, writes, events, clock_offset;
 static int log_fd = -1;
+/* the files that were written, in order, and the bytes of each */
+#define MOST 2000
+static char *files[MOST];
+static long bytes[MOST], count_of_files, one_file = -1, room;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void faulty_root(const char *path) { strncpy(root, path, sizeof root - 1); }
 void faulty_full(long n) { left = n; writes = 0; }
 long faulty_writes(void) { return writes; }
+void faulty_file(long n, long bytes_that_fit) {
+    for (long i = 0; i < count_of_files; i++) free(files[i]);
+    count_of_files = 0;
+    one_file = n;
+    room = bytes_that_fit;
+}
+const char *faulty_name(long n) { return n < count_of_files ? files[n] : NULL; }
+long faulty_bytes(long n) { return bytes[n]; }
 void faulty_clock(long seconds) { clock_offset = seconds; }
 
 void faulty_record(const char *folder) {
@@ -52,14 +67,32 @@ static int path_of(int fd, char *path) {
     return below(path);
 }
 
-static int full(int fd) {
+/* the number of a file by its name, a new one where it was not written before */
+static long number_of(const char *path) {
+    long i = 0;
+    pthread_mutex_lock(&lock);
+    while (i < count_of_files && strcmp(files[i], path)) i++;
+    if (i == count_of_files && i < MOST) {
+        files[i] = strdup(path);
+        bytes[i] = 0;
+        count_of_files++;
+    }
+    pthread_mutex_unlock(&lock);
+    return i;
+}
+
+/* how many of n bytes fit; -1 where none does */
+static ssize_t fits(int fd, size_t n) {
     char path[4096];
-    if (left < 0 && log_fd < 0 && !*root) return 0;
-    if (!path_of(fd, path)) return 0;
-    long n = __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST);
-    if (left < 0 || n < left) return 0;
-    errno = ENOSPC;
-    return 1;
+    if (!*root || !n || !path_of(fd, path)) return n;
+    long number = __atomic_add_fetch(&writes, 1, __ATOMIC_SEQ_CST);
+    long i = number_of(path);
+    ssize_t possible = n;
+    if (left >= 0 && number >= left) possible = -1;
+    if (i == one_file && bytes[i] + (long)n > room) possible = bytes[i] < room ? room - bytes[i] : -1;
+    if (possible < 0) errno = ENOSPC;
+    else if (i < MOST) bytes[i] += possible;
+    return possible;
 }
 
 #define REAL(type, name, ...) \
@@ -68,19 +101,39 @@ static int full(int fd) {
 
 ssize_t write(int fd, const void *b, size_t n) {
     REAL(ssize_t, "write", int, const void *, size_t);
-    return full(fd) ? -1 : real(fd, b, n);
+    ssize_t possible = fits(fd, n);
+    return possible < 0 ? -1 : real(fd, b, possible);
 }
 ssize_t pwrite64(int fd, const void *b, size_t n, off64_t at) {
     REAL(ssize_t, "pwrite64", int, const void *, size_t, off64_t);
-    return full(fd) ? -1 : real(fd, b, n, at);
+    ssize_t possible = fits(fd, n);
+    return possible < 0 ? -1 : real(fd, b, possible, at);
 }
 ssize_t pwrite(int fd, const void *b, size_t n, off_t at) {
     REAL(ssize_t, "pwrite", int, const void *, size_t, off_t);
-    return full(fd) ? -1 : real(fd, b, n, at);
+    ssize_t possible = fits(fd, n);
+    return possible < 0 ? -1 : real(fd, b, possible, at);
 }
 ssize_t writev(int fd, const struct iovec *v, int n) {
     REAL(ssize_t, "writev", int, const struct iovec *, int);
-    return full(fd) ? -1 : real(fd, v, n);
+    size_t whole = 0;
+    for (int i = 0; i < n; i++) whole += v[i].iov_len;
+    ssize_t possible = fits(fd, whole);
+    if (possible < 0) return -1;
+    if ((size_t)possible == whole) return real(fd, v, n);
+    /* one short write of the first buffer */
+    size_t first = v[0].iov_len < (size_t)possible ? v[0].iov_len : (size_t)possible;
+    return syscall(SYS_write, fd, v[0].iov_base, first);
+}
+/* C's own buffered files write without the function `write`; NumPy's tofile uses them */
+size_t fwrite(const void *b, size_t size, size_t n, FILE *file) {
+    REAL(size_t, "fwrite", const void *, size_t, size_t, FILE *);
+    int fd = fileno(file);
+    ssize_t possible = fd < 0 ? (ssize_t)(size * n) : fits(fd, size * n);
+    if (possible == (ssize_t)(size * n)) return real(b, size, n, file);
+    if (possible > 0) real(b, 1, possible, file);
+    errno = ENOSPC;
+    return 0;
 }
 
 static void line(const char *kind, unsigned long inode, const char *a, const char *b) {

@@ -5,8 +5,10 @@ Needs gcc and Linux. `restarted()` starts this program again with the shim prelo
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -50,13 +52,38 @@ def restarted() -> ctypes.CDLL:
         library = build(Path(tempfile.mkdtemp(prefix="faulty")))
         preloaded = {**os.environ, "LD_PRELOAD": str(library), _SET: str(library)}
         os.execve(sys.executable, [sys.executable, *sys.argv], preloaded)
+    atexit.register(shutil.rmtree, Path(os.environ[_SET]).parent, ignore_errors=True)
     shim = ctypes.CDLL(os.environ[_SET])
     shim.faulty_writes.restype = ctypes.c_long
     for name in ("faulty_full", "faulty_clock"):
         getattr(shim, name).argtypes = [ctypes.c_long]
     for name in ("faulty_root", "faulty_record"):
         getattr(shim, name).argtypes = [ctypes.c_char_p]
+    shim.faulty_file.argtypes = [ctypes.c_long, ctypes.c_long]
+    shim.faulty_name.argtypes = shim.faulty_bytes.argtypes = [ctypes.c_long]
+    shim.faulty_name.restype, shim.faulty_bytes.restype = ctypes.c_char_p, ctypes.c_long
     return shim
+
+
+def written(shim: ctypes.CDLL) -> list[tuple[str, int]]:
+    """Return name and bytes of the files written since `faulty_file`, in the order of the first."""
+    found: list[tuple[str, int]] = []
+    while (name := shim.faulty_name(len(found))) is not None:
+        found.append((os.fsdecode(name), shim.faulty_bytes(len(found))))
+    return found
+
+
+def final_names(names: list[str], happened: list[Event]) -> list[str]:
+    """Return what files are called in the end that were written under these names."""
+    for event in happened:
+        moves = {"rename": [(event.path, event.target)]}
+        moves["exchange"] = [*moves["rename"], (event.target, event.path)]
+        for number, name in enumerate(names):
+            for old, new in moves.get(event.kind, []):
+                if name == old or name.startswith(f"{old}/"):
+                    names[number] = new + name[len(old) :]
+                    break
+    return names
 
 
 def events(folder: Path) -> list[Event]:
@@ -68,38 +95,44 @@ def events(folder: Path) -> list[Event]:
     return found
 
 
-def after_power_cut(record: Path, happened: list[Event], root: Path, place: Path) -> None:
+def after_power_cut(
+    record: Path, happened: list[Event], root: Path, place: Path, old: Path | None = None
+) -> None:
     """Write the tree that a disk holds after these events, and nothing that was not synced.
 
     A file that was renamed without a sync is there under its new name and empty, the worst that
-    file systems do. root: the folder that was recorded. place: the folder to write.
+    file systems do. root: the folder that was recorded. place: the folder to write. old: a copy of
+    the folder as it was on the disk before.
     """
-    names: dict[str, int] = {}
-    content: dict[int, int] = {}
+    there = [path for path in old.rglob("*") if path.is_file()] if old else []
+    # no file has a negative inode
+    names = {str(root / path.relative_to(old or path)): -n - 2 for n, path in enumerate(there)}
+    content = {-n - 2: path for n, path in enumerate(there)}
     for event in happened:
         if event.kind == "sync":
-            names[event.path], content[event.inode] = event.inode, event.number
+            names[event.path] = event.inode
+            content[event.inode] = record / str(event.number)
         elif event.kind == "remove":
             content.pop(names.pop(event.path, -1), None)
         elif event.kind == "exchange" or (event.path not in names and _below(names, event.path)):
             # folders
-            there, here = _below(names, event.target), _below(names, event.path)
-            for name in (*there, *here):
+            others, here = _below(names, event.target), _below(names, event.path)
+            for name in (*others, *here):
                 del names[name]
             names.update({event.target + name[len(event.path) :]: i for name, i in here.items()})
             if event.kind == "exchange":
-                back = {event.path + name[len(event.target) :]: i for name, i in there.items()}
+                back = {event.path + name[len(event.target) :]: i for name, i in others.items()}
                 names.update(back)
         else:
-            names.pop(event.path, None)
-            replaced = names.get(event.target)
-            if replaced not in (None, event.inode):
+            moved = names.pop(event.path, event.inode)
+            replaced = names.get(event.target, moved)
+            if replaced != moved:
                 content.pop(replaced, None)
-            names[event.target] = event.inode
+            names[event.target] = moved
     for name, inode in names.items():
         target = place / Path(name).relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((record / str(content[inode])).read_bytes() if inode in content else b"")
+        target.write_bytes(content[inode].read_bytes() if inode in content else b"")
 
 
 def _below(names: dict[str, int], folder: str) -> dict[str, int]:

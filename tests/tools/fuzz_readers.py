@@ -4,13 +4,15 @@
 
 Each input is a good file with some bits, bytes, numbers or blocks changed; all go through one
 process. A fault is any other exception than the refusal, 10 seconds of CPU time, 2 GB of
-additional memory, or a refusal of more than one line. Each kind of fault is printed once, with its
-count; `--keep` writes the first input of each into a folder.
+additional memory (also where the refusal hides that), or a refusal of more than one line. An input
+that blocks the process for a minute ends it with a traceback. Each kind of fault is printed once,
+with its count; `--keep` writes the first input of each into a folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import random
 import re
@@ -184,9 +186,13 @@ def one(reader: Reader, folder: Path, content: bytes) -> str:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(text)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    # a loop in C that no signal of Python interrupts
+    faulthandler.dump_traceback_later(6 * SECONDS, exit=True)
     try:
         reader.read(folder)
     except (InputError, TableError) as error:
+        if _was_memory(error):
+            return f"asked for more than {BYTES >> 30} GB: {str(error)[:100]}"
         return "refused" if len(str(error).splitlines()) == 1 else f"lines: {str(error)[:200]!r}"
     except Slow:
         return f"longer than {SECONDS} s"
@@ -198,7 +204,17 @@ def one(reader: Reader, folder: Path, content: bytes) -> str:
         return f"{type(error).__name__} in {place}: {str(error)[:100]}"
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+        faulthandler.cancel_dump_traceback_later()
     return ""
+
+
+def _was_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, is a lack of memory."""
+    while error is not None:
+        if isinstance(error, MemoryError) or re.search("alloc|memory", str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _stop(*_: object) -> None:
@@ -222,7 +238,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGPROF, _stop)
-    work = Path(tempfile.mkdtemp(prefix="readers"))
+    memory = Path("/dev/shm")
+    work = Path(tempfile.mkdtemp(prefix="readers", dir=memory if memory.is_dir() else None))
     faults = 0
     every = readers(work)
     limits = resource.getrlimit(resource.RLIMIT_AS)

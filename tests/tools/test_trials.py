@@ -35,3 +35,12 @@ def test_damaged_files_through_every_reader() -> None:
 def test_disk_and_clock(name: str) -> None:
     told = trial("disk_trial.py", "--most", "3", name)
     assert f"{name}: " in told and told.endswith("\n0 faults\n")
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="the shim needs gcc")
+def test_no_room_for_one_file() -> None:
+    told = trial("file_trial.py", "train", "check", "compare", "compare-plot", "init")
+    # the checkpoint, its history, its plot; what `--out` and the others name
+    for name, files in {"train": 3, "check": 3, "compare": 4, "compare-plot": 1, "init": 1}.items():
+        assert f"{name}: {files} files, {files} tried, exit codes {{2: {files}}}\n" in told
+    assert told.endswith("\n0 faults\n")

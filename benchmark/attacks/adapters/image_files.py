@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from estimators.data.archive import LARGEST_LABELS, Member, listing, member, members
+from estimators.data.archive import LARGEST_LABELS, Member, check_count, listing, member, members
 from estimators.data.archive_rows import ArchiveSource, is_large
 from estimators.data.images import AnyArray, IntArray, nchw
-from estimators.data.labels import checked_ids
+from estimators.data.labels import MOST_IMAGES, checked_ids
 from estimators.data.streamed import Streamed
 from estimators.errors import InputError
 from estimators.networks.files.pickles import plain_content
@@ -163,6 +163,7 @@ def _name_of_images(arrays: Mapping[str, Found], key: str | None, where: str) ->
 def _opened(found: Found, where: str) -> Array:
     """Return an array that reads what is taken; small ones are read whole."""
     if isinstance(found, Member):
+        check_count(found, MOST_IMAGES, "images")
         if is_large(found):
             return Streamed(ArchiveSource(found), np.arange(found.shape[0], dtype=np.int64))
         found = found.read()
@@ -183,7 +184,8 @@ def _column(
         return None
     found = arrays[name]
     if isinstance(found, Member):
-        found = member(found.path, found.name, found.info, LARGEST_LABELS).read()
+        found = member(found.path, found.name, found.info, LARGEST_LABELS)
+        found = check_count(found, MOST_IMAGES, "rows").read()
     values = _array(found)
     if values.shape != (count,) or values.dtype.kind not in "iu":
         got = f"{values.dtype} {list(values.shape)}"

@@ -50,8 +50,8 @@ def _water_level(weights: Tensor, limits: Tensor, need: Tensor) -> Tensor:
     """
     level = torch.zeros_like(need)
     for _ in range(MOST_STEPS):
-        reached = torch.linalg.vecdot(weights, torch.minimum(limits, level[:, None]))
-        slope = torch.linalg.vecdot(weights, (limits > level[:, None]).to(weights.dtype))
+        reached = torch.minimum(limits, level[:, None]).mul_(weights).sum(1)
+        slope = weights.where(limits > level[:, None], 0.0).sum(1)
         further = torch.where(need > reached, level + (need - reached) / slope, level)
         # below the precision of the sum there is nothing left to gain
         if bool((further <= level * (1 + 1e-6)).all()):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.steps.crafted import Found
-from benchmark.attacks.steps.projections import each, into_ball
+from benchmark.attacks.steps.projections import each, into_ball, norms
 from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
 from estimators.classifier import Classifier
 
@@ -45,10 +45,13 @@ class Cascade(TensorAttack):
         x_adv, lowest = x.clone(), self._mean_margin(x, y)
         part = torch.full_like(y, -1)
         left = (lowest >= 0).nonzero().flatten()
+        spent: Tensor | None = y.new_zeros(len(y), 2)
+        spent[:, 1] = self.draws
         for number, attack in enumerate(self.parts):
             if not len(left):
                 break
             image = attack.attack(x[left], y[left], [streams[i] for i in left.tolist()])
+            spent = self._with_part(spent, left, attack.spent())
             image, within = self._within(x[left], image)
             margin = self._mean_margin(image, y[left])
             won = within & (margin < 0)
@@ -57,14 +60,25 @@ class Cascade(TensorAttack):
             lowest[left[better]] = margin[better]
             part[left[won]] = number
             left = left[~won]
-        self.found = Found(part=part.cpu().numpy().astype(np.int16))
+        self.found = Found(
+            part.cpu().numpy().astype(np.int16),
+            None if spent is None else spent.cpu().numpy().astype(np.float64),
+        )
         return x_adv
+
+    def _with_part(self, spent: Tensor | None, left: Tensor, more: Tensor | None) -> Tensor | None:
+        """Add what a part took at the images `left` [M], and the passes that judge its result."""
+        if spent is None or more is None:
+            return None
+        spent[left] += more
+        spent[left, 1] += self.draws
+        return spent
 
     def _within(self, x: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         """Return the images in the ball, and where they lie in it, bool [N]."""
         if self.norm != 1:
             image = into_ball(x, image, self.eps, self.norm)
-        size = torch.linalg.vector_norm((image - x).flatten(1), self.norm, 1)
+        size = norms((image - x).flatten(1), self.norm)
         return image, size <= self.eps * (1 + RELATIVE_TOLERANCE) + ABSOLUTE_TOLERANCE
 
     def _mean_margin(self, x: Tensor, y: Tensor) -> Tensor:

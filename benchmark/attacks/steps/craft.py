@@ -12,15 +12,14 @@ from torch import Tensor
 
 from benchmark.attacks.entry import Passes
 from benchmark.attacks.lookup import attack_entry, shares_gradient
-from benchmark.attacks.steps.checks import BoolArray, FloatArray, IntArray
+from benchmark.attacks.steps.checks import FloatArray, IntArray
 from benchmark.attacks.steps.crafted import Batch, Crafted, Found, OneStep
+from benchmark.attacks.steps.faulty_gradients import clean_faults, faults
 from benchmark.attacks.steps.projections import each
 from benchmark.attacks.steps.second_loss import needs_second_loss, second_is_worse, standing
 from benchmark.attacks.steps.tensor_attack import TensorAttack
-from estimators.autograd import finite_images
 from estimators.classifier import Classifier
 from estimators.errors import InputError
-from estimators.outputs import finite_rows
 from estimators.spec import Spec
 
 
@@ -66,7 +65,7 @@ def _one_step(
     nan_gradient = np.zeros(n, dtype=np.bool_)
     if classifier.backward_mode.broken:
         # the gradient of an image whose outputs are NaN is neither
-        zero_gradient, nan_gradient = _faults(classifier, clean, batch)
+        zero_gradient, nan_gradient = clean_faults(classifier, clean, batch)
     for spec in family:
         eps = spec.get("eps")
         assert isinstance(eps, float)  # since `check_attack`
@@ -92,9 +91,9 @@ def _searched(
     if not attack_entry(spec).uses_gradient:
         none = np.zeros(n, dtype=np.bool_)
         return Crafted(images, none, none, passes, found)
-    zero_gradient, nan_gradient = _faults(classifier, clean, batch)
+    zero_gradient, nan_gradient = clean_faults(classifier, clean, batch)
     if broken:
-        nan_gradient |= _faults(classifier, images, batch)[1]
+        nan_gradient |= faults(classifier, images, batch)[1]
     return Crafted(images, zero_gradient, nan_gradient, passes, found)
 
 
@@ -177,20 +176,6 @@ def _generate(
             found.append(attack.found)
     x_adv = torch.from_numpy(np.concatenate(parts)).to(classifier.torch_device)
     return x_adv, Found.joined(found)
-
-
-def _faults(classifier: Classifier, images: Tensor, batch: Batch) -> tuple[BoolArray, BoolArray]:
-    """Return at which images [N] the loss gradient is zero everywhere, and where it has NaN.
-
-    NaN gradients of images whose outputs are NaN already do not count.
-    """
-    classifier.bind(batch.ids, batch.seed)
-    gradient = classifier.input_gradient(images, torch.from_numpy(batch.y).to(images.device))
-    zero, nan = (gradient == 0).flatten(1).all(1), ~finite_images(gradient)
-    if bool(nan.any()):
-        classifier.bind(batch.ids, batch.seed)
-        nan &= finite_rows(classifier.logits(classifier.defended(images)))
-    return np.asarray(zero.cpu()), np.asarray(nan.cpu())
 
 
 def targets(spec: Spec, y: IntArray, classes: int) -> IntArray:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from estimators.classifier import Classifier
 from estimators.defences.backward import DefenceWithBackward
+from estimators.networks.running.kept import fingerprint
 
 
 def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
@@ -19,7 +20,7 @@ def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
     The mean and not the sum: dividing by N changes the rounding, and with it the sign of
     gradients that are nearly zero.
     """
-    if isinstance(classifier.defence, DefenceWithBackward) or backward_is_identity(classifier):
+    if _passes_are_arts(classifier):
         gradient = classifier.mean_gradient(x, lambda logits: classifier.loss(logits, y))
     else:
         # a preprocessor with a backward pass of its own: ART knows how to call it
@@ -27,6 +28,54 @@ def loss_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
         array = classifier.loss_gradient(x.cpu().numpy(), one_hot)
         gradient = torch.from_numpy(array).to(x.device)
     return gradient
+
+
+def loss_gradient_and_logits(classifier: Classifier, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradient of the summed cross entropy at images x, and their logits, of one pass.
+
+    So the number of other images changes no image's gradient. Behind a preprocessor with a backward
+    pass of its own the gradient is of the mean, and the logits take a forward pass more.
+    """
+    if not _passes_are_arts(classifier):
+        classifier.forwards += len(x)
+        gradient = loss_gradient(classifier, x, y)
+        return gradient, classifier.logits(classifier.defended(x))
+    seen: list[Tensor] = []
+
+    def objective(logits: Tensor) -> Tensor:
+        seen.append(logits.detach())
+        # the mean times its count: backward, the two cancel without rounding
+        return classifier.loss(logits, y) * len(y)
+
+    return classifier.mean_gradient(x, objective), seen[0]
+
+
+def first_gradient(classifier: Classifier, x: Tensor, y: Tensor) -> Tensor:
+    """Return `loss_gradient` at clean images, which attacks that begin alike share.
+
+    It counts as if it were not shared. A random defence has other draws in every pass, the
+    gradient of the margin is another one, and one with NaN goes on in its own way: these are
+    computed.
+    """
+    mode = classifier.backward_mode
+    if classifier.kept is None or classifier.random or mode.past_squashing:
+        return loss_gradient(classifier, x, y)
+    arrays = x.cpu().numpy(), y.cpu().numpy()
+    key = ("first gradient", classifier.kept_as, fingerprint(*arrays))
+    found = classifier.kept.get(key)
+    if found is not None:
+        classifier.gradients += len(x) * classifier.draws
+        return torch.from_numpy(found[0].copy()).to(x.device)
+    broken = mode.broken
+    gradient = loss_gradient(classifier, x, y)
+    if mode.broken == broken:
+        classifier.kept.put(key, gradient.cpu().numpy().copy())
+    return gradient
+
+
+def _passes_are_arts(classifier: Classifier) -> bool:
+    """Return whether `Classifier.passes` gives the gradients that ART computes."""
+    return isinstance(classifier.defence, DefenceWithBackward) or backward_is_identity(classifier)
 
 
 def backward_is_identity(classifier: Classifier) -> bool:

@@ -32,6 +32,14 @@ def project_l2(step: Tensor, eps: float | Tensor) -> Tensor:
     return step * torch.where(norm > eps, eps / norm, torch.ones_like(norm))
 
 
+def norms(rows: Tensor, norm: float) -> Tensor:
+    """Return the norm [N] of each row [N, D]; torch's own function is slow for inf."""
+    if norm == math.inf:
+        return rows.abs().amax(1)
+    of_rows: Tensor = torch.linalg.vector_norm(rows, norm, dim=1)
+    return of_rows
+
+
 def lengths(images: Tensor) -> Tensor:
     """Return the L2 norm of each image [N, 1, 1, 1]."""
     return each(torch.linalg.vector_norm(images.flatten(1), dim=1))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmark.attacks.lookup import attack_entry, attack_norm
 from benchmark.attacks.steps.checks import IntArray
+from benchmark.attacks.steps.projections import norms
 from estimators.classifier import Classifier
 from estimators.outputs import predicted_classes
 from estimators.spec import Spec
@@ -44,9 +45,6 @@ def second_is_worse(
     better = left & ~also_left
     if not attack_entry(spec).bounded:
         order = float(attack_norm(spec))
-        far, near = (
-            torch.linalg.vector_norm((images - clean).flatten(1), order, dim=1)
-            for images in (first, second)
-        )
+        far, near = (norms((images - clean).flatten(1), order) for images in (first, second))
         better = better | (~left & ~also_left & (near < far))
     return better

@@ -18,7 +18,7 @@ from benchmark.attacks.steps.checks import FloatArray, IntArray, Labels
 from benchmark.attacks.steps.crafted import Found
 from benchmark.attacks.steps.projections import lengths
 from estimators.classifier import Classifier
-from estimators.outputs import logit_margin
+from estimators.outputs import label_margin
 from estimators.random_streams import stream
 
 Streams = Sequence[np.random.Generator]
@@ -78,6 +78,13 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
         x: [N, C, H, W]. y: labels or targets [N]. streams: one per image.
         """
 
+    def spent(self) -> Tensor | None:
+        """Return the gradients and forward passes of each image of the last `attack`, int64 [N, 2].
+
+        None where only their sum is known, as the classifier counts it.
+        """
+        return None
+
     def margin(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the logit margin [N] of images [N, C, H, W]; below zero they are adversarial."""
         self.estimator.forwards += len(x)
@@ -102,8 +109,7 @@ class TensorAttack(EvasionAttack):  # type: ignore[misc]
 
     def logit_margin(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the margin [N] of logits [N, classes] for labels, or targets, y [N]."""
-        own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
-        return logit_margin(logits, own, self.targeted)
+        return label_margin(logits, y, self.targeted)
 
 
 def uniform(streams: Streams, shape: torch.Size, device: torch.device) -> Tensor:

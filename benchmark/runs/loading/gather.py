@@ -63,9 +63,9 @@ def gather(
         if is_given(network):
             passes = _passes(inputs, listed, (dataset, network))
             found = given[dataset, network] = load_given(
-                inputs, (dataset, network), options, passes
+                inputs, (dataset, network), options, passes, listed
             )
-            if (dataset, network) in certified:
+            if (dataset, network) in certified - inputs.unusable.keys():
                 _graph(found.network, inputs.images[dataset], network)
         else:
             check_trainable(dataset, network, options)
@@ -78,7 +78,7 @@ def gather(
         inputs.networks[pair] = given.get(pair) or load_or_train(inputs, pair, options, device)
         if pair not in inputs.needs:
             inputs.needs[pair] = need(inputs.networks[pair].network, inputs.images[pair[0]].shape)
-        if pair in certified:
+        if pair in certified - inputs.unusable.keys():
             whole = inputs.networks[pair].network
             inputs.graphs[pair] = _graph(whole, inputs.images[pair[0]], pair[1])
     return inputs

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from benchmark.execution.chunk_size import need
+from collections.abc import Iterable
+
+from benchmark.execution.chunk_size import Need, fit, memory_budget, need
+from benchmark.grids.cell import Cell
 from benchmark.runs.images import output_order, with_classes_of
 from benchmark.runs.inputs import Pair, RunInputs
 from benchmark.runs.options import RunOptions
 from benchmark.terminal.shares import training_share
-from estimators.errors import InputError
+from estimators.errors import InputError, NetworkError
 from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
-from estimators.networks.sanity_checks import LEAST, SAMPLE, check_fit, check_wrapped
+from estimators.networks.sanity_checks import LEAST, SAMPLE, Unusable, check_fit, check_wrapped
 from estimators.networks.squashed import squashed
 from estimators.spec import Spec
 from estimators.training.precision import other_precision
@@ -20,10 +23,15 @@ from estimators.training.train_or_load import trained_network
 CHECKED = 0.02
 
 
-def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float) -> Trained:
+def load_given(
+    inputs: RunInputs, pair: Pair, options: RunOptions, passes: float, cells: Iterable[Cell] = ()
+) -> Trained:
     """Load a network that is not trained here, and check that it is wrapped correctly.
 
+    One that raises is a warning: its cells become failed rows.
+
     passes: expected with it in the run; the checks take CHECKED of them, but see LEAST images.
+    cells: of the run, for the message that the memory does not suffice.
     """
     dataset, network = pair
     message, subject = options.progress.message, inputs.labels.subject(dataset, str(network))
@@ -39,11 +47,18 @@ def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float
         trained = in_order(trained, order)
     texts = [*trained.network.notes] if isinstance(trained.network, Guarded) else []
     needs = inputs.needs[pair] = need(trained.network, images.shape)
+    batch = _batch(needs, pair, options, cells)
     # a sound network is run twice on each image
     sample = min(SAMPLE, max(LEAST, int(CHECKED * passes / 2)))
-    checked = inputs.images[dataset], str(network), sample, needs.chunk
-    texts += check_wrapped(trained.network, *checked)
-    fault = squashed(trained.network, inputs.images[dataset], needs.chunk)
+    checked = inputs.images[dataset], str(network), sample, batch
+    try:
+        texts += check_wrapped(trained.network, *checked)
+    except Unusable as error:
+        inputs.unusable[pair] = error.reason
+        texts.append(f"raises for every image tried ({error.reason}): its cells fail")
+    except NetworkError as error:
+        texts.append(f"raises for some images ({error.reason}): cells with such an image fail")
+    fault = squashed(trained.network, inputs.images[dataset], batch)
     if fault is not None:
         inputs.squashed[pair] = fault
         texts.insert(0, fault)
@@ -54,6 +69,20 @@ def load_given(inputs: RunInputs, pair: Pair, options: RunOptions, passes: float
     for text in inputs.warnings[pair]:
         message(f"warning: network {subject}: {inputs.labels.in_text(text)}")
     return trained
+
+
+def _batch(needs: Need, pair: Pair, options: RunOptions, cells: Iterable[Cell]) -> int:
+    """Return the images per pass of the checks, which run here, before a run's memory is divided.
+
+    Raises InputError where one image does not fit, unless the cells are computed elsewhere.
+    """
+    budget = memory_budget(options.memory)
+    try:
+        return fit({pair: needs}, 1, *budget, cells).chunks[pair]
+    except InputError:
+        if options.scheduler is None:
+            raise
+        return 1
 
 
 def check_trainable(dataset: str, network: Spec, options: RunOptions) -> None:

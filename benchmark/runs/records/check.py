@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmark.runs.packed import Predicted, columns_of
+from estimators.data.labels import MOST_IMAGES
 
 Row = dict[str, Any]
-# bytes of a row; those of a certificate of 50,000 images are 3 MB
-LONGEST_ROW = 1 << 26
-# images of one cell
-MOST_IMAGES = 20_000_000
+# bytes of a row, and of packed predictions; those of a certificate of 50,000 images are 3 MB
+LONGEST_ROW, LONGEST_BLOB = 1 << 26, 1 << 28
 # images in a row that does not say how many it has
 UNSAID_IMAGES = 1_000_000
 _STATES = ("ok", "failed")

@@ -18,6 +18,8 @@ CREATE = (
     " seconds REAL NOT NULL, predictions BLOB, checksum TEXT NOT NULL)"
 )
 _LOCKED = ("locked", "busy")
+# SQLite quotes damaged names in its messages, and those may be no text
+ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 @contextmanager
@@ -25,8 +27,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into one line that says what to do."""
     try:
         yield
-    except sqlite3.DatabaseError as error:
-        text = str(error)
+    except ERRORS as error:
+        text = "unreadable text" if isinstance(error, UnicodeDecodeError) else str(error)
         if is_locked(error):
             problem = f"locked by {holders(path)} for more than {WAIT:.0f} seconds"
             fix = "close that program; the same command continues"
@@ -39,7 +41,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
         raise InputError(f"run store {path}: {problem} ({text}); {fix}") from error
 
 
-def is_locked(error: sqlite3.DatabaseError) -> bool:
+def is_locked(error: Exception) -> bool:
     """Whether another program holds a lock; the file itself may be whole."""
     return isinstance(error, sqlite3.OperationalError) and any(w in str(error) for w in _LOCKED)
 
@@ -47,7 +49,7 @@ def is_locked(error: sqlite3.DatabaseError) -> bool:
 def open_database(path: Path) -> sqlite3.Connection:
     """Open or create the file of a store; wait up to WAIT seconds for other programs' locks.
 
-    Raises sqlite3.DatabaseError.
+    Raises one of ERRORS.
     """
     end = time.monotonic() + WAIT
     while True:
@@ -62,6 +64,8 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=WAIT)
+    # text of a damaged file: its checksum shows the damage
+    db.text_factory = lambda content: content.decode("utf-8", "replace")
     try:
         db.execute("PRAGMA busy_timeout=100")
         # code in the schema of a stranger's file
@@ -73,10 +77,6 @@ def _open(path: Path) -> sqlite3.Connection:
         if db.execute(others).fetchone()[0]:
             raise sqlite3.DatabaseError("it holds views or triggers, which no run writes")
         db.execute(f"PRAGMA busy_timeout={int(1000 * WAIT)}")
-    except UnicodeDecodeError as error:
-        # SQLite quotes the damaged schema in its message, and that is no text
-        db.close()
-        raise sqlite3.DatabaseError("malformed database schema") from error
     except BaseException:
         db.close()
         raise

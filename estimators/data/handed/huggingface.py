@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from estimators.data.geometry import HUGGING_FACE, Geometry
 from estimators.data.handed.items import Item, Items, MixedItems, read_items
 from estimators.data.images import Images, Split
-from estimators.data.photo import FORMATS
+from estimators.data.photo import FORMATS, check_pixels
 from estimators.errors import InputError, install_extra, unknown
 from estimators.plugins import describe_error
 
@@ -143,10 +143,7 @@ class _Pick:
                 " save_to_disk, which embeds them"
             )
         with Image.open(source, formats=FORMATS) as image:
-            limit = Image.MAX_IMAGE_PIXELS
-            if limit is not None and image.width * image.height > limit:
-                size = f"{image.width} x {image.height} pixels"
-                raise ValueError(f"{size}, expected at most {limit:,}")
+            check_pixels(*image.size)
             image.load()
             upright = ImageOps.exif_transpose(image)
         return upright if self.mode in (None, upright.mode) else upright.convert(self.mode)

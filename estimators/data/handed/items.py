@@ -16,6 +16,7 @@ from estimators.data.images import Images, checked_images
 from estimators.data.photo import in_mode, is_grey, sized
 from estimators.data.streamed import AnyArray, Streamed
 from estimators.errors import InputError
+from estimators.interrupts import contained
 from estimators.plugins import describe_error
 
 Item = tuple[Any, Any]
@@ -110,7 +111,8 @@ def _read_all(items: Items, geometry: Geometry | None) -> _Taken:
     while True:
         at = len(taken.labels)
         try:
-            item = next(iterator)
+            with contained():
+                item = next(iterator)
         except StopIteration:
             return taken
         except InputError:

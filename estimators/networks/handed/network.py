@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from estimators.errors import InputError
+from estimators.interrupts import contained
 from estimators.networks.declared import declared_by
 from estimators.networks.external import ExternalNetwork
 from estimators.networks.handed.state import state_sha256
@@ -42,7 +43,8 @@ class HandedNetwork:
         network = as_module(copied(inner, name))
         declared = declared_by(inner)
         try:
-            network = network.float().cpu().eval()
+            with contained():
+                network = network.float().cpu().eval()
         except Exception as error:
             # modules override train()
             raise InputError(

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from estimators.errors import InputError
+from estimators.interrupts import contained
 from estimators.plugins import describe_error
 
 CONTAINERS = (list, tuple, set, frozenset)
@@ -27,7 +28,7 @@ def copied(network: nn.Module, name: str = "") -> nn.Module:
     for tensor in _computed(network):
         memo[id(tensor)] = tensor.detach().clone()
     try:
-        with torch.no_grad():
+        with contained(), torch.no_grad():
             # the weights of a ScriptModule would get a history
             return copy.deepcopy(network, memo)
     except Exception as error:

@@ -8,6 +8,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from estimators.interrupts import contained
 from estimators.networks.running.copying import copied
 from estimators.networks.running.guarded import unguarded
 from estimators.networks.running.plain_layers import global_hooks, is_plain
@@ -69,7 +70,7 @@ def _pairs(root: Root) -> tuple[Pair, ...]:
     """Return the pairs that a trace shows; none where it fails."""
     try:
         graph = traced(root)
-    except (Exception, SystemExit):
+    except Exception:
         # external code may raise anything; decisions by values cannot be traced
         return ()
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
@@ -114,12 +115,12 @@ def _agree(network: nn.Module, fused: nn.Module, clean: torch.Tensor) -> bool:
     """
     try:
         leaf = clean.clone().requires_grad_(True)
-        with torch.enable_grad():
+        with contained(), torch.enable_grad():
             out = network(leaf.clone())
             loss = functional.cross_entropy(out, out.argmax(1), reduction="sum")
             (gradient,) = torch.autograd.grad(loss, leaf)
         attacked = (clean + STEP * gradient.nan_to_num(0, 0, 0).sign()).clamp(0, 1)
-        with torch.no_grad():
+        with contained(), torch.no_grad():
             pairs = (out, fused(clean.clone())), (network(attacked.clone()), fused(attacked))
         return all(_close(one.detach(), other) for one, other in pairs)
     except Exception:

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from estimators.errors import InputError, NetworkError
+from estimators.errors import EndsProgram, InputError, NetworkError
+from estimators.interrupts import contained
 from estimators.networks.running.copying import copied
 from estimators.networks.running.image_gradients import image_gradients
-from estimators.networks.running.interrupts import interrupts
 from estimators.networks.running.plain_layers import is_known
 from estimators.networks.running.silence import silenced
 from estimators.plugins import describe_error
@@ -57,14 +57,13 @@ class Guarded(nn.Module):
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
         layout = torch.preserve_format if self.channels_last else torch.contiguous_format
         own = x.clone(memory_format=layout)
-        with interrupts() as came:
-            try:
-                with silenced():
-                    out = self.network(own)
-            except BaseException as error:
-                if _passes(error, came()):
-                    raise
-                raise _raised(self.name, error) from error
+        try:
+            with contained(), silenced():
+                out = self.network(own)
+        except Exception as error:
+            if _passes(error):
+                raise
+            raise _raised(self.name, error) from error
         logits: torch.Tensor = _float_logits(self.name, out)
         return logits
 
@@ -76,8 +75,8 @@ def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> 
 
     shape: of an image, [C, H, W]. name: of the network, for messages.
 
-    Raises NetworkError for outputs that have no gradient, and for a KeyboardInterrupt that the
-    network raises. What else it raises is left to the checks that follow.
+    Raises NetworkError for outputs that have no gradient. What the network raises is left to the
+    checks that follow.
     """
     if isinstance(network, Guarded) or is_known(network):
         return network
@@ -105,7 +104,7 @@ def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str
     """Return whether a network takes channels-last memory, and what to say about it."""
     network = copied(guard.network, guard.name).eval()
     x = torch.rand(PROBED, *shape, generator=torch.Generator().manual_seed(0))
-    answer = _or_none(guard.name, lambda: _run(network, x, backward=False))
+    answer = _or_none(lambda: _run(network, x, backward=False))
     if answer is None or not isinstance(answer[0], torch.Tensor):
         return True, ()
     out, printed = answer
@@ -121,7 +120,7 @@ def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str
     if reason is None:
         return True, tuple(notes)
     network = network.to(memory_format=torch.contiguous_format)
-    if _or_none(guard.name, lambda: _run(network, x)) is None:
+    if _or_none(lambda: _run(network, x)) is None:
         return True, tuple(notes)  # it does not work at all, which the checks explain
     notes.append(f"does not work with channels-last memory ({reason}); it keeps its own layout")
     return False, tuple(notes)
@@ -146,7 +145,8 @@ def _refused_layout(
 def _run(network: nn.Module, x: torch.Tensor, backward: bool = True) -> tuple[Any, list[str]]:
     """Return what a network gives for images, and the first line that it prints."""
     leaf = x.clone().requires_grad_(backward)
-    with silenced() as printed, torch.set_grad_enabled(backward), image_gradients(x):
+    modes = torch.set_grad_enabled(backward), image_gradients(x)
+    with contained(), silenced() as printed, modes[0], modes[1]:
         out = network(leaf.clone())
         if backward:
             torch.autograd.grad(out.sum(), leaf)
@@ -168,25 +168,23 @@ def _dtype(out: torch.Tensor) -> str:
     return str(out.dtype).removeprefix("torch.")
 
 
-def _or_none(name: str, call: Callable[[], T]) -> T | None:
-    """Return what a call returns, None where it raises; NetworkError for a KeyboardInterrupt."""
+def _or_none(call: Callable[[], T]) -> T | None:
+    """Return what a call returns, None where it raises."""
     try:
         return call()
-    except (Exception, SystemExit):
+    except Exception:
+        # external code may raise anything
         return None
-    except BaseException as error:
-        raise _raised(name, error) from error
 
 
-def _raised(name: str, error: BaseException) -> NetworkError:
+def _raised(name: str, error: Exception) -> NetworkError:
     """Return the error for what a network raised."""
-    ends = "" if isinstance(error, Exception) else ", raised in its forward, would end the program"
-    return NetworkError(name, describe_error(error) + ends)
+    ends = isinstance(error, EndsProgram)
+    told = ", raised in its forward, would end the program" if ends else ""
+    return NetworkError(name, describe_error(error) + told)
 
 
-def _passes(error: BaseException, interrupted: bool) -> bool:
-    """Return whether an error stays as it is: Ctrl-C, lack of memory, an error of the user."""
-    if isinstance(error, KeyboardInterrupt):
-        return interrupted
+def _passes(error: Exception) -> bool:
+    """Return whether an error stays as it is: lack of memory, an error of the user."""
     no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
     return no_memory or isinstance(error, InputError) or "allocate memory" in str(error)

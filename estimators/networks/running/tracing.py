@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from estimators.interrupts import contained
 from estimators.networks.running.plain_layers import is_plain
 from estimators.networks.running.silence import silenced
 
@@ -35,9 +36,9 @@ def traced(root: Root, leaves: tuple[type[nn.Module], ...] = ()) -> fx.Graph:
     leaves: other classes of layers that stay one node each.
 
     Call it only where no other thread runs a network: the trace patches the modules of the whole
-    process. External code may raise anything, SystemExit included, and so does this.
+    process. External code may raise anything, and so does this; EndsProgram for SystemExit.
     """
-    with _tracing, silenced(), torch.random.fork_rng(devices=[]):
+    with contained(), _tracing, silenced(), torch.random.fork_rng(devices=[]):
         return _Tracer(leaves).trace(root)
 
 

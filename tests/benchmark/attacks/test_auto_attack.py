@@ -137,6 +137,36 @@ def test_an_image_gets_the_same_result_in_any_batch(few_queries: None) -> None:
     assert found[0].tolist() == np.concatenate(found[1:]).tolist()
 
 
+@pytest.mark.parametrize(
+    "params", [{}, {"norm": "1"}, {"version": "plus"}, {"version": "rand"}], ids=str
+)
+def test_the_passes_of_the_images_are_those_that_the_network_counts(
+    few_queries: None, params: dict[str, str]
+) -> None:
+    case = linear_case(6, classes=4)
+    norm = NORMS[params.get("norm", "inf")]
+    eps = between(BoxCase(case.classifier, case.x, case.y).nearest(norm))
+    result = crafted(case, eps=eps, **params)
+    found = result.found
+    assert found is not None and found.spent is not None and found.part is not None
+    assert tuple(found.spent.mean(0)) == pytest.approx(tuple(result.passes))
+    spent, stands = found.spent @ [2, 1], found.part < 0
+    assert 0 < stands.sum() < 6
+    # what stands took all passes of all parts
+    assert spent[stands].min() > spent[~stands].max()
+
+
+def test_an_image_takes_as_many_passes_in_any_batch(few_queries: None) -> None:
+    case = linear_case(5, classes=3)
+    eps = between(case.linf.min(1))
+    whole = crafted(case, eps=eps).found
+    assert whole is not None and whole.spent is not None
+    for i in range(5):
+        alone = crafted(case, slice(i, i + 1), eps=eps).found
+        assert alone is not None and alone.spent is not None
+        assert alone.spent[0].tolist() == whole.spent[i].tolist()
+
+
 def test_only_what_stands_is_attacked() -> None:
     """Images that the first steps of the first part break cost no more passes than these."""
     result = crafted(linear_case(5), eps=0.5)

@@ -124,6 +124,18 @@ def test_an_image_that_is_wrong_stays_and_costs_one_pass(targets: int) -> None:
     assert (case.classifier.gradients, case.classifier.forwards) == (0, 4)
 
 
+@pytest.mark.parametrize(
+    "params", [{}, {"targets": 3}, {"targets": 3, "eps": 0.05}, {"restarts": 2}], ids=str
+)
+def test_the_passes_of_the_images_are_those_that_the_network_counts(params: dict[str, Any]) -> None:
+    case = linear_case(5)
+    case.classifier.reset_counts()
+    attack = FAB(case.classifier, max_iter=7, **params)
+    attack.generate(case.x, np.roll(case.y, 1))
+    counts = case.classifier.gradients, case.classifier.forwards
+    assert tuple(attack.spent().sum(0).tolist()) == counts
+
+
 @pytest.mark.parametrize("targets", [0, 9])
 def test_outputs_that_are_no_numbers_are_adversarial(targets: int) -> None:
     x = np.random.default_rng(0).uniform(0.3, 0.5, (3, 1, SIDE, SIDE)).astype(np.float32)

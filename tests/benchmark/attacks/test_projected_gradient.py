@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from benchmark.attacks.fast_gradient import FastGradient
 from benchmark.attacks.projected_gradient import ProjectedGradient
 from estimators.classifier import Classifier
 from estimators.data.images import Images
+from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.build import build_defence
 from estimators.errors import InputError
 from estimators.networks.build import build_network
@@ -190,3 +192,53 @@ def test_random_starts_need_a_generator() -> None:
     case = linear_case(2)
     with pytest.raises(InputError, match="expected a generator"):
         ProjectedGradient(case.classifier, num_random_init=1).generate(case.x, case.y)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"eps": 0.08},
+        {"eps": 1.0, "norm": 2},
+        {"eps": 0.2, "targeted": True},
+        {"eps": 0.08, "num_random_init": 2},
+    ],
+    ids=lambda params: " ".join(params),
+)
+@pytest.mark.parametrize("defence", DEFENCES, ids=str)
+def test_images_that_have_fallen_leave(
+    digits_lenet: nn.Module, digits: Images, defence: Spec, params: dict[str, Any]
+) -> None:
+    """The accuracy is that of all steps, but for images that rise again in these.
+
+    Such there are where a step has no true gradient, and where the goal is one class.
+    """
+    part, classifier, targeted = digits[:60], wrap(digits_lenet, defence), "targeted" in params
+    y = (part.y + 1) % 10 if targeted else part.y
+    stands, gradients = [], []
+    for drop in (False, True):
+        classifier.reset_counts()
+        eps, steps = params["eps"], {"max_iter": 12, "drop_fallen": drop}
+        attack = ProjectedGradient(classifier, eps_step=eps / 5, **steps, **params)
+        x_adv = attack.generate(part.x, y, np.random.default_rng(0))
+        gradients.append(classifier.gradients)
+        stands.append((classifier.predict(x_adv).argmax(1) == y) != targeted)
+        assert np.abs(x_adv - part.x).max() <= eps + 1e-6 and x_adv.min() >= 0
+    assert 0 < stands[0].sum() < 60
+    assert (stands[1] <= stands[0]).all()
+    risen = stands[0].sum() - stands[1].sum()
+    assert risen == 0 or (risen <= 3 and (targeted or defence.name != "none"))
+    assert gradients[1] < 0.9 * gradients[0]
+
+
+def test_behind_a_random_defence_nobody_leaves(digits_lenet: nn.Module, digits: Images) -> None:
+    noise = build_defence(Spec.of("gaussian", sigma=0.1))
+    classifier = Classifier(digits_lenet, (1, 28, 28), 10, DefenceWithBackward(noise, fresh=True))
+    part = digits[:10]
+    results = []
+    for drop in (False, True):
+        classifier.bind(part.ids, 0)
+        classifier.reset_counts()
+        attack = ProjectedGradient(classifier, eps=0.3, max_iter=4, drop_fallen=drop)
+        results.append(attack.generate(part.x, part.y))
+        assert classifier.gradients == 40
+    assert np.array_equal(*results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 
 import pytest
 
@@ -20,13 +21,35 @@ ERRORS: dict[str, tuple[BaseException, int, str]] = {
         "Error: /d/results.csv: No space left on device; repair that",
     ),
     "no memory": (MemoryError(), 2, "Error: out of memory; finished cells are kept"),
+    "no memory for a library": (
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        2,
+        "Error: out of memory while a library is loaded (libtorch_cpu.so: failed to map segment",
+    ),
     "exit of external code": (
         SystemExit(0),
         2,
         f"Error: external code ended the program (SystemExit: 0, {__file__}:",
     ),
-    "Ctrl-C": (KeyboardInterrupt(), 130, "stopped; what is finished is kept"),
+    "interrupt of external code": (
+        KeyboardInterrupt(),
+        2,
+        f"Error: external code ended the program (KeyboardInterrupt, {__file__}:",
+    ),
 }
+
+
+def test_ctrl_c(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "benchmark.grids.model.load_grid", lambda *_, **__: signal.raise_signal(signal.SIGINT)
+    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, out = bench("run")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code == 130, out
+    assert out.strip() == "stopped; what is finished is kept, and the same command continues"
 
 
 def test_a_reader_that_went_away_is_no_error(bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import click
 import pytest
+from faults import little_room, no_rights
 from made_up import MadeUp
 
 from benchmark.cli import main
 from benchmark.cli.app import COMMANDS
 from estimators.data.load import load_images
 
+ROOT = Path(__file__).parents[3]
 TRAIN = ["train", "--network", "lenet", "--dataset", "digits", "--epochs", "1"]
 # options that name a file or a folder to write
 WRITTEN = ("--out", "--csv", "--json", "--plot", "--junit", "--markdown", "--sarif", "--plots")
@@ -196,3 +198,40 @@ def test_three_reports_at_once(tmp_path: Path) -> None:
     assert [process.returncode for process in started] == [0, 0, 0], errors
     assert (run / "report.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
     assert not [path for path in run.iterdir() if path.suffix == ".part" or path.name[0] == "."]
+
+
+FULL = "reports/baselines/full.csv"
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        (["init", "--force", "--out"], "out.yaml"),
+        (["summary", FULL, "--format", "csv", "--out"], "out.csv"),
+        (["compare", FULL, FULL, "--plot"], "out.png"),
+        (["compare", FULL, FULL, "--format", "html", "--out"], "out.html"),
+        (["check", FULL, "--require", "accuracy>=0", "--junit"], "out.xml"),
+    ],
+)
+def test_a_full_disk_leaves_the_old_file(
+    bench, tmp_path: Path, command: list[str], file: str
+) -> None:
+    (tmp_path / file).write_text("old")
+    arguments = [str(ROOT / FULL) if part == FULL else part for part in command]
+    with little_room(600):
+        code, out = bench(*arguments, file)
+    assert code == 2, out
+    last = out.splitlines()[-1]
+    assert last.startswith("Error: ") and f"{file}: cannot be written (File too large)" in last
+    assert os.listdir() == [file] and (tmp_path / file).read_text() == "old"
+    code, out = bench(*arguments, file)
+    assert code == 0, out
+    assert (tmp_path / file).stat().st_size > 600 and os.listdir() == [file]
+
+
+def test_a_file_in_a_folder_without_rights_is_refused_at_once(bench, tmp_path: Path) -> None:
+    (tmp_path / "out.json").write_text("old")
+    with no_rights(tmp_path):
+        code, out = bench("speed", "--json", "out.json")
+    assert code == 2, out
+    assert "--json out.json: cannot be written (Permission denied)" in out

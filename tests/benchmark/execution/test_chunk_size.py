@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +14,10 @@ import torch
 from torch import nn
 
 from benchmark.execution import memory
-from benchmark.execution.chunk_size import CHUNK_BYTES, Need, fit, need, parse_memory
+from benchmark.execution.chunk_size import CHUNK_BYTES, Need, fit, memory_budget, need, parse_memory
 from benchmark.execution.executor import chunks
 from benchmark.execution.progress import Progress
+from benchmark.grids.cell import Cell
 from benchmark.grids.model import Grid
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
@@ -119,6 +124,39 @@ def test_a_run_takes_as_many_images_as_fit(tmp_path: Path, monkeypatch) -> None:
     np.testing.assert_allclose(much.table["l2_mean"], little.table["l2_mean"], rtol=1e-5)
 
 
+SEEN = """
+    from torch import nn
+
+    SEEN = []
+
+    class Counts(nn.Sequential):
+        def forward(self, x):
+            SEEN.append(len(x))
+            return super().forward(x)
+
+    def net():
+        return Counts(nn.Flatten(), nn.Linear(784, 784), nn.ReLU(), nn.Linear(784, 10))
+"""
+
+
+def test_the_checks_of_a_network_take_as_many_images_as_fit(
+    module, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """They come first: a container must not end the program there."""
+    module("counts", SEEN)
+    grid = Grid(
+        name="g", networks=["counts:net"], attacks=[{"name": "fgsm", "eps": 0.1}], samples=200
+    )
+    monkeypatch.setattr("benchmark.execution.chunk_size.BASE_BYTES", 0.0)
+    run(grid, RunOptions(out=tmp_path / "much", threads=1))
+    seen = importlib.import_module("counts").SEEN
+    assert max(seen) == BATCH
+    seen.clear()
+    # the weights are 2.5 MB, in three copies
+    run(grid, RunOptions(out=tmp_path / "little", threads=1, memory="7.6MB"))
+    assert 0 < max(seen) < BATCH / 2
+
+
 def test_what_cannot_fit_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     grid = Grid(name="g", attacks=[{"name": "fgsm", "eps": 0.1}], samples=10)
     with pytest.raises(
@@ -133,8 +171,27 @@ def test_the_message_names_what_would_fit() -> None:
     needs = {("digits", Spec("lenet")): small, ("photos", Spec("vit")): large}
     with pytest.raises(InputError, match=r"network vit on photos needs .*; lenet on digits would"):
         fit(needs, 2, 1e9, "--memory")
-    with pytest.raises(InputError, match=r"is 0\.0 GB; free memory, or raise --memory$"):
+    none = r"is 0\.0 GB, so it cannot run; .*--memory; no network of the grid fits$"
+    with pytest.raises(InputError, match=none):
         fit(needs, 2, -1e9, "the available memory")
+
+
+def test_the_message_names_the_cells() -> None:
+    small, large = Need(1e6, 1e6, 125), Need(9e9, 1e9, 1)
+    lenet, vit = Spec("lenet"), Spec("vit")
+    needs = {("digits", lenet): small, ("photos", vit): large, ("photos", lenet): small}
+    pgd, none = Spec.of("pgd", eps=0.1), Spec("none")
+    cells = [Cell("digits", lenet, pgd, "oblivious", none, 10, 0)]
+    cells += [Cell("photos", lenet, pgd, "transfer[from=vit]", none, 10, 0)]
+    cells += [Cell("photos", vit, pgd, "oblivious", none, 10, seed) for seed in (0, 1)]
+    with pytest.raises(InputError) as told:
+        fit(needs, 2, 1e9, "--memory", cells)
+    assert str(told.value) == (
+        "memory: network vit on photos needs 14.8 GB for one image, --memory is 1.0 GB, so the cell"
+        " photos/lenet pgd[eps=0.1] transfer[from=vit] none and 2 others of this network cannot"
+        " run; free memory, or raise --memory; lenet on digits (1 cell), lenet on photos (1 cell)"
+        " would fit"
+    )
 
 
 def cgroup(folder: Path, limit: str, usage: int, cache: int) -> None:
@@ -161,8 +218,64 @@ def test_limits_of_cgroups_count(tmp_path: Path) -> None:
     assert list(memory._free_of_cgroups(tmp_path, tmp_path / "none")) == []
 
 
+def test_the_smallest_limit_of_all_cgroups_counts(tmp_path: Path) -> None:
+    own = tmp_path / "cgroup"
+    # version 2 beside version 1
+    own.write_text("4:cpu,memory:/a\n0::/x/y/z\n")
+    root = tmp_path / "root"
+    for folder, limit in {"x/y/z": "8000", "x/y": "max", "x": "5000"}.items():
+        cgroup(root / "unified" / folder, limit, 1000, 0)
+    old = root / "cpu,memory/a"
+    old.mkdir(parents=True)
+    (old / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    (old / "memory.usage_in_bytes").write_text("1000\n")
+    # of a parent that a container does not show
+    (old / "memory.stat").write_text("cache 7\nhierarchical_memory_limit 6000\n")
+    assert sorted(memory._free_of_cgroups(root, own)) == [4000, 5000, 7000]
+    # from here on processes are slowed down
+    (root / "unified/x/y/memory.high").write_text("2000\n")
+    assert min(memory._free_of_cgroups(root, own)) == 1000
+    (old / "memory.stat").write_text("hierarchical_memory_limit many\n\x00")
+    (root / "unified/x/memory.max").write_text("")
+    assert sorted(memory._free_of_cgroups(root, own)) == [1000, 7000]
+    for text in ("", "no colon\n", "0::/../../x\n"):
+        own.write_text(text)
+        list(memory._free_of_cgroups(root, own))
+
+
 def test_available_memory_is_that_of_this_machine() -> None:
-    assert 1e6 < memory.available_memory() < 1e15
+    assert 1e6 < memory.available_memory().bytes < 1e15
+
+
+def test_the_budget_says_whose_memory_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_free_of_cgroups", lambda: iter([1e6, 5e5]))
+    budget, name = memory_budget(None)
+    assert (budget, name) == (pytest.approx(3.5e5), "70 % of the memory that its cgroup has left")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits as Linux has them")
+@pytest.mark.parametrize(("option", "limit"), [("-v", "RLIMIT_AS"), ("-d", "RLIMIT_DATA")])
+def test_limits_of_the_shell_count(option: str, limit: str) -> None:
+    """Of a real process; a tensor of the size that is left cannot be made."""
+    code = f"""
+    import resource
+    from benchmark.execution.memory import available_memory
+    used = available_memory().bytes
+    resource.setrlimit(resource.{limit}, (2 << 30, 2 << 30))
+    left = available_memory()
+    assert left.name == "memory that ulimit {option} has left", left
+    assert 0 < left.bytes < 2 << 30, left
+    kept = bytearray(1 << 28)
+    assert abs(left.bytes - available_memory().bytes - (1 << 28)) < 1 << 24
+    try:
+        bytearray(int(left.bytes))
+    except MemoryError:
+        print("refused")
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("refused\n", "")
 
 
 def test_images_are_split_as_the_network_takes_them() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from pathlib import Path
 
 import numpy as np
 import odd_networks
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -15,7 +17,6 @@ from benchmark.grids.model import Grid
 from benchmark.runs.finished.result import Result
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
-from estimators.errors import InputError
 
 STEPS = 12
 N = 60
@@ -117,7 +118,12 @@ def test_the_layout_is_said_once(tmp_path: Path) -> None:
 
 FAILED = {
     "raises_for_some": "RuntimeError: too bright",
+    "raises": "ValueError: no such mode",
+    "recurses": "RecursionError: maximum recursion depth",
     "exits": "SystemExit: 0, raised in its forward",
+    "interrupts": "KeyboardInterrupt, raised in its forward",
+    "interrupts_for_many": "KeyboardInterrupt, raised in its forward",
+    "raises_backwards": "SystemExit: 0",
 }
 
 
@@ -125,8 +131,10 @@ FAILED = {
 def test_a_failed_row_says_why(tmp_path: Path, name: str) -> None:
     """The cells of other networks are computed."""
     dataset, _ = data(tmp_path, odd_networks.plain())
-    result = measured(tmp_path, dataset, f"odd_networks:{name}", "odd_networks:plain")
-    assert sorted(result.table["status"]) == ["failed", "ok"]
+    before = signal.getsignal(signal.SIGINT)
+    result = measured(tmp_path, dataset, f"odd_networks:{name}", "odd_networks:plain", threads=1)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert list(result.table["status"]) == ["failed", "ok"]
     (reason,) = result.failed["reason"]
     assert reason.startswith(FAILED[name])
     assert FAILED[name] in (tmp_path / "run" / "failures.log").read_text()
@@ -143,12 +151,14 @@ def test_exit_codes_and_tables(bench, tmp_path: Path) -> None:
     code, out = bench("run", "--network", "odd_networks:interrupts_for_many", *options)
     assert code == 4, out
     assert "raises for some images (KeyboardInterrupt, raised in its forward" in out
+    code, out = bench("run", "--network", "odd_networks:recurses", *options)
+    assert code == 4, out
+    assert "raises for every image tried (RecursionError: maximum recursion depth" in out
     code, out = bench("run", "--network", "odd_networks:raises_once", *options)
     assert code == 0, out
     for name, message in {
         "int_output": "returns int32 outputs, which have no gradient",
-        "interrupts": "KeyboardInterrupt, raised in its forward",
-        "recurses": "RecursionError: maximum recursion depth",
+        "wants_colour": "it takes 3 x 28 x 28: build it for 1 channel",
     }.items():
         code, out = bench("run", "--network", f"odd_networks:{name}", *options)
         assert code == 2, out
@@ -164,14 +174,79 @@ def test_half_outputs_run_and_are_named(bench, tmp_path: Path) -> None:
     assert "float16 outputs, read as float32" in out
 
 
-@pytest.mark.parametrize("text", ["import sys; sys.exit()", "def net():\n    raise SystemExit"])
+WAITS = """
+    from pathlib import Path
+    from odd_networks import around
+
+    def forward(layers, x):
+        if not Path("ready").exists():
+            raise KeyboardInterrupt
+        return layers(x)
+
+    def net():
+        return around(forward)
+"""
+
+
+def test_a_failed_cell_stays_failed_until_it_is_retried(bench, module, tmp_path: Path) -> None:
+    module("waits", WAITS)
+    dataset, _ = data(tmp_path, odd_networks.plain())
+    networks = ("--network", "waits:net", "--network", "odd_networks:plain")
+    options = (*networks, "--attack", "fgsm:eps=0.1", "--samples", "20", "--out", "r")
+    command = ("run", "--dataset", dataset, *options)
+    code, out = bench(*command)
+    assert code == 4, out
+    path = tmp_path / "r" / "results.csv"
+    table = pd.read_csv(path)
+    waiting = table["network"] == "waits:net"
+    assert set(table[waiting]["status"]) == {"failed"} and set(table[~waiting]["status"]) == {"ok"}
+    assert set(table[waiting]["reason"].str.partition(",")[0]) == {"KeyboardInterrupt"}
+    # the same command again is no success either, and changes nothing
+    before = path.read_bytes()
+    code, out = bench(*command)
+    assert code == 4 and "KeyboardInterrupt" in out
+    assert path.read_bytes() == before
+    (tmp_path / "ready").touch()
+    assert bench(*command)[0] == 4
+    code, out = bench(*command, "--retry-failed")
+    assert code == 0, out
+    again = pd.read_csv(path)
+    assert set(again["status"]) == {"ok"}
+    # twins on the same images
+    assert list(again[waiting]["correct"]) == list(again[~waiting]["correct"])
+
+
+LEAVES = {
+    "sys.exit at import": "import sys; sys.exit()",
+    "KeyboardInterrupt at import": "raise KeyboardInterrupt",
+    "sys.exit": "def net():\n    raise SystemExit",
+    "KeyboardInterrupt": "def net():\n    raise KeyboardInterrupt",
+    "recursion": "def net():\n    return net()",
+}
+
+
+@pytest.mark.parametrize("text", LEAVES.values(), ids=LEAVES)
 def test_an_exit_outside_forward_is_one_line(bench, module, text: str) -> None:
     """When the code is imported, or when the factory is called."""
     module("leaves", text)
     code, out = bench("run", "--network", "leaves:net", "--samples", "10")
     assert code == 2, out
-    assert "network" in out and "SystemExit" in out
+    assert "Error: network" in out
+    assert any(kind in out for kind in ("SystemExit", "KeyboardInterrupt", "RecursionError"))
     assert len(out.strip().splitlines()) == 1, out
+
+
+def test_certificates_of_a_network_that_raises(bench, tmp_path: Path) -> None:
+    dataset, _ = data(tmp_path, odd_networks.plain())
+    networks = ("--network", "odd_networks:raises", "--network", "odd_networks:plain")
+    options = (*networks, "--attack", "fgsm:eps=0.01", "--samples", "3", "--out", "r")
+    code, out = bench("run", "--dataset", dataset, *options, "--certify", "ibp")
+    assert code == 4, out
+    table = pd.read_csv(tmp_path / "r" / "results.csv", keep_default_na=False)
+    raised = table["network"] == "odd_networks:raises"
+    assert set(table[raised]["status"]) == {"failed"} and set(table[~raised]["status"]) == {"ok"}
+    assert (table[raised]["proved"] == "").all() and (table[~raised]["proved"] != "").any()
+    assert "certificate" in out and "ValueError: no such mode" in out
 
 
 @pytest.mark.parametrize("name", ["exits", "raises_for_some"])
@@ -243,16 +318,13 @@ def test_a_transfer_from_a_network_that_ends_the_program(tmp_path: Path) -> None
         datasets=[dataset],
         networks=["odd_networks:plain"],
         attacks=[pgd()],
-        threats=["transfer:odd_networks:exits"],
+        threats=["transfer:from=odd_networks:exits"],
         defences=["none"],
         samples=20,
     )
-    try:
-        result = run(grid, RunOptions(out=tmp_path / "run"))
-    except InputError as error:
-        assert "exits" in str(error)
-    else:
-        assert list(result.table["status"]) == ["failed"]
+    result = run(grid, RunOptions(out=tmp_path / "run"))
+    assert list(result.table["status"]) == ["failed"]
+    assert "SystemExit: 0" in result.table["reason"].iloc[0]
 
 
 DEFENCES = """

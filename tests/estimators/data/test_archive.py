@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
+from benchmark.attacks.adapters.image_files import image_file
 from estimators.data import archive, archive_rows
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
@@ -118,6 +119,32 @@ def test_bombs_are_refused_by_their_declared_size(
         monkeypatch.setattr("estimators.data.files.LARGEST_LABELS", 10**9)
         archive.member(tmp_path / "a.npz", "x_test", archive.members(tmp_path / "a.npz")["x_test"])
     assert "\n" not in str(told.value)
+
+
+def test_many_small_rows_are_refused_before_they_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zeros take no room in an archive, and a run keeps indices and labels of 64 bits."""
+    x, y = np.zeros((2000, 1, 2, 2), np.uint8), np.zeros(2000, np.int8)
+    names = np.array([str(n) for n in range(300)])
+    np.savez_compressed(tmp_path / "a.npz", x_test=x, y_test=y)
+    np.savez_compressed(tmp_path / "b.npz", x_test=x[:9], y_test=y)
+    np.savez_compressed(tmp_path / "c.npz", x_test=x[:9], y_test=y[:9], idx_test=y)
+    np.savez_compressed(tmp_path / "d.npz", x_test=x[:9], y_test=y[:9], classes=names)
+    np.savez_compressed(tmp_path / "e.npz", x=x)
+    monkeypatch.setattr("estimators.data.files.MOST_IMAGES", 1999)
+    monkeypatch.setattr("estimators.data.files.MOST_CLASSES", 299)
+    monkeypatch.setattr("benchmark.attacks.adapters.image_files.MOST_IMAGES", 1999)
+    for file, text in {
+        "a": "x_test has 2,000 images, expected at most 1,999",
+        "b": "y_test has 2,000 labels, expected at most 1,999",
+        "c": "idx_test has 2,000 indices, expected at most 1,999",
+        "d": "classes has 300 names, expected at most 299",
+    }.items():
+        with pytest.raises(InputError, match=text):
+            read_test(tmp_path / f"{file}.npz")
+    with pytest.raises(InputError, match="x has 2,000 images, expected at most 1,999"):
+        image_file(tmp_path / "e.npz")
 
 
 def test_an_entry_that_is_larger_than_it_declares(tmp_path: Path) -> None:

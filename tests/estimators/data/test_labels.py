@@ -50,7 +50,7 @@ BAD = {
     "soft": (np.full((4, 3), 1 / 3), "one-hot"),
     "two ones": (np.array([[1, 1], [1, 0], [0, 1], [0, 1]]), "one-hot"),
     "three axes": (np.zeros((4, 2, 2), int), "got the shape"),
-    "2^62": (np.array([0, 2**62, 1, 1]), "expected fewer than 1,000,000 classes"),
+    "2^62": (np.array([0, 2**62, 1, 1]), "expected fewer than 100,000 classes"),
     "beyond int64": (np.array([0, 2**64 - 1, 1, 1], np.uint64), "beyond int64"),
     "negative": (np.array([0, -1, 1, 1]), "negative class -1"),
 }

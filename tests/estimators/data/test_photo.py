@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image, ImageCms, ImageOps
 from torchvision import transforms
 
 from estimators.data.geometry import Geometry
-from estimators.data.photo import read_header, read_photo, size_after
+from estimators.data.photo import Header, read_header, read_photo, size_after
 
 PLAIN = Geometry()
 RNG = np.random.default_rng(0)
@@ -198,6 +199,41 @@ def test_a_photo_of_too_many_pixels_is_refused(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 11_999)
     with pytest.raises((ValueError, Warning), match=r"12000|120 x 100"):
         read_photo(tmp_path / "a.png", 3, PLAIN)
+
+
+def test_a_photo_grows_to_no_more_pixels_than_one_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of one pixel's height would become a strip of its height squared."""
+    Image.new("RGB", (4000, 1)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
+    with pytest.raises(ValueError, match="896000 x 224 pixels, expected at most 100,000"):
+        read_photo(tmp_path / "a.png", 3, Geometry(224, 224))
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "gif", "ppm", "tif", "jpg", "webp"])
+def test_a_header_that_declares_a_giant_is_no_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Else the network would be tried with images of that size."""
+    path = tmp_path / f"a.{kind}"
+    Image.new("RGB", (120, 100)).save(path)
+    assert read_header(path) == Header(False, 120, 100)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 11_999)
+    assert read_header(path) is None
+
+
+def test_a_png_of_a_small_file_and_a_giant_size(tmp_path: Path) -> None:
+    """A real bomb of 30,000 x 30,000 pixels; nothing of it is decoded."""
+    Image.new("1", (30_000, 30_000)).save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 1_000_000
+    tracemalloc.start()
+    assert read_header(tmp_path / "a.png") is None
+    with pytest.raises((ValueError, Image.DecompressionBombError)):
+        read_photo(tmp_path / "a.png", 1, Geometry(8, 8))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 def test_a_jpeg_of_several_pictures_gives_the_first(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torchvision.transforms.functional import gaussian_blur
 from estimators.classifier import Classifier
 from estimators.errors import InputError
 from estimators.networks.build import build_network
-from estimators.networks.input_layers import LowPass, behind_low_pass
+from estimators.networks.input_layers import LowPass, Normalise, behind_low_pass
 from estimators.networks.layer_table import count_parameters
 from estimators.spec import Spec
 from estimators.training.checkpoints import load_checkpoint, shipped_file
@@ -134,3 +134,21 @@ def test_is_trained_kept_and_found_again() -> None:
 def test_bad_widths(sigma: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         build_network(Spec("lenet", (("low_pass", sigma),)), GREY, 10)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_normalisation_has_the_same_bits_in_both_layouts(channels: int, count: int) -> None:
+    mean, std = [0.4914, 0.4822, 0.4465][:channels], [0.247, 0.2435, 0.2616][:channels]
+    layer = Normalise(mean, std)
+    x = torch.rand(count, channels, 8, 6, generator=torch.Generator().manual_seed(0))
+    expected = (x - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    for images in (x, x.contiguous(memory_format=torch.channels_last)):
+        leaf = images.clone(memory_format=torch.preserve_format).requires_grad_(True)
+        out = layer(leaf)
+        assert torch.equal(out, expected) and out.stride() == images.stride()
+        (gradient,) = torch.autograd.grad(out.sum(), leaf)
+        one_each = (1 / torch.tensor(std))[:, None, None].expand(x.shape)
+        assert torch.equal(gradient, one_each)
+    operations = [node.target for node in torch.fx.symbolic_trace(layer).graph.nodes]
+    assert len(operations) == 6, operations  # the image, two buffers, two operations, the result

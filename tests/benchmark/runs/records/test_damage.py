@@ -17,8 +17,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.runs import store as store_module
 from benchmark.runs.packed import pack, unpack
 from benchmark.runs.records import database
+from benchmark.runs.records.check import LONGEST_BLOB
 from benchmark.runs.store import FILE, Store, Stored
 from estimators.errors import InputError
 
@@ -153,6 +155,33 @@ def test_a_bomb_is_not_unpacked(directory: Path, bomb: bytes, n: int) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000_000
+
+
+def test_a_blob_that_is_too_long_is_not_read(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite makes zeros of any length without a file of that size."""
+    long = store_module._TOO_LONG.replace(str(LONGEST_BLOB), str(1 << 20))
+    monkeypatch.setattr(store_module, "_TOO_LONG", long)
+    with closing(sqlite3.connect(directory / FILE)) as db, db:
+        change = "UPDATE cells SET predictions = zeroblob(40000000) WHERE key = ?"
+        db.execute(change, (cell(5).key,))
+    tracemalloc.start()
+    assert_set_aside(directory)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
+    with closing(sqlite3.connect(directory / FILE)) as db:
+        kept = db.execute("SELECT key, predictions FROM set_aside").fetchall()
+    assert kept == [(cell(5).key, None)]
+
+
+def test_a_row_without_predictions_is_checked(directory: Path) -> None:
+    forge(directory, blob=b"")
+    with closing(sqlite3.connect(directory / FILE)) as db, db:
+        # the checksum is that of no bytes
+        db.execute("UPDATE cells SET predictions = NULL WHERE key = ?", (cell(5).key,))
+    assert_set_aside(directory)
 
 
 def test_unpack_refuses_more_than_it_may(bomb: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Tell the user's Ctrl-C from a KeyboardInterrupt that external code raises."""
+"""What ends a program: the user's Ctrl-C, told from what external code raises."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from estimators.errors import EndsProgram, class_and_line
 
 
 @contextmanager
@@ -37,3 +39,19 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         # external code may have set a handler of its own
         if signal.getsignal(signal.SIGINT) is note:
             signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Run external code; what it raises to end the program becomes EndsProgram, an exception.
+
+    Other exceptions stay as they are, and so does the user's Ctrl-C.
+    """
+    with interrupts() as came:
+        try:
+            yield
+        except BaseException as error:
+            ctrl_c = isinstance(error, KeyboardInterrupt) and came()
+            if ctrl_c or isinstance(error, Exception):
+                raise
+            raise EndsProgram(class_and_line(error)) from error
