@@ -18,6 +18,7 @@ from benchmark.runs.proofs import failed_proof, proved
 from benchmark.runs.rows import failed, ok
 from benchmark.runs.store import Store, Stored
 from benchmark.runs.work import expected_work
+from estimators.appending import append_text
 from estimators.data.images import Images
 
 LOG = "failures.log"
@@ -65,8 +66,7 @@ def compute(
         if not isinstance(parts, Failure) and not any(parts):
             parts = Failure("InputError: none of its images can be read", f"see {LOG}\n")
         if isinstance(parts, Failure):
-            with (directory / LOG).open("a", encoding="utf-8") as log:
-                log.write(f"{task.cells[0]}\n{parts.trace}\n")
+            append_text(directory / LOG, f"{task.cells[0]}\n{parts.trace}\n")
             message = parts.message
             rows = (_failed(c, keys[c], inputs, message, share) for c in task.cells)
             where = inputs.labels.subject(task.dataset, str(task.network))
@@ -127,8 +127,8 @@ class _Unreadable:
         if not new:
             return
         self.noted.update((dataset, image) for image in new)
-        with self.log.open("a", encoding="utf-8", errors="backslashreplace") as log:
-            log.writelines(f"{dataset}: image {image}: {text}\n" for image, text in new.items())
+        lines = (f"{dataset}: image {image}: {text}\n" for image, text in new.items())
+        append_text(self.log, "".join(lines))
         self.message(
             f"warning: {dataset}: {len(reasons)} of {len(images)} images cannot be read and are"
             f" left out, see {self.log.name}"

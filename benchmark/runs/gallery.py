@@ -20,6 +20,7 @@ from benchmark.execution.plan import BARE, attacker_view
 from benchmark.grids.cell import Cell
 from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
+from estimators.appending import append_text
 from estimators.data.images import Images
 from estimators.errors import EndsProgram, NetworkError
 from estimators.interrupts import contained
@@ -66,8 +67,8 @@ def write_gallery(
                 entry = _write_example(example, images, classifiers, folder, len(entries), labels)
         except (NetworkError, EndsProgram) as error:
             # external code that worked on whole chunks
-            with (directory / "failures.log").open("a", encoding="utf-8") as log:
-                log.write(f"gallery, image {example.image}: {describe_error(error)}\n")
+            line = f"gallery, image {example.image}: {describe_error(error)}\n"
+            append_text(directory / "failures.log", line)
             continue
         entries.append(entry)
     if entries:

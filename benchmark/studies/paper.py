@@ -22,6 +22,7 @@ from benchmark.studies.cache import run_study
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import StudyRequest, make_request
 from benchmark.terminal.shares import counted
+from estimators.appending import append_text
 from estimators.data.load import load_images
 from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
@@ -121,8 +122,7 @@ def run_paper(
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
             paper.failed[name] = f"{type(error).__name__}: {first}"
-            with (directory / "failures.log").open("a", encoding="utf-8") as log:
-                log.write(f"study {name}\n{traceback.format_exc()}\n")
+            append_text(directory / "failures.log", f"study {name}\n{traceback.format_exc()}\n")
             message(f"failed: study {name}: {paper.failed[name]}")
             parts.finish(name)
             continue

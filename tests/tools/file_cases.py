@@ -67,11 +67,12 @@ class Case:
 TRAIN = ("train", "--network", "lenet", "--dataset", "digits", "--epochs", "1")
 STUDY = ("study", "first-error", "--quick", "--dataset", "digits", "--network", "lenet")
 GROWTH = ("speed", "--only", "growth classes")
+# without room for the last copy from its log, the log itself stays, and holds all cells
+STORE = ("store.sqlite",)
 CASES = [
-    # without room for the last copy from its log, the log itself stays, and holds all cells
-    Case("run", (*RUN, "--save-adversarial", "--certify", "ibp"), needless=("store.sqlite",)),
+    Case("run", (*RUN, "--save-adversarial", "--certify", "ibp"), needless=STORE),
     Case("run-again", (*RUN, "--title", "another"), FINISHED),
-    Case("failed", (*RUN, "--network", "failing:net"), code=4),
+    Case("failed", (*RUN, "--network", "failing:net"), code=4, needless=STORE),
     Case("train", (*TRAIN, "--out", "n.safetensors")),
     Case("train-again", (*TRAIN, "--seed", "1", "--out", "n.safetensors", "--force"), "trained"),
     Case("train-cached", TRAIN),
