@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from estimators.networks.running.copying import copied
 from estimators.networks.running.guarded import unguarded
-from estimators.networks.running.plain_layers import global_hooks, is_plain
+from estimators.networks.running.plain_layers import global_hooks, own_tensors
 from estimators.networks.running.tracing import Root, traced
 
 # names of a convolution and of the batch norm that alone reads it
@@ -92,19 +92,13 @@ def _pairs(root: Root) -> tuple[Pair, ...]:
 
 
 def _is_convolution(module: nn.Module) -> bool:
-    return type(module) is nn.Conv2d and _own_tensors(module)
+    return type(module) is nn.Conv2d and own_tensors(module)
 
 
 def _is_norm(module: nn.Module) -> bool:
-    if type(module) is not nn.BatchNorm2d or not _own_tensors(module):
+    if type(module) is not nn.BatchNorm2d or not own_tensors(module):
         return False
     return not module.training and module.running_mean is not None
-
-
-def _own_tensors(module: nn.Module) -> bool:
-    """Return whether a layer has plain weights that it computes with as they are."""
-    parameters = [p for p in module._parameters.values() if p is not None]
-    return is_plain(module) and all(type(p) is nn.Parameter for p in parameters)
 
 
 def _agree(network: nn.Module, fused: nn.Module, clean: torch.Tensor) -> bool:

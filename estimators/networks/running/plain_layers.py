@@ -23,6 +23,12 @@ def is_plain(module: nn.Module) -> bool:
     return origin.startswith(("torch.nn.modules.", "estimators.")) and not _changed(module)
 
 
+def own_tensors(module: nn.Module) -> bool:
+    """Return whether a plain layer has weights of its own that it computes with as they are."""
+    parameters = [p for p in module._parameters.values() if p is not None]
+    return is_plain(module) and all(type(p) is nn.Parameter for p in parameters)
+
+
 def global_hooks() -> bool:
     """Return whether hooks are registered for the modules of all networks."""
     of_all = vars(nn.modules.module)
