@@ -18,7 +18,8 @@ from benchmark.grids.cell import Cell
 from benchmark.speed.rivals import Bench, plain_loop
 from benchmark.speed.timing import Measured, alternate
 from estimators.classifier import Classifier, Frozen, channels_last
-from estimators.networks.running.folding import COMPARED, foldable
+from estimators.networks.running.cheaper_passes import CheaperPasses
+from estimators.networks.running.proofs import COMPARED
 from estimators.spec import Spec
 
 
@@ -29,8 +30,9 @@ def grid_line(bench: Bench, threat: str) -> Measured:
     attacks = [Spec.of("fgsm", eps=eps) for eps in bench.eps]
     cells = [Cell("own", network, a, threat, jpeg, samples, 0) for a in attacks for jpeg in jpegs]
     tasks = plan(cells)
-    folds = foldable(bench.network, torch.from_numpy(bench.images[:COMPARED].x))
-    about = bench.images.shape, bench.classes, folds, need(bench.network, bench.images.shape).chunk
+    passes = CheaperPasses.of(bench.network, torch.from_numpy(bench.images[:COMPARED].x))
+    chunk = need(bench.network, bench.images.shape).chunk
+    about = bench.images.shape, bench.classes, passes, chunk
     trained = TrainedNetwork(bench.network, *about)
     models = {("own", network): trained}
 

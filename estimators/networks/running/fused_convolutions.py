@@ -1,7 +1,8 @@
 """A convolution with all that follows it: batch norm, the addition of a shortcut, activation.
 
 One call of oneDNN computes it and writes its result once. The gradient of its input needs the
-weights, and the result where that tells which values the activation passes.
+weights, and the result where that tells which values the activation passes. The activation's part
+of a gradient is written into the gradient of the layer that alone reads the result.
 """
 
 from __future__ import annotations
@@ -12,165 +13,165 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from estimators.networks.running.image_gradients import Convolution, spares
+from estimators.networks.running.activations import NONE, Activation
+from estimators.networks.running.image_gradients import Convolution, Layout, spares
+from estimators.networks.running.pixel_blocks import Blocks
 
-Two = tuple[int, int]
 
+class Fused(NamedTuple):
+    """What a fused convolution computes with.
 
-class Activation(NamedTuple):
-    """An activation as oneDNN knows it.
-
-    name: `none`, `relu`, `hardtanh`, `swish` or `hardswish`.
-    limits: the smallest and the largest value of `hardtanh`.
+    weight [out, in / groups, kH, kW], bias: of the convolution, with the batch norm in them.
+    layout: stride, padding, dilation and groups.
+    border: zeros around its input, as `functional.pad` takes them; () where the padding has all.
+    activation: of its result.
+    reader: whether the layer that reads the result takes the gradient of this activation.
+    before: the activation of its input, whose gradient this layer takes.
+    turned: weights of a convolution that computes the gradient of the input, where it is faster.
+    blocks: the same by blocks of pixels.
     """
 
-    name: str = "none"
-    limits: tuple[float, float] = (0.0, 0.0)
-
-    def applied(self, x: Tensor) -> Tensor:
-        """Return the activation of a tensor, by torch's own functions."""
-        if self.name == "hardtanh":
-            return functional.hardtanh(x, *self.limits)
-        if self.name == "none":
-            return x
-        own = {"relu": functional.relu, "swish": functional.silu, "hardswish": functional.hardswish}
-        result: Tensor = own[self.name](x)
-        return result
-
-    def backward(self, gradient: Tensor, out: Tensor | None) -> Tensor:
-        """Return the gradient before an activation that `shows`, from its result."""
-        if out is None:
-            return gradient
-        passed: Tensor
-        if self.name == "relu":
-            passed = torch.ops.aten.threshold_backward(gradient, out, 0)
-        else:
-            passed = torch.ops.aten.hardtanh_backward(gradient, out, *self.limits)
-        return passed
-
-    @property
-    def shows(self) -> bool:
-        """Return whether its result tells its gradient."""
-        return self.name in ("none", "relu", "hardtanh")
-
-
-class Geometry(NamedTuple):
-    """How a convolution lies on its input.
-
-    stride, padding, dilation: per axis. groups: of channels.
-    border: zeros to add around the input before it, as `functional.pad` takes them; () for none.
-    """
-
-    stride: Two
-    padding: Two
-    dilation: Two
-    groups: int
+    weight: Tensor
+    bias: Tensor | None
+    layout: Layout
     border: tuple[int, ...] = ()
+    activation: Activation = NONE
+    reader: bool = False
+    before: Activation = NONE
+    turned: Tensor | None = None
+    blocks: Blocks | None = None
 
-    @property
-    def parameters(self) -> tuple[Two, Two, Two, int]:
-        """Return stride, padding, dilation and groups."""
-        return self.stride, self.padding, self.dilation, self.groups
+    def of(self, x: Tensor, other: Tensor | None) -> Tensor:
+        """Return the result, without a gradient."""
+        x = functional.pad(x, self.border) if self.border else x
+        stride, padding, dilation, groups = self.layout
+        call, common = torch.ops.mkldnn._convolution_pointwise, (padding, stride, dilation, groups)
+        name, scalars = self.activation.name, list(self.activation.limits)
+        out: Tensor
+        if other is None:
+            out = call(x, self.weight, self.bias, *common, name, scalars, "")
+        else:
+            unary = None if name == "none" else name
+            out = call.binary(
+                x, other, self.weight, self.bias, *common, "add", 1.0, unary, scalars, ""
+            )
+        return out
+
+    def backward(self, gradient: Tensor, shape: torch.Size, strides: Any) -> Tensor:
+        """Return the gradient of the input of a shape, in memory of its own."""
+        stride, padding, dilation, groups = self.layout
+        if self.turned is not None:
+            margin = [size - 1 - pad for size, pad in zip(self.weight.shape[2:], padding)]
+            call = torch.ops.mkldnn._convolution_pointwise
+            result: Tensor
+            result = call(
+                gradient, self.turned, None, margin, [1, 1], [1, 1], groups, "none", [], ""
+            )
+            return result
+        if self.blocks is not None:
+            passed = self.blocks.gradient(gradient, shape)
+            if passed is not None:
+                return passed
+        if self.border:
+            left, right, top, bottom = self.border
+            count, channels, high, wide = shape
+            like = gradient.new_empty(count, channels, high + top + bottom, wide + left + right)
+            like = like.contiguous(memory_format=torch.channels_last)
+        else:
+            # its values are not read, and memory that is not written takes no pages
+            like = torch.empty_strided(shape, strides, dtype=gradient.dtype)
+        result = torch.ops.aten.convolution_backward(
+            gradient, like, self.weight, None, stride, padding, dilation, False, [0, 0], groups,
+            [True, False, False],
+        )[0]  # fmt: skip
+        return result[:, :, top : top + high, left : left + wide] if self.border else result
 
 
 class FusedConvolution(nn.Module):
     """A frozen convolution, an addition, and an activation."""
 
-    def __init__(
-        self, weight: Tensor, bias: Tensor | None, geometry: Geometry, activation: Activation
-    ) -> None:
+    def __init__(self, fused: Fused) -> None:
         super().__init__()
-        weight = weight.detach().contiguous(memory_format=torch.channels_last)
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", None if bias is None else bias.detach())
-        self.geometry, self.activation = geometry, activation
+        self.fused = fused
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         """Return the activation of the convolution of x plus another tensor."""
-        assert isinstance(self.weight, Tensor)
-        assert self.bias is None or isinstance(self.bias, Tensor)
-        if self.geometry.border:
-            x = functional.pad(x, self.geometry.border)
-        needs = torch.is_grad_enabled() and any(
-            t is not None and t.requires_grad for t in (x, other)
-        )
-        constant = self.weight, self.bias, self.geometry, self.activation
-        if not _is_known(x) or (other is not None and not _is_known(other)):
-            return _plain(x, other, *constant)
-        if not needs:
-            return _fused(x, other, *constant)
-        if not spares(x, self.weight, self.bias):
-            return _plain(x, other, *constant)
-        result: Tensor
-        if self.activation.shows:
-            result = _Fused.apply(x, other, *constant)
+        fused = self.fused
+        tensors = [x] if other is None else [x, other]
+        if not all(_is_known(t) for t in tensors):
+            return self._plain(x, other)
+        if not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
+            return fused.of(x, other)
+        if not all(spares(t, fused.weight, fused.bias) for t in tensors if t.requires_grad):
+            return self._plain(x, other)
+        if fused.activation.shows:
+            result: Tensor = _Function.apply(x, other, fused)
             return result
-        result = Convolution.apply(x, self.weight, self.bias, *self.geometry.parameters)
-        return self.activation.applied(result if other is None else result + other)
+        x = functional.pad(x, fused.border) if fused.border else x
+        result = Convolution.apply(x, fused.weight, fused.bias, *fused.layout)
+        return fused.activation.of(result if other is None else result + other)
+
+    def _plain(self, x: Tensor, other: Tensor | None) -> Tensor:
+        """Return the result by torch's own functions; a GPU, autocast and `torch.func` need it."""
+        weight, bias, layout, border, activation, *_ = self.fused
+        x = functional.pad(x, border) if border else x
+        out = functional.conv2d(x, weight, bias, *layout)
+        return activation.of(out if other is None else out + other)
 
 
-class _Fused(torch.autograd.Function):
-    """The fused convolution with the gradients of its input and of what is added."""
+class _Function(torch.autograd.Function):
+    """A fused convolution with the gradients of its input and of what is added."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, other: Tensor | None, weight: Tensor, bias: Tensor | None,
-        geometry: Geometry, activation: Activation,
-    ) -> Tensor:  # fmt: skip
-        out = _fused(x, other, weight, bias, geometry, activation)
-        ctx.save_for_backward(weight, None if activation.name == "none" else out)
-        ctx.layout, ctx.geometry, ctx.activation = (x.shape, x.stride()), geometry, activation
+    def forward(ctx: Any, x: Tensor, other: Tensor | None, fused: Fused) -> Tensor:
+        """Return the result."""
+        out = fused.of(x, other)
+        own = fused.activation.name != "none" and not fused.reader
+        earlier = fused.before.name != "none"
+        ctx.save_for_backward(out if own else None, x if earlier else None)
+        ctx.place, ctx.fused = (x.shape, x.stride()), fused
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        weight, out = ctx.saved_tensors
-        gradient = ctx.activation.backward(gradient, out)
+        """Return both gradients."""
+        out, x = ctx.saved_tensors
+        fused: Fused = ctx.fused
+        if out is not None:
+            gradient = fused.activation.gradient(gradient, out)
         first = None
         if ctx.needs_input_grad[0]:
-            # its values are not read, and memory that is not written takes no pages
-            like = torch.empty_strided(*ctx.layout, dtype=gradient.dtype, device=gradient.device)
-            stride, padding, dilation, groups = ctx.geometry.parameters
-            first = torch.ops.aten.convolution_backward(
-                gradient, like, weight, None, stride, padding, dilation, False, [0, 0], groups,
-                [True, False, False],
-            )[0]  # fmt: skip
-        return (first, gradient if ctx.needs_input_grad[1] else None, *[None] * 4)
+            first = fused.backward(gradient, *ctx.place)
+            if x is not None:
+                first = fused.before.gradient(first, x, in_place=not torch.is_grad_enabled())
+        return first, gradient if ctx.needs_input_grad[1] else None, None
 
 
 def can_fuse() -> bool:
     """Return whether this build of torch has oneDNN's convolution with an activation."""
-    name = "_convolution_pointwise"
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, name)
+    available = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    return available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+
+
+def turned(weight: Tensor, layout: Layout) -> Tensor | None:
+    """Return weights with which a convolution computes the gradient of the input.
+
+    None where torch's own gradient is as fast: for all but those of 1x1 pixels and those of single
+    channels, of stride 1.
+    """
+    stride, padding, dilation, groups = layout
+    if (stride, dilation) != ((1, 1), (1, 1)):
+        return None
+    last = torch.channels_last
+    if any(pad >= size for pad, size in zip(padding, weight.shape[2:])):
+        return None
+    if weight.shape[1] == 1 and groups == weight.shape[0] > 1:
+        return weight.flip(2, 3).contiguous(memory_format=last)
+    if groups == 1 and weight.shape[2:] == (1, 1):
+        return weight.transpose(0, 1).contiguous(memory_format=last)
+    return None
 
 
 def _is_known(x: Tensor) -> bool:
     plain = type(x) is Tensor and x.device.type == "cpu" and x.dtype == torch.float32
-    return plain and x.ndim == 4 and torch.backends.mkldnn.enabled
-
-
-def _plain(
-    x: Tensor, other: Tensor | None, weight: Tensor, bias: Tensor | None, geometry: Geometry,
-    activation: Activation,
-) -> Tensor:  # fmt: skip
-    out = functional.conv2d(x, weight, bias, *geometry.parameters)
-    return activation.applied(out if other is None else out + other)
-
-
-def _fused(
-    x: Tensor, other: Tensor | None, weight: Tensor, bias: Tensor | None, geometry: Geometry,
-    activation: Activation,
-) -> Tensor:  # fmt: skip
-    stride, padding, dilation, groups = geometry.parameters
-    scalars = list(activation.limits) if activation.name == "hardtanh" else []
-    common = padding, stride, dilation, groups
-    call = torch.ops.mkldnn._convolution_pointwise
-    out: Tensor
-    if other is None:
-        out = call(x, weight, bias, *common, activation.name, scalars, "")
-    elif activation.name in ("none", "relu"):
-        unary = None if activation.name == "none" else activation.name
-        out = call.binary(x, other, weight, bias, *common, "add", 1.0, unary, [], "")
-    else:
-        raise AssertionError
-    return out
+    return plain and x.ndim == 4 and not torch.is_autocast_enabled("cpu")

@@ -1,34 +1,102 @@
-"""Networks with large images as a graph of fused convolutions, where that is proved right."""
+"""Networks of large images as a graph of fused convolutions, where that is proved right."""
 
 from __future__ import annotations
 
-import operator
-from typing import Any
+import copy
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from estimators.networks.running.fused_convolutions import (
-    Activation,
-    FusedConvolution,
-    Geometry,
-    Two,
+from estimators.networks.running.activations import NONE
+from estimators.networks.running.copying import copied
+from estimators.networks.running.fused_convolutions import Fused, FusedConvolution, can_fuse, turned
+from estimators.networks.running.graph_nodes import (
+    Border,
+    Modules,
+    activation_of,
+    added_to,
+    border_of,
+    convolution_of,
+    is_understood,
+    layer_of,
+    reader_of,
 )
-from estimators.networks.running.plain_layers import own_tensors
+from estimators.networks.running.guarded import Guarded, unguarded
+from estimators.networks.running.image_gradients import SMALL_PIXELS, Layout
+from estimators.networks.running.pixel_blocks import blocks
+from estimators.networks.running.plain_layers import has_hooks
+from estimators.networks.running.proofs import agree, keeps_its_layers
+from estimators.networks.running.tracing import Root, traced
 
-_RELU = Activation("relu")
-_CLASSES = {nn.ReLU: _RELU, nn.SiLU: Activation("swish"), nn.Hardswish: Activation("hardswish")}
-_RELU6 = Activation("hardtanh", (0.0, 6.0))
-_FUNCTIONS: dict[Any, Activation] = {
-    functional.relu: _RELU, torch.relu: _RELU, torch.relu_: _RELU, functional.relu6: _RELU6,
-    functional.silu: Activation("swish"), functional.hardswish: Activation("hardswish"),
-}  # fmt: skip
-_ADDITIONS = (operator.add, operator.iadd, torch.add)
-_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-_DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+# largest difference of logits, as a part of the largest logit
+LOGITS = 1e-5
+# largest difference of gradients, as a part of their length. Rounding turns single ReLUs on or off
+GRADIENTS = 0.02
+# a convolution of so few channels gets the gradient of its input by blocks
+FEW_CHANNELS = 4
+# least side of such a block: of one stride, which was the fastest, but more than one pixel
+BLOCK = 2
 # layers that return their input in evaluation mode
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout2d)
+
+
+def fused(network: nn.Module, images: Tensor) -> nn.Module | None:
+    """Return a network for attacks and predictions that shares the weights, or None.
+
+    It has fused convolutions (`fused_convolutions`) in the place of those of the network, and the
+    same logits within LOGITS and gradients within GRADIENTS on images, clean and under attack.
+
+    None for images of up to SMALL_PIXELS pixels, whose numbers keep their bits; without oneDNN;
+    with the switch of `proofs`; with hooks, or code that changes its own state; where a trace
+    fails or shows other functions than those of torch; and where the proof fails.
+
+    Call it only where no other thread runs a network: the trace patches the modules of the whole
+    process.
+
+    network: in evaluation mode, on the CPU. images: float32 [N, C, H, W] in [0, 1].
+    """
+    if images.shape[-1] * images.shape[-2] <= SMALL_PIXELS or not can_fuse():
+        return None
+    if keeps_its_layers(unguarded(network)) or any(map(has_hooks, network.modules())):
+        return None
+    if isinstance(network, Guarded) and not network.channels_last:
+        return None
+    own = copied(unguarded(network)).eval().requires_grad_(False)
+    root = Root(own.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    try:
+        before = list(_state(root))
+        graph = traced(root)
+        if before != list(_state(root)) or not is_understood(graph, dict(root.named_modules())):
+            return None
+        made = fused_graph(root, graph)
+    except (Exception, SystemExit):
+        # external code may raise anything; decisions by values cannot be traced
+        return None
+    if not any(isinstance(module, FusedConvolution) for module in made.modules()):
+        return None
+    same, result = (_guarded_as(network, inner) for inner in (own, made))
+    clean = images.contiguous(memory_format=torch.channels_last)
+    return result if agree(same, result, clean, LOGITS, GRADIENTS) else None
+
+
+def _guarded_as(network: nn.Module, inner: nn.Module) -> nn.Module:
+    """Return another network behind the guard of a network, if it has one."""
+    if not isinstance(network, Guarded):
+        return inner
+    guard = copy.copy(network)
+    guard._modules = {"network": inner}
+    return guard
+
+
+def _state(root: nn.Module) -> Iterator[object]:
+    """Yield what a forward pass that changes its network would change."""
+    for module in root.modules():
+        for name, value in vars(module).items():
+            yield name, id(value)
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            yield None if tensor is None else (id(tensor), tensor._version)
 
 
 def fused_graph(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
@@ -36,158 +104,109 @@ def fused_graph(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
 
     A convolution takes up what alone reads it: a batch norm in evaluation mode, an addition, an
     activation. Zeros around its input become its padding. Only what is exactly torch's, with plain
-    weights, counts.
-
-    Its weights and the other layers are those of the root.
+    weights, counts. The other layers are those of the root.
     """
     module = fx.GraphModule(root, graph)
-    graph = module.graph
-    modules = dict(root.named_modules(remove_duplicate=False))
+    graph, modules = module.graph, dict(root.named_modules(remove_duplicate=False))
     for node in list(graph.nodes):
-        if isinstance(_layer(node, modules), _NOTHING):
+        if isinstance(layer_of(node, modules), _NOTHING):
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
-    count = 0
     for node in list(graph.nodes):
-        found = _convolution(node, root, modules)
-        if found is None:
-            continue
-        weight, bias, geometry = found
-        source, geometry = _border(node.args[0], geometry, modules)
-        chain = [node]
-        norm = _layer(_reader(chain), modules)
-        if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
-            chain.append(_reader(chain))
-            weight, bias = nn.utils.fusion.fuse_conv_bn_weights(
-                weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-            )
-        other = _added(_reader(chain), chain[-1])
-        if other is not None:
-            chain.append(_reader(chain))
-        activation = _activation(_reader(chain), modules)
-        if activation is not None and (other is None or activation.name == "relu"):
-            chain.append(_reader(chain))
-        else:
-            activation = Activation()
-        name = f"fused_{count}"
-        module.add_module(name, FusedConvolution(weight, bias, geometry, activation))
-        with graph.inserting_before(chain[-1]):
-            new = graph.call_module(name, (source,) if other is None else (source, other))
-        chain[-1].replace_all_uses_with(new)
-        for dead in reversed(chain):
-            graph.erase_node(dead)
-        count += 1
+        found = convolution_of(node, root, modules)
+        if found is not None and isinstance(node.args[0], fx.Node):
+            _fuse(module, node, modules, *found)
+    _pass_on(module)
     graph.eliminate_dead_code()
     module.delete_all_unused_submodules()
     module.recompile()
     return module
 
 
-def _layer(node: fx.Node | None, modules: dict[str, nn.Module]) -> nn.Module | None:
-    """Return the layer that a node calls with one argument; None unless it is plain, of torch."""
-    if node is None or node.op != "call_module" or len(node.args) != 1 or node.kwargs:
-        return None
-    layer = modules.get(str(node.target))
-    if layer is None or not type(layer).__module__.startswith("torch.nn.modules."):
-        return None
-    return layer if own_tensors(layer) and not layer.training else None
-
-
-def _reader(chain: list[fx.Node]) -> fx.Node | None:
-    """Return the node that alone reads the last one of a chain."""
-    users = list(chain[-1].users)
-    return users[0] if len(users) == 1 else None
-
-
-def _convolution(
-    node: fx.Node, root: nn.Module, modules: dict[str, nn.Module]
-) -> tuple[Tensor, Tensor | None, Geometry] | None:
-    """Return weight, bias and geometry of a convolution with plain weights."""
-    layer = _layer(node, modules)
-    if isinstance(layer, nn.Conv2d):
-        if layer.padding_mode != "zeros":
-            return None
-        weight, bias = layer.weight, layer.bias
-        rest = layer.stride, layer.padding, layer.dilation, layer.groups
-    elif node.op == "call_function" and node.target is functional.conv2d:
-        bound = dict(zip(_ARGUMENTS, node.args, strict=False)) | dict(node.kwargs)
-        weight, bias = (_weight(bound.get(name), root) for name in ("weight", "bias"))
-        if weight is None or (bias is None and bound.get("bias") is not None):
-            return None
-        rest = tuple(bound.get(name, default) for name, default in _DEFAULTS.items())
+def _fuse(
+    module: fx.GraphModule, node: fx.Node, modules: Modules, weight: Tensor, bias: Tensor | None,
+    layout: Layout,
+) -> None:  # fmt: skip
+    """Put a fused convolution in the place of one and of what follows it."""
+    source, border = border_of(node.args[0], modules)  # type: ignore[arg-type]
+    chain = [node]
+    norm = layer_of(reader_of(chain), modules)
+    if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
+        chain += [_the(reader_of(chain))]
+        weight, bias = nn.utils.fusion.fuse_conv_bn_weights(
+            weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
+    other = added_to(reader_of(chain), chain[-1])
+    if other is not None:
+        chain += [_the(reader_of(chain))]
+    activation = activation_of(reader_of(chain), modules) or NONE
+    if activation.name == "relu" or (other is None and activation != NONE):
+        chain += [_the(reader_of(chain))]
     else:
-        return None
-    *pairs, groups = rest
-    # a padding may be text; numbers may be computed from the size of the images
-    if not all(_is_pair(value) for value in pairs) or type(groups) is not int:
-        return None
-    return weight, bias, Geometry(*map(_pair, pairs), groups)
+        activation = NONE
+    made = _made(weight, bias, layout, border)._replace(activation=activation)
+    name = f"fused_{node.name}"
+    module.add_module(name, FusedConvolution(made))
+    with module.graph.inserting_before(chain[-1]):
+        arguments = (source,) if other is None else (source, other)
+        new = module.graph.call_module(name, arguments)
+    chain[-1].replace_all_uses_with(new)
+    for dead in reversed(chain):
+        module.graph.erase_node(dead)
 
 
-def _weight(node: Any, root: nn.Module) -> Tensor | None:
-    """Return the plain parameter that a node reads."""
-    if not isinstance(node, fx.Node) or node.op != "get_attr":
-        return None
-    owner, _, name = str(node.target).rpartition(".")
-    tensor = root.get_submodule(owner)._parameters.get(name)
-    return tensor if type(tensor) is nn.Parameter else None
+def _the(node: fx.Node | None) -> fx.Node:
+    assert node is not None
+    return node
 
 
-def _border(
-    source: Any, geometry: Geometry, modules: dict[str, nn.Module]
-) -> tuple[Any, Geometry]:
-    """Return what a convolution reads behind a border of zeros, and its geometry with it."""
-    layer = _layer(source, modules)
-    if isinstance(layer, nn.ZeroPad2d):
-        border: Any = layer.padding
-    elif source.op == "call_function" and source.target is functional.pad:
-        bound = dict(zip(("input", "pad", "mode", "value"), source.args, strict=False))
-        bound |= source.kwargs
-        constant = bound.get("mode", "constant") == "constant"
-        border = bound["pad"] if constant and bound.get("value") in (None, 0) else None
-    else:
-        return source, geometry
-    if not isinstance(border, (tuple, list)) or len(border) != 4:
-        return source, geometry
-    if not all(type(size) is int and size >= 0 for size in border):
-        return source, geometry
-    left, right, top, bottom = border
-    if (left, top) == (right, bottom):
-        high, wide = geometry.padding
-        return source.args[0], geometry._replace(padding=(high + top, wide + left))
-    return source.args[0], geometry._replace(border=(left, right, top, bottom))
+def _made(weight: Tensor, bias: Tensor | None, layout: Layout, border: Border) -> Fused:
+    """Return a convolution with its border as padding where it can be, and ways of its gradient."""
+    weight, last = weight.detach(), torch.channels_last
+    left, right, top, bottom = border or (0, 0, 0, 0)
+    single = weight.shape[1] == 1 and layout.dilation == (1, 1)
+    if border and ((left, top) == (right, bottom) or single):
+        # zeros in the weights make the border symmetric
+        weight = functional.pad(
+            weight,
+            [
+                max(0, right - left),
+                max(0, left - right),
+                max(0, bottom - top),
+                max(0, top - bottom),
+            ],
+        )
+        high, wide = layout.padding
+        padding = high + max(top, bottom), wide + max(left, right)
+        layout, border = layout._replace(padding=padding), ()
+    weight = weight.contiguous(memory_format=last)
+    bias = None if bias is None else bias.detach()
+    made = Fused(weight, bias, layout, border)
+    if not border:
+        made = made._replace(turned=turned(weight, layout))
+    (stride, other), before = layout.stride, layout.padding
+    if border:
+        before = before[0] + top, before[1] + left
+    thin = layout.groups == 1 and weight.shape[1] <= FEW_CHANNELS and stride == other
+    inside = all(pad < size for pad, size in zip(before, weight.shape[2:], strict=True))
+    if thin and inside and layout.dilation == (1, 1):
+        made = made._replace(blocks=blocks(weight, stride, before, max(BLOCK, stride)))
+    return made
 
 
-def _added(node: fx.Node | None, conv: fx.Node) -> fx.Node | None:
-    """Return the other tensor that a node adds to a convolution."""
-    if node is None or node.op != "call_function" or node.target not in _ADDITIONS:
-        return None
-    if len(node.args) != 2 or node.kwargs:
-        return None
-    first, second = node.args
-    other = second if first is conv else first
-    # `second += conv` writes into what others may read
-    written = node.target is operator.iadd and first is not conv
-    return other if isinstance(other, fx.Node) and other is not conv and not written else None
-
-
-def _activation(node: fx.Node | None, modules: dict[str, nn.Module]) -> Activation | None:
-    """Return the activation that a node applies."""
-    layer = _layer(node, modules)
-    if isinstance(layer, nn.Hardtanh):
-        return Activation("hardtanh", (float(layer.min_val), float(layer.max_val)))
-    if layer is not None:
-        return _CLASSES.get(type(layer))
-    if node is None or node.op != "call_function":
-        return None
-    only_switch = len(node.args) == 1 and set(node.kwargs) <= {"inplace"}
-    return _FUNCTIONS.get(node.target) if only_switch else None
-
-
-def _is_pair(value: Any) -> bool:
-    several = value if isinstance(value, (tuple, list)) else (value,)
-    return 1 <= len(several) <= 2 and all(type(v) is int for v in several)
-
-
-def _pair(value: Any) -> Two:
-    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+def _pass_on(module: fx.GraphModule) -> None:
+    """Let a convolution that alone reads another take the gradient of its activation."""
+    layers = {str(node.target): node for node in module.graph.nodes if node.op == "call_module"}
+    for name, node in layers.items():
+        layer = module.get_submodule(name)
+        reader = reader_of([node])
+        following = None if reader is None else layers.get(str(reader.target))
+        if not isinstance(layer, FusedConvolution) or following is None:
+            continue
+        after = module.get_submodule(str(following.target))
+        activation = layer.fused.activation
+        if not isinstance(after, FusedConvolution) or following.args[0] is not node:
+            continue
+        if activation.shows and activation != NONE and after.fused.activation.shows:
+            layer.fused = layer.fused._replace(reader=True)
+            after.fused = after.fused._replace(before=activation)

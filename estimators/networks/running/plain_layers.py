@@ -35,7 +35,13 @@ def global_hooks() -> bool:
     return any(of_all.get(f"_global_{kind}_hooks") for kind in KINDS)
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Return whether hooks are registered for a layer."""
+    return any(getattr(module, f"_{kind}_hooks") for kind in KINDS)
+
+
 def _changed(module: nn.Module) -> bool:
     """Return whether a layer has hooks, or methods that are not those of its class."""
-    hooks = any(getattr(module, f"_{kind}_hooks") for kind in KINDS)
-    return hooks or any(callable(getattr(type(module), name, None)) for name in vars(module))
+    return has_hooks(module) or any(
+        callable(getattr(type(module), name, None)) for name in vars(module)
+    )
