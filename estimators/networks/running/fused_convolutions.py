@@ -61,13 +61,13 @@ class Fused(NamedTuple):
         """Return the gradient of the input of a shape, in memory of its own."""
         stride, padding, dilation, groups = self.layout
         if self.turned is not None:
-            margin = [size - 1 - pad for size, pad in zip(self.weight.shape[2:], padding)]
+            margin = [
+                size - 1 - pad for size, pad in zip(self.weight.shape[2:], padding, strict=True)
+            ]
             call = torch.ops.mkldnn._convolution_pointwise
-            result: Tensor
-            result = call(
-                gradient, self.turned, None, margin, [1, 1], [1, 1], groups, "none", [], ""
-            )
-            return result
+            one, place = [1, 1], (gradient, self.turned, None)
+            same: Tensor = call(*place, margin, one, one, groups, "none", [], "")
+            return same
         if self.blocks is not None:
             passed = self.blocks.gradient(gradient, shape)
             if passed is not None:
@@ -80,7 +80,7 @@ class Fused(NamedTuple):
         else:
             # its values are not read, and memory that is not written takes no pages
             like = torch.empty_strided(shape, strides, dtype=gradient.dtype)
-        result = torch.ops.aten.convolution_backward(
+        result: Tensor = torch.ops.aten.convolution_backward(
             gradient, like, self.weight, None, stride, padding, dilation, False, [0, 0], groups,
             [True, False, False],
         )[0]  # fmt: skip
@@ -163,7 +163,7 @@ def turned(weight: Tensor, layout: Layout) -> Tensor | None:
     if (stride, dilation) != ((1, 1), (1, 1)):
         return None
     last = torch.channels_last
-    if any(pad >= size for pad, size in zip(padding, weight.shape[2:])):
+    if any(pad >= size for pad, size in zip(padding, weight.shape[2:], strict=True)):
         return None
     if weight.shape[1] == 1 and groups == weight.shape[0] > 1:
         return weight.flip(2, 3).contiguous(memory_format=last)

@@ -169,12 +169,7 @@ def _made(weight: Tensor, bias: Tensor | None, layout: Layout, border: Border) -
         # zeros in the weights make the border symmetric
         weight = functional.pad(
             weight,
-            [
-                max(0, right - left),
-                max(0, left - right),
-                max(0, bottom - top),
-                max(0, top - bottom),
-            ],
+            [max(0, size) for size in (right - left, left - right, bottom - top, top - bottom)],
         )
         high, wide = layout.padding
         padding = high + max(top, bottom), wide + max(left, right)

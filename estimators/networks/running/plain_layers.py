@@ -42,6 +42,5 @@ def has_hooks(module: nn.Module) -> bool:
 
 def _changed(module: nn.Module) -> bool:
     """Return whether a layer has hooks, or methods that are not those of its class."""
-    return has_hooks(module) or any(
-        callable(getattr(type(module), name, None)) for name in vars(module)
-    )
+    own = vars(module)
+    return has_hooks(module) or any(callable(getattr(type(module), name, None)) for name in own)
