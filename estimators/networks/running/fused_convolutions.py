@@ -60,7 +60,7 @@ class Fused(NamedTuple):
     def backward(self, gradient: Tensor, shape: torch.Size, strides: Any) -> Tensor:
         """Return the gradient of the input of a shape, in memory of its own."""
         stride, padding, dilation, groups = self.layout
-        if self.turned is not None:
+        if self.turned is not None and not torch.is_grad_enabled():
             margin = [
                 size - 1 - pad for size, pad in zip(self.weight.shape[2:], padding, strict=True)
             ]
