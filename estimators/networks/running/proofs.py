@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from estimators.networks.running.guarded import Guarded
+from estimators.networks.running.image_gradients import image_gradients
 from estimators.networks.running.plain_layers import global_hooks
 
 # Linf of the attack among the images that are compared
@@ -66,7 +67,7 @@ def agree(
 def gradient_of(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return the logits, and the gradient of the cross entropy of the classes they predict."""
     leaf = x.detach().clone().requires_grad_(True)
-    with torch.enable_grad():
+    with torch.enable_grad(), image_gradients(x):
         out = network(leaf)
         loss = functional.cross_entropy(out, out.argmax(1), reduction="sum")
     return out.detach(), torch.autograd.grad(loss, leaf)[0]
