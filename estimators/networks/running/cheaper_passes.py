@@ -18,8 +18,7 @@ class CheaperPasses:
 
     folds: the batch norms that are folded for predictions (`folding.foldable`).
     fused: a network with fused convolutions for attacks and predictions (`fusing.fused`), which
-        all threads share: it has no state. None where there is none, and in other processes,
-        which would have to trace it again.
+        all threads share: it has no state. None where there is none.
     """
 
     folds: tuple[Pair, ...] = ()
@@ -34,7 +33,3 @@ class CheaperPasses:
         """
         images = images[:COMPARED]
         return cls(foldable(network, images), fused(network, images))
-
-    def __reduce__(self) -> tuple[type[CheaperPasses], tuple[tuple[Pair, ...]]]:
-        """Leave the fused network out of a pickle."""
-        return CheaperPasses, (self.folds,)

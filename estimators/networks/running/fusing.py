@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Iterator
 
 import torch
@@ -28,6 +29,7 @@ from estimators.networks.running.image_gradients import SMALL_PIXELS, Layout
 from estimators.networks.running.pixel_blocks import blocks
 from estimators.networks.running.plain_layers import has_hooks
 from estimators.networks.running.proofs import agree, keeps_its_layers
+from estimators.networks.running.steps import Steps
 from estimators.networks.running.tracing import Root, traced
 
 # largest difference of logits, as a part of the largest logit
@@ -70,8 +72,9 @@ def fused(network: nn.Module, images: Tensor) -> nn.Module | None:
         graph = traced(root)
         if before != list(_state(root)) or not is_understood(graph, dict(root.named_modules())):
             return None
-        made = fused_graph(root, graph)
-    except (Exception, SystemExit):
+        made = Steps(fused_graph(root, graph))
+        pickle.dumps(made)  # workers get it
+    except Exception:
         # external code may raise anything; decisions by values cannot be traced
         return None
     if not any(isinstance(module, FusedConvolution) for module in made.modules()):

@@ -8,7 +8,7 @@ import odd_networks
 import pytest
 import torch
 from odd_networks import FOLDABLE, UNFOLDABLE
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from estimators.classifier import Classifier, Frozen
@@ -17,6 +17,7 @@ from estimators.networks.running.cheaper_passes import CheaperPasses
 from estimators.networks.running.fused_convolutions import FusedConvolution, can_fuse
 from estimators.networks.running.fusing import fused
 from estimators.networks.running.guarded import Guarded, guarded
+from estimators.networks.running.steps import Steps
 
 SHAPE = (3, 40, 40)
 ALL = {**UNFOLDABLE, **FOLDABLE}
@@ -208,7 +209,36 @@ def test_gradients_of_gradients_are_those_of_torch() -> None:
     assert float((found[0] - found[1]).norm()) <= 1e-3 * float(found[0].norm())
 
 
-def test_a_pickle_has_the_folds_alone() -> None:
-    passes = CheaperPasses.of(network(nn.ReLU(), FIRST["patches"], SINGLE["even"]), images(2))
+def test_a_worker_gets_the_fused_network_and_its_bits() -> None:
+    """Without a trace, which patches the modules of all threads of the worker."""
+    made = network(nn.ReLU(), FIRST["patches"], SINGLE["even"])
+    passes = CheaperPasses.of(made, images(2))
     assert passes.fused is not None and passes.folds
-    assert pickle.loads(pickle.dumps(passes)) == CheaperPasses(passes.folds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fx.Tracer, "trace", None)
+        there = pickle.loads(pickle.dumps((made, passes)))
+        frozen = Frozen.of(there[0], SHAPE, passes=there[1])
+    here = Frozen.of(made, SHAPE, passes=passes)
+    x = images(3)
+    assert torch.equal(frozen.scorer(x), here.scorer(x))
+    pair = [Classifier(each, SHAPE, 5) for each in (frozen, here)]
+    found = [each.input_gradient(x, torch.tensor([0, 1, 2])) for each in pair]
+    assert torch.equal(*found)
+
+
+def test_steps_compute_methods_functions_tensors_and_keywords() -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Buffer(torch.tensor([2.0, 3.0, 4.0]).reshape(3, 1, 1))
+            self.one = nn.Conv2d(3, 3, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            """Return sums of two halves of the scaled images."""
+            out = self.one(x * self.scale)
+            parts = torch.chunk(out, chunks=2, dim=-1)
+            return torch.cat([parts[0], parts[1].mul(2)], dim=1).flatten(1)[:, :7]
+
+    odd = Odd().eval()
+    steps = pickle.loads(pickle.dumps(Steps(fx.symbolic_trace(odd))))
+    assert torch.equal(steps(images(2)), odd(images(2)))
