@@ -131,5 +131,5 @@ def _without_measuring() -> None:
         for size in axis.sizes:
             yield points.Point(axis.name, size, float(size), 100.0)
 
-    measure.measure = one  # type: ignore[assignment]
+    measure.measure = one
     points.points = grown

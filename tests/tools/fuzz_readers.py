@@ -238,8 +238,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGPROF, _stop)
-    memory = Path("/dev/shm")
-    work = Path(tempfile.mkdtemp(prefix="readers", dir=memory if memory.is_dir() else None))
+    quick = Path("/dev/shm")
+    work = Path(tempfile.mkdtemp(prefix="readers", dir=quick if quick.is_dir() else None))
     faults = 0
     every = readers(work)
     limits = resource.getrlimit(resource.RLIMIT_AS)
