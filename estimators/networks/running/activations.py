@@ -29,7 +29,8 @@ class Activation(NamedTuple):
         if self.name == "none":
             return x
         if self.name == "hardtanh":
-            return functional.hardtanh(x, *self.limits)
+            low, high = self.limits
+            return functional.hardtanh(x, low, high)
         own = {"relu": functional.relu, "swish": functional.silu, "hardswish": functional.hardswish}
         result: Tensor = own[self.name](x)
         return result

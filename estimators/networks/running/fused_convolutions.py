@@ -150,7 +150,7 @@ class _Function(torch.autograd.Function):
 def can_fuse() -> bool:
     """Return whether this build of torch has oneDNN's convolution with an activation."""
     available = torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
-    return available and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+    return bool(available) and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
 
 
 def turned(weight: Tensor, layout: Layout) -> Tensor | None:

@@ -66,7 +66,7 @@ def fused(network: nn.Module, images: Tensor) -> nn.Module | None:
     if isinstance(network, Guarded) and not network.channels_last:
         return None
     own = copied(unguarded(network)).eval().requires_grad_(False)
-    root = Root(own.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    root = Root(own.to(memory_format=torch.channels_last))
     try:
         before = list(_state(root))
         graph = traced(root)
@@ -135,6 +135,7 @@ def _fuse(
     chain = [node]
     norm = layer_of(reader_of(chain), modules)
     if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
+        assert norm.running_var is not None
         chain += [_the(reader_of(chain))]
         weight, bias = nn.utils.fusion.fuse_conv_bn_weights(
             weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias

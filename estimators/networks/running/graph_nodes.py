@@ -66,6 +66,8 @@ def convolution_of(
 ) -> tuple[Tensor, Tensor | None, Layout] | None:
     """Return weight, bias and geometry of a convolution with plain weights."""
     layer = layer_of(node, modules)
+    weight: Tensor | None
+    rest: tuple[Any, ...]
     if isinstance(layer, nn.Conv2d):
         if layer.padding_mode != "zeros":
             return None
@@ -74,16 +76,17 @@ def convolution_of(
     elif node.op == "call_function" and node.target is functional.conv2d:
         bound = dict(zip(_ARGUMENTS, node.args, strict=False)) | dict(node.kwargs)
         weight, bias = (_weight(bound.get(name), root) for name in ("weight", "bias"))
-        if weight is None or (bias is None and bound.get("bias") is not None):
+        if bias is None and bound.get("bias") is not None:
             return None
         rest = tuple(bound.get(name, default) for name, default in _DEFAULTS.items())
     else:
         return None
     *pairs, groups = rest
     # a padding may be text; numbers may be computed from the size of the images
-    if not all(_is_pair(value) for value in pairs) or type(groups) is not int:
+    if weight is None or not all(_is_pair(value) for value in pairs) or type(groups) is not int:
         return None
-    return weight, bias, Layout(*map(_pair, pairs), groups)
+    stride, padding, dilation = map(_pair, pairs)
+    return weight, bias, Layout(stride, padding, dilation, groups)
 
 
 def _weight(node: Any, root: nn.Module) -> Tensor | None:
