@@ -19,12 +19,14 @@ from estimators.autograd import BackwardMode
 from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 from estimators.defences.backward import channels_last as channels_last
+from estimators.networks.running.cheaper_passes import CheaperPasses
 from estimators.networks.running.copying import copied
-from estimators.networks.running.folding import COMPARED, Pair, foldable, folded
+from estimators.networks.running.folding import folded
 from estimators.networks.running.guarded import guarded, placed
 from estimators.networks.running.image_gradients import image_gradients
 from estimators.networks.running.kept import Kept
 from estimators.networks.running.pooled_convolutions import pooled
+from estimators.networks.running.proofs import random_images
 from estimators.networks.running.thin_convolutions import thinned
 from estimators.outputs import MarginLoss, finite_rows
 
@@ -54,8 +56,8 @@ class Frozen:
     """A network that is ready to be attacked.
 
     network: a copy in evaluation mode, its weights without gradients; channels last, unless the
-        network does not work with that. Gradients of grey images are taken by a faster way where
-        that is proved right.
+        network does not work with that. Gradients of grey images are taken by a faster way, and
+        convolutions of large images are fused, where that is proved right.
     scorer: the same for predictions only, with batch norms folded where that is proved right.
     """
 
@@ -68,19 +70,21 @@ class Frozen:
         network: nn.Module,
         shape: tuple[int, int, int],
         device: str = "cpu",
-        folds: tuple[Pair, ...] | None = None,
+        passes: CheaperPasses | None = None,
     ) -> Frozen:
         """Return a frozen copy of a network on a device.
 
         shape: of an image, [C, H, W].
-        folds: the batch norms to fold, as `foldable` returned them. None calls it on random
+        passes: how it may be run, as `CheaperPasses.of` returned it. None calls it on random
             images, which no other thread may run a network beside.
         """
         network = guarded(copied(network).eval().requires_grad_(False), shape)
-        if folds is None:
-            folds = foldable(network, torch.rand(COMPARED, *shape, generator=torch.Generator()))
+        if passes is None:
+            passes = CheaperPasses.of(network, random_images(shape))
+        if passes.fused is not None and device == "cpu":
+            return cls(passes.fused, passes.fused)
         network = placed(network, device)
-        return cls(thinned(network, shape), pooled(folded(network, folds), shape))
+        return cls(thinned(network, shape), pooled(folded(network, passes.folds), shape))
 
 
 class Classifier(PyTorchClassifier):  # type: ignore[misc]

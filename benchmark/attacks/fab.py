@@ -12,9 +12,10 @@ from benchmark.attacks.steps.checks import as_budget, as_count, as_norm, as_posi
 from benchmark.attacks.steps.jacobian import jacobian
 from benchmark.attacks.steps.nearer import HALVINGS, surely_adversarial, towards
 from benchmark.attacks.steps.projections import each, norms
-from benchmark.attacks.steps.tensor_attack import Streams, TensorAttack
+from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, Streams, TensorAttack
 from estimators.classifier import Classifier
 from estimators.errors import InputError
+from estimators.outputs import finite_rows
 
 # radius of the random starts where no bound and no nearer point is known, as in the authors' code
 RADII = {math.inf: 0.3, 2.0: 1.0, 1.0: 5.0}
@@ -157,7 +158,10 @@ class FAB(TensorAttack):
         return moved.clamp_(0, 1).view_as(point)
 
     def _boundary(self, x: Tensor, y: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the gap [N] by which a logit must rise to reach the label's, and its gradient.
+        """Return the gap [N] by which a logit must rise to pass the label's, and its gradient.
+
+        Without eps it includes what a wrong point must pass it by to count (`surely_adversarial`):
+        steps that end on the boundary itself would never count, and never go on from there.
 
         goal: the class [N] whose logit it is; without targets the nearest by the dual norm.
         """
@@ -170,7 +174,7 @@ class FAB(TensorAttack):
             logits, gradients = jacobian(self.estimator, x)
             rows = torch.arange(len(x), device=x.device)
             away = gradients - gradients[rows, y][:, None]
-            gaps = logits[rows, y][:, None] - logits
+            gaps = logits[rows, y][:, None] - logits + self._room(logits)[:, None]
             lengths = torch.linalg.vector_norm(away.flatten(2), dual(self.norm), 2)
             own = torch.nn.functional.one_hot(y, logits.shape[1]).bool()
             nearest = (gaps.abs() / (lengths + 1e-12)).masked_fill(own, math.inf).argmin(1)
@@ -189,10 +193,16 @@ class FAB(TensorAttack):
             picked = logits.gather(1, torch.stack([y, goal], 1))
             gap = picked[:, 0] - picked[:, 1]
             gradients.append(torch.autograd.grad(-gap.sum(), leaf)[0])
-            gaps.append(gap.detach())
+            gaps.append(gap.detach() + self._room(logits.detach()))
         if len(gaps) == 1:
             return gaps[0], gradients[0]
         return torch.stack(gaps).mean(0), torch.stack(gradients).mean(0)
+
+    def _room(self, logits: Tensor) -> Tensor:
+        """Return by how much a logit must exceed the label's to count [N], of logits [N, K]."""
+        if self.eps is not None:
+            return torch.zeros_like(logits[:, 0])
+        return (MIN_MARGIN * logits.abs().amax(1)).where(finite_rows(logits), 0.0)
 
     def _size(self, change: Tensor) -> Tensor:
         return norms(change.flatten(1), self.norm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -105,7 +106,7 @@ def steepest(gradient: FloatArray, norm: float) -> FloatArray:
 
     norm: finite. Bit for bit as in ART's `_compute_perturbation`.
     """
-    rows = gradient.reshape(len(gradient), -1)
+    rows: npt.NDArray[np.floating[Any]] = gradient.reshape(len(gradient), -1)
     if norm == 1:
         largest = np.argmax(np.abs(rows), axis=1)
         rows = np.zeros_like(rows)

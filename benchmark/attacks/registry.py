@@ -27,6 +27,7 @@ THREE_NORMS = {"norm": ("inf", "2", "1")}
 # as Croce and Hein's code has them
 FAB: dict[str, Value] = {"norm": "inf", "max_iter": 100, "alpha_max": 0.1, "eta": 1.05}
 FAB |= {"beta": 0.9, "restarts": 1}
+FAB_REVISION = "2: steps lead to where a point counts"
 # parameters of the sequence that `autoattack` named before
 ART_AUTO = ("engine", "max_iter", "queries", "nb_random_init", "targeted", "target")
 # at least so many passes per gradient, for defences that draw
@@ -114,13 +115,14 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="fab", label="FAB",
         summary="nearest wrong point along the boundary (Croce and Hein 2020)",
         build="benchmark.attacks.fab:FAB", passes=costs.fab,
-        bounded=False, allowed=THREE_NORMS, defaults=FAB,
+        bounded=False, allowed=THREE_NORMS, defaults=FAB, revision=FAB_REVISION,
     ),
     AttackEntry(
         name="fab-t", label="FAB-T",
         summary="FAB against each of nine classes, one boundary a run",
         build="benchmark.attacks.fab:FAB", passes=costs.fab,
         bounded=False, allowed=THREE_NORMS, defaults={**FAB, "targets": 9},
+        revision=FAB_REVISION,
     ),
     AttackEntry(
         name="square",

@@ -11,6 +11,7 @@ from benchmark.cli import exit_codes
 from benchmark.cli.gates import gate_files, write_gate_files
 from benchmark.cli.options import PATH, warn_unfinished
 from benchmark.cli.show_run import show_audit, show_corruptions, show_squashed
+from benchmark.runs.lock import refuse_if_held
 from benchmark.terminal.console import say
 from benchmark.terminal.progress_bars import run_progress
 from estimators.writable import check_folder
@@ -19,6 +20,7 @@ from reports.audit.audit import write_audit
 from reports.corruptions.errors import write_corruptions
 from reports.gates.findings import sections, suites
 from reports.page.page import write_page
+from reports.results.unfinished import is_unfinished
 
 FAIL_HELP = "Exit 1 if a check against false robustness fails."
 RELATIVE_HELP = "Divide errors under corruptions by this network's; alexnet has the paper's."
@@ -42,6 +44,8 @@ def report(
     """Write audit and page of a run again."""
     if directory.is_dir():
         check_folder(directory, f"run {directory}", "repair that, or copy the run")
+    if is_unfinished(directory):
+        refuse_if_held(directory)
     with run_progress() as progress:
         progress.restart()
         progress.step("checking for false robustness")

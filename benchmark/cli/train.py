@@ -51,6 +51,7 @@ def train(
     check_dataset(dataset)
     with run_progress() as progress:
         # only now: they import torch, which takes seconds
+        from benchmark.execution.memory import keep_memory
         from estimators.training.checkpoints import CURVES, HISTORY
         from estimators.training.recipes import recipe_for
         from estimators.training.train_or_load import train_or_load
@@ -73,6 +74,7 @@ def train(
             accuracies = row["train_accuracy"], row["test_accuracy"]
             told[0] = "accuracy {:.3f} in training, {:.3f} in testing".format(*accuracies)
 
+        keep_memory()
         options |= {"on_epoch": on_epoch, "on_share": on_share}
         trained = train_or_load(dataset, spec, epochs, seed, **options)
         if not trained.reused:

@@ -91,7 +91,7 @@ class ClassifierCache:
         if at not in self._classifiers:
             trained = self._networks[name]
             if name not in self._frozen:
-                of = trained.network, trained.shape, self._device, trained.folds
+                of = trained.network, trained.shape, self._device, trained.passes
                 self._frozen[name] = Frozen.of(*of)
             defence = build_defence(view.sees)
             if defence is not None and (view.backward == "surrogate" or is_random(defence)):

@@ -20,7 +20,7 @@ from benchmark.grids.cell import Cell
 from benchmark.grids.proof import Proof
 from estimators.classifier import BATCH
 from estimators.data.images import Images
-from estimators.networks.running.folding import Pair
+from estimators.networks.running.cheaper_passes import CheaperPasses
 from estimators.plugins import describe_error
 from estimators.spec import Spec
 
@@ -33,7 +33,7 @@ class TrainedNetwork(NamedTuple):
 
     shape: of its images, [channels, height, width].
     classes: their number.
-    folds: the batch norms that are folded for predictions (`folding.foldable`).
+    passes: how it is run in less time than by torch's own layers, as images have proved.
     chunk: images per chunk, and per pass through the network at most.
     squashed: its outputs are probabilities or otherwise squashed (`estimators.networks.squashed`).
     graph: its steps, for certificates; None where none is asked for.
@@ -42,7 +42,7 @@ class TrainedNetwork(NamedTuple):
     network: nn.Module
     shape: tuple[int, int, int]
     classes: int
-    folds: tuple[Pair, ...] = ()
+    passes: CheaperPasses = CheaperPasses()
     chunk: int = BATCH
     squashed: bool = False
     graph: Graph | None = None

@@ -20,12 +20,15 @@ def curve(
 
     right: bool [N], at the end of the attack. gradients, forwards: [N], what each image took until
     it was broken, or in all. The numbers of passes are 1, 2, 5, 10, ... and the largest. Empty
-    where only the mean of the images is known, which is no whole number.
+    where only the mean of the images is known: it is no whole number, or it is the same for images
+    that were broken and for images that stand.
     """
     spent = PASSES["gradients"] * gradients + PASSES["forwards"] * forwards
     if not len(spent) or not np.array_equal(spent, np.rint(spent)):
         return ""
     most = int(spent.max())
+    if most > 1 and spent.min() == most and right.any() and not right.all():
+        return ""
     marks = [m * 10**k for k in range(len(str(most))) for m in (1, 2, 5) if m * 10**k < most]
     counts = {str(p): int((right | (spent > p)).sum()) for p in [*marks, most]}
     return json.dumps(counts, separators=(",", ":"))

@@ -19,7 +19,8 @@ from estimators.data.choice import chosen_rows
 from estimators.data.images import Images, subset
 from estimators.data.samples import Samples
 from estimators.networks.given import Trained
-from estimators.networks.running.folding import COMPARED, foldable
+from estimators.networks.running.cheaper_passes import CheaperPasses
+from estimators.networks.running.proofs import COMPARED
 from estimators.spec import Spec
 from reports.style.labels import NO_LABELS, Labels
 
@@ -108,8 +109,8 @@ class RunInputs:
     def models(self) -> dict[Pair, TrainedNetwork]:
         """Return the networks as executors take them.
 
-        The first call decides which batch norms are folded, on the first images; no other thread
-        may run a network meanwhile (`foldable`).
+        The first call decides how they are run, on the first images; no other thread may run a
+        network meanwhile (`CheaperPasses.of`).
         """
         for pair, trained in self.networks.items():
             if pair not in self._models:
@@ -118,7 +119,9 @@ class RunInputs:
                     network,
                     images.shape,
                     len(images.classes),
-                    folds=foldable(network, torch.from_numpy(images.beginning(COMPARED).x)),
+                    passes=CheaperPasses.of(
+                        network, torch.from_numpy(images.beginning(COMPARED).x)
+                    ),
                     chunk=self.chunks.get(pair, BATCH),
                     squashed=pair in self.squashed,
                     graph=self.graphs.get(pair),

@@ -14,7 +14,7 @@ from art.estimators.classification import PyTorchClassifier
 from benchmark.attacks.carlini import CarliniL2
 from benchmark.attacks.carlini_art import CarliniL2Exact
 from benchmark.attacks.projected_gradient import ProjectedGradient
-from benchmark.speed.floor import passes
+from benchmark.speed.floor import floor_of
 from benchmark.speed.peers import CARLINI, EPS, ITERATIONS, PGD, STEP, installed
 from benchmark.speed.rivals import Attack, Bench, art_classifier
 from benchmark.speed.timing import Measured, alternate
@@ -45,7 +45,7 @@ def pgd_lines(bench: Bench, skipped: Skipped) -> Iterator[Measured]:
     }
     # ART's class on our classifier: in ART's own classifier the convolutions round differently
     expected = art(_classifier(bench), BATCH)
-    floor = passes(bench, threads=1, forwards=0, gradients=ITERATIONS)
+    floor = floor_of(bench, threads=1, forwards=0, gradients=ITERATIONS)
     for name, rival in (rivals | dict(installed(PGD, bench, skipped))).items():
         pair = alternate(lambda: ours.generate(x, y=y), rival, bench.repeat)
         same = np.array_equal(pair.our_result, expected) if name.startswith("ART") else None

@@ -13,7 +13,7 @@ from benchmark.speed.rivals import Bench
 from estimators.classifier import Classifier, Frozen, channels_last
 
 
-def passes(bench: Bench, threads: int, forwards: int, gradients: int) -> float:
+def floor_of(bench: Bench, threads: int, forwards: int, gradients: int) -> float:
     """Return the median seconds of the passes alone, in the batches of a run.
 
     forwards, gradients: passes for each image.

@@ -11,10 +11,11 @@ from benchmark.execution.outcome import Outcome
 from benchmark.execution.plan import Work, plan
 from benchmark.execution.threads import ThreadExecutor
 from benchmark.grids.cell import Cell
-from benchmark.speed.floor import passes
+from benchmark.speed.floor import floor_of
 from benchmark.speed.rivals import Bench, plain_loop
 from benchmark.speed.timing import Measured, alternate
-from estimators.networks.running.folding import COMPARED, foldable
+from estimators.networks.running.cheaper_passes import CheaperPasses
+from estimators.networks.running.proofs import COMPARED
 from estimators.spec import Spec
 
 
@@ -25,8 +26,9 @@ def grid_line(bench: Bench, threat: str) -> Measured:
     attacks = [Spec.of("fgsm", eps=eps) for eps in bench.eps]
     cells = [Cell("own", network, a, threat, jpeg, samples, 0) for a in attacks for jpeg in jpegs]
     tasks = plan(cells)
-    folds = foldable(bench.network, torch.from_numpy(bench.images[:COMPARED].x))
-    about = bench.images.shape, bench.classes, folds, need(bench.network, bench.images.shape).chunk
+    passes = CheaperPasses.of(bench.network, torch.from_numpy(bench.images[:COMPARED].x))
+    chunk = need(bench.network, bench.images.shape).chunk
+    about = bench.images.shape, bench.classes, passes, chunk
     trained = TrainedNetwork(bench.network, *about)
     models = {("own", network): trained}
 
@@ -46,7 +48,7 @@ def grid_line(bench: Bench, threat: str) -> Measured:
         return list(hits.values())
 
     pair = alternate(ours, lambda: plain_loop(bench, threat), bench.repeat)
-    floor = passes(bench, default_threads("cpu"), forwards=len(cells), gradients=len(tasks))
+    floor = floor_of(bench, default_threads("cpu"), forwards=len(cells), gradients=len(tasks))
     differ = sum(abs(a - b) for a, b in zip(pair.our_result, pair.their_result, strict=True))
     note = f"counts of right images differ by {differ} of {len(cells) * samples:,}"
     return pair.line(

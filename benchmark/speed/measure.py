@@ -16,6 +16,7 @@ from benchmark.speed.attacks import carlini_lines, pgd_lines
 from benchmark.speed.grid import grid_line
 from benchmark.speed.lines import chosen
 from benchmark.speed.original import autoattack_line
+from benchmark.speed.paper import paper_line
 from benchmark.speed.rivals import Bench
 from benchmark.speed.startup import startup_lines
 from benchmark.speed.timing import Measured, alternate
@@ -129,6 +130,11 @@ def autoattack(subjects: Subjects) -> Iterable[Measured]:
 def startup(subjects: Subjects) -> Iterable[Measured]:
     """Time the start of commands."""
     yield from startup_lines(subjects.repeat)
+
+
+def paper_quick(subjects: Subjects) -> Iterable[Measured]:
+    """Time the small reproduction of the paper."""
+    yield paper_line(subjects.data_dir)
 
 
 def _jpeg_line(bench: Bench, kind: str) -> Measured:

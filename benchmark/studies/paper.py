@@ -28,6 +28,7 @@ from estimators.errors import DataUnavailable
 from reports.claims.evaluate import write_claims
 from reports.claims.quick import write_size
 from reports.page.page import write_page
+from reports.results.unfinished import being_written
 
 # images per cell of `quick`, by run
 QUICK_SAMPLES = {"paper": 50, "photos": 4}
@@ -131,9 +132,10 @@ def run_paper(
     progress.place("")
     progress.step(CLAIMS)
     undecided = ChainMap(*(dict(study.undecided) for study in studies.values()))
-    write_size(directory, quick, undecided)
-    paper.claims = write_claims(directory, which)
-    write_page(directory)
+    with being_written(directory):
+        write_size(directory, quick, undecided)
+        paper.claims = write_claims(directory, which)
+        write_page(directory, shown=directory)
     return paper
 
 

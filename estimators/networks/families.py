@@ -16,6 +16,7 @@ from estimators.errors import InputError, install_extra, unknown
 from estimators.networks.cache_folder import default_cache
 from estimators.networks.declared import UNDECLARED, Declared, declared_by, family_geometry
 from estimators.networks.external import ExternalNetwork
+from estimators.networks.huggingface.names import cache_only
 from estimators.networks.input_layers import GreyToColour
 from estimators.networks.registry import FAMILIES
 from estimators.networks.weight_files import pickles_as_data
@@ -60,7 +61,8 @@ def timm(
         size = Declared(geometry=declared_by(network).geometry)
         return _external(network, spec, shape[0], pretrained, size)
     # its own number of classes: another one would get a new, untrained last layer
-    network = _downloaded(spec, lambda: make(pretrained=True))
+    with cache_only():
+        network = _downloaded(spec, lambda: make(pretrained=True))
     return _external(network, spec, shape[0], pretrained, declared_by(network))
 
 

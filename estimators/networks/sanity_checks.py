@@ -250,7 +250,8 @@ def gradients(probed: ProbedModel) -> str | None:
 def pixels(probed: ProbedModel) -> str | None:
     """Warn of accuracy at chance, of data that are scaled or ordered otherwise than expected.
 
-    Refuse data or a normalisation that leave the network at chance.
+    Refuse data or a normalisation that leave the network at chance; of fewer images than LEAST,
+    which may be so by luck, warn.
     """
     n, hits = len(probed.y), _hits(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
@@ -261,7 +262,7 @@ def pixels(probed: ProbedModel) -> str | None:
         layer = any(isinstance(m, Normalise) for m in probed.network.modules())
         gain = GAIN_OVER_CHANCE if near else GAIN
         text = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
-    if text is not None and near:
+    if text is not None and near and n >= LEAST:
         raise probed.fault(text)
     if text is not None:
         return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -26,6 +27,7 @@ def train(
     device: str = "cpu",
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_share: Callable[[float], None] | None = None,
+    every_epoch: bool = True,
 ) -> tuple[nn.Module, pd.DataFrame]:
     """Train a network.
 
@@ -34,6 +36,8 @@ def train(
         nothing: the weights of the last epoch are kept.
     on_epoch: called with each row of the history.
     on_share: called after each step with the share of the training that is done.
+    every_epoch: whether each epoch is measured on the test images, or the last one alone, whose
+        numbers are then the only ones of `test` in the history. The weights are the same.
 
     Returns the network in evaluation mode on the CPU, and the history: epoch, loss and accuracy
     of training (running, with dropout and augmentation) and of test, seconds.
@@ -75,7 +79,9 @@ def train(
             loss_sum += loss.item() * len(batch_y)
             hits += int((logits.argmax(1) == batch_y).sum())
             seen += len(batch_y)
-        test_loss, test_accuracy = evaluate(called, test, device)
+        test_loss = test_accuracy = math.nan
+        if every_epoch or epoch == recipe.epochs:
+            test_loss, test_accuracy = evaluate(called, test, device)
         row = {"epoch": epoch, "train_loss": loss_sum / seen, "train_accuracy": hits / seen}
         row |= {"test_loss": test_loss, "test_accuracy": test_accuracy}
         row["seconds"] = time.perf_counter() - start

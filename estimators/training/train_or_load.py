@@ -67,6 +67,7 @@ def train_or_load(
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_share: Callable[[float], None] | None = None,
     force: bool = False,
+    every_epoch: bool = True,
 ) -> Trained:
     """Load the checkpoint of a recipe, or train it and write it.
 
@@ -75,7 +76,7 @@ def train_or_load(
         is written beside it as CSV.
     force: overwrite `out`, and the files beside it, where they are of another training.
 
-    on_epoch, on_share: as in `train`.
+    on_epoch, on_share, every_epoch: as in `train`.
 
     A recipe in bfloat16 is trained in float32 where bfloat16 is slow (`training.precision`). What
     was trained by the recipe itself, here or elsewhere, is loaded on every machine.
@@ -120,7 +121,8 @@ def train_or_load(
         _check_free(out, force)
     sweep(path.parent)
     test = load_images(dataset, "test", data_dir)
-    model, history = train(build, images, test, recipe, seed, device, on_epoch, on_share)
+    hooks = on_epoch, on_share
+    model, history = train(build, images, test, recipe, seed, device, *hooks, every_epoch)
     metadata = {
         "format": checkpoints.FORMAT,
         "key": key,

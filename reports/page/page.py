@@ -57,7 +57,8 @@ def write_page(directory: Path, baseline: Path | None = None, shown: Path | None
     `per_class.csv`, own figures in `plots/`, `gallery/gallery.json`, `studies/`, `claims.csv`.
     Nothing is computed again but the comparison with `baseline`, a results CSV or a run directory.
 
-    shown: another folder, that has plots and gallery and gets the page: a run's side folder.
+    shown: the folder that has plots and gallery and gets the page; a run names its side folder, and
+    then the page says nothing of the run's mark (`results.unfinished`).
 
     The page makes no request: it holds style, script, images and the table, and a content security
     policy forbids everything else. Raises TableError for files that cannot be used and for a

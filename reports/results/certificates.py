@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from reports.errors import TableError
+from reports.results.bounded import bounded
 from reports.results.manifest import check_sha256
 
 FILE = "certificates.parquet"
@@ -29,6 +30,8 @@ COLUMNS: dict[str, str] = {
     "state": "proved; broken (wrong without attack, or under an attack of the run within the"
     " radius); open",
 }
+# 200 certificates of 50,000 images; a row takes ten numbers
+MOST_ROWS = 10_000_000
 # what one certificate has in common
 PLACE = ("dataset", "network", "samples", "seed", "method", "eps")
 
@@ -45,8 +48,9 @@ def read_certificates(run: Path) -> pd.DataFrame | None:
     try:
         # a file, since pyarrow takes no name that is not UTF-8
         with path.open("rb") as file:
-            table: pd.DataFrame = pq.read_table(file, columns=list(COLUMNS)).to_pandas()
-    # pyarrow's own errors are subclasses of these
+            whole = bounded(pq.ParquetFile(file), MOST_ROWS)
+            table: pd.DataFrame = whole.read(columns=list(COLUMNS)).to_pandas()
+    # pyarrow's own errors are subclasses of these, and so is TableError
     except (ValueError, KeyError, OSError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise TableError(

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from reports.errors import TableError
+from reports.results.bounded import bounded_text
 from reports.results.rows import Row
 
 MANIFEST = "manifest.json"
@@ -24,7 +25,7 @@ def read_manifest(directory: Path, name: str = MANIFEST) -> Row:
         return {}
     advice = "repeat the run's command to write it again"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(bounded_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise TableError(f"manifest {path}: cannot be read ({error}); {advice}") from error
     if not isinstance(content, dict):

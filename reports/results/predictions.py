@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reports.errors import TableError
+from reports.results.bounded import bounded
 from reports.results.manifest import check_sha256
 
 FILE = "predictions.parquet"
@@ -85,7 +86,7 @@ def read_predictions(run: Path) -> Predictions | None:
     try:
         # a file, since pyarrow takes no name that is not UTF-8
         with path.open("rb") as file:
-            names, codes, arrays = _read(pq.ParquetFile(file))
+            names, codes, arrays = _read(bounded(pq.ParquetFile(file)))
     # pyarrow's own errors are subclasses of these; a damaged file may ask for any number of rows
     except (ValueError, LookupError, OSError, NotImplementedError, MemoryError) as error:
         if isinstance(error, TableError):

@@ -1,13 +1,14 @@
 """The mark of a run directory whose files are being written, so that none is taken for whole.
 
-A run sets the mark before it replaces its first file and removes it after the last one. A run that
-is killed in between leaves the mark, and the same command writes all files again.
+A command sets the mark before it replaces its first file and removes it after the last one. One
+that is killed in between leaves the mark, and the same command writes all files again.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reports.results.atomic import replace_text
@@ -15,8 +16,8 @@ from reports.results.atomic import replace_text
 FILE = "run.unfinished"
 # what a reader is told, behind the name of the directory
 NOTE = (
-    "a run was stopped while it wrote these files, or is writing them now: some may be of an"
-    " earlier run; the same bench run command writes all of them again"
+    "a command was stopped while it wrote these files, or is writing them now: some may be of an"
+    " earlier one; the same bench run or bench paper writes all of them again"
 )
 # what the next run says
 AGAIN = "a run was stopped while it wrote its files; all of them are written again"
@@ -30,6 +31,12 @@ def being_written(directory: Path) -> Iterator[None]:
     """
     replace_text(directory / FILE, f"{NOTE}\n")
     yield
+    with suppress(OSError):  # Windows opens no folder
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)  # a power cut does not take back what the mark stood for
+        finally:
+            os.close(handle)
     (directory / FILE).unlink(missing_ok=True)
 
 

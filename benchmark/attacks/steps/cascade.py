@@ -45,8 +45,8 @@ class Cascade(TensorAttack):
         x_adv, lowest = x.clone(), self._mean_margin(x, y)
         part = torch.full_like(y, -1)
         left = (lowest >= 0).nonzero().flatten()
-        spent: Tensor | None = y.new_zeros(len(y), 2)
-        spent[:, 1] = self.draws
+        first = torch.stack([torch.zeros_like(y), torch.full_like(y, self.draws)], dim=1)
+        spent: Tensor | None = first
         for number, attack in enumerate(self.parts):
             if not len(left):
                 break

@@ -45,7 +45,8 @@ def loss_gradient_and_logits(classifier: Classifier, x: Tensor, y: Tensor) -> tu
     def objective(logits: Tensor) -> Tensor:
         seen.append(logits.detach())
         # the mean times its count: backward, the two cancel without rounding
-        return classifier.loss(logits, y) * len(y)
+        total: Tensor = classifier.loss(logits, y) * len(y)
+        return total
 
     return classifier.mean_gradient(x, objective), seen[0]
 

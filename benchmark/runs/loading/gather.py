@@ -32,7 +32,7 @@ from estimators.data.load import load_images
 from estimators.errors import DataUnavailable
 from estimators.networks.build import build_network
 from estimators.networks.given import Trained, is_given
-from estimators.networks.running.folding import COMPARED
+from estimators.networks.running.proofs import COMPARED
 from estimators.spec import Spec
 from reports.style.labels import NO_LABELS, Labels
 

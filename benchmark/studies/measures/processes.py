@@ -20,6 +20,7 @@ from typing import TypeVar
 import torch
 
 from benchmark.execution.environment import default_threads
+from benchmark.execution.memory import keep_memory
 from benchmark.execution.threads import one_torch_thread
 from estimators.errors import InputError
 
@@ -62,6 +63,7 @@ def in_processes(
         tell()
 
     if workers <= 1 or device != "cpu":
+        keep_memory()
         with one_torch_thread():
             for n, job in enumerate(jobs):
                 report(_named(n, jobs, job))
@@ -119,6 +121,7 @@ def _begin(shares: MutableSequence[float]) -> None:
     """Prepare a process."""
     global _shares
     _shares = shares
+    keep_memory()
     torch.set_num_threads(1)
 
 

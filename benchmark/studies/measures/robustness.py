@@ -122,8 +122,9 @@ def _attacks(
 
 
 def _right(classifier: Classifier, images: Images, attacks: list[Spec]) -> Bools:
-    moved = attacked(classifier, images, attacks)
-    return np.stack([predictions(classifier, moved[a]) == images.y for a in attacks])
+    # at eps 0 no attack moves an image, and its steps would be for nothing
+    moved = attacked(classifier, images, [a for a in attacks if a.kwargs["eps"]])
+    return np.stack([predictions(classifier, moved.get(a, images.x)) == images.y for a in attacks])
 
 
 def _right_on_margin(classifier: Classifier, images: Images, grid: list[float]) -> Bools:

@@ -201,6 +201,9 @@ def _label(label: Any, at: int, where: str) -> AnyArray:
     if array.ndim > 1 or array.dtype.kind not in "buif" or not array.size:
         text = "expected the number of a class, or a one-hot row"
         raise InputError(f"{where}: item {at}: its label is {str(label)[:80]!r}; {text}")
+    if array.dtype.kind == "u" and array.max() > np.iinfo(np.int64).max:
+        # beside smaller ones it would become a float
+        raise InputError(f"{where}: item {at}: its label is {array.max()}, beyond int64")
     return array.reshape(()) if array.size == 1 else array
 
 

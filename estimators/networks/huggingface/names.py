@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from estimators.errors import InputError, install_extra
@@ -42,11 +46,16 @@ def check_name(name: str) -> None:
 
 
 def offline(name: str) -> bool:
+    """Return whether a name is a folder, or the Hub may not or cannot be reached."""
+    return Path(name).is_dir() or unreachable()
+
+
+def unreachable() -> bool:
     """Return whether nothing may or can be downloaded, after at most one look-up of an address.
 
     The Hub's own client waits 23 seconds before it says so.
     """
-    if Path(name).is_dir() or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
+    if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
         return True
     if any(os.environ.get(proxy) for proxy in _PROXIES):
         return False
@@ -56,6 +65,24 @@ def offline(name: str) -> bool:
     except OSError:
         return True
     return False
+
+
+@contextmanager
+def cache_only() -> Iterator[None]:
+    """Let the Hub's own client look into its cache alone, where the Hub cannot be reached.
+
+    Other packages call the client, and it would try and wait for each file.
+    """
+    if find_spec("huggingface_hub") is None or not unreachable():
+        yield
+        return
+    # it reads the environment when it is imported
+    constants: Any = importlib.import_module("huggingface_hub.constants")
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _check_config(file: Path, where: str) -> None:

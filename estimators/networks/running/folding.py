@@ -6,21 +6,16 @@ from collections import Counter
 
 import torch
 from torch import fx, nn
-from torch.nn import functional
 
-from estimators.interrupts import contained
 from estimators.networks.running.copying import copied
 from estimators.networks.running.guarded import unguarded
-from estimators.networks.running.plain_layers import global_hooks, is_plain
+from estimators.networks.running.plain_layers import global_hooks, own_tensors
+from estimators.networks.running.proofs import COMPARED, agree
 from estimators.networks.running.tracing import Root, traced
 
 # names of a convolution and of the batch norm that alone reads it
 Pair = tuple[str, str]
 
-# images on which the folded network is compared with the network
-COMPARED = 2
-# Linf of the attack among them
-STEP = 0.1
 # largest difference of logits, as a part of the largest logit
 TOLERANCE = 1e-4
 
@@ -45,7 +40,7 @@ def foldable(network: nn.Module, images: torch.Tensor) -> tuple[Pair, ...]:
     if not pairs:
         return ()
     same = copied(network).eval() if network.training else network
-    return pairs if _agree(same, folded(same, pairs), images[:COMPARED]) else ()
+    return pairs if agree(same, folded(same, pairs), images[:COMPARED], TOLERANCE, None) else ()
 
 
 def folded(network: nn.Module, pairs: tuple[Pair, ...]) -> nn.Module:
@@ -93,41 +88,10 @@ def _pairs(root: Root) -> tuple[Pair, ...]:
 
 
 def _is_convolution(module: nn.Module) -> bool:
-    return type(module) is nn.Conv2d and _own_tensors(module)
+    return type(module) is nn.Conv2d and own_tensors(module)
 
 
 def _is_norm(module: nn.Module) -> bool:
-    if type(module) is not nn.BatchNorm2d or not _own_tensors(module):
+    if type(module) is not nn.BatchNorm2d or not own_tensors(module):
         return False
     return not module.training and module.running_mean is not None
-
-
-def _own_tensors(module: nn.Module) -> bool:
-    """Return whether a layer has plain weights that it computes with as they are."""
-    parameters = [p for p in module._parameters.values() if p is not None]
-    return is_plain(module) and all(type(p) is nn.Parameter for p in parameters)
-
-
-def _agree(network: nn.Module, fused: nn.Module, clean: torch.Tensor) -> bool:
-    """Return whether two networks have the same logits on images, clean and after one FGSM step.
-
-    The step is against the classes that the first network predicts.
-    """
-    try:
-        leaf = clean.clone().requires_grad_(True)
-        with contained(), torch.enable_grad():
-            out = network(leaf.clone())
-            loss = functional.cross_entropy(out, out.argmax(1), reduction="sum")
-            (gradient,) = torch.autograd.grad(loss, leaf)
-        attacked = (clean + STEP * gradient.nan_to_num(0, 0, 0).sign()).clamp(0, 1)
-        with contained(), torch.no_grad():
-            pairs = (out, fused(clean.clone())), (network(attacked.clone()), fused(attacked))
-        return all(_close(one.detach(), other) for one, other in pairs)
-    except Exception:
-        # external code may raise anything
-        return False
-
-
-def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
-    limit = TOLERANCE * float(one.nan_to_num(0, 0, 0).abs().max())
-    return torch.allclose(one, other, rtol=0, atol=limit, equal_nan=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 import torch
 from torch import Tensor
@@ -21,6 +21,15 @@ SMALL_PIXELS = 32 * 32
 
 # Union: `|` does not take a subscripted name at run time
 Pair = Union[int, tuple[int, int]]  # noqa: UP007
+
+
+class Layout(NamedTuple):
+    """How a convolution lies on its input: its arguments behind the bias."""
+
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+    groups: int
 
 
 def image_gradients(x: Tensor) -> AbstractContextManager[object]:

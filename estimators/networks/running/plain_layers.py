@@ -23,13 +23,24 @@ def is_plain(module: nn.Module) -> bool:
     return origin.startswith(("torch.nn.modules.", "estimators.")) and not _changed(module)
 
 
+def own_tensors(module: nn.Module) -> bool:
+    """Return whether a plain layer has weights of its own that it computes with as they are."""
+    parameters = [p for p in module._parameters.values() if p is not None]
+    return is_plain(module) and all(type(p) is nn.Parameter for p in parameters)
+
+
 def global_hooks() -> bool:
     """Return whether hooks are registered for the modules of all networks."""
     of_all = vars(nn.modules.module)
     return any(of_all.get(f"_global_{kind}_hooks") for kind in KINDS)
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Return whether hooks are registered for a layer."""
+    return any(getattr(module, f"_{kind}_hooks") for kind in KINDS)
+
+
 def _changed(module: nn.Module) -> bool:
     """Return whether a layer has hooks, or methods that are not those of its class."""
-    hooks = any(getattr(module, f"_{kind}_hooks") for kind in KINDS)
-    return hooks or any(callable(getattr(type(module), name, None)) for name in vars(module))
+    own = vars(module)
+    return has_hooks(module) or any(callable(getattr(type(module), name, None)) for name in own)

@@ -14,14 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from estimators.networks.running.plain_layers import is_plain
-from estimators.networks.running.thin_convolutions import (
-    STEP,
-    gradient_of,
-    is_thin,
-    keeps_its_layers,
-    replaced,
-    shifted,
-)
+from estimators.networks.running.proofs import agree, keeps_its_layers, random_images
+from estimators.networks.running.thin_convolutions import is_thin, replaced, shifted
 
 # side of the window of the pooling
 WINDOW = 2
@@ -73,7 +67,7 @@ def pooled(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
 
     The three stand one after the other in an `nn.Sequential`. The logits of random images, and of
     those images under attack, have the same bits. Otherwise, behind a guard, with hooks of all
-    modules, and with the switch of `thin_convolutions`, the network itself comes back.
+    modules, and with the switch of `proofs`, the network itself comes back.
 
     network: frozen, in evaluation mode. Its modules are shared.
     """
@@ -89,7 +83,7 @@ def pooled(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
     if not found:
         return network
     quick = replaced(network, found)
-    return quick if _same(network, quick, shape) else network
+    return quick if agree(network, quick, random_images(shape), 0, None) else network
 
 
 def _is_relu(module: nn.Module) -> bool:
@@ -102,17 +96,3 @@ def _is_pool(module: nn.Module) -> TypeGuard[nn.AvgPool2d]:
     sides = {module.kernel_size, module.stride}
     plain = (module.padding, module.ceil_mode, module.divisor_override) == (0, False, None)
     return plain and sides <= {WINDOW, (WINDOW, WINDOW)}
-
-
-def _same(network: nn.Module, quick: nn.Module, shape: tuple[int, int, int]) -> bool:
-    """Return whether two networks have the same bits on images, clean and after one FGSM step."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
-            x = x.contiguous(memory_format=torch.channels_last)
-            attacked = (x + STEP * gradient_of(network, x)[1].sign()).clamp(0, 1)
-            with torch.no_grad():
-                return all(torch.equal(network(part), quick(part)) for part in (x, attacked))
-    except Exception:
-        # the network may take no such images; the checks that follow explain it
-        return False

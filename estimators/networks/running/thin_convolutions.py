@@ -11,7 +11,6 @@ Outputs keep their bits. Gradients are added up in another order: they differ by
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -19,20 +18,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from estimators.networks.running.guarded import Guarded
 from estimators.networks.running.image_gradients import spares
-from estimators.networks.running.plain_layers import global_hooks, is_plain
+from estimators.networks.running.plain_layers import is_plain
+from estimators.networks.running.proofs import agree, keeps_its_layers, random_images
 
 # pixels of one side of a square
 BLOCK = 4
 # kernels below this gain nothing: the square adds BLOCK - 1 pixels on each axis
 SMALLEST_KERNEL = 4
-# largest difference of gradients, as a part of the largest gradient
+# largest difference of gradients, as a part of their length
 TOLERANCE = 1e-5
-# Linf of the attack among the images that are compared
-STEP = 0.1
-# set to 1, all passes are torch's own but for folded batch norms
-SWITCH = "BENCH_PLAIN_PASSES"
 
 
 class ThinConvolution(nn.Conv2d):
@@ -95,8 +90,8 @@ def thinned(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
 
     Its plain convolutions of one channel and stride 1 become `ThinConvolution`. The gradients of
     random images, and of those images under attack, agree within TOLERANCE. Otherwise, behind a
-    guard, with hooks of all modules, on another device than the CPU, and with the environment
-    variable SWITCH, the network itself comes back.
+    guard, with hooks of all modules, on another device than the CPU, and with the switch of
+    `proofs`, the network itself comes back.
 
     network: frozen, in evaluation mode. Its modules are shared, its memory layout is kept.
     """
@@ -106,13 +101,8 @@ def thinned(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
     if not found:
         return network
     thin = replaced(network, found)
-    return thin if thin is not network and _agree(network, thin, shape) else network
-
-
-def keeps_its_layers(network: nn.Module) -> bool:
-    """Return whether no layer may be replaced: for the SWITCH, a guard, or hooks of all modules."""
-    switched = os.environ.get(SWITCH, "") not in ("", "0")
-    return switched or isinstance(network, Guarded) or global_hooks()
+    same = thin is not network and agree(network, thin, random_images(shape), 0, TOLERANCE)
+    return thin if same else network
 
 
 def is_thin(module: nn.Module) -> TypeGuard[nn.Conv2d]:
@@ -141,36 +131,6 @@ def replaced(module: nn.Module, found: Mapping[int, nn.Module]) -> nn.Module:
     memo |= found
     # what stands in for a layer shares its weights too
     return copy.deepcopy(module, memo)
-
-
-def _agree(network: nn.Module, thin: nn.Module, shape: tuple[int, int, int]) -> bool:
-    """Return whether two networks have the same outputs, and close gradients, clean and attacked.
-
-    Gradients are of the summed cross entropy of the classes that the network predicts.
-    """
-    try:
-        with torch.random.fork_rng(devices=[]):
-            x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
-            x = x.contiguous(memory_format=torch.channels_last)
-            for _ in range(2):
-                (out, right), (same, close) = gradient_of(network, x), gradient_of(thin, x)
-                limit = TOLERANCE * float(right.abs().max())
-                if not torch.equal(out, same) or not bool(((right - close).abs() <= limit).all()):
-                    return False
-                x = (x + STEP * right.sign()).clamp(0, 1)
-        return True
-    except Exception:
-        # the network may take no such images; the checks that follow explain it
-        return False
-
-
-def gradient_of(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logits, and the gradient of the cross entropy of the classes they predict."""
-    leaf = x.detach().requires_grad_(True)
-    with torch.enable_grad():
-        out = network(leaf)
-        loss = functional.cross_entropy(out, out.argmax(1), reduction="sum")
-    return out.detach(), torch.autograd.grad(loss, leaf)[0]
 
 
 def _squares(weight: Tensor) -> Tensor:

@@ -82,6 +82,17 @@ def test_with_eps_success_begins_at_the_optimum(norm: str, targets: int) -> None
             assert (case.classifier.gradients < 100) if broken else case.classifier.gradients >= 200
 
 
+@pytest.mark.parametrize("targets", [0, 9])
+def test_large_logits_hide_no_boundary(targets: int) -> None:
+    """A point counts where a logit is ahead by a share of the largest: steps must lead there."""
+    case = linear_case(6)
+    with torch.no_grad():
+        case.network[1].bias += 3000.0
+    classifier = Classifier(case.network, case.x.shape[1:], 5)
+    x_adv = FAB(classifier, targets=targets).generate(case.x, case.y)
+    assert (classifier.predict(x_adv).argmax(1) != case.y).all()
+
+
 def test_restarts_bring_no_image_farther_away() -> None:
     torch.manual_seed(0)
     layers = nn.Flatten(), nn.Linear(SIDE * SIDE, 20), nn.ReLU(), nn.Linear(20, 4)

@@ -16,6 +16,7 @@ from closed_form import linear_case
 from torch import nn
 
 from benchmark.attacks.fast_gradient import FastGradient
+from benchmark.attacks.lookup import all_params, check_attack, expected_passes
 from benchmark.attacks.projected_gradient import ProjectedGradient
 from estimators.classifier import Classifier
 from estimators.data.images import Images
@@ -242,3 +243,11 @@ def test_behind_a_random_defence_nobody_leaves(digits_lenet: nn.Module, digits: 
         results.append(attack.generate(part.x, part.y))
         assert classifier.gradients == 40
     assert np.array_equal(*results)
+
+
+def test_the_row_says_that_images_leave() -> None:
+    given = check_attack(Spec.of("pgd", eps=0.2, drop_fallen=True))
+    assert '"drop_fallen":true' in all_params(given)
+    plain = check_attack(Spec.of("pgd", eps=0.2))
+    assert "drop_fallen" not in all_params(plain)
+    assert expected_passes(given, 10) < expected_passes(plain, 10) == 3 * 40

@@ -385,6 +385,8 @@ def test_parameters_are_written_out() -> None:
         ("hopskipjump", {"norm": 1}, "the norm"),
         ("art-autoattack", {"eps": 0.1, "norm": 3}, "the norm"),
         ("deepfool", {"overshoot": -1}, "overshoot"),
+        ("pgd", {"eps": 0.1, "drop_fallen": "yes"}, "drop_fallen"),
+        ("bim", {"eps": 0.1, "drop_fallen": True, "engine": "stock"}, "has no drop_fallen"),
     ],
 )
 def test_bad_parameters(name: str, params: dict[str, Any], message: str) -> None:

@@ -26,6 +26,11 @@ def test_an_image_counts_as_right_until_it_is_broken() -> None:
 
 def test_a_mean_is_no_curve() -> None:
     assert curve(np.array([True]), np.array([2.25]), np.array([0.0])) == ""
+    # nor one that happens to be a whole number
+    assert curve(np.array([True, False]), np.array([2.0, 2.0]), np.array([1.0, 1.0])) == ""
+    # two images that stand do take as many, and so do all with a budget of one pass
+    assert curve(np.array([True, True]), np.array([2.0, 2.0]), np.array([1.0, 1.0])) != ""
+    assert curve(np.array([True, False]), np.array([0.0, 0.0]), np.array([1.0, 1.0])) == '{"1":1}'
 
 
 def test_curves_of_a_table() -> None:

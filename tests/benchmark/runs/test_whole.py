@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchmark.runs.finished.receipt import FILE as RECEIPT
+from benchmark.runs.lock import hold
 from reports.page.page import render
 from reports.results.unfinished import FILE as MARK
 from reports.results.unfinished import NOTE, being_written
@@ -110,13 +111,27 @@ def test_an_unfinished_run_says_so_until_the_same_command(bench, tmp_path: Path)
     assert NOTE not in (run / "report.html").read_text()
 
 
+def test_a_report_waits_for_the_run_that_writes(bench, tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(GRID)
+    assert bench("run", "--grid", "small.yaml", "--out", "r")[0] == 0
+    page = (tmp_path / "r" / "report.html").read_bytes()
+    claim = hold(tmp_path / "r")
+    assert bench("report", "r")[0] == 0
+    with being_written(tmp_path / "r"):
+        code, out = bench("report", "r")
+    claim.release()
+    assert code == 2 and "another run holds it" in out and out.count("\n") == 1
+    assert (tmp_path / "r" / "report.html").read_bytes() == page
+
+
 def test_foreign_files_and_a_link_to_another_disk_stay(bench, tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(GRID)
     run, elsewhere = tmp_path / "r", tmp_path / "elsewhere"
     (run / "gallery").mkdir(parents=True)
     elsewhere.mkdir()
     (run / "plots").symlink_to(elsewhere)
-    for name in ("plots/notes.txt", "plots/old.png", "gallery/notes.txt", "gallery/099-clean.png"):
+    for name in ("plots/notes.txt", "plots/old.png", "gallery/notes.txt", "gallery/099-clean.png",
+                 "gallery/.art-bench-abcdefgh", "plots/.art-bench-abcdefgh"):  # fmt: skip
         (run / name).write_text("mine")
     assert bench("run", "--grid", "small.yaml", "--out", "r")[0] == 0
     assert (run / "plots").is_symlink()
@@ -126,3 +141,8 @@ def test_foreign_files_and_a_link_to_another_disk_stay(bench, tmp_path: Path) ->
     assert not (elsewhere / "old.png").exists() and list(elsewhere.glob("*.png"))
     assert not (run / "gallery" / "099-clean.png").exists()
     assert (run / "gallery" / "gallery.json").is_file()
+    # what a killed process left; also where the run is finished since
+    assert not list(run.rglob(".art-bench-*")) + list(elsewhere.glob(".art-bench-*"))
+    (run / "gallery" / ".art-bench-abcdefgh").write_text("")
+    assert bench("run", "--grid", "small.yaml", "--out", "r")[0] == 0
+    assert not list(run.rglob(".art-bench-*"))

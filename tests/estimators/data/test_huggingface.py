@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,56 @@ def test_results_of_folders_of_photos_keep_their_hashes() -> None:
     assert repr(Geometry(256, 224)) == "Geometry(resize=256, crop=224, interpolation='bilinear')"
     assert repr(Geometry()) == "Geometry(resize=None, crop=None, interpolation='bilinear')"
     assert repr(Geometry(8, squash=True)).endswith("squash=True)")
+
+
+def _bad(package: Any, kind: str) -> tuple[list[Any], Any]:
+    """Six labels, of which one is odd, and their feature."""
+    return {
+        "2^62": ([*LABELS[:5], 2**62], package.Value("int64")),
+        "negative": ([*LABELS[:5], -(2**40)], package.Value("int64")),
+        "hidden": ([*LABELS[:5], -1], package.ClassLabel(names=["cat", "dog", "ape"])),
+        "missing": ([*LABELS[:5], None], package.Value("int64")),
+        "missing name": ([*LABELS[:5], None], package.ClassLabel(names=["cat", "dog", "ape"])),
+        "fraction": ([*map(float, LABELS[:5]), 0.5], package.Value("float64")),
+        "nan": ([*map(float, LABELS[:5]), float("nan")], package.Value("float64")),
+        "text": (list("abcabc"), package.Value("string")),
+        "two ones": ([[1, 0, 0]] * 5 + [[1, 1, 0]], package.Sequence(package.Value("int64"))),
+        "other lengths": ([[1, 0, 0]] * 5 + [[1, 0]], package.Sequence(package.Value("int64"))),
+    }[kind]
+
+
+BAD_LABELS = {
+    "2^62": "y has class 4611686018427387904, expected fewer than 100,000 classes",
+    "negative": "y has the negative class -1099511627776",
+    "hidden": "y has the negative class -1; leave images without a label out",
+    "missing": "item 5: its label is 'None'; expected the number of a class",
+    "missing name": "item 5: its label is 'None'; expected the number of a class",
+    "fraction": "y must be one integer per image, got float64 with fractions",
+    "nan": "y must be one integer per image, got float64 with fractions, NaN",
+    "text": "item 0: its label is 'a'; expected the number of a class",
+    "two ones": "not one 1 and zeros in each row",
+    "other lengths": "labels differ in shape",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BAD_LABELS)
+def test_labels_that_are_none(table, package, tmp_path: Path, kind: str) -> None:
+    """One line, and no memory for as many classes."""
+    table(fine=(None, None), label=_bad(package, kind)).save_to_disk(tmp_path / "d")
+    tracemalloc.start()
+    told = refused(f"hf:{tmp_path}/d[label=label]")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert told.startswith(f"data set hf:{tmp_path}/d: ")
+    assert BAD_LABELS[kind] in told
+    assert peak < 30 << 20
+
+
+@pytest.mark.slow
+def test_one_hot_labels(table, package, tmp_path: Path) -> None:
+    hot = np.eye(3, dtype=int)[LABELS].tolist()
+    feature = package.Sequence(package.Value("int64"))
+    table(fine=(None, None), label=(hot, feature)).save_to_disk(tmp_path / "d")
+    images = load_images(f"hf:{tmp_path}/d[label=label]", "test")
+    assert (images.y.tolist(), images.classes) == (LABELS, ("0", "1", "2"))

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from estimators.data.handed.objects import from_object
 from estimators.data.labels import checked_ids, checked_labels
 from estimators.data.load import load_images
 from estimators.errors import InputError
@@ -97,3 +104,75 @@ def test_labels_from_1_are_noted(npz) -> None:
     images = load_images(f"npz:{npz(y_test=np.arange(20) % 4 + 1)}", "test")
     assert len(images.classes) == 5
     assert "label 0" in images.notes[0]
+
+
+def peak_of(call: Callable[[], object]) -> int:
+    """The most bytes that a call has at once; NumPy's arrays count."""
+    tracemalloc.start()
+    try:
+        with suppress(InputError):
+            call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+HUGE = {
+    "2^62": np.array([0, 2**62]),
+    "the largest int64": np.array([2**63 - 1, 1]),
+    "beyond int64": np.array([0, 2**64 - 1], np.uint64),
+    "2^62 as a float": np.array([0, 2.0**62]),
+    "100,000": np.array([0, 100_000]),
+    "negative": np.array([0, -(2**62)]),
+}
+
+
+@pytest.mark.parametrize("case", HUGE)
+def test_a_large_label_takes_no_memory(case: str) -> None:
+    """No list of so many classes is made, with names or without."""
+    for names in (None, ("a", "b")):
+        assert peak_of(lambda names=names: checked_labels(HUGE[case], names, "file")) < 1 << 20
+
+
+def test_the_largest_count_of_classes_takes_little() -> None:
+    _, classes, _ = checked_labels(np.array([0, 99_999]), None, "file")
+    assert len(classes) == 100_000
+    assert peak_of(lambda: checked_labels(np.array([0, 99_999]), None, "file")) < 20 << 20
+
+
+def test_folders_named_by_huge_numbers_are_two_classes(tmp_path: Path) -> None:
+    for name in (str(2**62), "-1"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name / "a.png")
+    images = load_images(f"imagefolder:{tmp_path}", "test")
+    assert sorted(images.y) == [0, 1] and len(images.classes) == 2
+
+
+def test_one_hot_rows_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    hot = np.zeros((4000, 500), np.int8)
+    hot[np.arange(4000), np.arange(4000) % 500] = 1
+    at_once = peak_of(lambda: checked_labels(hot, None, "file"))
+    monkeypatch.setattr("estimators.data.labels._BLOCK", 1 << 16)
+    assert peak_of(lambda: checked_labels(hot, None, "file")) < at_once / 4
+    y, classes, _ = checked_labels(hot, None, "file")
+    assert np.array_equal(y, np.arange(4000) % 500) and len(classes) == 500
+    hot[3999, 3] = 1
+    with pytest.raises(InputError, match="not one 1 and zeros"):
+        checked_labels(hot, None, "file")
+
+
+ODD = [2**62, 2**63 + 5, 2**70, -1, 1.5, None, "cat", [0, 2**62], float("nan")]
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
+def test_labels_of_items_are_refused_in_one_line(value: object) -> None:
+    """Those of data sets of torch and MAITE."""
+    pixels = np.zeros((8, 8), np.uint8)
+    things = [(pixels, 0), (pixels, value)]
+
+    def read() -> None:
+        with pytest.raises(InputError) as told:
+            from_object(things, "data set own")
+        assert str(told.value).startswith("data set own: ") and "\n" not in str(told.value)
+
+    assert peak_of(read) < 4 << 20

@@ -179,6 +179,19 @@ def test_normalised_outside(digits: Images, digits_lenet: nn.Module, name: str) 
     assert pixels(probe(mended, digits, "mine")) is None
 
 
+def test_few_images_are_no_proof(digits: Images, digits_lenet: nn.Module) -> None:
+    """Of six images as many may be wrong by luck: said, and the run goes on."""
+    (mean,), (std,) = USUAL["pixels from 0 to 255"]
+    wants = Around(digits_lenet, before=lambda x: x * std + mean)
+    for n, refused in ((6, False), (15, False), (16, True)):
+        few = probe(wants, digits.beginning(n), "mine")
+        if refused:
+            with pytest.raises(InputError, match=r"std=\[0\.0039216\]"):
+                pixels(few)
+        else:
+            assert "std=[0.0039216]" in str(pixels(few))
+
+
 def test_untrained_is_a_warning(digits: Images) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))

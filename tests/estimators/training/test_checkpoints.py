@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,13 @@ import torch
 
 from estimators.data.load import load_images
 from estimators.errors import InputError
+from estimators.networks.build import build_network
+from estimators.networks.weight_files import weights_hash
 from estimators.spec import Spec
 from estimators.training import checkpoints
 from estimators.training.checkpoints import SHIPPED, checkpoint_key, load_checkpoint, shipped_file
 from estimators.training.recipes import recipe_for
-from estimators.training.train import evaluate
+from estimators.training.train import evaluate, train
 from estimators.training.train_or_load import train_or_load, trained_network
 
 LENET = Spec("lenet")
@@ -119,3 +122,15 @@ def test_truncated_and_foreign_files(tmp_path: Path) -> None:
 def test_zero_epochs() -> None:
     with pytest.raises(InputError, match="epochs"):
         train_or_load("digits", LENET, 0, 0)
+
+
+def test_what_is_measured_does_not_change_the_weights() -> None:
+    images, test = (load_images("digits", split) for split in ("train", "test"))
+    recipe = recipe_for("digits", LENET, 2)
+    build = partial(build_network, LENET, images.shape, len(images.classes))
+    made = [train(build, images, test, recipe, 0, every_epoch=every) for every in (True, False)]
+    (whole, full), (same, short) = made
+    assert weights_hash(whole) == weights_hash(same)
+    assert full.test_accuracy.notna().all()
+    assert list(short.test_accuracy.notna()) == [False, True]
+    assert short.drop(columns="seconds").iloc[-1].equals(full.drop(columns="seconds").iloc[-1])

@@ -60,7 +60,7 @@ class Batches:
         )
         columns = [pa.array(np.arange(len(indices))) for _ in predictions._COLUMNS[1:]]
         self.batch = pa.record_batch([cells, *columns], names=list(predictions._COLUMNS))
-        self.metadata = type("Metadata", (), {"num_rows": rows})
+        self.metadata = type("Metadata", (), {"num_rows": rows, "num_columns": 0})
         self.schema_arrow = self.batch.schema
 
     def iter_batches(self, *_: object, **__: object) -> list[pa.RecordBatch]:

@@ -19,11 +19,19 @@ from workers import halved
 from benchmark.studies.measures import robustness as measures
 from benchmark.studies.measures.processes import in_processes, one_torch_thread, worker_count
 from benchmark.studies.measures.robustness import Probe, measure
-from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
+from benchmark.studies.measures.training_sweep import (
+    Training,
+    swept,
+    training_length,
+    whole_numbers,
+)
 from benchmark.studies.request import StudyRequest
 from estimators.data.images import Images
 from estimators.errors import InputError
+from estimators.networks.weight_files import weights_hash
 from estimators.spec import Spec
+from estimators.training import train as training
+from estimators.training.train_or_load import train_or_load
 
 TINY = Probe(samples=40, iterated_samples=10, gap_images=60, points=7, pgd_steps=2)
 LENET = Spec("lenet")
@@ -229,3 +237,42 @@ def test_bad_probe(name: str) -> None:
         Probe.of(StudyRequest((), sizes))
     with pytest.raises(InputError, match="points: must be at least 7"):
         Probe.of(StudyRequest((), {**sizes, name: 1, "points": 6}))
+
+
+def test_an_attack_of_eps_0_makes_no_steps(linear: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def attacked(classifier: Any, images: Any, attacks: Any) -> Any:
+        asked.extend(attacks)
+        return original(classifier, images, attacks)
+
+    original = vars(measures)["attacked"]
+    monkeypatch.setattr(measures, "attacked", attacked)
+    _, tables = linear()
+    assert asked and all(attack.kwargs["eps"] > 0 for attack in asked)
+    rows = tables["accuracy"]
+    assert (rows[rows["eps"] == 0]["accuracy"] == 1).all()
+
+
+def test_longer_trainings_are_known() -> None:
+    def length(network: Spec, epochs: int = 10) -> float:
+        return training_length(Training("mnist", network, epochs, 0))
+
+    lengths = [length(LENET, 1), length(LENET), length(Spec.of("lenet", extra_layers=4))]
+    lengths += [length(Spec.of("lenet", extra_layers=20)), length(Spec("resnet"))]
+    assert lengths == sorted(set(lengths))
+
+
+def test_a_sweep_measures_the_last_epoch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    evaluate = training.evaluate
+
+    def counted(*arguments: Any) -> tuple[float, float]:
+        calls.append(arguments)
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(training, "evaluate", counted)
+    network = Training("digits", LENET, 3, 5).run(None, "cpu")
+    assert len(calls) == 1
+    again = train_or_load("digits", LENET, 3, 5, force=True)
+    assert again.reused and again.sha256 == weights_hash(network)

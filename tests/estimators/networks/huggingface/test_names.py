@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from estimators.errors import InputError
-from estimators.networks.huggingface.names import check_name, offline
+from estimators.networks.huggingface import names
+from estimators.networks.huggingface.names import cache_only, check_name, offline
 from estimators.spec import Spec, parse_spec
 
 
@@ -52,3 +53,17 @@ def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not offline("a/b") and offline(str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert offline("a/b")
+
+
+def test_the_client_looks_into_its_cache_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """timm calls it; without a network it would try and wait for each file."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="needs the Hub's client")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(names, "unreachable", lambda: True)
+    with pytest.raises(ValueError, match="stop"), cache_only():
+        assert constants.HF_HUB_OFFLINE
+        raise ValueError("stop")
+    assert not constants.HF_HUB_OFFLINE
+    monkeypatch.setattr(names, "unreachable", lambda: False)
+    with cache_only():
+        assert not constants.HF_HUB_OFFLINE

@@ -13,6 +13,7 @@ from torch import nn
 
 from estimators.classifier import Classifier
 from estimators.networks.build import build_network
+from estimators.networks.running.cheaper_passes import CheaperPasses
 from estimators.networks.running.folding import foldable, folded
 from estimators.spec import Spec
 
@@ -113,9 +114,9 @@ def test_classifiers_of_threads_do_not_trace(monkeypatch: pytest.MonkeyPatch) ->
     from estimators.networks.running import folding
 
     network = odd_networks.plain()
-    pairs = foldable(network, images())
+    passes = CheaperPasses.of(network, images())
     monkeypatch.setattr(folding, "_pairs", lambda root: pytest.fail("traced"))
-    cache = ClassifierCache({("d", Spec("n")): TrainedNetwork(network, SHAPE, 10, pairs)})
+    cache = ClassifierCache({("d", Spec("n")): TrainedNetwork(network, SHAPE, 10, passes)})
     made = []
     thread = threading.Thread(
         target=lambda: made.append(cache.classifier("d", Spec("n"), Spec("none")))

@@ -10,7 +10,7 @@ from estimators.classifier import Classifier
 from estimators.networks.build import build_network
 from estimators.networks.running import pooled_convolutions
 from estimators.networks.running.pooled_convolutions import PooledConvolution, pooled
-from estimators.networks.running.thin_convolutions import SWITCH
+from estimators.networks.running.proofs import SWITCH
 from estimators.spec import Spec
 
 GREY = (1, 28, 28)

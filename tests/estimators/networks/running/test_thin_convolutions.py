@@ -11,7 +11,7 @@ from torch import nn
 
 from estimators.classifier import Classifier, Frozen
 from estimators.networks.build import build_network
-from estimators.networks.running import thin_convolutions
+from estimators.networks.running import proofs, thin_convolutions
 from estimators.networks.running.thin_convolutions import ThinConvolution, thinned
 from estimators.spec import Spec
 
@@ -38,7 +38,7 @@ def test_outputs_are_equal_and_gradients_close(
 ) -> None:
     made = network(name)
     fast = Classifier(made, GREY, 10)
-    monkeypatch.setenv(thin_convolutions.SWITCH, "1")
+    monkeypatch.setenv(proofs.SWITCH, "1")
     plain = Classifier(made, GREY, 10)
     assert (thin_layers(fast.network), thin_layers(plain.network)) == (1, 0)
     x = images(chunk)

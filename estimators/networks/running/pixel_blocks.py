@@ -1,0 +1,73 @@
+"""The gradient of images at a convolution with few input channels, by blocks of pixels.
+
+oneDNN computes sixteen channels at once, and images have three. One convolution computes blocks of
+pixels of the gradient as channels, and `pixel_shuffle` puts them side by side.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class Blocks(NamedTuple):
+    """The gradient of a convolution by blocks of pixels.
+
+    weight: [in * side^2, out, U, V], of a convolution of the gradient of the result.
+    side: pixels of a block. step: of that convolution. before: zeros in front of the gradient.
+    """
+
+    weight: Tensor
+    side: int
+    step: int
+    before: tuple[int, int]
+
+    def gradient(self, gradient: Tensor, shape: torch.Size) -> Tensor | None:
+        """Return the gradient of images [N, C, H, W] of a shape.
+
+        None for sides that are no multiples of a block, and with NaN or infinity, which zero
+        weights would spread over a block.
+        """
+        if any(size % self.side for size in shape[2:]):
+            return None
+        edges: list[int] = []
+        for axis in (1, 0):
+            blocks = shape[2 + axis] // self.side
+            needed = self.step * (blocks - 1) + self.weight.shape[2 + axis]
+            edges += [self.before[axis], needed - self.before[axis] - gradient.shape[2 + axis]]
+        padding: tuple[int, int] = (0, 0)
+        if (edges[0], edges[2]) == (edges[1], edges[3]):
+            padding = self.before
+        else:
+            gradient = functional.pad(gradient, edges)
+        parts = functional.conv2d(gradient, self.weight, None, self.step, padding)
+        passed = functional.pixel_shuffle(parts, self.side)
+        return passed if bool(torch.isfinite(passed.detach().sum())) else None
+
+
+def blocks(weight: Tensor, stride: int, before: tuple[int, int], side: int) -> Blocks:
+    """Return the blocks for a convolution.
+
+    weight: [out, in, kH, kW]. before: zeros above and left of the images, less than the kernel.
+    side: pixels of a block, a multiple of the stride.
+    """
+    out, channels, *kernel = weight.shape
+    offsets = [(size - 1 - pad) // stride for size, pad in zip(kernel, before, strict=True)]
+    counts = [
+        offset + (side - 1 + pad) // stride + 1
+        for offset, pad in zip(offsets, before, strict=True)
+    ]  # fmt: skip
+    made = weight.new_zeros(channels, side, side, out, *counts)
+    for row in range(side):
+        for high in range(counts[0]):
+            y = row + before[0] - stride * (high - offsets[0])
+            for column in range(side):
+                for wide in range(counts[1]):
+                    x = column + before[1] - stride * (wide - offsets[1])
+                    if 0 <= y < kernel[0] and 0 <= x < kernel[1]:
+                        made[:, row, column, :, high, wide] = weight[:, :, y, x].T
+    flat = made.flatten(0, 2).contiguous(memory_format=torch.channels_last)
+    return Blocks(flat, side, side // stride, (offsets[0], offsets[1]))
