@@ -52,7 +52,7 @@ def train(
     with run_progress() as progress:
         # only now: they import torch, which takes seconds
         from benchmark.execution.memory import keep_memory
-        from estimators.training.checkpoints import CURVES, HISTORY
+        from estimators.training.checkpoints import CURVES, HISTORY, SHIPPED
         from estimators.training.recipes import recipe_for
         from estimators.training.train_or_load import train_or_load
         from reports.plots.training import draw_training
@@ -77,9 +77,11 @@ def train(
         keep_memory()
         options |= {"on_epoch": on_epoch, "on_share": on_share}
         trained = train_or_load(dataset, spec, epochs, seed, **options)
-        if not trained.reused:
+        curves = trained.path.with_suffix(CURVES)
+        # a command that stopped before its curves is completed by the same one
+        lacking = trained.path.parent != SHIPPED and not curves.exists()
+        if not trained.reused or (lacking and trained.path.with_suffix(HISTORY).is_file()):
             progress.step("drawing the curves")
-            curves = trained.path.with_suffix(CURVES)
             history = read_table(trained.path.with_suffix(HISTORY), "history")
             draw_training(history, f"{spec} on {dataset}, seed {seed}", curves)
     _show(trained)

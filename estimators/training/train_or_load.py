@@ -137,11 +137,17 @@ def train_or_load(
         "test_accuracy": float(history.test_accuracy.iloc[-1]),
         "torch": torch.__version__,
     }
+    # the plot of earlier weights; whoever asked for this training draws a new one
+    path.with_suffix(CURVES).unlink(missing_ok=True)
     checkpoints.save_checkpoint(model, metadata, path)
-    replace(
-        path.with_suffix(HISTORY),
-        lambda file: history.to_csv(file, index=False, float_format="%.6g"),
-    )
+    try:
+        replace(
+            path.with_suffix(HISTORY),
+            lambda file: history.to_csv(file, index=False, float_format="%.6g"),
+        )
+    except BaseException:
+        path.unlink(missing_ok=True)  # with it, the same command would take this as finished
+        raise
     return Trained(model, metadata, weights_hash(model), path, reused=False)
 
 
