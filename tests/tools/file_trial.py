@@ -128,8 +128,8 @@ def cut(place: Path, sound: Sound) -> list[str]:
         known = [known[name] for known in (sound.before, sound.after) if name in known]
         # of a file with times in it, every known one is about as long
         short = name in sound.varying and len(content) < 0.8 * min(map(len, known))
-        if name.endswith("store.sqlite"):
-            continue  # transactions; the repeated command shows what it is worth
+        if name.endswith(("store.sqlite", "run.unfinished")):
+            continue  # transactions, and a mark; the repeated command shows what they are worth
         if name.endswith("failures.log"):
             if not content.endswith(b"\n"):
                 wrong.append(name)
