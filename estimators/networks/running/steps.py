@@ -16,7 +16,10 @@ from torch.fx.node import map_aggregate, map_arg
 
 @dataclass(frozen=True)
 class Value:
-    """Stands for the result of another step among arguments."""
+    """Stands for the result of another step among arguments.
+
+    name: of that step.
+    """
 
     name: str
 
