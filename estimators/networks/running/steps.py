@@ -16,7 +16,10 @@ from torch.fx.node import map_aggregate, map_arg
 
 @dataclass(frozen=True)
 class Value:
-    """Stands for the result of another step among arguments."""
+    """Stands for the result of another step among arguments.
+
+    name: of that step.
+    """
 
     name: str
 
@@ -46,7 +49,7 @@ class Steps(nn.Module):
         self.steps: list[Step] = []
         last = {node: reader for reader in module.graph.nodes for node in reader.all_input_nodes}
         for node in module.graph.nodes:
-            args, kwargs = (map_arg(a, lambda n: Value(n.name)) for a in (node.args, node.kwargs))
+            args, kwargs = map_arg((node.args, node.kwargs), _value)
             dead = tuple(other.name for other, reader in last.items() if reader is node)
             target = self._target(module, node)
             self.steps.append(Step(node.name, node.op, target, args, kwargs, dead))
@@ -90,3 +93,7 @@ class Steps(nn.Module):
                 del values[done]
         out: Tensor = args[0]
         return out
+
+
+def _value(node: fx.Node) -> Any:
+    return Value(node.name)
