@@ -49,7 +49,7 @@ def read_certificates(run: Path) -> pd.DataFrame | None:
         # a file, since pyarrow takes no name that is not UTF-8
         with path.open("rb") as file:
             whole = bounded(pq.ParquetFile(file), MOST_ROWS)
-            table: pd.DataFrame = whole.read(columns=list(COLUMNS)).to_pandas()
+            table: pd.DataFrame = whole.read(columns=list(COLUMNS)).to_pandas()[list(COLUMNS)]
     # pyarrow's own errors are subclasses of these, and so is TableError
     except (ValueError, KeyError, OSError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]

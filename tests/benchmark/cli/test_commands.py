@@ -11,7 +11,6 @@ from benchmark.cli.options import write_text
 from benchmark.grids.schema import SCHEMA_FILE
 from benchmark.runs.options import RunOptions
 from estimators.errors import InputError
-from reports.errors import TableError
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -61,5 +60,5 @@ def test_list_prints_the_schema_that_is_shipped(bench) -> None:
 def test_a_text_goes_to_a_file_or_is_refused(tmp_path: Path) -> None:
     write_text("x\n", tmp_path / "out.txt")
     assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "x\n"
-    with pytest.raises(TableError, match=r"out.txt: cannot be written \(No such file"):
+    with pytest.raises(InputError, match=r"out.txt: cannot be written \(No such file"):
         write_text("x\n", tmp_path / "missing" / "out.txt")

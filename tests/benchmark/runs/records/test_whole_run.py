@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -69,7 +70,7 @@ def test_stopped_while_the_gallery_is_written(
 
         def half(pixels: object, path: Path) -> None:
             path.write_bytes(b"half")
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
         patch.setattr(gallery, "_save_png", half)
         with pytest.raises(KeyboardInterrupt):
