@@ -86,6 +86,6 @@ def test_every_peer_is_a_library_of_the_registry() -> None:
 def test_the_start_of_every_command_is_measured(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = list(startup_lines(1))
-    assert len(lines) == 6
+    assert len(lines) == 8
     assert all(line.ours > 0 < line.theirs for line in lines)
     assert not list(tmp_path.iterdir())
