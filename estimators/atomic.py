@@ -88,6 +88,7 @@ def replace_entries(
     old folder: whether it is taken over where `fill` does not replace it.
     """
     directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
     with _in_use(lambda: tempfile.mkdtemp(prefix=PREFIX, dir=directory)) as side:
         fill(side)
         for name, kept in keeps.items():

@@ -62,8 +62,8 @@ OPENING = (
     Round("long", "dlr", "blocks", 1, 1, 100),
     Round("targets", "margin", "image", ALL, 1, 12),
 )
-# most that break do so in short runs from very different points; the rest needs longer ones, of
-# which the opening has one: on networks that are not reported it breaks more than short ones do
+# most that break do so in short runs from very different points; the rest needs longer ones. The
+# opening has one, since it broke more than short ones did on a network of our own (decision 12)
 CYCLE = (
     Round("restarts", "margin", "blocks", 2, 2, 20),
     Round("diverse", "margin", "diverse", 2, 1, 40),

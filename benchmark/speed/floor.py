@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from benchmark.execution.chunk_size import need
+from benchmark.execution.threads import one_torch_thread
 from benchmark.speed.rivals import Bench
 from estimators.classifier import Classifier, Frozen, channels_last
 
@@ -37,7 +38,7 @@ def floor_of(bench: Bench, threads: int, forwards: int, gradients: int) -> float
     # the first one warms up: buffers, and the proofs of cheaper passes
     for _ in range(bench.repeat + 1):
         start = time.perf_counter()
-        with ThreadPoolExecutor(threads) as pool:
+        with one_torch_thread(), ThreadPoolExecutor(threads) as pool:
             list(pool.map(job, parts))
         times.append(time.perf_counter() - start)
     return statistics.median(times[1:])

@@ -10,11 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from estimators.data.choice import stratified_order
 from estimators.data.images import Images
@@ -24,64 +22,20 @@ from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import better_pixels, range_fault
 from estimators.networks.advice.shapes import what_fits, what_is_over
 from estimators.networks.input_layers import Normalise
-from estimators.networks.running.image_gradients import image_gradients
-from estimators.outputs import finite_rows, predicted_classes
+from estimators.networks.probed import SAMPLE, ProbedModel, gradients_of, hits_of, outputs_of
+from estimators.outputs import finite_rows
 from estimators.plugins import describe_error
 
-# images to look at, at most and at least
-SAMPLE, LEAST = 125, 16
+# images to look at, at least
+LEAST = 16
 # share of images with NaN outputs up to which the others are worth a number
 FEW = 0.1
-# batches of another size may round differently, in the sixth digit
-ROUNDING = 1e-3
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
 
 
 class Unusable(NetworkError):
     """A network whose own code raises for every image that it is given."""
-
-
-@dataclass(frozen=True)
-class ProbedModel:
-    """A network and its outputs for some images.
-
-    network: in evaluation mode, as it is attacked.
-    name: for messages.
-    x: images [N, C, H, W].
-    y: their classes [N].
-    out: the outputs [N, classes].
-    classes: their names.
-    batch: images per pass at most.
-    """
-
-    network: nn.Module
-    name: str
-    x: torch.Tensor
-    y: torch.Tensor
-    out: torch.Tensor
-    classes: tuple[str, ...] = ()
-    batch: int = SAMPLE
-
-    def outputs(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the outputs [N, classes] of images [N, C, H, W]."""
-        return _outputs(self.network, x, self.batch)
-
-    def hits(self, x: torch.Tensor) -> int:
-        """Return how many of the images are right when their pixels are others [N, C, H, W]."""
-        return _hits(self.outputs(x), self.y)
-
-    def off(self, n: int) -> float:
-        """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
-        difference = self.outputs(self.x[:n]) - self.out[:n]
-        # of NaN and of equal infinite outputs it is NaN
-        off = float(difference.nan_to_num(nan=0.0).abs().max())
-        spread = float(self.out[finite_rows(self.out)].std())
-        return off if off > ROUNDING * (spread + 1e-12) else 0.0
-
-    def fault(self, text: str) -> InputError:
-        """Return the error that names this network."""
-        return InputError(f"network {self.name}: {text}")
 
 
 def probe(
@@ -94,7 +48,7 @@ def probe(
     _check_fit_of_some(network, images, name)
     part = images[stratified_order(images.y, seed=0)].beginning(sample)
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
-    out = _outputs(network, x, batch)
+    out = outputs_of(network, x, batch)
     return ProbedModel(network, name, x, y, out, images.classes, batch)
 
 
@@ -121,7 +75,7 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
     It is Unusable where the network's own code raised, whatever the shape of the images.
     """
     try:
-        out = _outputs(network, torch.full((2, *shape), 0.5))
+        out = outputs_of(network, torch.full((2, *shape), 0.5))
     except Exception as error:
         # external code may raise anything
         advice = what_fits(network, shape, error)
@@ -149,7 +103,7 @@ def _check_fit_of_some(network: nn.Module, images: Images, name: str) -> None:
     except InputError:
         for at in range(min(LEAST, len(images))):
             with suppress(Exception):
-                out = _outputs(network, torch.from_numpy(images[at : at + 1].x))
+                out = outputs_of(network, torch.from_numpy(images[at : at + 1].x))
                 if tuple(out.shape) == (1, len(images.classes)):
                     return
         raise
@@ -218,7 +172,7 @@ def gradients(probed: ProbedModel) -> str | None:
     parts = zip(x.split(probed.batch), y.split(probed.batch), strict=True)
     try:
         with contained():
-            pairs = [_gradients(probed.network, *part, weights) for part in parts]
+            pairs = [gradients_of(probed.network, *part, weights) for part in parts]
     except InputError:
         raise
     except Exception as error:
@@ -253,7 +207,7 @@ def pixels(probed: ProbedModel) -> str | None:
     Refuse data or a normalisation that leave the network at chance; of fewer images than LEAST,
     which may be so by luck, warn.
     """
-    n, hits = len(probed.y), _hits(probed.out, probed.y)
+    n, hits = len(probed.y), hits_of(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
     near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
     text = range_fault(probed.x)
@@ -277,33 +231,3 @@ def pixels(probed: ProbedModel) -> str | None:
 
 Check = Callable[[ProbedModel], str | None]
 CHECKS: tuple[Check, ...] = (finite, logits, repeatable, one_by_one, gradients, pixels)
-
-
-def _outputs(network: nn.Module, x: torch.Tensor, batch: int = SAMPLE) -> torch.Tensor:
-    # not inference_mode: what a network keeps from a call must work with gradients later
-    with torch.no_grad():
-        parts: list[torch.Tensor] = [network(part) for part in x.split(batch)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
-
-
-def _gradients(
-    network: nn.Module, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Return the gradients of the cross entropy and of the weighted outputs at images."""
-    leaf = x.clone().requires_grad_(True)
-    with torch.enable_grad(), image_gradients(x):
-        of_loss = _gradient(functional.cross_entropy(network(leaf), y, reduction="sum"), leaf)
-        return of_loss, None if of_loss is None else _gradient(
-            (network(leaf) * weights).sum(), leaf
-        )
-
-
-def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
-    if not value.requires_grad:
-        return None
-    (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
-    return gradient
-
-
-def _hits(out: torch.Tensor, y: torch.Tensor) -> int:
-    return int((predicted_classes(out) == y).sum())

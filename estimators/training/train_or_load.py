@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from estimators.atomic import replace, sweep
+from estimators.atomic import replace_entries, sweep
 from estimators.data.load import image_shape, load_images
 from estimators.errors import InputError, check_utf8
 from estimators.networks.build import build_network
@@ -139,15 +139,15 @@ def train_or_load(
     }
     # the plot of earlier weights; whoever asked for this training draws a new one
     path.with_suffix(CURVES).unlink(missing_ok=True)
-    checkpoints.save_checkpoint(model, metadata, path)
-    try:
-        replace(
-            path.with_suffix(HISTORY),
-            lambda file: history.to_csv(file, index=False, float_format="%.6g"),
-        )
-    except BaseException:
-        path.unlink(missing_ok=True)  # with it, the same command would take this as finished
-        raise
+    history_file = path.with_suffix(HISTORY).name
+
+    def fill(side: Path) -> None:
+        history.to_csv(side / history_file, index=False, float_format="%.6g")
+        checkpoints.save_checkpoint(model, metadata, side / path.name)
+
+    # the checkpoint last: with it a training counts as finished
+    order = history_file, path.name
+    replace_entries(path.parent, fill, dict.fromkeys(order, lambda name: False))
     return Trained(model, metadata, weights_hash(model), path, reused=False)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from killing import output_of
 
 from benchmark.runs.finished.receipt import FILE as RECEIPT
 from benchmark.runs.lock import hold
@@ -17,22 +15,12 @@ from reports.page.page import render
 from reports.results.unfinished import FILE as MARK
 from reports.results.unfinished import NOTE, being_written
 
-ROOT = Path(__file__).parents[3]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 
 
 def killed(folder: Path, *args: str) -> list[dict[str, Any]]:
     """The records of `placed_kills`."""
-    out = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "helpers" / "placed_kills.py"), str(folder), *args],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"},
-        capture_output=True,
-        text=True,
-        timeout=1800,
-    )
-    assert out.returncode == 0, out.stderr[-3000:]
-    records: list[dict[str, Any]] = json.loads(out.stdout.splitlines()[-1])
+    records: list[dict[str, Any]] = output_of("placed_kills.py", folder, *args)
     return records
 
 

@@ -14,7 +14,8 @@ from benchmark.grids.model import Grid
 from benchmark.runs.loading.gather import gather
 from benchmark.runs.options import RunOptions
 from estimators.data.images import Images
-from estimators.networks.sanity_checks import LEAST, SAMPLE, check_wrapped
+from estimators.networks.probed import SAMPLE
+from estimators.networks.sanity_checks import LEAST, check_wrapped
 from estimators.networks.squashed import squashed
 
 

@@ -1,0 +1,98 @@
+"""A network and what it gives for a few images, for the checks on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from estimators.errors import InputError
+from estimators.networks.running.image_gradients import image_gradients
+from estimators.outputs import finite_rows, predicted_classes
+
+# images to look at, at most
+SAMPLE = 125
+# batches of another size may round differently, in the sixth digit
+ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class ProbedModel:
+    """A network and its outputs for some images.
+
+    network: in evaluation mode, as it is attacked.
+    name: for messages.
+    x: images [N, C, H, W].
+    y: their classes [N].
+    out: the outputs [N, classes].
+    classes: their names.
+    batch: images per pass at most.
+    """
+
+    network: nn.Module
+    name: str
+    x: torch.Tensor
+    y: torch.Tensor
+    out: torch.Tensor
+    classes: tuple[str, ...] = ()
+    batch: int = SAMPLE
+
+    def outputs(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs [N, classes] of images [N, C, H, W]."""
+        return outputs_of(self.network, x, self.batch)
+
+    def hits(self, x: torch.Tensor) -> int:
+        """Return how many of the images are right when their pixels are others [N, C, H, W]."""
+        return hits_of(self.outputs(x), self.y)
+
+    def off(self, n: int) -> float:
+        """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
+        difference = self.outputs(self.x[:n]) - self.out[:n]
+        # of NaN and of equal infinite outputs it is NaN
+        off = float(difference.nan_to_num(nan=0.0).abs().max())
+        spread = float(self.out[finite_rows(self.out)].std())
+        return off if off > ROUNDING * (spread + 1e-12) else 0.0
+
+    def fault(self, text: str) -> InputError:
+        """Return the error that names this network."""
+        return InputError(f"network {self.name}: {text}")
+
+
+def outputs_of(network: nn.Module, x: torch.Tensor, batch: int = SAMPLE) -> torch.Tensor:
+    """Return the outputs [N, classes] of images x [N, C, H, W].
+
+    batch: images per pass at most.
+    """
+    # not inference_mode: what a network keeps from a call must work with gradients later
+    with torch.no_grad():
+        parts: list[torch.Tensor] = [network(part) for part in x.split(batch)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def gradients_of(
+    network: nn.Module, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Return the gradients of the cross entropy and of the weighted outputs at images x.
+
+    y: classes [N]. weights: of the outputs [classes]. None where no gradient reaches the images.
+    """
+    leaf = x.clone().requires_grad_(True)
+    with torch.enable_grad(), image_gradients(x):
+        of_loss = _gradient(functional.cross_entropy(network(leaf), y, reduction="sum"), leaf)
+        return of_loss, None if of_loss is None else _gradient(
+            (network(leaf) * weights).sum(), leaf
+        )
+
+
+def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
+    if not value.requires_grad:
+        return None
+    (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
+    return gradient
+
+
+def hits_of(out: torch.Tensor, y: torch.Tensor) -> int:
+    """Return how many outputs [N, classes] name the classes y [N]."""
+    return int((predicted_classes(out) == y).sum())
