@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def _figures(points: Sequence[Point]) -> Iterator[tuple[str, Figure]]:
 
 
 def _figure(points: Sequence[Point]) -> Figure:
-    """Return seconds and memory against the size, both axes logarithmic."""
+    """Return seconds, on a logarithmic axis, and memory against the size."""
     axis = AXES[points[0].axis]
     figure, ((left, right),) = new_figure(7.0, 3.0, 1, 2)
     sizes = [point.size for point in points]
@@ -59,8 +60,11 @@ def _figure(points: Sequence[Point]) -> Figure:
         ax.set(xscale="log", yscale="log", xlabel=axis.unit, ylabel=label)
         ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
         ax.minorticks_off()
+    # whole decades: within one of them small differences would look large
+    decades = [math.log10(point.seconds) for point in points]
+    left.set_ylim(10 ** math.floor(min(decades)), 10 ** (math.floor(max(decades)) + 1))
     # from zero: a line of libraries alone is level
     right.set_yscale("linear")
-    right.set_ylim(bottom=0)
-    figure.suptitle(axis.summary)
+    right.set_ylim(0, 1.1 * max(right.get_ylim()[1], *(point.megabytes for point in points)))
+    figure.suptitle(axis.summary[0].upper() + axis.summary[1:])
     return figure
