@@ -16,8 +16,8 @@ from reports.results.atomic import replace_text
 FILE = "run.unfinished"
 # what a reader is told, behind the name of the directory
 NOTE = (
-    "a command was stopped while it wrote these files, or is writing them now: some may be of an"
-    " earlier one; the same bench run or bench paper writes all of them again"
+    "the command that writes these files was stopped, or is still running; some of them may be of an"
+    " earlier run; repeat that command, and it writes all of them"
 )
 # what the next run says
 AGAIN = "a run was stopped while it wrote its files; all of them are written again"
