@@ -16,8 +16,8 @@ from reports.results.atomic import replace_text
 FILE = "run.unfinished"
 # what a reader is told, behind the name of the directory
 NOTE = (
-    "the command that writes these files was stopped, or is still running; some of them may be of an"
-    " earlier run; repeat that command, and it writes all of them"
+    "the command that writes these files was stopped, or is still running; some of them may be of"
+    " an earlier run; repeat that command, and it writes all of them"
 )
 # what the next run says
 AGAIN = "a run was stopped while it wrote its files; all of them are written again"
