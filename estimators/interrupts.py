@@ -12,8 +12,12 @@ from estimators.errors import EndsProgram, class_and_line
 
 
 @contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
+def interrupts(
+    at: Callable[[FrameType | None], None] | None = None,
+) -> Iterator[Callable[[], bool]]:
     """Yield a function that says whether Ctrl-C came since the block began.
+
+    at: called with the running frame when Ctrl-C comes, before KeyboardInterrupt is raised.
 
     Python handles signals in the main thread alone, so it never comes in another one. Where another
     program that embeds Python handles them, nothing can be told: then it may have come.
@@ -30,6 +34,8 @@ def interrupts() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
+        if at is not None:
+            at(frame)
         before(number, frame)
 
     signal.signal(signal.SIGINT, note)
@@ -39,6 +45,15 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         # external code may have set a handler of its own
         if signal.getsignal(signal.SIGINT) is note:
             signal.signal(signal.SIGINT, before)
+
+
+def importing(frame: FrameType | None) -> bool:
+    """Return whether a frame runs below an import."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

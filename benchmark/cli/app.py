@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import errno
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, cast
+from contextlib import contextmanager
+from typing import Any, cast
 
 import click
 
 from benchmark.cli import exit_codes
 from benchmark.execution.errors import ClusterLost
+from benchmark.terminal.leaving import STOPPED, ended_by_ctrl_c, leave
 from benchmark.terminal.streams import print_any_text
 from benchmark.version import __version__
 from estimators.entries import Entry, table
 from estimators.errors import InputError, class_and_line
-from estimators.interrupts import interrupts
 from estimators.user_cache import user_cache
 from reports.errors import TableError
 from reports.style.plain_text import plain
@@ -92,7 +90,7 @@ class _Group(click.Group):
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with interrupts() as came:
+        with ended_by_ctrl_c(exit_codes.INTERRUPTED) as came:
             return self._invoke(ctx, came)
 
     def _invoke(self, ctx: click.Context, came: Callable[[], bool]) -> Any:
@@ -134,10 +132,8 @@ class _Group(click.Group):
         except KeyboardInterrupt as error:
             if not came():
                 raise _ended(error) from error
-            click.echo(
-                "\nstopped; what is finished is kept, and the same command continues", err=True
-            )
-            _leave(exit_codes.INTERRUPTED)
+            click.echo(STOPPED, err=True, nl=False)
+            leave(exit_codes.INTERRUPTED)
 
 
 @contextmanager
@@ -148,21 +144,6 @@ def _shown_plainly() -> Iterator[None]:
     except click.ClickException as error:
         error.message = plain(error.message)  # type: ignore[misc]  # final for others
         raise
-
-
-def _leave(code: int) -> NoReturn:
-    """End this program at once: its threads may be in the middle of a long chunk.
-
-    Where another program calls the command, only SystemExit is raised.
-    """
-    streams = sys.stdout, sys.stderr
-    if streams == (sys.__stdout__, sys.__stderr__):
-        for stream in streams:
-            if stream is not None:
-                with suppress(OSError):  # a pipe that is closed
-                    stream.flush()
-        os._exit(code)
-    sys.exit(code)
 
 
 def _ended(error: BaseException) -> _BadInput:

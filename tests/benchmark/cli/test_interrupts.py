@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+# a shell's background job hands on that it ignores SIGINT
+HEARD = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
 
 def started(*args: str, cwd: Path) -> subprocess.Popen[bytes]:
     """The program in a process group of its own, as a shell starts it."""
-    # a shell's background job hands on that it ignores SIGINT
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = [sys.executable, "-c", f"{heard}; from benchmark.cli import main; main()", *args]
     return subprocess.Popen(
-        program,
+        [sys.executable, "-c", f"{HEARD}; from benchmark.cli import main; main()", *args],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(cwd)},
         stdout=subprocess.PIPE,
@@ -51,14 +51,19 @@ def gone(group: int) -> None:
     raise AssertionError("processes are left")
 
 
+STOPPED = "stopped; what is finished is kept, and the same command continues"
+
+
 @pytest.mark.slow
-def test_while_torch_is_loaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delay", (0, 0.02, 0.05, 0.1, 0.3, 1.0))
+def test_while_torch_is_loaded(delay: float, tmp_path: Path) -> None:
     process = started("train", "--network", "lenet", "--dataset", "digits", cwd=tmp_path)
     assert process.stderr is not None
     assert process.stderr.readline() == b"starting: loading PyTorch\n"
+    time.sleep(delay)
     seconds, errors = interrupted(process)
     assert process.returncode == 130 and seconds < 20
-    assert errors.strip() == "stopped; what is finished is kept, and the same command continues"
+    assert errors.strip() == STOPPED
 
 
 @pytest.mark.slow
@@ -76,5 +81,5 @@ def test_while_a_training_of_a_sweep_runs(tmp_path: Path) -> None:
             break
     seconds, errors = interrupted(process)
     assert process.returncode == 130 and seconds < 20
-    assert errors.strip() == "stopped; what is finished is kept, and the same command continues"
+    assert errors.strip() == STOPPED
     gone(process.pid)
