@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib
 import os
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from hypothesis import HealthCheck, settings
 
 from benchmark.cli import main
 from estimators import plugins
@@ -25,6 +27,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # workers and what they start share the cores
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# the same examples every time, and no limit on their time: a stall of the machine is no fault;
+# `--hypothesis-profile default` tries other examples
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 # taken before the tests get folders of their own
 _REAL_DATA = os.environ.get("BENCH_DATA_DIR")
@@ -43,6 +52,16 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched from the web, whether or not the machine can reach it."""
+
+    def refused(connection: http.client.HTTPConnection) -> None:
+        raise OSError(f"the test suite does not connect to {connection.host}")
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", refused)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,9 @@ LAUNCH = (
 FLAGS = (
     "--headless",
     "--remote-debugging-pipe",
+    # the pages are our own; containers often have neither namespaces nor a large /dev/shm
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -33,17 +36,27 @@ FLAGS = (
     "--hide-scrollbars",
     "--force-color-profile=srgb",
 )
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def find_browser() -> str | None:
-    """Chromium or Chrome on the path; None where there is none."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
+    """Chromium or Chrome on the path; None where there is none.
+
+    Ubuntu's `chromium-browser` is a script that only says where to get one.
+    """
+    paths = [path for name in NAMES if (path := shutil.which(name))]
+    version = ["--version"]
+    return next((p for p in paths if not subprocess.run([p, *version], **QUIET).returncode), None)
 
 
 class Browser:
-    """One tab. events: everything that the browser told, in order."""
+    """One tab.
 
-    def __init__(self, program: str, profile: Path, timeout: float = 20.0) -> None:
+    events: everything that the browser told, in order. timeout: seconds for one answer, which only
+    a browser that hangs takes.
+    """
+
+    def __init__(self, program: str, profile: Path, timeout: float = 300.0) -> None:
         profile.mkdir(parents=True)
         self.timeout = timeout
         self.events: list[dict[str, Any]] = []
@@ -53,7 +66,6 @@ class Browser:
         self._from, to_write = os.pipe()
         # moved away from 3 and 4, which the child overwrites
         ends = [os.dup(fd) for fd in (to_read, to_write)]
-        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -62,13 +74,11 @@ class Browser:
                 *map(str, ends),
                 program,
                 *FLAGS,
-                *root,
                 f"--user-data-dir={profile}",
                 "about:blank",
             ],
             pass_fds=ends,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            **QUIET,
         )
         for fd in (to_read, to_write, *ends):
             os.close(fd)
@@ -78,6 +88,7 @@ class Browser:
         self._session = found["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def close(self) -> None:
         """End the browser and close the pipe."""
@@ -122,8 +133,22 @@ class Browser:
         told = self.call("Page.navigate", url=path.resolve().as_uri())
         if told.get("errorText"):
             raise RuntimeError(f"{path}: {told['errorText']}")
+        # the end of this load: that of an earlier page may be told late
+        loaded = {"name": "load", "loaderId": told["loaderId"]}
+        self.wait_for("Page.lifecycleEvent", **loaded)
+
+    def wait_for(self, method: str, seen: int = 0, **params: Any) -> dict[str, Any]:
+        """Wait for an event with these parameters, or find it among those that came; all of them.
+
+        seen: how many of the events do not count.
+        """
         until = time.monotonic() + self.timeout
-        while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
+        while True:
+            for event in self.events[seen:]:
+                given: dict[str, Any] = event.get("params", {})
+                if event.get("method") == method and params.items() <= given.items():
+                    return given
+            seen = len(self.events)
             self.events += self._read(until)
 
     def run(self, expression: str) -> Any:

@@ -34,7 +34,7 @@ def shown(console: PlainConsole) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().split("\n")).strip("\n")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example(MARKUP)
 @example("\udcff\x1b[31m\x07")
 @given(TEXTS)

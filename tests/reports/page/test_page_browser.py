@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -368,19 +367,11 @@ def test_the_download_is_the_file(tab: Browser, page: Path, tmp_path: Path) -> N
     def download() -> str:
         target = tmp_path / "cells.csv"
         target.unlink(missing_ok=True)
-        tab.call(
-            "Browser.setDownloadBehavior",
-            session=None,
-            behavior="allow",
-            downloadPath=str(tmp_path),
-        )
+        behavior = {"behavior": "allow", "downloadPath": str(tmp_path), "eventsEnabled": True}
+        tab.call("Browser.setDownloadBehavior", session=None, **behavior)
+        before = len(tab.events)
         tab.run("document.getElementById('cell-download').click()")
-        until = time.monotonic() + 10
-        # the file is there before its content
-        while time.monotonic() < until:
-            if target.is_file() and target.stat().st_size:
-                break
-            time.sleep(0.05)
+        tab.wait_for("Browser.downloadProgress", before, state="completed")
         return target.read_bytes().decode()
 
     whole = (page.parent / "results.csv").read_bytes().decode()
