@@ -19,7 +19,12 @@ def executed(notebook: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
         client = nbclient.NotebookClient(
-            notebook, timeout=600, kernel_name="python3", resources=where, record_timing=False
+            notebook,
+            timeout=None,
+            kernel_name="python3",
+            resources=where,
+            record_timing=False,
+            startup_timeout=600,
         )
         client.execute()
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}

@@ -75,9 +75,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[object]]
     lines = json.dumps([args for args, _ in WRONG.values()])
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, lines]
     where = tmp_path_factory.mktemp("names")
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=300, cwd=where
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=where)
     return dict(zip(WRONG, map(json.loads, done.stdout.splitlines()), strict=True))
 
 
