@@ -3,10 +3,13 @@
 Importing torch and ART takes seconds, a small run less: so this process imports them once, and
 each run is a fork of it. It does nothing with them itself, so that there are no threads yet.
 
+All kills of a run but the last come some parts after it began to compute, as it tells them: how
+far it has got by a time depends on what else the machine does.
+
     python kills.py DIRECTORY KILLS SEED
 
-prints a JSON object: how many runs were killed in each phase, and for each directory whether
-every cell kept its rowid and seconds from the moment it was stored.
+prints a JSON object: how many runs were killed in each phase, the directories, how many stored
+cells were there to be computed again, and how many lost their rowid or seconds.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ GRID = {
 }
 # a directory is given this many kills, then it may finish
 KILLS_A_RUN = 6
+# what a run tells when it has computed a part of its cells
+ADVANCED = b"advanced"
 
 
 def start(directory: Path) -> tuple[int, int]:
@@ -60,6 +65,7 @@ def start(directory: Path) -> tuple[int, int]:
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         progress = Progress(
             started=lambda *_: os.write(tells, b"computing\n") and None,
+            advanced=lambda *_: os.write(tells, ADVANCED + b"\n") and None,
             message=lambda text: os.write(tells, text.encode() + b"\n") and None,
             finishing=lambda text: os.write(tells, text.encode() + b"\n") and None,
         )
@@ -71,11 +77,12 @@ def start(directory: Path) -> tuple[int, int]:
 
 
 def phase_of(told: int, text: bytes = b"") -> str:
-    """The last line that a run has written."""
+    """The last line that a run has written, but for those of its advance."""
     while part := os.read(told, 65536):
         text += part
     os.close(told)
-    return (text.decode().splitlines() or ["starting"])[-1]
+    lines = [line for line in text.splitlines() if line != ADVANCED]
+    return (lines or [b"starting"])[-1].decode()
 
 
 def stored(directory: Path) -> dict[str, tuple[int, float]]:
@@ -90,11 +97,14 @@ def stored(directory: Path) -> dict[str, tuple[int, float]]:
         return {k: (r, s) for k, r, s in db.execute("SELECT key, rowid, seconds FROM cells")}
 
 
-def killed(directory: Path, delay: float, after: bytes) -> str | None:
-    """Start a run and kill it some seconds after a word of it; None where it had ended by then."""
+def killed(directory: Path, delay: float, after: bytes, times: int = 1) -> str | None:
+    """Start a run and kill it some seconds after it told a word so many times.
+
+    None where it had ended by then.
+    """
     child, told = start(directory)
     text = b""
-    while after not in text and (part := os.read(told, 65536)):
+    while text.count(after) < times and (part := os.read(told, 65536)):
         text += part
     deadline = time.monotonic() + delay
     while time.monotonic() < deadline:
@@ -110,8 +120,8 @@ def killed(directory: Path, delay: float, after: bytes) -> str | None:
     return phase
 
 
-def whole(directory: Path) -> tuple[float, float]:
-    """A run that nobody kills; its seconds, and those that it computed cells."""
+def whole(directory: Path) -> tuple[float, float, int]:
+    """A run that nobody kills: its seconds, those that it computed cells, and in how many parts."""
     begin = time.monotonic()
     child, told = start(directory)
     text, marks = b"", {b"computing": begin, b"drawing": begin}
@@ -121,12 +131,14 @@ def whole(directory: Path) -> tuple[float, float]:
     _, status = os.waitpid(child, 0)
     assert status == 0, f"a run ended with {status} after: {phase_of(told, text)}"
     os.close(told)
-    return time.monotonic() - begin, marks[b"drawing"] - marks[b"computing"]
+    computing = marks[b"drawing"] - marks[b"computing"]
+    return time.monotonic() - begin, computing, text.count(ADVANCED)
 
 
 def main(root: Path, kills: int, seed: int) -> dict[str, Any]:
     whole(root / "warm")  # compiles and caches; the next one is timed
-    usual, computing = whole(root / "uninterrupted")
+    usual, computing, advances = whole(root / "uninterrupted")
+    a_part = computing / advances
     chance = random.Random(seed)
     phases: Counter[str] = Counter()
     kept, runs, recomputed = 0, [], 0
@@ -134,14 +146,15 @@ def main(root: Path, kills: int, seed: int) -> dict[str, Any]:
         directory = root / f"run-{len(runs)}"
         runs.append(directory.name)
         before: dict[str, tuple[int, float]] = {}
-        for _ in range(KILLS_A_RUN):
+        for number in range(KILLS_A_RUN):
             if sum(phases.values()) == kills:
                 break
-            # most moments while cells are computed, where there is most to lose; others anywhere
-            if chance.random() < 0.75:
-                phase = killed(directory, chance.uniform(0.0, computing / 3), b"computing")
-            else:
+            if number == KILLS_A_RUN - 1:  # at any moment, mostly after the last cell
                 phase = killed(directory, chance.uniform(0.0, usual), b"")
+            elif parts := chance.randint(0, advances // 8):
+                phase = killed(directory, chance.uniform(0.0, a_part), ADVANCED, parts)
+            else:
+                phase = killed(directory, chance.uniform(0.0, a_part), b"computing")
             if phase is not None:
                 phases[phase] += 1
             now = stored(directory)

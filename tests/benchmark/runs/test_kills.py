@@ -14,7 +14,7 @@ KILLS = 50
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_fifty_kills_change_no_byte(tmp_path: Path) -> None:
-    report = output_of("kills.py", tmp_path, KILLS, 0, timeout=900)
+    report = output_of("kills.py", tmp_path, KILLS, 0)
     assert sum(report["phases"].values()) == KILLS
     # the kills came where cells are computed, and stored cells were there to be computed twice
     assert report["phases"].get("computing", 0) >= 3, report
