@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 from torch import nn
+
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 class Raises(nn.Module):
@@ -48,28 +53,44 @@ def worker_processes(of: int | None = None) -> list[psutil.Process]:
     return sorted(found, key=lambda process: process.create_time())
 
 
-@contextmanager
-def dask_processes(workers: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A scheduler and workers as processes of their own; the scheduler's address and process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    host, port = "127.0.0.1", address.rpartition(":")[2]
-    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
-    commands = [
-        [*dask, "--host", host, "--port", port, "--no-dashboard", "--dashboard-address", ":0"]
-    ] + [[*worker, "--no-nanny", "--nthreads", "1", "--no-dashboard"]] * workers
-    started = [
-        subprocess.Popen(c, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for c in commands
-    ]
+def still_running(processes: list[psutil.Process], seconds: float = 300.0) -> list[psutil.Process]:
+    """The processes that have not ended after this time; a zombie has ended."""
+    until = time.monotonic() + seconds
+    while left := [process for process in processes if _runs(process)]:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.05)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
     try:
-        while started[0].poll() is None:
-            try:
-                socket.create_connection((host, int(port)), 1).close()
-                break
-            except OSError:
-                continue
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@contextmanager
+def dask_processes(workers: int, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler and workers as processes of their own; the scheduler's address and process.
+
+    folder: where the scheduler writes its address; it takes a port that is free.
+    """
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    dask += ["--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)]
+    started = [subprocess.Popen([*dask, "--no-dashboard", "--dashboard-address", ":0"], **QUIET)]
+    try:
+        address = None
+        while address is None:
+            assert started[0].poll() is None, "the scheduler has ended"
+            time.sleep(0.05)
+            # it may be half written
+            with suppress(OSError, ValueError, KeyError):
+                address = json.loads(file.read_text(encoding="utf-8"))["address"]
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+        worker += ["--no-nanny", "--nthreads", "1", "--no-dashboard"]
+        started += [subprocess.Popen(worker, **QUIET) for _ in range(workers)]
         yield address, started[0]
     finally:
         for process in started:

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from closed_form import linear_case
 from torch import nn
-from workers import Kills, Raises, dask_processes, worker_processes
+from workers import Kills, Raises, dask_processes, still_running, worker_processes
 
 from benchmark.execution import dask_client, dask_pool, dask_values, dask_worker
 from benchmark.execution.chunk import ClassifierCache
@@ -378,7 +378,7 @@ def test_two_processes_give_the_same_bytes(here: Path, tmp_path: Path) -> None:
     assert sum(machine["workers"].values()) == sum(
         len(range(0, int(task.samples), 125)) for task in plan(Grid(**SMALL).cells())
     )
-    assert not worker_processes()
+    assert not still_running(worker_processes())
 
 
 @pytest.mark.slow
@@ -472,16 +472,16 @@ def test_what_was_stored_stays(here: Path, tmp_path: Path, how: str) -> None:
         wait_until_stored(directory, 1, process)
         workers = worker_processes(process.pid)
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate()
         assert process.returncode == 130, err
         assert len(workers) >= 2
-        assert not any(worker.is_running() for worker in workers)
+        assert not still_running(workers)
     else:
-        with dask_processes(2) as (address, scheduler):
+        with dask_processes(2, tmp_path) as (address, scheduler):
             process = command("--scheduler", address)
             wait_until_stored(directory, 1, process)
             scheduler.kill()
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate()
         assert process.returncode == 5, err
     assert "the same command continues" in err
     progress = ("starting", "cell ", "reading ")
