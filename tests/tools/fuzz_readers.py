@@ -187,7 +187,7 @@ def one(reader: Reader, folder: Path, content: bytes) -> str:
         (folder / name).write_bytes(text)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     # a loop in C that no signal of Python interrupts
-    faulthandler.dump_traceback_later(6 * SECONDS, exit=True)
+    faulthandler.dump_traceback_later(60 * SECONDS, exit=True)
     try:
         reader.read(folder)
     except (InputError, TableError) as error:
