@@ -170,6 +170,9 @@ def test_rights_are_tried_as_the_user_that_runs() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
     )
+    if "Operation not permitted" in done.stderr:
+        folder.rmdir()
+        pytest.skip("root may not become another user here, as in some containers")
     assert done.returncode == 1
     assert "InputError: --out run: cannot be written (Permission denied)" in done.stderr
     folder.chmod(0o777)
