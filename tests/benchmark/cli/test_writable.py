@@ -192,7 +192,9 @@ def test_three_reports_at_once(tmp_path: Path) -> None:
     """Each process has temporary files of its own; the page is whole and nothing is left."""
     made = MadeUp(attacks={"fgsm": (0, 0.1)}, threats=("oblivious",), samples=20)
     run = made.write(tmp_path / "run")
-    command = [sys.executable, "-c", "from benchmark.cli import main; main()", "report", str(run)]
+    # each holds the directory for an instant, which is long where the machine stalls
+    code = "from benchmark.runs import lock; lock.WAIT = 600; from benchmark.cli import main; main()"
+    command = [sys.executable, "-c", code, "report", str(run)]
     started = [
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for _ in range(3)
