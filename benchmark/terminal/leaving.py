@@ -79,6 +79,10 @@ def _end(code: int) -> NoReturn:
 
 
 def _exit(code: int) -> NoReturn:
+    # they would go on for minutes; a module that is not loaded yet has started none
+    module = sys.modules.get("multiprocessing")
+    for process in getattr(module, "active_children", tuple)():
+        process.kill()
     for stream in (sys.__stdout__, sys.__stderr__):
         if stream is not None:
             # a pipe that is closed; or a signal came while this stream was written

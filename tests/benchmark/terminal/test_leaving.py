@@ -16,25 +16,32 @@ HEARD = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 # a module whose import swallows what is raised, as callbacks of the import system do
 SWALLOWING = """
 import time
-print("importing", flush=True)
-for _ in range(600):
-    try:
-        time.sleep(0.1)
-    except BaseException:
-        pass
+try:
+    print("importing", flush=True)
+    time.sleep(60)
+except BaseException:
+    time.sleep(60)
 """
 # the same in code that runs
 LOOP = """
 import time
 from benchmark.terminal import leaving
 leaving.GRACE = 0.2
-with leaving.ended_by_ctrl_c(130) as came:
-    print("running", flush=True)
-    for _ in range(600):
-        try:
-            time.sleep(0.1)
-        except BaseException:
-            print("swallowed", flush=True)
+with leaving.ended_by_ctrl_c(130):
+    try:
+        print("running", flush=True)
+        time.sleep(60)
+    except BaseException:
+        print("swallowed", flush=True)
+    time.sleep(60)
+"""
+WITH_A_CHILD = """
+import multiprocessing, time
+from benchmark.terminal import leaving
+child = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+child.start()
+with leaving.ended_by_ctrl_c(130):
+    import swallowing
 """
 IMPORT = """
 from benchmark.terminal import leaving
@@ -71,6 +78,14 @@ def test_code_that_swallows_it_ends_some_time_later(tmp_path: Path) -> None:
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and errors == STOPPED.encode()
     assert out.startswith(b"swallowed\n")
+
+
+def test_no_process_is_left(tmp_path: Path) -> None:
+    # a process that ends closes its end of the pipes, so communicate() waits for the child too
+    process = program(WITH_A_CHILD, tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors == STOPPED.encode()
 
 
 def test_a_terminal_gets_its_cursor_back(tmp_path: Path) -> None:
