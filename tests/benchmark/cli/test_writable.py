@@ -193,7 +193,8 @@ def test_three_reports_at_once(tmp_path: Path) -> None:
     made = MadeUp(attacks={"fgsm": (0, 0.1)}, threats=("oblivious",), samples=20)
     run = made.write(tmp_path / "run")
     # each holds the directory for an instant, which is long where the machine stalls
-    code = "from benchmark.runs import lock; lock.WAIT = 600; from benchmark.cli import main; main()"
+    wait = "from benchmark.runs import lock; lock.WAIT = 600"
+    code = f"{wait}; from benchmark.cli import main; main()"
     command = [sys.executable, "-c", code, "report", str(run)]
     started = [
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
