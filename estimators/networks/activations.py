@@ -21,14 +21,15 @@ def activation_bytes(network: nn.Module, shape: tuple[int, int, int]) -> float:
     """
     tensors = [*network.parameters(), *network.buffers()]
     weights = {tensor.untyped_storage().data_ptr() for tensor in tensors}
-    # the tensors are held until the end, so that no address comes twice
-    kept: dict[int, torch.Tensor] = {}
+    # the blocks are held until the end, so that no address comes twice
+    kept: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
-        at = tensor.untyped_storage().data_ptr()
-        if at not in weights:
-            kept[at] = tensor
-        return tensor
+        block = tensor.untyped_storage()
+        if block.data_ptr() not in weights:
+            kept[block.data_ptr()] = block
+        # a function that keeps its own result would own itself: nothing would free its memory
+        return tensor.detach()
 
     x = torch.full((TRIAL, *shape), 0.5).contiguous(memory_format=torch.channels_last)
     try:
@@ -38,4 +39,4 @@ def activation_bytes(network: nn.Module, shape: tuple[int, int, int]) -> float:
     except Exception:
         # external code may raise anything
         return 0.0
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values()) / TRIAL
+    return sum(block.nbytes() for block in kept.values()) / TRIAL

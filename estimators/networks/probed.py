@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from estimators.errors import InputError
-from estimators.networks.running.image_gradients import image_gradients
+from estimators.networks.running.image_gradients import frozen_weights, image_gradients
 from estimators.outputs import finite_rows, predicted_classes
 
 # images to look at, at most
@@ -79,7 +79,7 @@ def gradients_of(
     y: classes [N]. weights: of the outputs [classes]. None where no gradient reaches the images.
     """
     leaf = x.clone().requires_grad_(True)
-    with torch.enable_grad(), image_gradients(x):
+    with torch.enable_grad(), frozen_weights(network), image_gradients(x):
         of_loss = _gradient(functional.cross_entropy(network(leaf), y, reduction="sum"), leaf)
         return of_loss, None if of_loss is None else _gradient(
             (network(leaf) * weights).sum(), leaf

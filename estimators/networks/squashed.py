@@ -16,7 +16,7 @@ from estimators.autograd import ends_squashed
 from estimators.data.choice import stratified_order
 from estimators.data.images import Images
 from estimators.interrupts import contained
-from estimators.networks.running.image_gradients import image_gradients
+from estimators.networks.running.image_gradients import frozen_weights, image_gradients
 from estimators.outputs import MarginLoss, finite_rows
 
 SAMPLE = 16
@@ -85,7 +85,7 @@ def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
         leaf = (x + size * direction).clamp_(0, 1).requires_grad_(True)
         try:
             with contained(), torch.enable_grad():
-                with image_gradients(x):
+                with frozen_weights(network), image_gradients(x):
                     # a copy: some networks change their input in place
                     out = network(leaf.clone())
                 if size == SIZES[0]:

@@ -102,7 +102,7 @@ def placed(network: nn.Module, device: str) -> nn.Module:
 
 def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str, ...]]:
     """Return whether a network takes channels-last memory, and what to say about it."""
-    network = copied(guard.network, guard.name).eval()
+    network = copied(guard.network, guard.name).eval().requires_grad_(False)
     x = torch.rand(PROBED, *shape, generator=torch.Generator().manual_seed(0))
     answer = _or_none(lambda: _run(network, x, backward=False))
     if answer is None or not isinstance(answer[0], torch.Tensor):

@@ -7,12 +7,12 @@ gradient of the weights would need it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, Union
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -42,6 +42,22 @@ def image_gradients(x: Tensor) -> AbstractContextManager[object]:
     """
     small = x.ndim < 4 or x.shape[-1] * x.shape[-2] <= SMALL_PIXELS
     return nullcontext() if small or not torch.is_grad_enabled() else _Sparing()
+
+
+@contextmanager
+def frozen_weights(network: nn.Module) -> Iterator[None]:
+    """Let the weights of a network ask for no gradient until the end of the block.
+
+    Without it `image_gradients` has no effect on a network as its user hands it over.
+    """
+    asking = [weight for weight in network.parameters() if weight.requires_grad]
+    for weight in asking:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in asking:
+            weight.requires_grad_(True)
 
 
 class _Sparing(TorchFunctionMode):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import torch
 from torch import nn
 
@@ -52,3 +55,28 @@ def test_nothing_of_the_network_changes() -> None:
     activation_bytes(network, (1, 28, 28))
     assert all(torch.equal(tensor, before[n]) for n, tensor in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_nothing_of_the_pass_stays_in_memory() -> None:
+    class Watched(nn.Module):
+        result: weakref.ref[torch.Tensor]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            # a sigmoid keeps its own result for the backward pass
+            out = torch.sigmoid(x)
+            self.result = weakref.ref(out)
+            return out.flatten(1)
+
+    network = Watched()
+    assert activation_bytes(network, (1, 4, 4)) == 4 * 16
+    gc.collect()
+    assert network.result() is None
+
+
+def test_a_forward_pass_may_take_gradients_of_its_own() -> None:
+    class Guided(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            (slope,) = torch.autograd.grad(torch.sigmoid(x).sum(), x, retain_graph=True)
+            return (x + slope).flatten(1)
+
+    assert activation_bytes(Guided(), (1, 4, 4)) > 0

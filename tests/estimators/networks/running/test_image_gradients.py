@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from estimators.networks.running.image_gradients import image_gradients
+from estimators.networks.running.image_gradients import frozen_weights, image_gradients
 
 SIDE = 40
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
@@ -156,3 +156,14 @@ def test_small_images_and_passes_without_gradients_are_left_alone() -> None:
     assert seen(images()[..., :32, :32].requires_grad_()) == "ConvolutionBackward0"
     with torch.no_grad():
         assert seen(images()) == ""
+
+
+def test_weights_are_frozen_for_a_while() -> None:
+    network = nn.Sequential(nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8)).eval()
+    network[1].requires_grad_(False)
+    x = images().requires_grad_()
+    with pytest.raises(RuntimeError), frozen_weights(network), image_gradients(x):
+        assert not any(weight.requires_grad for weight in network.parameters())
+        assert "NativeBatchNorm" in network(x).grad_fn.name()
+        raise RuntimeError
+    assert [weight.requires_grad for weight in network.parameters()] == [True, True, False, False]
