@@ -160,6 +160,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         build="benchmark.attacks.ddn:DecoupledDirection", passes=costs.searched,
         norm="2", bounded=False, optional=TARGETS,
         defaults={"steps": 100, "gamma": 0.05, "init_norm": 1.0, "levels": None},
+        revision="2: a gradient that does not saturate",
     ),
     AttackEntry(
         name="fmn", label="FMN", summary="smallest ball in L0, L1, L2 or Linf (Pintor et al. 2021)",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,9 +78,14 @@ def _longer(db: sqlite3.Connection, name: str, limit: int) -> Iterator[int]:
         query = f"SELECT rowid FROM cells NOT INDEXED WHERE {length}({name}) > {limit}"
         yield from (rowid for (rowid,) in db.execute(query).fetchall())
         return
-    # what is no text and no blob has no length
+    # a default value that the record itself does not hold cannot be opened, and is short
     query = f"SELECT rowid FROM cells NOT INDEXED WHERE typeof({name}) IN ('text', 'blob')"
     for (rowid,) in db.execute(query).fetchall():
-        with db.blobopen("cells", name, rowid, readonly=True) as value:
-            if len(value) > limit:
-                yield rowid
+        size = 0
+        with (
+            suppress(sqlite3.OperationalError),
+            db.blobopen("cells", name, rowid, readonly=True) as value,
+        ):
+            size = len(value)
+        if size > limit:
+            yield rowid
