@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.attacks import costs, ensemble
 from benchmark.attacks.adapters.library import Library
-from benchmark.attacks.corruptions.kinds import KINDS, SEVERITY
+from benchmark.attacks.corruptions.kinds import FROST_INSTALL, KINDS, SEVERITY
 from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
 from benchmark.attacks.strongest_rounds import PARTS
 from estimators.entries import table
@@ -226,7 +226,7 @@ LIBRARIES: dict[str, Library] = {
 ATTACK_PATTERNS: dict[str, AttackEntry] = table(
     *FILES.values(),
     AttackEntry(
-        name="corruption:KIND", summary=f"corruptions of ImageNet-C: {', '.join(KINDS)}",
+        name="corruption:KIND", summary=f"corruptions of ImageNet-C: {', '.join(KINDS)} (frost: {FROST_INSTALL})",
         build="benchmark.attacks.corruptions.attack:CorruptionAttack", bounded=False,
         uses_gradient=False, ignores_model=True, defaults={"severity": SEVERITY},
     ),
