@@ -98,5 +98,6 @@ def corruption_entry(name: str) -> CorruptionEntry | None:
         ignores_model=True,
         defaults={"severity": SEVERITY},
         allowed={"severity": tuple(map(str, SEVERITIES))},
-        passes=lambda *_: Passes(forwards=2),
+        passes=lambda *_: Passes(),
+        beside=lambda *_: 2.0,
     )
