@@ -143,9 +143,9 @@ def gallery(directory: Path, budget: int) -> list[Row]:
     except (OSError, ValueError) as error:
         raise TableError(f"gallery {path}: cannot be read ({error})") from error
     groups: dict[tuple[str, str], list[Row]] = {}
-    for entry in listed if isinstance(listed, list) else []:
-        shown = []
-        for picture in _mapping(entry).get("pictures", []):
+    for entry in map(_mapping, listed if isinstance(listed, list) else []):
+        shown, pictures = [], entry.get("pictures")
+        for picture in map(_mapping, pictures if isinstance(pictures, list) else []):
             # only the name: a file list from elsewhere must not reach out of its folder
             embedded = images.as_is(folder / Path(str(picture.get("file", ""))).name)
             role = str(picture.get("role", ""))

@@ -22,8 +22,9 @@ HEAD = """\
 
 Cost: passes per image that are expected with the default parameters and ten classes, at eps 0.1 in
 the norm inf, 1 in L2 and 10 in L1. A gradient is a forward and a backward pass. Images that are
-broken drop out, so that a weak network costs less. A run writes what an attack took into the
-columns `gradients` and `forwards`.
+broken drop out; the numbers are fitted to LeNet on digits, and a robust network costs more:
+AutoAttack takes up to 1,900 gradients and 5,900 forward passes at an image that it does not break.
+A run writes what an attack took into the columns `gradients` and `forwards`.
 
 {table}
 
@@ -75,7 +76,7 @@ FAMILIES: dict[str, tuple[str, str, str]] = {
         "corruptions/test_published.py",
     ),
     "art.attacks.evasion.NAME": (
-        "counted where they pass the classifier",
+        "counted by the classifier",
         "traps of ART's classes, each a test",
         "test_strong_attacks.py",
     ),

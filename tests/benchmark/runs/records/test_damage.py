@@ -86,6 +86,9 @@ ROWS = {
     "n as truth": changed(n=True),
     "huge n": changed(n=10**30),
     "negative n": changed(n=-1),
+    "parts that are no JSON": changed(broken_by="{"),
+    "parts that are no names": changed(broken_by="[1]"),
+    "parts that are nested": changed(broken_by="[" * 100_000),
 }
 BLOBS = {
     "garbage": b"garbage",
@@ -98,6 +101,7 @@ BLOBS = {
     "no whole image": zlib.compress(bytes(401)),
     "too few": zlib.compress(bytes(390)),
     "another cell's": pack(cell(6).predictions),
+    "a part without a name": pack(cell(5).predictions.assign(part=np.int16(3))),
 }
 
 
