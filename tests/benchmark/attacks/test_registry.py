@@ -56,10 +56,10 @@ COUNTED: dict[str, tuple[dict[str, Any], float]] = {
     "pgd": ({"eps": 0.1, "drop_fallen": True}, 1.5),
     "bim": ({"eps": 0.1, "drop_fallen": True}, 1.5),
     "apgd": ({"eps": 0.1}, 2.0),
-    "apgd-t": ({"eps": 0.1, "max_iter": 30}, 4.0),
-    "autoattack": ({"eps": 0.1, "version": "rand"}, 4.0),
-    "art-autoattack": ({"eps": 0.1}, 4.0),
-    "strongest": ({"eps": 0.1, "budget": 500}, 4.0),
+    "apgd-t": ({"eps": 0.1, "max_iter": 30}, 2.0),
+    "autoattack": ({"eps": 0.1}, 3.0),
+    "art-autoattack": ({"eps": 0.1}, 3.0),
+    "strongest": ({"eps": 0.1, "budget": 500}, 1.5),
     "deepfool": ({}, 1.2),
     "fab": ({"max_iter": 10}, 1.1),
     "fab-t": ({"max_iter": 10, "targets": 3}, 1.1),
@@ -83,14 +83,13 @@ def test_the_passes_stated_are_those_that_digits_take(
     name: str, digits: Images, digits_lenet: nn.Module
 ) -> None:
     params, factor = COUNTED[name]
-    spec, images = check_attack(Spec.of(name, params)), digits[np.arange(24)]
+    spec, images = check_attack(Spec.of(name, params)), digits[np.arange(20)]
     classifier = Classifier(digits_lenet, images.shape, 10)
     arrays = images.read().x, images.y, images.ids
     ((_, crafted),) = craft([spec], classifier, *arrays, 0)
     stated = ATTACKS[name].passes(ATTACKS[name].resolved(spec.kwargs), 10)
     costs = [3 * passes.gradients + passes.forwards for passes in (stated, crafted.passes)]
-    print(name, stated, crafted.passes)
-    assert max(costs) <= factor * 1.05 * min(costs)
+    assert max(costs) <= factor * min(costs)
 
 
 def test_draws_beside_the_passes_take_time_and_are_no_passes() -> None:
