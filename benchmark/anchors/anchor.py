@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
+from estimators.bounded import bounded_text
 from estimators.errors import InputError, unknown
 from estimators.yaml_values import read_yaml
 
@@ -86,8 +87,12 @@ class Anchor:
 def load_anchors(path: Path = SHIPPED) -> list[Anchor]:
     """Return the anchors of a YAML file; InputError for one that is not as documented."""
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, RecursionError, UnicodeDecodeError) as error:
+        content = read_yaml(bounded_text(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"{path}: no YAML ({' '.join(str(error).split())[:100]})") from error
     if not isinstance(content, list) or not content:
         raise InputError(f"{path}: expected a list of anchors")

@@ -25,7 +25,8 @@ TINY = 1e-12
 class DecoupledDirection(TensorAttack):
     """Decoupled direction and norm in L2 (Rony et al. 2019, Algorithm 1).
 
-    A step follows the gradient of the cross entropy. Then the perturbation gets a length of its
+    A step follows the gradient of the cross entropy, taken of the odds, which give its direction
+    where it saturates (`steps.excess.away`). Then the perturbation gets a length of its
     own: by gamma shorter where it is adversarial, by gamma longer where it is not. The nearest
     adversarial point counts.
 

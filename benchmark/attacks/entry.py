@@ -55,8 +55,8 @@ class AttackEntry(Entry):
     parts: from all parameters and the number of classes to the names of the parts of an attack that
         consists of several, in the order of `Found.part`; None for other attacks.
     passes: from all parameters and the number of classes to the passes expected per image. Where
-        images drop out once they are adversarial, it is the mean over images. An attack that
-        queries the network image by image states more, in proportion to its time.
+        images drop out once they are adversarial, it is the mean over images.
+    beside: the same for what an attack computes beside its passes, in the time of forward passes.
     """
 
     stock: str = ""
@@ -76,6 +76,7 @@ class AttackEntry(Entry):
     moved: Mapping[str, str] = field(default_factory=dict)
     parts: Callable[[Params, int], tuple[str, ...]] | None = None
     passes: Callable[[Params, int], Passes] = default_passes
+    beside: Callable[[Params, int], float] = lambda params, classes: 0.0
 
     def modules(self) -> list[str]:
         """Return the modules of `build`, `stock` and `resolve_defaults`."""

@@ -87,11 +87,12 @@ def expected_passes(spec: Spec, classes: int) -> float:
     """
     entry = attack_entry(spec)
     try:
-        passes = entry.passes(entry.resolved(spec.kwargs), classes)
+        params = entry.resolved(spec.kwargs)
+        passes, beside = entry.passes(params, classes), entry.beside(params, classes)
     except (TypeError, ValueError):
         # bad parameters: the attack itself says so, when it is built
         return GRADIENT
-    return GRADIENT * passes.gradients + passes.forwards
+    return GRADIENT * passes.gradients + passes.forwards + beside
 
 
 def all_params(spec: Spec) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmark.attacks import costs, ensemble
 from benchmark.attacks.adapters.library import Library
-from benchmark.attacks.corruptions.kinds import KINDS, SEVERITY
+from benchmark.attacks.corruptions.kinds import FROST_INSTALL, KINDS, SEVERITY
 from benchmark.attacks.entry import AttackEntry, FileEntry, Passes
 from benchmark.attacks.strongest_rounds import PARTS
 from estimators.entries import table
@@ -82,6 +82,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="autoattack", label="AutoAttack",
         summary="the published ensemble, worst case by image (Croce and Hein 2020)",
         build="benchmark.attacks.auto_attack:AutoAttack", passes=costs.autoattack,
+        beside=costs.late_draws,
         counts_images=True, parts=ensemble.part_names,
         allowed={**THREE_NORMS, "version": tuple(ensemble.VERSIONS)},
         defaults={"norm": "inf", "version": "standard"},
@@ -92,6 +93,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         summary="APGD-CE, APGD-DLR, DeepFool, Square: worst case by image",
         build="benchmark.attacks.art_auto_attack:ArtAutoAttack",
         stock="benchmark.attacks.stock:auto_attack", passes=costs.art_autoattack,
+        beside=costs.late_draws,
         parts=ensemble.art_part_names,
         allowed=NORMS, stock_targets=False, optional=TARGETS,
         defaults={**FAST, "norm": "inf", "max_iter": 100, "queries": 1000, "nb_random_init": 1},
@@ -128,7 +130,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="square",
         summary="black box by scores: random squares (Andriushchenko et al. 2020)",
         build="benchmark.attacks.square:Square", stock="benchmark.attacks.stock:square",
-        passes=costs.square,
+        passes=costs.square, beside=costs.square_draws,
         uses_gradient=False, stock_targets=False, allowed=THREE_NORMS,
         optional={**TARGETS, "norm": "inf", "rescale": True},
         defaults={**FAST, "queries": 1000, "p_init": 0.8},
@@ -137,7 +139,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         name="hopskipjump", summary="black box by decisions (Chen et al. 2020)",
         build="benchmark.attacks.hop_skip_jump:HopSkipJump",
         stock="benchmark.attacks.stock:hop_skip_jump",
-        passes=lambda p, _: Passes(forwards=1.7 * p["queries"]),
+        passes=costs.hop_skip_jump, beside=costs.decision_draws,
         norm="2", bounded=False, uses_gradient=False, allowed=NORMS, optional=TARGETS,
         defaults={**FAST, "norm": 2, "queries": 1000, "init_eval": 100, "init_size": 100},
         revision="2: images share batches",
@@ -145,7 +147,7 @@ ATTACKS: dict[str, AttackEntry] = table(
     AttackEntry(
         name="cw", label="C&W", summary="Carlini and Wagner L2 with ART's binary search fixed",
         build="benchmark.attacks.carlini:CarliniL2", stock="benchmark.attacks.stock:carlini",
-        passes=lambda p, _: costs.per_iteration(p, gradients=0.35),
+        passes=costs.carlini,
         norm="2", bounded=False, defaults=CW, stock_defaults=CW_ART,
     ),
     AttackEntry(
@@ -160,6 +162,7 @@ ATTACKS: dict[str, AttackEntry] = table(
         build="benchmark.attacks.ddn:DecoupledDirection", passes=costs.searched,
         norm="2", bounded=False, optional=TARGETS,
         defaults={"steps": 100, "gamma": 0.05, "init_norm": 1.0, "levels": None},
+        revision="2: a gradient that does not saturate",
     ),
     AttackEntry(
         name="fmn", label="FMN", summary="smallest ball in L0, L1, L2 or Linf (Pintor et al. 2021)",
@@ -177,7 +180,7 @@ ATTACKS: dict[str, AttackEntry] = table(
     AttackEntry(
         name="noise", label="random signs",
         summary="the control: random signs of the same eps, no gradient",
-        build="benchmark.attacks.noise:Noise", passes=lambda *_: Passes(forwards=0.5),
+        build="benchmark.attacks.noise:Noise", passes=lambda *_: Passes(), beside=lambda *_: 0.5,
         shares_gradient=True, uses_gradient=False, ignores_model=True,
     ),
 )  # fmt: skip
@@ -225,7 +228,8 @@ LIBRARIES: dict[str, Library] = {
 ATTACK_PATTERNS: dict[str, AttackEntry] = table(
     *FILES.values(),
     AttackEntry(
-        name="corruption:KIND", summary=f"corruptions of ImageNet-C: {', '.join(KINDS)}",
+        name="corruption:KIND",
+        summary=f"corruptions of ImageNet-C: {', '.join(KINDS)} (frost: {FROST_INSTALL})",
         build="benchmark.attacks.corruptions.attack:CorruptionAttack", bounded=False,
         uses_gradient=False, ignores_model=True, defaults={"severity": SEVERITY},
     ),

@@ -10,7 +10,7 @@ import click
 
 from benchmark.cli import exit_codes
 from benchmark.cli.gates import gate_files, write_gate_files
-from benchmark.cli.options import OUT_FILE, PATH, warn_unfinished, write_text
+from benchmark.cli.options import OUT_FILE, PATH, VARIANTS, warn_unfinished, write_text
 from benchmark.terminal.console import console, say
 from reports.compare.agree import CHECKS
 from reports.compare.compare import Comparison, failures
@@ -27,7 +27,7 @@ FORM = click.Choice(["table", "csv", "markdown", "json", "html"])
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 ALLOW_HELP = f"What may differ: {', '.join(CHECKS)}. Several: A,B or repeat the option."
 MATCH_HELP = "Take name or label OLD of the first run and NEW of the others as the same."
-WHERE_HELP = "Compare these rows alone, as 'dataset=mnist network=lenet eps<=0.1'."
+WHERE_HELP = f"Compare these rows alone, as 'dataset=mnist network=lenet eps<=0.1'; {VARIANTS}"
 SHARED_HELP = "Leave out rows that only one side has."
 ALL_HELP = "Show every row, not only those that differ."
 FAIL_HELP = "Exit 1 if an accuracy drops significantly, or a row is missing."

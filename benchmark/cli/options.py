@@ -41,6 +41,8 @@ class _Path(click.Path):
 
 PATH = _Path(path_type=Path)
 REPLACE_HELP = "Replace the table of another grid in --out; its results stay stored."
+# of conditions on rows
+VARIANTS = "network=lenet has lenet[...] too, network=lenet[] has not."
 NETWORK_HELP = "NAME, NAME:PARAMETER=VALUE,..., torchvision:NAME or package.module:factory."
 data_dir = click.option(
     "--data-dir",

@@ -12,6 +12,7 @@ from benchmark.cli.options import (
     NETWORK_HELP,
     OUT_FILE,
     PATH,
+    VARIANTS,
     data_dir,
     warn_unfinished,
     write_text,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 VIEWS, FORMATS = ["cell", "class", "confusion"], ["table", "csv", "markdown", "latex"]
 BY_HELP = "Rows of a run: per cell, per class, or the wrong classes under attack."
 FORMAT_HELP = "How a run is printed. CSV has all columns; LaTeX needs booktabs."
-WHERE_HELP = "Rows of these cells alone: 'dataset=mnist attack=fgsm,pgd eps<=0.1'."
+WHERE_HELP = f"Rows of these cells alone: 'dataset=mnist attack=fgsm,pgd eps<=0.1'; {VARIANTS}"
 # rows that a terminal gets
 SHOWN = 100
 

@@ -8,18 +8,32 @@ from benchmark.execution.plan import Task
 from benchmark.execution.scoring import scorings
 from estimators.spec import Spec
 
+# how often clean images are scored, by data set, samples, seed, network and defence
+CleanScorings = dict[tuple[object, ...], int]
 # float64 takes twice as long as the networks' own float32
 DOUBLE = 2.0
 # share of the hidden values that are bounded backward
 OPEN = 0.4
 
 
-def passes_of(task: Task, classes: int) -> float:
+def passes_of(task: Task, classes: int, clean: CleanScorings) -> float:
     """Return the expected cost of a task per image, in forward passes.
 
-    Several eps of an attack of one step share their gradient.
+    Several eps of an attack of one step share their gradient. Behind each network and defence the
+    images of each attack are scored, and those without attack once in a run.
+
+    clean: scorings without attack of the tasks before; those of this task are added.
     """
-    scoring = sum(cell.scorings for cell in task.cells) + sum(scorings(task.cells).values())
+    scoring = 0
+    for attack in task.attacks:
+        asked = scorings(cell for cell in task.cells if cell.attack == attack)
+        scoring += sum(asked.values())
+    for key, count in scorings(task.cells).items():
+        at = (task.dataset, task.samples, task.seed, *key)
+        # as `scoring.clean_predictions`: more draws than are known are all drawn again
+        if count > clean.get(at, 0):
+            scoring += count
+            clean[at] = count
     return task.view.draws * expected_passes(task.attacks[0], classes) + scoring
 
 

@@ -20,6 +20,7 @@ from benchmark.grids.draws import DRAWS, MOST_DRAWS, scoring_draws
 from benchmark.grids.expand import Entry, check_size, specs, threats
 from benchmark.grids.plain_values import plain_values
 from benchmark.grids.proof import Proof, methods, proofs_of
+from estimators.bounded import bounded_text
 from estimators.data.geometry import dataset_name
 from estimators.data.samples import checked_samples
 from estimators.errors import InputError, unknown
@@ -39,6 +40,8 @@ Choice = Annotated[
 SEEDS = (0, 2**32 - 1)
 Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
 LONGEST_TITLE = 120
+# of a grid file; YAML of a megabyte takes seconds to read
+MOST_BYTES = 1 << 20
 Title = Annotated[str, Field(max_length=LONGEST_TITLE, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Draws = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
 
@@ -211,9 +214,11 @@ def _path_of(name: str | Path) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        text = bounded_text(path, MOST_BYTES)
+    except (OSError, ValueError) as error:
         raise InputError(f"grid {path}: cannot be read ({error})") from error
+    try:
+        content = read_yaml(text)
     except InputError as error:
         raise InputError(f"grid {path}: {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from estimators.bounded import bounded_json
 from estimators.errors import InputError
 
 FILE = "run.lock"
@@ -82,7 +83,7 @@ def _acquire(directory: Path) -> FileLock:
 def _holder(path: Path) -> str:
     """Return who holds a directory; the holder may be about to write the file, or to remove it."""
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
+        holder = bounded_json(path)
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "unknown process"

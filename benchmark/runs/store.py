@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from benchmark.runs.packed import LONGEST_HEAD, Predicted, Types, columns_of, pack, widest_types
-from benchmark.runs.records.check import (
-    LONGEST_BLOB,
-    LONGEST_ROW,
-    Row,
-    checksum,
-    is_intact,
-    is_usable,
-)
+from benchmark.runs.records.check import Row, checksum, is_intact, is_usable
 from benchmark.runs.records.database import ERRORS, open_database, sqlite_errors
+from benchmark.runs.records.lengths import too_long
 from estimators.atomic import PREFIX
 from estimators.data.labels import MOST_IMAGES
 from reports.style.numbers import count
 
 FILE = "store.sqlite"
 _OLD = ["key", "row", "seconds", "predictions"]
+_COLUMNS = (*_OLD, "checksum")
 # as bytes: after a flipped bit, text may not be decodable
 _BYTES = (
     "CAST(key AS BLOB), CAST(row AS BLOB), seconds, CAST(predictions AS BLOB),"
     " CAST(checksum AS BLOB)"
-)
-# records that are not read: SQLite tells their length without them
-_TOO_LONG = (
-    f"ifnull(length(predictions), 0) > {LONGEST_BLOB} OR ifnull(length(row), 0) > {LONGEST_ROW}"
-    f" OR ifnull(length(key), 0) > {LONGEST_ROW} OR ifnull(length(checksum), 0) > {LONGEST_ROW}"
 )
 
 
@@ -162,40 +152,47 @@ class Store:
             return
         with self._transaction():
             self._db.execute("ALTER TABLE cells ADD COLUMN checksum TEXT NOT NULL DEFAULT ''")
-            known = self._db.execute(f"SELECT rowid, {_BYTES} FROM cells").fetchall()
-            sums = [(checksum(*record[1:5]), record[0]) for record in known]
-            self._db.executemany("UPDATE cells SET checksum = ? WHERE rowid = ?", sums)
-        if known:
+            long = {record.rowid for record in too_long(self._db, self.path)}
+            query = f"SELECT {_BYTES} FROM cells WHERE rowid = ?"
+            rowids = [rowid for (rowid,) in self._db.execute("SELECT rowid FROM cells").fetchall()]
+            for rowid in rowids:
+                # one without a checksum is set aside
+                if rowid not in long:
+                    own = checksum(*self._db.execute(query, (rowid,)).fetchone()[:4])
+                    change = "UPDATE cells SET checksum = ? WHERE rowid = ?"
+                    self._db.execute(change, (own, rowid))
+        if rowids:
             self._notes.append(
-                f"run store {self.path}: {len(known)} cells are of an early version without"
+                f"run store {self.path}: {len(rowids)} cells are of an early version without"
                 " checksums; those that agree with their predictions are used"
             )
 
     def _set_aside(self) -> None:
         """Move records that cannot be used into the table `set_aside`, which nothing reads."""
-        bad = self._db.execute(f"SELECT rowid FROM cells WHERE {_TOO_LONG}").fetchall()
-        records = self._db.execute(f"SELECT {_BYTES}, rowid FROM cells WHERE NOT ({_TOO_LONG})")
-        bad += [(record[-1],) for record in records if not is_usable(record[:-1])]
-        if not bad:
+        # values that are too long are not kept: a copy would take as much memory
+        bad = {record.rowid: record.columns for record in too_long(self._db, self.path)}
+        with self._transaction() if bad else nullcontext():
+            self._move_aside(bad)
+        records = self._db.execute(f"SELECT {_BYTES}, rowid FROM cells")
+        more = {record[-1]: () for record in records if not is_usable(record[:-1])}
+        with self._transaction() if more else nullcontext():
+            self._move_aside(more)
+        if not (bad or more):
             return
-        with self._transaction():
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS set_aside (key, row, seconds, predictions, checksum)"
-            )
-            # of what is too long its beginning: a copy would take as much memory
-            self._db.execute(
-                "INSERT INTO set_aside SELECT substr(key, 1, 99), substr(row, 1, 999), seconds,"
-                f" NULL, substr(checksum, 1, 99) FROM cells WHERE {_TOO_LONG}"
-            )
-            whole = (
-                f"INSERT INTO set_aside SELECT * FROM cells WHERE rowid = ? AND NOT ({_TOO_LONG})"
-            )
-            self._db.executemany(whole, bad)
-            self._db.executemany("DELETE FROM cells WHERE rowid = ?", bad)
         self._notes.append(
-            f"run store {self.path}: {count(len(bad), 'cell')} damaged or changed, set aside;"
-            " what this grid has of it is computed again"
+            f"run store {self.path}: {count(len(bad) + len(more), 'cell')} damaged or changed, set"
+            " aside; what this grid has of it is computed again"
         )
+
+    def _move_aside(self, bad: Mapping[int, tuple[str, ...]]) -> None:
+        """Move records by their numbers, without the values of the columns that are named."""
+        for rowid, without in bad.items():
+            self._db.execute(f"CREATE TABLE IF NOT EXISTS set_aside ({', '.join(_COLUMNS)})")
+            kept = ", ".join("NULL" if name in without else name for name in _COLUMNS)
+            self._db.execute(
+                f"INSERT INTO set_aside SELECT {kept} FROM cells WHERE rowid = ?", (rowid,)
+            )
+            self._db.execute("DELETE FROM cells WHERE rowid = ?", (rowid,))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import torch
 from torch import nn
 
-from benchmark.execution.passes import passes_of, proof_passes
+from benchmark.execution.passes import CleanScorings, passes_of, proof_passes
 from benchmark.execution.plan import ProofTask, Work
 from benchmark.runs.inputs import RunInputs
 from estimators.data.images import Images
@@ -19,25 +19,26 @@ from estimators.errors import NetworkError
 def expected_work(tasks: Sequence[Work], inputs: RunInputs) -> dict[int, float]:
     """Return the expected cost of each task by its id, in seconds of forward passes of 25 images.
 
-    An attack states its passes, averaged over draws where its gradients are. Each cell is scored
-    once under attack, and each defence once without. The time left is estimated from it.
+    An attack states its passes, averaged over draws where its gradients are. Scoring is that of
+    `passes_of`. The time left is estimated from it.
     """
+    clean: CleanScorings = {}
     seconds = {
         pair: _forward_seconds(trained.network, inputs.images[pair[0]][: inputs.chunks[pair]])
         for pair, trained in inputs.networks.items()
     }
     return {
         id(task): len(inputs.subset(task.dataset, task.samples, task.seed))
-        * _passes(task, inputs)
+        * _passes(task, inputs, clean)
         * seconds[task.dataset, task.network]
         for task in tasks
     }
 
 
-def _passes(task: Work, inputs: RunInputs) -> float:
+def _passes(task: Work, inputs: RunInputs, clean: CleanScorings) -> float:
     """Return the expected cost of a task per image, in forward passes."""
     if not isinstance(task, ProofTask):
-        return passes_of(task, len(inputs.images[task.dataset].classes))
+        return passes_of(task, len(inputs.images[task.dataset].classes), clean)
     return proof_passes(inputs.graphs[task.dataset, task.network], task.proof.method)
 
 

@@ -29,6 +29,8 @@ from estimators.spec import Spec
 from estimators.training.checkpoints import shipped_file
 from estimators.training.train_or_load import trained_network
 from estimators.writable import check_folder
+from reports.results.bounded import bounded_json
+from reports.results.manifest import sha256_of
 
 FILE = "study.json"
 # the share of a study that is done when only its figures are left
@@ -103,7 +105,7 @@ def study_key(study: StudyEntry, request: StudyRequest) -> str:
             parts.append(trained_network(dataset, network, request.data_dir).sha256)
         file = shipped_file(dataset, network)
         if file.is_file():
-            parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
+            parts.append(sha256_of(file))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -122,7 +124,7 @@ def _question(request: StudyRequest) -> dict[str, object]:
 
 def _stored_key(folder: Path) -> str | None:
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = bounded_json(folder / FILE)
     except (OSError, ValueError):
         return None
     return content.get("key") if isinstance(content, dict) else None

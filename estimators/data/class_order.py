@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from estimators.bounded import bounded_text
 from estimators.data.labels import MOST_CLASSES, ClassSource
 from estimators.errors import InputError
 
 # one class per line, beside the folders or in the root
 FILES = ("classes.tsv", "classes.txt", "classes.csv", "classes")
-LARGEST_FILE = 64 << 20
 # made by tools, not by people; so are hidden folders
 NOT_CLASSES = ("__MACOSX", "__pycache__", "@eaDir", "$RECYCLE.BIN", "lost+found")
 SHOWN = 10
@@ -97,10 +97,8 @@ def _from_file(file: Path, folders: Sequence[str]) -> tuple[tuple[str, ...], dic
     """Return names and labels by folder; one column names the folders, the last one the classes."""
     where = f"file of classes {file}"
     try:
-        if file.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{where}: larger than {LARGEST_FILE >> 20} MB; one class per line")
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = bounded_text(file, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise InputError(f"{where}: cannot be read ({error})") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not 0 < len(lines) <= MOST_CLASSES:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from estimators.bounded import bounded_text
 from estimators.errors import InputError
 
 # a number, or one of the texts below
@@ -70,10 +71,10 @@ def read_ids(path: str, where: str = "samples") -> list[int]:
     """
     file = f"{where}: {path}"
     try:
-        if Path(path).stat().st_size > MOST_BYTES:
-            raise InputError(f"{file}: larger than {MOST_BYTES >> 20} MB; list fewer ids")
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = bounded_text(Path(path), MOST_BYTES, "utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and not isinstance(error, UnicodeDecodeError):
+            raise InputError(f"{file}: {error}; list fewer ids") from error
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(
             f"{file}: cannot be read ({reason}); expected a text file, one image id per line"

@@ -20,6 +20,7 @@ import torch
 from torch.nn import functional
 
 from estimators import atomic
+from estimators.bounded import bounded_json
 from estimators.networks.cache_folder import default_cache
 from estimators.processor import processor
 from estimators.training.recipes import Recipe
@@ -87,7 +88,7 @@ def _trial(device: str, machine: str, folder: str) -> Trial:
     """Return the kept trial of a machine, or make it. folder: in the key, since tests move it."""
     path = default_cache() / f"precision-{sha256(machine.encode()).hexdigest()[:12]}.json"
     with suppress(OSError, ValueError, TypeError, KeyError):
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = bounded_json(path)
         if kept["machine"] == machine and kept["slowdown"] > 0:
             return Trial(machine, float(kept["slowdown"]))
     trial = Trial(machine, round(measured_slowdown(device), 2))

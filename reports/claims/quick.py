@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from reports.results.atomic import replace_text
+from reports.results.bounded import bounded_json
 
 FILE = "paper.json"
 
@@ -23,7 +24,7 @@ def write_size(directory: Path, quick: bool, undecided: Mapping[str, str]) -> No
 def quick_note(directory: Path) -> str:
     """Return what a reader of a quick run must know; empty for another run."""
     try:
-        content = json.loads((directory / FILE).read_text(encoding="utf-8"))
+        content = bounded_json(directory / FILE)
     except (OSError, ValueError):
         return ""
     if not isinstance(content, dict) or content.get("quick") is not True:

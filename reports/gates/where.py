@@ -79,8 +79,8 @@ def matching(conditions: tuple[Condition, ...], table: pd.DataFrame, labels: Lab
     """Return which rows of a table meet all conditions.
 
     A name matches itself, its label, and the same name with any parameters: `network=lenet` is also
-    `lenet[adversarial=pgd]`, and `network=lenet[]` is LeNet without parameters alone. Capital
-    letters make no difference.
+    `lenet[adversarial=pgd]`, and `network=lenet[]` is LeNet without parameters alone; so is its
+    label with `[]`. Capital letters make no difference.
     """
     mask = np.ones(len(table), dtype=bool)
     for condition in conditions:
@@ -196,7 +196,7 @@ def _is_meant(condition: Condition, name: str, labels: Labels) -> bool:
             bare = name.partition("[")[0]
             known |= {bare, label_of(column, bare, labels)}
             if "[" not in name:
-                known.add(f"{name}[]")
+                known |= {f"{text}[]" for text in (name, label_of(column, name, labels))}
         if wanted in {text.casefold() for text in known}:
             return True
     return False

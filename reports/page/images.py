@@ -11,6 +11,7 @@ from typing import NamedTuple
 from PIL import Image, features
 
 from reports.plots.saving import CONTENT, LINES
+from reports.results.bounded import bounded_bytes
 
 
 class Picture(NamedTuple):
@@ -66,8 +67,8 @@ def as_is(path: Path) -> Picture:
         with Image.open(path) as image:
             width, height = image.size
             kind = (image.format or "png").lower()
-        content = path.read_bytes()
-    except (OSError, Image.DecompressionBombError):
+        content = bounded_bytes(path)
+    except (OSError, ValueError, Image.DecompressionBombError):
         return Picture(path.name, "", 0, 0)
     return Picture(path.name, _uri(content, kind), width, height)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ import pandas as pd
 
 from reports.errors import TableError
 from reports.page import images
+from reports.results.bounded import bounded_json
 from reports.results.csv_file import read_csv
 from reports.results.rows import Row
 from reports.style.labels import Labels
@@ -139,13 +139,13 @@ def gallery(directory: Path, budget: int) -> list[Row]:
     if not path.is_file():
         return []
     try:
-        listed = json.loads(path.read_text(encoding="utf-8"))
+        listed = bounded_json(path)
     except (OSError, ValueError) as error:
         raise TableError(f"gallery {path}: cannot be read ({error})") from error
     groups: dict[tuple[str, str], list[Row]] = {}
-    for entry in listed if isinstance(listed, list) else []:
-        shown = []
-        for picture in _mapping(entry).get("pictures", []):
+    for entry in map(_mapping, listed if isinstance(listed, list) else []):
+        shown, pictures = [], entry.get("pictures")
+        for picture in map(_mapping, pictures if isinstance(pictures, list) else []):
             # only the name: a file list from elsewhere must not reach out of its folder
             embedded = images.as_is(folder / Path(str(picture.get("file", ""))).name)
             role = str(picture.get("role", ""))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from reports.errors import TableError
-from reports.results.bounded import bounded_text
+from reports.results.bounded import bounded_json
 from reports.results.rows import Row
 
 MANIFEST = "manifest.json"
@@ -25,8 +24,8 @@ def read_manifest(directory: Path, name: str = MANIFEST) -> Row:
         return {}
     advice = "repeat the run's command to write it again"
     try:
-        content = json.loads(bounded_text(path))
-    except (OSError, ValueError, RecursionError) as error:
+        content = bounded_json(path)
+    except (OSError, ValueError) as error:
         raise TableError(f"manifest {path}: cannot be read ({error}); {advice}") from error
     if not isinstance(content, dict):
         kind = type(content).__name__

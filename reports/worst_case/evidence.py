@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from reports.results.manifest import read_manifest
 from reports.results.predictions import Prediction, Predictions, Scored, read_predictions
 from reports.results.read_write import read_results
 from reports.results.rows import Row, as_rows, grouped
+from reports.results.values import parsed
 from reports.style.labels import Labels, labels_of
 
 # how an attack is named that scores images of a file
@@ -94,10 +94,7 @@ def read_evidence(directory: Path) -> Evidence:
 
 def params_of(text: str) -> Row:
     """Return the attack's parameters; empty if the column holds no JSON object."""
-    try:
-        params = json.loads(text)
-    except ValueError:
-        return {}
+    params = parsed(text)
     return params if isinstance(params, dict) else {}
 
 

@@ -10,6 +10,7 @@ from benchmark.anchors.anchor import load_anchors
 from benchmark.attacks.entry import AttackEntry
 from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.registry import ATTACK_PATTERNS, ATTACKS
+from estimators.entries import Entry
 from estimators.spec import Spec
 
 HEAD = """\
@@ -21,9 +22,9 @@ HEAD = """\
 
 Cost: passes per image that are expected with the default parameters and ten classes, at eps 0.1 in
 the norm inf, 1 in L2 and 10 in L1. A gradient is a forward and a backward pass. Images that are
-broken drop out, so that a weak network costs less. A run writes what an attack took into the
-columns `gradients` and `forwards`. Some attacks that draw their proposals image by image state more
-forward passes, in proportion to their time.
+broken drop out; the numbers are fitted to LeNet on digits, and a robust network costs more:
+AutoAttack takes up to 1,900 gradients and 5,900 forward passes at an image that it does not break.
+A run writes what an attack took into the columns `gradients` and `forwards`.
 
 {table}
 
@@ -48,12 +49,15 @@ CHECKED: dict[str, tuple[str, str]] = {
     ),
     "art-autoattack": ("exact distances of linear networks", "test_strong_attacks.py"),
     "strongest": ("exact distances; proved brackets of published networks", "test_strongest.py"),
-    "deepfool": ("the exact distance of linear networks", "test_strong_attacks.py"),
+    "deepfool": (
+        "the exact distance of linear networks, at any scale of the logits",
+        "test_logit_scale.py",
+    ),
     "fab": ("exact distances of linear networks in a box", "test_fab.py"),
     "fab-t": ("exact distances of linear networks in a box", "test_fab.py"),
     "square": ("exact distances of linear networks", "test_square_norms.py"),
     "hopskipjump": ("the exact distance of linear networks", "test_strong_attacks.py"),
-    "cw": ("the optimum of linear networks, at any scale of the logits", "test_carlini.py"),
+    "cw": ("the optimum of linear networks, at any scale of the logits", "test_logit_scale.py"),
     "cw-art": ("ART's class, bit for bit", "test_carlini.py"),
     "ddn": (
         "the optimum of linear networks; as far from it as adversarial-library's",
@@ -62,6 +66,33 @@ CHECKED: dict[str, tuple[str, str]] = {
     "fmn": ("the optimum of linear networks in each norm", "test_smallest_norm.py"),
     "sigma-zero": ("the optimum of linear networks", "test_smallest_norm.py"),
     "noise": ("its passes, which are none", "test_determinism.py"),
+}
+# the same for rows that name a family: the cost in passes, what with, and where
+FAMILIES: dict[str, tuple[str, str, str]] = {
+    "images:FILE": ("none", "every layout that is read, image by image", "adapters/test_images.py"),
+    "corruption:KIND": (
+        "none",
+        "the authors' code and a library of ImageNet-C, value by value",
+        "corruptions/test_published.py",
+    ),
+    "art.attacks.evasion.NAME": (
+        "counted by the classifier",
+        "traps of ART's classes, each a test",
+        "test_strong_attacks.py",
+    ),
+    **dict.fromkeys(
+        ("art:NAME", "foolbox:NAME", "torchattacks:NAME", "adv_lib:NAME"),
+        (
+            "counted by the network",
+            "exact distances of linear networks, one attack of each kind",
+            "adapters/test_libraries.py",
+        ),
+    ),
+    "package.module:attack": (
+        "its own",
+        "the page docs/extending.md as written",
+        "../test_extending.py",
+    ),
 }
 
 
@@ -74,15 +105,29 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def attacks_page(note: str) -> str:
     """Return docs/attacks.md."""
     rows = [_row(entry, *CHECKED[entry.name]) for entry in ATTACKS.values()]
-    rows += [(f"`{entry.name}`", "", entry.summary, "", "") for entry in ATTACK_PATTERNS.values()]
+    for entry in ATTACK_PATTERNS.values():
+        cost, against, test = FAMILIES[entry.name]
+        own = f"{against} (`{Path(test).name}`)"
+        rows.append((f"`{entry.name}`", _norms_of(entry), entry.summary, cost, own))
     head = ("attack", "norms", "what it is and whose", "cost in passes", "checked against")
     return HEAD.format(note=note, table=markdown(head, rows))
 
 
 def _row(entry: AttackEntry, against: str, test: str) -> tuple[str, ...]:
-    norms = ", ".join(f"L{norm}" for norm in entry.allowed.get("norm", (entry.norm,)))
     where = f"{against} (`{test}`)"
-    return f"`{entry.name}`", norms, entry.summary, _cost(entry), where
+    return f"`{entry.name}`", _norms(entry), entry.summary, _cost(entry), where
+
+
+def _norms(entry: AttackEntry) -> str:
+    return ", ".join(f"L{norm}" for norm in entry.allowed.get("norm", (entry.norm,)))
+
+
+def _norms_of(entry: Entry) -> str:
+    """Return the norms of a family; those of other people's attacks differ from one to the next."""
+    if entry.name == "corruption:KIND":
+        return "none"
+    has_norms = isinstance(entry, AttackEntry) and "norm" in entry.allowed
+    return _norms(entry) if has_norms else "its own"
 
 
 def _cost(entry: AttackEntry) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmark.attacks.corruptions.kinds import FROST_INSTALL
 from benchmark.attacks.corruptions.resample import resized
-from estimators.errors import InputError, install_extra
+from estimators.errors import InputError
 
 # the authors have six photographs, but choose among five
 FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
@@ -34,8 +35,8 @@ def frost_folder() -> Path:
         if all((folder / name).is_file() for name in FILES):
             return folder
     raise InputError(
-        "attack: the photographs of frost come with the package imagecorruptions-imaug;"
-        f" {install_extra('corruptions')}, or leave frost out"
+        "attack corruption:frost: its photographs come with another package, of which only these"
+        f" files are used; {FROST_INSTALL}, or leave frost out"
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from benchmark.attacks.steps.tensor_attack import MIN_MARGIN, TensorAttack
 from estimators.outputs import finite_rows, logit_margin
@@ -45,15 +45,20 @@ def excess_gradient(
 def away(attack: TensorAttack, y: Tensor) -> Objective:
     """Return the objective whose descent leads away from labels y [N], or to them if targeted.
 
-    It is the negative cross entropy, or the cross entropy; the margin during
-    `Classifier.margin_loss`, since cross entropy saturates there.
+    It is the log of the odds of the labels, z_y - log(sum of exp(z_k) over the others), or its
+    negative. The gradient of the cross entropy has the same direction, and a length that rounds to
+    zero where the probability of the label rounds to 1: in float32 at odds above exp(17) for the
+    part of the label's logit, and above exp(103) for all. During `Classifier.margin_loss` it is the
+    margin, since probabilities do not say how far the logits are apart.
     """
-    sign = 1.0 if attack.targeted else -1.0
+    sign = -1.0 if attack.targeted else 1.0
 
-    def by_entropy(excess: Tensor, logits: Tensor) -> Tensor:
-        return sign * functional.cross_entropy(logits, y, reduction="sum")
+    def by_odds(excess: Tensor, logits: Tensor) -> Tensor:
+        at = y[:, None]
+        others = logits.scatter(1, at, -math.inf).logsumexp(1)
+        return sign * (logits.gather(1, at)[:, 0] - others).sum()
 
-    return by_margin if attack.estimator.backward_mode.past_squashing else by_entropy
+    return by_margin if attack.estimator.backward_mode.past_squashing else by_odds
 
 
 def by_margin(excess: Tensor, logits: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from estimators.atomic import PREFIX, replace
 from estimators.networks.cache_folder import default_cache
 from reports.audit.audit import read_audit
 from reports.errors import TableError
+from reports.results.bounded import bounded_json
 from reports.results.manifest import sha256_of
 from reports.results.read_write import read_results
 from reports.results.unfinished import FILE as UNFINISHED
@@ -120,8 +121,8 @@ def finished(grid: Grid, out: Path, options: Mapping[str, Any]) -> Result | None
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = bounded_json(path)
+    except (OSError, ValueError):
         return None
     known = isinstance(content, dict) and content.get("schema") == SCHEMA
     return content if known else None

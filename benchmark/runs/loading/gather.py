@@ -16,7 +16,7 @@ from benchmark.attacks.steps.craft import targets
 from benchmark.certificates.graph import Graph
 from benchmark.certificates.reading import read_graph
 from benchmark.execution.chunk_size import need
-from benchmark.execution.passes import passes_of
+from benchmark.execution.passes import CleanScorings, passes_of
 from benchmark.execution.plan import plan
 from benchmark.execution.plugin_code import plugin_code
 from benchmark.grids.cell import Cell
@@ -155,7 +155,8 @@ def _passes(inputs: RunInputs, cells: Sequence[Cell], pair: Pair) -> float:
     """Return the expected forward passes with single images of all cells of a network."""
     images = inputs.images[pair[0]]
     own = [cell for cell in cells if (cell.dataset, cell.network) == pair]
+    clean: CleanScorings = {}
     return sum(
-        passes_of(task, len(images.classes)) * inputs.count(pair[0], task.samples, task.seed)
+        passes_of(task, len(images.classes), clean) * inputs.count(pair[0], task.samples, task.seed)
         for task in plan(own)
     )

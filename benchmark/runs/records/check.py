@@ -83,6 +83,8 @@ def _matches(row: Row, blob: bytes | None) -> bool:
     if type(n) is not int or not 0 <= n <= MOST_IMAGES:
         return False
     table = columns_of(blob, n)
+    if not _parts_match(row, table):
+        return False
     if "n" not in row:
         return True
     if len(table["label"]) != n:
@@ -93,6 +95,17 @@ def _matches(row: Row, blob: bytes | None) -> bool:
     if any(name in row and row[name] != count for name, count in counts.items()):
         return False
     return not n or _accuracies_match(row, table, n)
+
+
+def _parts_match(row: Row, table: Predicted) -> bool:
+    """Whether the parts of an attack have names, and those of the predictions are among them.
+
+    One number more stands for an image that no part broke, as -1 does.
+    """
+    names = json.loads(row.get("broken_by") or "{}")
+    part = table.get("part")
+    known = part is None or not len(part) or (part.min() >= -1 and part.max() <= len(names))
+    return isinstance(names, dict) and bool(known)
 
 
 def _accuracies_match(row: Row, table: Predicted, n: int) -> bool:

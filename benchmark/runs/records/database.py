@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from benchmark.runs.records.lengths import limit_lengths
 from estimators.errors import InputError
 
 # seconds to wait for a program that holds a lock
@@ -67,6 +68,7 @@ def _open(path: Path) -> sqlite3.Connection:
     # text of a damaged file: its checksum shows the damage
     db.text_factory = lambda content: content.decode("utf-8", "replace")
     try:
+        limit_lengths(db)
         db.execute("PRAGMA busy_timeout=100")
         # code in the schema of a stranger's file
         db.execute("PRAGMA trusted_schema=OFF")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 
 import torch
 
+from estimators.bounded import bounded_json
 from estimators.errors import InputError
-
-# of an index: a network of a million tensors stays below it
-_LARGEST = 64 * 2**20
 
 # reads one file
 Read = Callable[[Path], dict[str, torch.Tensor]]
@@ -41,12 +38,10 @@ def read_shards(index: Path, read: Read, where: str) -> dict[str, torch.Tensor]:
 
 
 def _weight_map(index: Path, where: str) -> dict[str, str]:
-    if index.stat().st_size > _LARGEST:
-        raise InputError(f"{where}: larger than {_LARGEST:,} bytes, which no index is")
     try:
-        content = json.loads(index.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{where}: cannot be read as JSON ({type(error).__name__})") from error
+        content = bounded_json(index)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{where}: cannot be read as JSON ({error})") from error
     found = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(found, dict) or not all(isinstance(file, str) for file in found.values()):
         got = ", ".join(list(content)[:3]) if isinstance(content, dict) else type(content).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import re
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from estimators.bounded import bounded_json
 from estimators.errors import InputError, install_extra
 
 FAMILY = "hf"
@@ -87,7 +87,7 @@ def cache_only() -> Iterator[None]:
 
 def _check_config(file: Path, where: str) -> None:
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = bounded_json(file)
     except (OSError, ValueError) as error:
         raise InputError(f"{where}: {file} cannot be read ({error})") from error
     if not isinstance(config, dict):

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import PathPatch
 
+from reports.results.bounded import bounded_arrays
 from reports.results.csv_file import read_table
 from reports.results.predictions import Array
 from reports.style.axes import flat_grid
@@ -31,8 +32,7 @@ def table_of(folder: Path, name: str) -> pd.DataFrame:
 
 def arrays_of(folder: Path) -> dict[str, Array]:
     """Read the arrays of the study, by name."""
-    with np.load(folder / "arrays.npz", allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return bounded_arrays(folder / "arrays.npz")
 
 
 def below(arrays: Mapping[str, Array], start: str) -> dict[str, Array]:

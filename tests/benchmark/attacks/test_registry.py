@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from closed_form import linear_case
+from torch import nn
 
 from benchmark.attacks.entry import AttackEntry, Passes
 from benchmark.attacks.lookup import attack_entry, check_attack, expected_passes
 from benchmark.attacks.registry import ATTACKS
 from benchmark.attacks.steps.craft import craft
+from estimators.classifier import Classifier
+from estimators.data.images import Images
 from estimators.entries import load_object
 from estimators.spec import Spec
 
@@ -42,6 +47,56 @@ def test_attacks_that_lose_no_image_take_the_passes_that_they_state(name: str) -
     ((_, crafted),) = craft([spec], case.classifier, case.x, case.y, np.arange(4), 0)
     assert crafted.passes.forwards == 0
     assert expected_passes(spec, 5) == 3 * crafted.passes.gradients
+
+
+# cheap parameters, an eps at which many images fall, and by which factor the passes may be off
+COUNTED: dict[str, tuple[dict[str, Any], float]] = {
+    "fgsm": ({"eps": 0.1}, 1.0),
+    "fgm": ({"eps": 1.0}, 1.0),
+    "pgd": ({"eps": 0.1, "drop_fallen": True}, 1.5),
+    "bim": ({"eps": 0.1, "drop_fallen": True}, 1.5),
+    "apgd": ({"eps": 0.1}, 2.0),
+    "apgd-t": ({"eps": 0.1, "max_iter": 30}, 2.0),
+    "autoattack": ({"eps": 0.1}, 3.0),
+    "art-autoattack": ({"eps": 0.1}, 3.0),
+    "strongest": ({"eps": 0.1, "budget": 500}, 1.5),
+    "deepfool": ({}, 1.2),
+    "fab": ({"max_iter": 10}, 1.1),
+    "fab-t": ({"max_iter": 10, "targets": 3}, 1.1),
+    "square": ({"eps": 0.1, "queries": 500}, 2.0),
+    "hopskipjump": ({"queries": 300}, 1.1),
+    "cw": ({"max_iter": 30}, 1.5),
+    "cw-art": ({}, 1.2),
+    "ddn": ({"steps": 30}, 1.1),
+    "fmn": ({"steps": 30}, 1.1),
+    "sigma-zero": ({"steps": 30}, 1.1),
+    "noise": ({"eps": 0.1}, 1.0),
+}
+
+
+def test_the_cost_of_every_attack_is_compared() -> None:
+    assert COUNTED.keys() == ATTACKS.keys()
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_the_passes_stated_are_those_that_digits_take(
+    name: str, digits: Images, digits_lenet: nn.Module
+) -> None:
+    params, factor = COUNTED[name]
+    spec, images = check_attack(Spec.of(name, params)), digits[np.arange(20)]
+    classifier = Classifier(digits_lenet, images.shape, 10)
+    arrays = images.read().x, images.y, images.ids
+    ((_, crafted),) = craft([spec], classifier, *arrays, 0)
+    stated = ATTACKS[name].passes(ATTACKS[name].resolved(spec.kwargs), 10)
+    costs = [3 * passes.gradients + passes.forwards for passes in (stated, crafted.passes)]
+    assert max(costs) <= factor * min(costs)
+
+
+def test_draws_beside_the_passes_take_time_and_are_no_passes() -> None:
+    for name, share in (("square", 1.5), ("hopskipjump", 1.7)):
+        spec = spec_of(name)
+        passes = ATTACKS[name].passes(ATTACKS[name].resolved(spec.kwargs), 10)
+        assert expected_passes(spec, 10) == pytest.approx(share * passes.forwards)
 
 
 def test_parameters_decide_the_cost() -> None:

@@ -68,3 +68,8 @@ def test_other_programs_get_rows(bench) -> None:
     assert list(csv.reader(io.StringIO(out)))[1:] == [list(row) for row in KINDS["defences"].rows()]
     assert bench("list", "defences", "--format", "markdown")[1].startswith("| name | summary |")
     assert r"\begin{tabular}" in bench("list", "defences", "--format", "latex")[1]
+
+
+def test_the_package_that_frost_needs_is_named(bench) -> None:
+    shown = " ".join(bench("list", "attacks")[1].replace("│", " ").split())
+    assert "frost: pip install --no-deps imagecorruptions-imaug" in shown

@@ -12,10 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.attacks.lookup import check_attack
+from benchmark.attacks.lookup import check_attack, expected_passes
 from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.executor import TrainedNetwork
 from benchmark.execution.outcome import Outcome
+from benchmark.execution.passes import CleanScorings, passes_of
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
 from estimators.data.images import Images, subset
@@ -106,6 +107,19 @@ def test_passes_of_a_bare_network(digits: Images, digits_lenet, passed: Counter[
     assert passed["forwards"] == len(images) * len(DEFENCES) * (1 + attacked)
     # FGSM, FGM and PGD begin with one gradient, the targets' is another; later steps; their faults
     assert passed["gradients"] == len(images) * (1 + 1 + (2 + 2 + 1) + 1)
+
+
+def test_the_expected_scorings_are_those_that_are_done(digits: Images) -> None:
+    """Each attack and eps behind each defence, however many threats share it; clean ones once."""
+    threats = ("oblivious", "adaptive")
+    tasks = plan(cells(subset(digits, 20, 0), threats))
+    clean: CleanScorings = {}
+    expected = sum(passes_of(task, 10, clean) for task in tasks)
+    attacks = sum(expected_passes(task.attacks[0], 10) * task.view.draws for task in tasks)
+    behind, bare = len(DEFENCES) - 1, 1
+    # without a defence both threats are one task
+    assert expected - attacks == len(ATTACKS) * (len(threats) * behind + bare) + len(DEFENCES)
+    assert sum(clean.values()) == len(DEFENCES)
 
 
 def test_other_images_are_not_taken_for_those_kept(digits: Images, digits_lenet) -> None:

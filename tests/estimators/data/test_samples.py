@@ -133,7 +133,7 @@ def test_files_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InputError, match="more than 2 ids"):
         read_ids(path)
     monkeypatch.setattr(forms, "MOST_BYTES", 5)
-    with pytest.raises(InputError, match="larger than"):
+    with pytest.raises(InputError, match="6 bytes, expected at most 5; list fewer"):
         read_ids(path)
     with pytest.raises(InputError, match=r"cannot be read \(No such file"):
         checked_samples(str(tmp_path / "no.txt"))

@@ -391,6 +391,22 @@ def test_gallery_stays_in_its_folder_and_budget(rich: Path, tmp_path: Path) -> N
     assert gallery(tmp_path, 1_000_000) == []
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "1",
+        "[1]",
+        '[{"pictures": 1}]',
+        '[{"pictures": [1]}]',
+        '[{"pictures": [{"file": "a\\u0000"}]}]',
+    ],
+)
+def test_a_gallery_of_another_shape_is_left_out(content: str, tmp_path: Path) -> None:
+    (tmp_path / "gallery").mkdir()
+    (tmp_path / "gallery" / "gallery.json").write_text(content)
+    assert gallery(tmp_path, 1_000_000) == []
+
+
 def test_against_a_baseline(rich: Path, tmp_path: Path) -> None:
     worse = MadeUp({"digits": ["lenet"], "mnist": ["lenet", "cnn"]})
     (row,) = worse.cells(

@@ -17,10 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.runs import store as store_module
 from benchmark.runs.packed import pack, unpack
-from benchmark.runs.records import database
-from benchmark.runs.records.check import LONGEST_BLOB
+from benchmark.runs.records import database, lengths
+from benchmark.runs.records.check import LONGEST_ROW
 from benchmark.runs.store import FILE, Store, Stored
 from estimators.errors import InputError
 
@@ -87,6 +86,9 @@ ROWS = {
     "n as truth": changed(n=True),
     "huge n": changed(n=10**30),
     "negative n": changed(n=-1),
+    "parts that are no JSON": changed(broken_by="{"),
+    "parts that are no names": changed(broken_by="[1]"),
+    "parts that are nested": changed(broken_by="[" * 100_000),
 }
 BLOBS = {
     "garbage": b"garbage",
@@ -99,6 +101,7 @@ BLOBS = {
     "no whole image": zlib.compress(bytes(401)),
     "too few": zlib.compress(bytes(390)),
     "another cell's": pack(cell(6).predictions),
+    "a part without a name": pack(cell(5).predictions.assign(part=np.int16(3))),
 }
 
 
@@ -110,6 +113,11 @@ def assert_set_aside(directory: Path) -> None:
     assert "1 cell damaged or changed, set aside" in note and "\n" not in note
     store.put([cell(5)])
     store.close()
+    assert_computed_again(directory)
+
+
+def assert_computed_again(directory: Path) -> None:
+    """Cell 5 is as before, and its record of the meantime is kept apart."""
     store = Store(directory)
     assert not list(store.notes())
     found = store.get(cell(5).key)
@@ -147,6 +155,42 @@ def bomb() -> bytes:
     return b"".join([*parts, packer.flush()])
 
 
+# a store in a process of its own, whose memory is then known
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from benchmark.runs.store import Store
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+before = peak()
+store = Store(Path(sys.argv[1]))
+print(len(store.keys()), list(store.notes()), peak() - before, sep="|")
+"""
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["", "without checksums"])
+@pytest.mark.parametrize("start", ["x", "\0"])
+def test_a_row_that_is_too_long_is_not_read(directory: Path, start: str, early: bool) -> None:
+    """SQLite's length reads a text, and ends at a NUL."""
+    pytest.importorskip("resource")
+    if not hasattr(sqlite3.Connection, "blobopen") and sqlite3.sqlite_version_info < (3, 43):
+        pytest.skip("needs Python 3.11 or SQLite 3.43")
+    size = LONGEST_ROW + (60 << 20)
+    with closing(sqlite3.connect(directory / FILE)) as db, db:
+        change = "UPDATE cells SET row = ? || CAST(zeroblob(?) AS TEXT) WHERE key = ?"
+        db.execute(change, (start, size, cell(5).key))
+        if early:
+            db.execute("ALTER TABLE cells DROP COLUMN checksum")
+    command = [sys.executable, "-c", MEMORY, str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    keys, notes, grown = done.stdout.split("|")
+    assert keys == "11" and "1 cell damaged or changed, set aside" in notes
+    assert int(grown) < size / 2
+    with closing(Store(directory)) as store:
+        store.put([cell(5)])
+    assert_computed_again(directory)
+
+
 @pytest.mark.parametrize("n", [N, 80 * (1 << 20), 10**9])
 def test_a_bomb_is_not_unpacked(directory: Path, bomb: bytes, n: int) -> None:
     forge(directory, row=changed(n=n), blob=bomb)
@@ -161,8 +205,8 @@ def test_a_blob_that_is_too_long_is_not_read(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite makes zeros of any length without a file of that size."""
-    long = store_module._TOO_LONG.replace(str(LONGEST_BLOB), str(1 << 20))
-    monkeypatch.setattr(store_module, "_TOO_LONG", long)
+    monkeypatch.setitem(lengths.MOST, "predictions", 1 << 20)
+    monkeypatch.setitem(lengths.MOST, "row", 1 << 20)
     with closing(sqlite3.connect(directory / FILE)) as db, db:
         change = "UPDATE cells SET predictions = zeroblob(40000000) WHERE key = ?"
         db.execute(change, (cell(5).key,))
