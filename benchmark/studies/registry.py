@@ -89,8 +89,8 @@ STUDIES: dict[str, StudyEntry] = table(
         "low-pass", "none: the closing hypothesis", "networks behind a low-pass first layer",
         (MNIST_LENET, CIFAR_LENET, ("cifar10", CNN)),
         {
-            "sigmas": (0.0, 1.0, 2.0), "epochs": 10, "seeds": 3,
-            "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 2, **PROBE,
+            "sigmas": (0.0, 1.0, 2.0), "epochs": 10, "seeds": 4,
+            "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 3, **PROBE,
         },
         {
             # an epoch of the CNN takes minutes: the quick run leaves it out
@@ -121,7 +121,7 @@ STUDIES: dict[str, StudyEntry] = table(
     _study(
         "overparameterization", "19b, Table 1", "accuracy under attack by number of layers",
         (MNIST_LENET,),
-        {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
+        {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 5, **PROBE},
         {"layers": (0, 4), "epochs": 1, "seeds": 1, **QUICK_PROBE},
         MARGIN,
         seconds=(900, 20), undecided={"C11": ONE_TRAINING},
