@@ -15,7 +15,7 @@ from torch import nn
 from benchmark.studies.measures.gratings import GREY, first_layer, waves
 from benchmark.studies.measures.robustness import Probe
 from benchmark.studies.measures.tables import Rows
-from benchmark.studies.measures.training_sweep import Training, swept, whole_numbers
+from benchmark.studies.measures.training_sweep import Training, own_prefix, swept, whole_numbers
 from benchmark.studies.request import Findings, StudyRequest
 from estimators.spec import Spec
 
@@ -42,7 +42,7 @@ def compute(request: StudyRequest) -> Findings:
 
 
 def _trainings(request: StudyRequest, dataset: str, network: Spec) -> list[Training]:
-    kind = "" if network.name == "lenet" else "deep_"
+    kind = own_prefix(network)
     (epochs,) = whole_numbers(request, f"{kind}epochs", 1)
     (seeds,) = whole_numbers(request, f"{kind}seeds", 1)
     return [

@@ -89,8 +89,8 @@ STUDIES: dict[str, StudyEntry] = table(
         "low-pass", "none: the closing hypothesis", "networks behind a low-pass first layer",
         (MNIST_LENET, CIFAR_LENET, ("cifar10", CNN)),
         {
-            "sigmas": (0.0, 1.0, 2.0), "epochs": 10, "seeds": 3,
-            "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 2, **PROBE,
+            "sigmas": (0.0, 1.0, 2.0), "epochs": 10, "seeds": 4,
+            "deep_sigmas": (0.0, 2.0), "deep_epochs": 3, "deep_seeds": 3, **PROBE,
         },
         {
             # an epoch of the CNN takes minutes: the quick run leaves it out
@@ -121,7 +121,7 @@ STUDIES: dict[str, StudyEntry] = table(
     _study(
         "overparameterization", "19b, Table 1", "accuracy under attack by number of layers",
         (MNIST_LENET,),
-        {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 3, **PROBE},
+        {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 5, **PROBE},
         {"layers": (0, 4), "epochs": 1, "seeds": 1, **QUICK_PROBE},
         MARGIN,
         seconds=(900, 20), undecided={"C11": ONE_TRAINING},
@@ -134,7 +134,8 @@ STUDIES: dict[str, StudyEntry] = table(
             "samples": 48, "cw_samples": 4, "cw_steps": (4, 25), "eps_grey": 0.15,
             "eps_colour": 8 / 255, "controls": 20, "examples": 2, "image": 0, "split": "test",
             "eps_max": 0.25, "l2_max": 12.5, "resolution": 0.004, "tolerance": 1e-4,
-            "sizes": (28, 32, 224), "frequencies": 29, "phases": 4, "seeds": 1, "seeds_colour": 1,
+            "sizes": (28, 32, 224), "frequencies": 29, "phases": 4,
+            "seeds": 1, "deep_seeds": 1, "seeds_colour": 1,
             "qualities": (95, 75, 50, 25, 10), "qualities_other_sizes": (95, 75, 50, 25, 10),
             "contrasts": (1.0, 0.25, 0.0625),
         },
@@ -174,11 +175,13 @@ STUDIES: dict[str, StudyEntry] = table(
             "sizes": (28, 32, 56, 112, 224), "frequencies": 29, "phases": 4, "contrast": 1.0,
             "qualities": (*range(1, 21), *range(25, 101, 5)),
             "qualities_other_sizes": (1, 2, 3, 4, 5, 7, 10, 13, 16, 20, 30, 50, 75, 90),
-            "contrasts": (1.0, 0.5, 0.2, 0.1, 0.05), "seeds": 3, "seeds_colour": 1,
+            "contrasts": (1.0, 0.5, 0.2, 0.1, 0.05),
+            "seeds": 3, "deep_seeds": 3, "seeds_colour": 1,
         },
         {
             "sizes": (28, 32, 56), "frequencies": 17, "qualities": (1, 3, 5, 7, 10, 16, 30, 50, 90),
-            "qualities_other_sizes": (1, 5, 10, 50), "contrasts": (1.0, 0.2), "seeds": 1,
+            "qualities_other_sizes": (1, 5, 10, 50), "contrasts": (1.0, 0.2),
+            "seeds": 1, "deep_seeds": 1,
         },
         seconds=(600, 20), undecided={"C8": ONE_TRAINING},
     ),

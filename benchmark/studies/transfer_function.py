@@ -43,6 +43,9 @@ def compute(request: StudyRequest) -> Findings:
     `survival`: size, direction, contrast, quality, gratings, destroyed, share, low, high: the same
         share for grey gratings of several contrasts, without a network.
 
+    Networks are trained with `seeds_colour` seeds for colour images; for grey ones LeNet with
+    `seeds` and the others with `deep_seeds`.
+
     Arrays: `<dataset>/<network>/<size>/<direction>/<what>` of the first training seed; what is
     `cycles` [K], `quality` [Q] (0: no JPEG), `response` and `response_ac` [Q, K].
     """

@@ -73,6 +73,14 @@ class Training:
         return f"{self.network} on {self.dataset}, {self.epochs} epochs, seed {self.seed}"
 
 
+def own_prefix(network: Spec) -> str:
+    """Return how a study's parameters for the trainings of a network begin.
+
+    `deep_` for networks other than LeNet, whose trainings take minutes; nothing for LeNet.
+    """
+    return "" if network.name == "lenet" else "deep_"
+
+
 def whole_numbers(request: StudyRequest, name: str, least: int) -> tuple[int, ...]:
     """Return one parameter of a study as whole numbers, sorted and without duplicates.
 

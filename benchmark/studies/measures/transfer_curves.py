@@ -16,9 +16,10 @@ from benchmark.studies.measures.gratings import compressed, energy, response_nor
 from benchmark.studies.measures.processes import OnShare, in_processes
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.measures.tables import Row
-from benchmark.studies.measures.training_sweep import Training, training_length
+from benchmark.studies.measures.training_sweep import Training, own_prefix, training_length
 from benchmark.studies.request import StudyRequest
 from estimators.data.load import image_shape
+from estimators.spec import Spec
 from estimators.training.recipes import recipe_for
 
 Floats = npt.NDArray[np.float64]
@@ -68,9 +69,9 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
     """
     (channels, own, _), _ = image_shape(dataset, request.data_dir)
     phases, contrast = request["phases"], request["contrast"]
-    trains = request["seeds" if channels == 1 else "seeds_colour"] > 1
-    after = 0.6 if trains else 0.0
-    layers = _first_layers(request.part(0, after), dataset, channels)
+    trainings = further_trainings(request, dataset, channels)
+    after = 0.6 if trainings else 0.0
+    layers = _first_layers(request.part(0, after), dataset, trainings)
     request.share(after)
     sizes = sorted({own, *request["sizes"]})
     for size in sizes:
@@ -97,25 +98,36 @@ def curves_of(request: StudyRequest, dataset: str) -> Iterator[Curve]:
                     yield Curve(*of, whole, around, grey_norm, norm, left)
 
 
+def _networks(request: StudyRequest, dataset: str) -> list[Spec]:
+    return [network for name, network in request.subjects if name == dataset]
+
+
+def further_trainings(request: StudyRequest, dataset: str, channels: int) -> list[Training]:
+    """Return the trainings of a data set's networks with further seeds than 0."""
+    trainings = []
+    for network in _networks(request, dataset):
+        seeds = request["seeds_colour" if channels > 1 else f"{own_prefix(network)}seeds"]
+        epochs = recipe_for(dataset, network).epochs
+        trainings += [Training(dataset, network, epochs, seed) for seed in range(1, seeds)]
+    return trainings
+
+
 def _first_layers(
-    request: StudyRequest, dataset: str, channels: int
+    request: StudyRequest, dataset: str, trainings: list[Training]
 ) -> list[tuple[str, int, torch.nn.Conv2d]]:
     """Return network, training seed and first layer of each network of a data set."""
-    networks = [network for name, network in request.subjects if name == dataset]
-    epochs = [recipe_for(dataset, network).epochs for network in networks]
-    more = range(1, max(1, request["seeds"] if channels == 1 else request["seeds_colour"]))
-    works = zip(networks, epochs, strict=True)
-    trainings = [Training(dataset, *work, seed) for work in works for seed in more]
     train = partial(_trained_layer, data_dir=request.data_dir, device=request.device)
     done = in_processes(
         trainings, train, training_length, request.report, request.device, request.share
     )
     trained = dict(done)
     layers = []
-    for at, network in enumerate(networks):
+    for network in _networks(request, dataset):
         shipped = gratings.first_convolution(network_of(request, dataset, network), request.device)
-        by_seed = [shipped, *(trained[at * len(more) + n] for n in range(len(more)))]
-        layers += [(str(network), seed, layer) for seed, layer in enumerate(by_seed)]
+        layers.append((str(network), 0, shipped))
+        for n, training in enumerate(trainings):
+            if training.network == network:
+                layers.append((str(network), training.seed, trained[n]))
     return layers
 
 

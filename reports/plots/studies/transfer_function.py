@@ -58,8 +58,11 @@ def _curves(table: pd.DataFrame, dataset: str, labels: Labels) -> Figure:
 
 
 def _seeds(table: pd.DataFrame) -> str:
-    seeds = table["training_seed"].nunique()
-    return f" (mean and range of {seeds} training seeds)" if seeds > 1 else ""
+    """Return how many trainings the lines stand for; networks may differ in that."""
+    counts = table.groupby(["dataset", "network"])["training_seed"].nunique()
+    least, most = counts.min(), counts.max()
+    seeds = f"{most}" if least == most else f"{least} to {most}"
+    return f" (mean and range of {seeds} training seeds)" if most > 1 else ""
 
 
 def _sizes(table: pd.DataFrame, dataset: str, labels: Labels) -> Figure:

@@ -34,7 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "targeted": {"per_class": 1},
     "transfer-function": {
         "sizes": [16], "frequencies": 4, "qualities": [1, 50], "qualities_other_sizes": [5],
-        "contrasts": [1.0], "seeds": 1,
+        "contrasts": [1.0], "seeds": 1, "deep_seeds": 1,
     },
 }  # fmt: skip
 

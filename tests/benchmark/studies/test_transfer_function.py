@@ -24,6 +24,7 @@ from benchmark.studies.measures.gratings import (
     gratings,
     response_norms,
 )
+from benchmark.studies.measures.transfer_curves import further_trainings
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import make_request
 from benchmark.studies.transfer_function import compute, flatness
@@ -207,6 +208,22 @@ def test_more_training_seeds_are_trained(
     assert asked_for == [("digits", "lenet", recipe_for("digits", "lenet").epochs, 1)]
     one, two = (table[table["training_seed"] == s]["response"].to_numpy() for s in (0, 1))
     np.testing.assert_allclose(two, 2 * one, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "channels", "expected"),
+    [
+        ("mnist", 1, [("lenet", 1), ("lenet", 2), ("lenet", 3), ("resnet", 1)]),
+        ("cifar10", 3, [("lenet", 1), ("lenet", 2), ("cnn", 1), ("cnn", 2)]),
+    ],
+)
+def test_each_kind_of_network_has_its_number_of_seeds(
+    dataset: str, channels: int, expected: list[tuple[str, int]]
+) -> None:
+    seeds = {"seeds": 4, "deep_seeds": 2, "seeds_colour": 3}
+    request = make_request(STUDIES["transfer-function"], dataset, params=seeds)
+    trainings = further_trainings(request, dataset, channels)
+    assert [(str(t.network), t.seed) for t in trainings] == expected
 
 
 @pytest.mark.slow
