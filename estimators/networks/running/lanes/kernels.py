@@ -22,8 +22,9 @@ ROWS, COLUMNS, OWN_COLUMNS = range(3)
 BLOCKS = {1: (1, 8), 3: (3, 4), 6: (6, 2), 16: (16, 1) if LANES == 16 else (4, 2)}
 _of_1, _of_3, _of_6, _of_16 = (sums(*BLOCKS[n], LANES or 8, False) for n in (1, 3, 6, 16))
 _own_6 = sums(*BLOCKS[6], LANES or 8, True)
-_float32, _uint8 = np.float32, np.uint8
-_BLOCK_16, _PIXELS_16 = BLOCKS[16]
+_float32, _int32 = np.float32, np.int32
+_SIZE_16, _PIXELS_16 = BLOCKS[16]
+_PIXELS_1, _PIXELS_3, _PIXELS_6 = (BLOCKS[n][1] for n in (1, 3, 6))
 
 
 @inlined
@@ -53,13 +54,13 @@ def _row(
     """
     rows, columns, channels = shape
     high, wide, outputs = kernel
-    size, pixels = outputs, 2
+    size, pixels = outputs, _PIXELS_1
     if outputs == 16:
-        size, pixels = _BLOCK_16, _PIXELS_16
+        size, pixels = _SIZE_16, _PIXELS_16
+    elif outputs == 6:
+        pixels = _PIXELS_6
     elif outputs == 3:
-        pixels = 4
-    elif outputs == 1:
-        pixels = 8
+        pixels = _PIXELS_3
     line, top = columns * channels * LANES, y - padding[0]
     # what lies outside is zero: it is left out
     low, end = max(0, -top), min(high, rows - top)
@@ -88,52 +89,45 @@ def _row(
 @compiled
 def layer(
     source: Numba, weights: Numba, bias: Numba, kernel: Numba, order: Numba, padding: Numba,
-    largest: Numba, target: Numba, margin: Numba, marks: Numba,
+    largest: Numba, target: Numba, margin: Numba, marks: Numba, marked: Numba,
 ) -> None:  # fmt: skip
     """Compute a convolution, its ReLU and its pooling.
 
-    largest: whether the pooling takes the largest value; else the average. target: has `margin`
-    columns of zeros on both sides. marks: uint8, the bits of those pixels of a window that get its
-    gradient.
+    bias: [outputs * LANES]. largest: whether the pooling takes the largest value; else the average.
+    target: has `margin` columns of zeros on both sides. marks: uint8, the bits of those pixels of a
+    window that get its gradient; written only where `marked`.
     """
     groups, rows, columns, channels, _ = source.shape
     outputs, across = kernel[2], columns - kernel[1] + 1
-    scratch = np.empty(2 * across * outputs * LANES, np.float32)
-    down = across * outputs * LANES
+    _, down, wide, _, _ = marks.shape
+    step = outputs * LANES
+    row = across * step
+    both = np.empty(2 * row, np.float32)
+    upper, lower = both[:row], both[row:]
+    shape = rows, columns, channels
     for g in range(groups):
-        flat = source[g].reshape(-1)
-        for py in range(marks.shape[1]):
+        flat, out, bits = source[g].reshape(-1), target[g].reshape(-1), marks[g].reshape(-1)
+        for py in range(down):
             for dy in range(2):
-                _row(
-                    flat, (rows, columns, channels), weights, kernel, order, padding,
-                    2 * py + dy, scratch, across, dy * down,
-                )  # fmt: skip
-            for px in range(marks.shape[2]):
-                for o in range(outputs):
-                    first = (2 * px * outputs + o) * LANES
-                    second = first + outputs * LANES
-                    out, bits = target[g, py, px + margin, o], marks[g, py, px, o]
-                    for i in range(LANES):
-                        a = _float32(scratch[first + i] + bias[o])
-                        b = _float32(scratch[second + i] + bias[o])
-                        c = _float32(scratch[down + first + i] + bias[o])
-                        d = _float32(scratch[down + second + i] + bias[o])
-                        a, b = _relu(a), _relu(b)
-                        c, d = _relu(c), _relu(d)
-                        if largest:
-                            most, bit = a, _uint8(1)
-                            most, bit = _larger(b, _uint8(2), most, bit)
-                            most, bit = _larger(c, _uint8(4), most, bit)
-                            most, bit = _larger(d, _uint8(8), most, bit)
-                            out[i], bits[i] = most, _uint8(0) if most <= 0 else bit
-                        else:
-                            out[i] = _float32(_float32(_float32(a + b) + c) + d) * _float32(0.25)
-                            bits[i] = (
-                                (_uint8(0) if a <= 0 else _uint8(1))
-                                | (_uint8(0) if b <= 0 else _uint8(2))
-                                | (_uint8(0) if c <= 0 else _uint8(4))
-                                | (_uint8(0) if d <= 0 else _uint8(8))
-                            )
+                _row(flat, shape, weights, kernel, order, padding, 2 * py + dy, both, across, dy * row)
+            for px in range(wide):
+                first, second = 2 * px * step, (2 * px + 1) * step
+                a, b = upper[first:second], upper[second : second + step]
+                c, d = lower[first:second], lower[second : second + step]
+                to = (py * (wide + 2 * margin) + px + margin) * step
+                if largest:
+                    _largest(a, b, c, d, bias, out[to : to + step])
+                else:
+                    _average(a, b, c, d, bias, out[to : to + step])
+                if marked:
+                    to = (py * wide + px) * step
+                    if largest:
+                        _mark_largest(a, b, c, d, bias, bits[to : to + step])
+                    else:
+                        _mark_positive(a, b, c, d, bias, bits[to : to + step])
+
+
+# the four are compiled by themselves: then arrays do not overlap, as far as the compiler must know
 
 
 @inlined
@@ -143,10 +137,61 @@ def _relu(v: Numba) -> Numba:
 
 
 @inlined
-def _larger(v: Numba, bit: Numba, most: Numba, of_most: Numba) -> Numba:
-    """Return the larger of two values and its bit; of two equal ones the second; NaN is largest."""
-    taken = v > most or v != v
-    return (v if taken else most), (bit if taken else of_most)
+def _larger(v: Numba, most: Numba) -> Numba:
+    # NaN counts as the largest
+    return v if v > most or v != v else most
+
+
+@compiled
+def _average(a: Numba, b: Numba, c: Numba, d: Numba, bias: Numba, out: Numba) -> None:
+    for i in range(len(bias)):
+        total = _float32(_relu(_float32(a[i] + bias[i])) + _relu(_float32(b[i] + bias[i])))
+        total = _float32(total + _relu(_float32(c[i] + bias[i])))
+        out[i] = _float32(total + _relu(_float32(d[i] + bias[i]))) * _float32(0.25)
+
+
+@compiled
+def _largest(a: Numba, b: Numba, c: Numba, d: Numba, bias: Numba, out: Numba) -> None:
+    for i in range(len(bias)):
+        most = _larger(_float32(b[i] + bias[i]), _float32(a[i] + bias[i]))
+        most = _larger(_float32(c[i] + bias[i]), most)
+        # ReLU keeps the order
+        out[i] = _relu(_larger(_float32(d[i] + bias[i]), most))
+
+
+@compiled
+def _mark_positive(a: Numba, b: Numba, c: Numba, d: Numba, bias: Numba, bits: Numba) -> None:
+    """Write the bits of the pixels of a window that ReLU let pass."""
+    for i in range(len(bias)):
+        bit = _int32(0) if _float32(a[i] + bias[i]) <= 0 else _int32(1)
+        bit = bit | (_int32(0) if _float32(b[i] + bias[i]) <= 0 else _int32(2))
+        bit = bit | (_int32(0) if _float32(c[i] + bias[i]) <= 0 else _int32(4))
+        bits[i] = bit | (_int32(0) if _float32(d[i] + bias[i]) <= 0 else _int32(8))
+
+
+@compiled
+def _mark_largest(a: Numba, b: Numba, c: Numba, d: Numba, bias: Numba, bits: Numba) -> None:
+    """Write the bit of the first of the largest pixels of a window; none for those below zero."""
+    for i in range(len(bias)):
+        most, bit = _float32(a[i] + bias[i]), _int32(1)
+        v = _float32(b[i] + bias[i])
+        bit, most = (_int32(2) if v > most or v != v else bit), _larger(v, most)
+        v = _float32(c[i] + bias[i])
+        bit, most = (_int32(4) if v > most or v != v else bit), _larger(v, most)
+        v = _float32(d[i] + bias[i])
+        bit, most = (_int32(8) if v > most or v != v else bit), _larger(v, most)
+        bits[i] = _int32(0) if most <= 0 else bit
+
+
+@compiled
+def _spread(got: Numba, bits: Numba, share: Numba, a: Numba, b: Numba, c: Numba, d: Numba) -> None:
+    """Give a gradient to the pixels of a window."""
+    for i in range(len(got)):
+        v, bit = _float32(got[i] * share), _int32(bits[i])
+        a[i] = v if bit & 1 else _float32(0)
+        b[i] = v if bit & 2 else _float32(0)
+        c[i] = v if bit & 4 else _float32(0)
+        d[i] = v if bit & 8 else _float32(0)
 
 
 @compiled
@@ -161,27 +206,24 @@ def layer_gradient(
     """
     groups, down, across, outputs, _ = gradient.shape
     _, rows, columns, channels, _ = target.shape
-    spread = np.zeros((size[0], size[1] + 2 * padding[1], outputs, LANES), np.float32)
+    wide, step = size[1] + 2 * padding[1], outputs * LANES
+    spread = np.zeros(size[0] * wide * step, np.float32)
     share = _float32(1 if largest else 0.25)
-    shape = size[0], size[1] + 2 * padding[1], outputs
     for g in range(groups):
+        got, bits = gradient[g].reshape(-1), marks[g].reshape(-1)
         for py in range(down):
             for px in range(across):
-                left = 2 * px + padding[1]
-                for o in range(outputs):
-                    got, bits = gradient[g, py, px, o], marks[g, py, px, o]
-                    a, b = spread[2 * py, left, o], spread[2 * py, left + 1, o]
-                    c, d = spread[2 * py + 1, left, o], spread[2 * py + 1, left + 1, o]
-                    for i in range(LANES):
-                        v = _float32(got[i] * share)
-                        a[i] = v if bits[i] & _uint8(1) else _float32(0)
-                        b[i] = v if bits[i] & _uint8(2) else _float32(0)
-                        c[i] = v if bits[i] & _uint8(4) else _float32(0)
-                        d[i] = v if bits[i] & _uint8(8) else _float32(0)
-        flat, into = spread.reshape(-1), target[g].reshape(-1)
+                first = (2 * py * wide + 2 * px + padding[1]) * step
+                below, place = first + wide * step, (py * across + px) * step
+                _spread(
+                    got[place : place + step], bits[place : place + step], share,
+                    spread[first : first + step], spread[first + step : first + 2 * step],
+                    spread[below : below + step], spread[below + step : below + 2 * step],
+                )  # fmt: skip
+        into = target[g].reshape(-1)
         for y in range(rows):
             _row(
-                flat, shape, weights, kernel, order, padding, y, into, columns,
+                spread, (size[0], wide, outputs), weights, kernel, order, padding, y, into, columns,
                 y * columns * channels * LANES,
             )  # fmt: skip
 
