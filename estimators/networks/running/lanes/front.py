@@ -51,13 +51,14 @@ class Front(nn.Module):
         if torch.is_grad_enabled() and x.requires_grad:
             result: Tensor = _Passes.apply(x, self)
             return result
-        return self.computed(x)[0]
+        return self.computed(x, marked=False)[0]
 
-    def computed(self, x: Tensor) -> tuple[Tensor, list[Marks]]:
-        """Return the features, and what `gradient` needs."""
+    def computed(self, x: Tensor, marked: bool) -> tuple[Tensor, list[Marks]]:
+        """Return the features and, where `marked`, what `gradient` needs."""
         features, every = packed(x.detach(), self.layers[0].margin), []
         for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
-            features, marks = layer.run(features, 0 if following is None else following.margin)
+            margin = 0 if following is None else following.margin
+            features, marks = layer.run(features, margin, marked)
             every.append(marks)
         shape = torch.Size((len(x), *self.layers[-1].target))
         return unpacked(features, shape).flatten(1), every
@@ -86,7 +87,7 @@ class _Passes(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, front: Front) -> Tensor:
         """Return the features."""
-        features, ctx.marks = front.computed(x)
+        features, ctx.marks = front.computed(x, marked=True)
         ctx.save_for_backward(x)
         ctx.front = front
         return features

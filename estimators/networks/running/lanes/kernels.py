@@ -19,7 +19,8 @@ LANES = vector_lanes()
 # column by column, each by itself (of 6 outputs). Channels come innermost.
 ROWS, COLUMNS, OWN_COLUMNS = range(3)
 # outputs and pixels per block, by the number of outputs: as many sums as the registers hold
-BLOCKS = {1: (1, 8), 3: (3, 4), 6: (6, 2), 16: (16, 1) if LANES == 16 else (4, 2)}
+_WIDE = LANES == 16
+BLOCKS = {1: (1, 8), 3: (3, 4 if _WIDE else 3), 6: (6, 2), 16: (16, 1) if _WIDE else (2, 5)}
 _of_1, _of_3, _of_6, _of_16 = (sums(*BLOCKS[n], LANES or 8, False) for n in (1, 3, 6, 16))
 _own_6 = sums(*BLOCKS[6], LANES or 8, True)
 _float32, _int32 = np.float32, np.int32
@@ -236,10 +237,10 @@ def pack(images: Numba, target: Numba, margin: Numba) -> None:
         for lane in range(LANES):
             n = g * LANES + lane
             for y in range(rows):
-                for c in range(channels):
-                    for x in range(columns):
-                        value = images[n, c, y, x] if n < count else _float32(0)
-                        target[g, y, x + margin, c, lane] = value
+                into = target[g, y]
+                for x in range(columns):
+                    for c in range(channels):
+                        into[x + margin, c, lane] = images[n, c, y, x] if n < count else 0
 
 
 @compiled

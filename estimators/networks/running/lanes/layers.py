@@ -47,7 +47,7 @@ class Weights:
 class LaneLayer:
     """A convolution, its ReLU and its pooling of 2x2 pixels.
 
-    forward: the convolution. bias: of its outputs. turned: the one that takes gradients back.
+    forward: the convolution. bias: of its outputs, each LANES times. turned: the one that takes gradients back.
     largest: the pooling takes the largest value; else the average. source, target: channels, rows
     and columns of an image before and after. between: rows and columns of the convolution.
     """
@@ -65,8 +65,11 @@ class LaneLayer:
         """Return the columns of zeros that the source needs on each side."""
         return self.forward.padding[1]
 
-    def run(self, source: Floats, margin: int) -> tuple[Floats, Marks]:
-        """Return the outputs, with columns of zeros on both sides, and what `gradient` needs."""
+    def run(self, source: Floats, margin: int, marked: bool) -> tuple[Floats, Marks]:
+        """Return the outputs, with columns of zeros on both sides, and what `gradient` needs.
+
+        marked: False leaves the latter without values.
+        """
         channels, rows, columns = self.target
         shape = len(source), rows, columns + 2 * margin, channels, LANES
         target = np.zeros(shape, np.float32) if margin else np.empty(shape, np.float32)
@@ -74,7 +77,7 @@ class LaneLayer:
         way = self.forward
         kernels.layer(
             source, way.values, self.bias, way.kernel, way.order, way.padding, self.largest,
-            target, margin, marks,
+            target, margin, marks, marked,
         )  # fmt: skip
         return target, marks
 
@@ -111,7 +114,7 @@ def lane_layer(conv: nn.Conv2d, pool: Pool, source: tuple[int, int, int]) -> Lan
         ways = Weights.of(conv.weight, order, pad), Weights.of(turned, order_back, back)
         largest = isinstance(pool, nn.MaxPool2d)
         about = largest, source, target, between
-        return LaneLayer(ways[0], bias.numpy().copy(), ways[1], *about)
+        return LaneLayer(ways[0], np.repeat(bias.numpy(), LANES), ways[1], *about)
 
     trial = _Trial(conv, pool, source)
     order = next((o for o in (ROWS, COLUMNS) if trial.agrees(made(o, ROWS))), None)
@@ -137,7 +140,7 @@ class _Trial:
         self.marks: Any = None
 
     def agrees(self, layer: LaneLayer) -> bool:
-        found, self.marks = layer.run(packed(self.x, layer.margin), 0)
+        found, self.marks = layer.run(packed(self.x, layer.margin), 0, marked=True)
         return torch.equal(unpacked(found, self.out.shape), self.out)
 
     def returns(self, layer: LaneLayer) -> bool:
