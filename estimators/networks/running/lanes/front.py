@@ -96,12 +96,18 @@ class _Passes(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradient of the images; torch computes one that needs a gradient itself."""
         (x,) = ctx.saved_tensors
-        if not torch.is_grad_enabled() and not torch._C._are_functorch_transforms_active():
+        if not torch.is_grad_enabled() and not _is_batched(gradient):
             return ctx.front.gradient(gradient, ctx.marks), None
         with torch.enable_grad():
             out = ctx.front.plain(x)
         own = torch.is_grad_enabled()
         return torch.autograd.grad(out, x, gradient, create_graph=own)[0], None
+
+
+def _is_batched(gradient: Tensor) -> bool:
+    """Return whether a gradient stands for several (`is_grads_batched`, `torch.func.vmap`)."""
+    kinds = torch._C._functorch
+    return kinds.is_legacy_batchedtensor(gradient) or kinds.is_batchedtensor(gradient)
 
 
 def fronted(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:

@@ -13,7 +13,7 @@ from estimators.compiling import Numba, compiled, inlined
 from estimators.networks.running.lanes.sums import sums, vector_lanes
 
 # numba compiles again when this file changes, and does not see a change of the other: its hash
-SUMS = "00000000"
+SUMS = "18cd5c5d"
 LANES = vector_lanes()
 # orders in which the products of a pixel are added up: row by row of the kernel; column by column;
 # column by column, each by itself (of 6 outputs). Channels come innermost.
@@ -110,7 +110,18 @@ def layer(
         flat, out, bits = source[g].reshape(-1), target[g].reshape(-1), marks[g].reshape(-1)
         for py in range(down):
             for dy in range(2):
-                _row(flat, shape, weights, kernel, order, padding, 2 * py + dy, both, across, dy * row)
+                _row(
+                    flat,
+                    shape,
+                    weights,
+                    kernel,
+                    order,
+                    padding,
+                    2 * py + dy,
+                    both,
+                    across,
+                    dy * row,
+                )
             for px in range(wide):
                 first, second = 2 * px * step, (2 * px + 1) * step
                 a, b = upper[first:second], upper[second : second + step]
@@ -231,16 +242,23 @@ def layer_gradient(
 
 @compiled
 def pack(images: Numba, target: Numba, margin: Numba) -> None:
-    """Put images [N, channels, rows, columns] side by side; places without an image get zeros."""
+    """Put images [N, channels, rows, columns] side by side; the last one fills what is left."""
     count, channels, rows, columns = images.shape
     for g in range(len(target)):
-        for lane in range(LANES):
-            n = g * LANES + lane
+        first, last = g * LANES, count - 1
+        if channels == 1:
             for y in range(rows):
-                into = target[g, y]
                 for x in range(columns):
+                    into = target[g, y, x + margin, 0]
+                    for lane in range(LANES):
+                        into[lane] = images[min(first + lane, last), 0, y, x]
+        else:
+            for lane in range(LANES):
+                image = images[min(first + lane, last)]
+                for y in range(rows):
                     for c in range(channels):
-                        into[x + margin, c, lane] = images[n, c, y, x] if n < count else 0
+                        for x in range(columns):
+                            target[g, y, x + margin, c, lane] = image[c, y, x]
 
 
 @compiled

@@ -47,9 +47,10 @@ class Weights:
 class LaneLayer:
     """A convolution, its ReLU and its pooling of 2x2 pixels.
 
-    forward: the convolution. bias: of its outputs, each LANES times. turned: the one that takes gradients back.
-    largest: the pooling takes the largest value; else the average. source, target: channels, rows
-    and columns of an image before and after. between: rows and columns of the convolution.
+    forward: the convolution. bias: of its outputs, each LANES times. turned: the convolution that
+    takes gradients back. largest: the pooling takes the largest value; else the average.
+    source, target: channels, rows and columns of an image before and after. between: rows and
+    columns of the convolution.
     """
 
     forward: Weights
