@@ -25,6 +25,7 @@ from estimators.networks.running.folding import folded
 from estimators.networks.running.guarded import guarded, placed
 from estimators.networks.running.image_gradients import image_gradients
 from estimators.networks.running.kept import Kept
+from estimators.networks.running.lanes.front import fronted
 from estimators.networks.running.pooled_convolutions import pooled
 from estimators.networks.running.proofs import random_images
 from estimators.networks.running.thin_convolutions import thinned
@@ -84,7 +85,11 @@ class Frozen:
         if passes.fused is not None and device == "cpu":
             return cls(passes.fused, passes.fused)
         network = placed(network, device)
-        return cls(thinned(network, shape), pooled(folded(network, passes.folds), shape))
+        front = fronted(network, shape) if device == "cpu" else network
+        if front is not network and not passes.folds:
+            return cls(front, front)
+        attacked = thinned(network, shape) if front is network else front
+        return cls(attacked, pooled(folded(network, passes.folds), shape))
 
 
 class Classifier(PyTorchClassifier):  # type: ignore[misc]

@@ -34,6 +34,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "writable": {"errors", "atomic"},
         "processor": set(),
         "user_cache": set(),
+        "compiling": {"user_cache"},
         "jpeg_codec": set(),
         "data": set(),
         "networks": {"data", "outputs", "autograd"},
@@ -68,7 +69,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "atomic", "writable", "processor", "user_cache", "interrupts"},
+    | {"source_code", "atomic", "writable", "processor", "user_cache", "interrupts"}
+    | {"compiling"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark.attacks.adapters.global_random import seeded
+from benchmark.attacks.geometry.sizes import NAMES, outside, sizes_of
 from benchmark.attacks.lookup import attack_norm, file_entry, is_ours
 from benchmark.attacks.steps.budget import limit
 from benchmark.attacks.steps.craft import craft, targets
@@ -188,15 +189,11 @@ def _part(
 
 def _measured(x: Tensor, x_adv: Tensor, attack: Spec) -> dict[str, npt.NDArray[Any]]:
     """Return the norms of the perturbation, and which images exceed the budget or [0, 1]."""
-    change = (x_adv - x).flatten(1)
-    l2, linf = torch.linalg.vector_norm(change, dim=1), change.abs().amax(1)
-    over = ~((x_adv >= 0) & (x_adv <= 1)).flatten(1).all(1)
-    l0, l1 = change.count_nonzero(1).to(change.dtype), torch.linalg.vector_norm(change, 1, dim=1)
+    sizes, over = sizes_of((x_adv - x).flatten(1)), outside(x_adv)
     eps, norm = attack.get("eps"), attack_norm(attack)
-    sizes = {"inf": linf, "2": l2, "1": l1, "0": l0}
-    if isinstance(eps, float) and norm in sizes:
-        over |= ~(sizes[norm] <= limit(eps, norm))
-    found = {"l0": l0, "l1": l1, "l2": l2, "linf": linf, "over": over}
+    if isinstance(eps, float) and norm in NAMES:
+        over |= ~(sizes[NAMES[norm]] <= limit(eps, norm))
+    found = {**sizes, "over": over}
     return {name: kept(values) for name, values in found.items()}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from estimators.jpeg_codec.compiling import Numba, compiled, inlined
+from estimators.compiling import Numba, compiled, inlined
 from estimators.jpeg_codec.tables import NUDGE, SHIFTS
 
 LANES = 64  # blocks coded side by side

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from estimators.compiling import Numba, compiled, inlined, njit
 from estimators.jpeg_codec.blocks import code
-from estimators.jpeg_codec.compiling import Numba, compiled, inlined, njit
 from estimators.jpeg_codec.tables import IntArray
 
 __all__ = ["code_images", "njit", "to_floats", "truncate"]

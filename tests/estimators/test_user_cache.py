@@ -19,7 +19,7 @@ try:
 except SystemExit as end:
     assert not end.code
 from estimators.data.load import default_data_dir
-from estimators.jpeg_codec.compiling import cache_folder
+from estimators.compiling import cache_folder
 from estimators.networks.cache_folder import default_cache
 import matplotlib
 matplotlib.get_configdir(), matplotlib.get_cachedir()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import fields
 from itertools import pairwise
 
@@ -42,11 +41,8 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count images that pass the networks of all classifiers, with a gradient and without."""
     count: Counter[str] = Counter()
 
-    def noting(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...]], None]:
-        def note(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            count[name] += len(inputs[0])
-
-        return note
+    def note(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        count["gradients" if torch.is_grad_enabled() else "forwards"] += len(inputs[0])
 
     original = ClassifierCache._wrapped
 
@@ -54,8 +50,9 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         known = len(self._classifiers)
         classifier = original(self, *args, **kwargs)
         if len(self._classifiers) > known and len(self._classifiers) == 1:
-            classifier.network.register_forward_pre_hook(noting("gradients"))
-            classifier.scorer.register_forward_pre_hook(noting("forwards"))
+            # a network may be its own scorer
+            for module in {classifier.network, classifier.scorer}:
+                module.register_forward_pre_hook(note)
         return classifier
 
     monkeypatch.setattr(ClassifierCache, "_wrapped", wrapped)

@@ -1,0 +1,1 @@
+"""Convolution, ReLU and pooling of small images, sixteen images side by side."""

@@ -1,0 +1,197 @@
+"""The first layers of a small network on vectors of images, which take a third of the time.
+
+oneDNN computes several channels of one image at once. LeNet has 1, 6 and 16, which do not fill its
+vectors well, and it moves features between layers. Here one vector has a pixel of 16 images (8
+without AVX-512), and a convolution, its ReLU and its pooling are one pass over them.
+
+The sums have the order of oneDNN, so outputs and gradients have its bits. Which order that is, a
+trial finds; where none fits, torch's own layers stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeGuard
+
+import torch
+from torch import Tensor, nn
+
+from estimators.networks.running.lanes.kernels import BLOCKS, LANES
+from estimators.networks.running.lanes.layers import (
+    LaneLayer,
+    Marks,
+    Pool,
+    lane_layer,
+    packed,
+    unpacked,
+)
+from estimators.networks.running.plain_layers import is_plain, own_tensors
+from estimators.networks.running.proofs import agree, keeps_its_layers, random_images
+from estimators.networks.running.thin_convolutions import SMALLEST_KERNEL, replaced
+
+Run = list[tuple[nn.Conv2d, Pool]]
+WINDOW = 2
+
+
+class Front(nn.Module):
+    """Layers of convolution, ReLU and pooling, and the `nn.Flatten` behind them.
+
+    plain: the layers of torch, for what the kernels do not take. layers: the same for the kernels.
+    """
+
+    def __init__(self, plain: nn.Sequential, layers: tuple[LaneLayer, ...]) -> None:
+        super().__init__()
+        self.plain, self.layers = plain, layers
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the features [N, D] of images [N, C, H, W]."""
+        if not self._fits(x):
+            plain: Tensor = self.plain(x)
+            return plain
+        if torch.is_grad_enabled() and x.requires_grad:
+            result: Tensor = _Passes.apply(x, self)
+            return result
+        return self.computed(x, marked=False)[0]
+
+    def computed(self, x: Tensor, marked: bool) -> tuple[Tensor, list[Marks]]:
+        """Return the features and, where `marked`, what `gradient` needs."""
+        features, every = packed(x.detach(), self.layers[0].margin), []
+        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
+            margin = 0 if following is None else following.margin
+            features, marks = layer.run(features, margin, marked)
+            every.append(marks)
+        shape = torch.Size((len(x), *self.layers[-1].target))
+        return unpacked(features, shape).flatten(1), every
+
+    def gradient(self, gradient: Tensor, every: list[Marks]) -> Tensor:
+        """Return the gradient of the images from that of the features [N, D]."""
+        passed = packed(gradient.detach().unflatten(1, self.layers[-1].target), 0)
+        for layer, marks in zip(reversed(self.layers), reversed(every), strict=True):
+            passed = layer.gradient(passed, marks)
+        return unpacked(passed, torch.Size((len(gradient), *self.layers[0].source)))
+
+    def _fits(self, x: Tensor) -> bool:
+        return (
+            type(x) is Tensor
+            and tuple(x.shape[1:]) == self.layers[0].source
+            and len(x) > 0
+            and (x.dtype, x.device.type) == (torch.float32, "cpu")
+            and not torch.is_autocast_enabled("cpu")
+            and not torch._C._are_functorch_transforms_active()
+        )
+
+
+class _Passes(torch.autograd.Function):
+    """The pass forward and the gradient of the images."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, front: Front) -> Tensor:
+        """Return the features."""
+        features, ctx.marks = front.computed(x, marked=True)
+        ctx.save_for_backward(x)
+        ctx.front = front
+        return features
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of the images; torch computes one that needs a gradient itself."""
+        (x,) = ctx.saved_tensors
+        if not torch.is_grad_enabled() and not _is_batched(gradient):
+            return ctx.front.gradient(gradient, ctx.marks), None
+        with torch.enable_grad():
+            out = ctx.front.plain(x)
+        own = torch.is_grad_enabled()
+        return torch.autograd.grad(out, x, gradient, create_graph=own)[0], None
+
+
+def _is_batched(gradient: Tensor) -> bool:
+    """Return whether a gradient stands for several (`is_grads_batched`, `torch.func.vmap`)."""
+    kinds = torch._C._functorch
+    return kinds.is_legacy_batchedtensor(gradient) or kinds.is_batchedtensor(gradient)
+
+
+def fronted(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
+    """Return a network with its first layers on vectors of images, where that is proved the same.
+
+    The layers stand at the beginning of an `nn.Sequential`: convolutions of 4x4 and more, stride 1,
+    with 1, 3, 6 or 16 channels, each with its ReLU and an average or maximum of 2x2, then
+    `nn.Flatten`. Logits and gradients of random images, and of those under attack, have the same
+    bits. Otherwise, behind a guard, with hooks of all modules, and with the switch of `proofs`, the
+    network itself comes back.
+
+    network: frozen, in evaluation mode, on the CPU. Its modules are shared. shape: of an image.
+    """
+    if not LANES or keeps_its_layers(network):
+        return network
+    found: dict[int, nn.Module] = {}
+    for module in network.modules():
+        if type(module) is nn.Sequential:
+            found |= _front(module, shape)
+    if not found:
+        return network
+    quick = replaced(network, found)
+    return quick if agree(network, quick, random_images(shape), 0, 0) else network
+
+
+def _front(sequence: nn.Sequential, shape: tuple[int, int, int]) -> dict[int, nn.Module]:
+    """Return what stands in for the first layers of a sequence, by their ids."""
+    run = list(_run(sequence))
+    size = 3 * len(run) + 1
+    if not run or len(sequence) < size or not _flattens(sequence[size - 1]):
+        return {}
+    layers = []
+    for conv, pool in run:
+        layer = lane_layer(conv, pool, layers[-1].target if layers else shape)
+        if layer is None:
+            return {}
+        layers.append(layer)
+    first, *others = sequence[:size]
+    front = Front(sequence[:size], tuple(layers))
+    return {id(first): front, **{id(other): nn.Identity() for other in others}}
+
+
+def _run(sequence: nn.Sequential) -> Iterator[tuple[nn.Conv2d, Pool]]:
+    """Yield the convolutions and poolings at the beginning of a sequence."""
+    modules = list(sequence)
+    for conv, act, pool in zip(modules[::3], modules[1::3], modules[2::3], strict=False):
+        if not (_is_convolution(conv) and _is_relu(act) and _is_pool(pool)):
+            return
+        yield conv, pool
+
+
+def _is_convolution(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    if type(module) is not nn.Conv2d or not own_tensors(module):
+        return False
+    padding, weight = module.padding, module.weight
+    return (
+        {module.in_channels, module.out_channels} <= set(BLOCKS)
+        and (module.groups, module.padding_mode) == (1, "zeros")
+        and (module.stride, module.dilation) == ((1, 1), (1, 1))
+        and isinstance(padding, tuple)
+        # below, torch takes other kernels for few images
+        and min(module.kernel_size) >= SMALLEST_KERNEL
+        and all(pad < size for pad, size in zip(padding, module.kernel_size, strict=True))
+        and (weight.device.type, weight.dtype) == ("cpu", torch.float32)
+        and not any(p.requires_grad for p in module.parameters())
+        and all(bool(p.isfinite().all()) for p in module.parameters())
+    )
+
+
+def _is_relu(module: nn.Module) -> bool:
+    return type(module) is nn.ReLU and is_plain(module) and not module.inplace
+
+
+def _is_pool(module: nn.Module) -> TypeGuard[Pool]:
+    if type(module) not in (nn.AvgPool2d, nn.MaxPool2d) or not is_plain(module):
+        return False
+    sides = {module.kernel_size, module.stride}
+    rest = (module.padding, module.ceil_mode) == (0, False) and sides <= {WINDOW, (WINDOW, WINDOW)}
+    if isinstance(module, nn.AvgPool2d):
+        return rest and module.divisor_override is None
+    return rest and (module.dilation, module.return_indices) == (1, False)
+
+
+def _flattens(module: nn.Module) -> bool:
+    if type(module) is not nn.Flatten or not is_plain(module):
+        return False
+    return (module.start_dim, module.end_dim) == (1, -1)
