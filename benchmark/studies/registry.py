@@ -97,7 +97,7 @@ STUDIES: dict[str, StudyEntry] = table(
             "sigmas": (0.0, 1.0), "epochs": 1, "seeds": 1, "deep_sigmas": (), **QUICK_PROBE,
         },
         MARGIN,
-        seconds=(1850, 40), undecided={"C14": ONE_TRAINING},
+        seconds=(2600, 40), undecided={"C14": ONE_TRAINING},
     ),
     _study(
         "noise", "6", "noise of FGSM, FGM and C&W on one image, and its size over a sample", FOUR,
@@ -124,7 +124,7 @@ STUDIES: dict[str, StudyEntry] = table(
         {"layers": (0, 2, 4, 6, 10, 20), "epochs": 10, "seeds": 5, **PROBE},
         {"layers": (0, 4), "epochs": 1, "seeds": 1, **QUICK_PROBE},
         MARGIN,
-        seconds=(900, 20), undecided={"C11": ONE_TRAINING},
+        seconds=(1490, 20), undecided={"C11": ONE_TRAINING},
     ),
     _study(
         "photos", "none: the open question",
