@@ -15,7 +15,7 @@ import yaml
 
 from benchmark.anchors import networks
 from benchmark.anchors.anchor import MEASURES, NETWORKS, SHIPPED, load_anchors
-from benchmark.anchors.exam import sit
+from benchmark.anchors.exam import Sitting, sit
 from estimators.errors import InputError
 
 N, RIGHT = 20, 15
@@ -219,6 +219,6 @@ def test_the_share_of_an_anchor_grows_to_the_whole(folder: Path) -> None:
     """By images: the three checks have 20 each."""
     (anchor,) = load_anchors(write(folder, entry(folder)))
     shares: list[float] = []
-    assert len(list(sit(anchor, folder, share=shares.append))) == 3
+    assert len(list(sit(anchor, folder, how=Sitting(share=shares.append)))) == 3
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert any(abs(share - 1 / 3) < 1e-9 for share in shares)
