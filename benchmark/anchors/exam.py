@@ -225,5 +225,6 @@ def _attacked(
         found = [outcome for part in result for outcome in part.values()]
         done(numbers[id(task)], Outcome.joined(o for o in found if isinstance(o, Outcome)), seconds)
 
+    how.share(0.0)  # the time left is computed from here on
     executor = ThreadExecutor(how.threads)
     executor.execute(tasks, lambda t: parts[numbers[id(t)]], networks, on_chunk, on_task)

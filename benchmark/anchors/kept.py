@@ -20,8 +20,8 @@ from estimators.data.images import Images
 from estimators.errors import InputError
 from estimators.spec import Spec
 
-# images of a piece: a whole chunk, so that an image is attacked in the same company whenever a check
-# is stopped. A network rounds differently in batches of another size.
+# images of a piece: a whole chunk, so that an image is attacked beside the same others whenever a
+# check is stopped. A network rounds differently in batches of another size.
 PIECE = BATCH
 
 
