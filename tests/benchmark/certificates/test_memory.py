@@ -41,15 +41,16 @@ def graph_of(network: nn.Module, shape: tuple[int, int, int]):
 def test_a_margin_does_not_depend_on_the_images_beside_it(method: str) -> None:
     """Not even where the limit of rows lies between the images' own numbers of open values."""
     torch.manual_seed(0)
-    network = convolutions()
-    x = torch.rand(6, 1, 6, 6)
+    layers = nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 4)
+    network = nn.Sequential(nn.Flatten(), *layers)
+    x = torch.rand(6, 1, 4, 4)
     with torch.no_grad():
         logits = network(x)
-    graph = graph_of(network, (1, 6, 6))
+    graph = graph_of(network, (1, 4, 4))
     labels = logits.argmax(1).numpy()
-    for rows in [0] if method == "ibp" else [2, 3, 4]:
+    for rows in [0] if method == "ibp" else [1, 2, 3, 4, 5]:
         spec = method_of(Spec.of(method, {} if method == "ibp" else {"rows": rows}))
-        found = [certify(graph, spec, x.numpy(), labels, 0.1, batch) for batch in (1, 3, 8)]
+        found = [certify(graph, spec, x.numpy(), labels, 0.1, batch) for batch in (1, 6)]
         for other in found[1:]:
             scale = float(logits.abs().max())
             np.testing.assert_allclose(other.margin, found[0].margin, rtol=0, atol=1e-9 * scale)
