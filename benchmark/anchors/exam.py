@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
 
 from benchmark.anchors.anchor import FACTORIES, Anchor, Check, File
+from benchmark.anchors.kept import PIECE, Kept, pieces
+from benchmark.anchors.marks import Mark, Tally, Verdict, accuracy_mark, counted, median_mark
 from benchmark.attacks.lookup import check_attack
 from benchmark.attacks.registry import ATTACKS
 from benchmark.execution.chunk_size import need
@@ -28,52 +25,51 @@ from estimators.errors import DataUnavailable, InputError
 from estimators.networks.given import given_network
 from estimators.spec import Spec, parse_spec
 from reports.results.manifest import sha256_of
-from reports.statistics.intervals import median_smallest_eps, wilson
 
-Verdict = Literal["pass", "fail", "skipped"]
-# a share of 200 images and its decimal text differ by this at most
-ROUNDING = 1e-6
+WAITS = "with --full alone"
+OWN = Spec("own")
+NONE = Tally(0, 0, 0)
+
+
+def ignore(_: object) -> None:
+    """Do nothing with what is reported."""
 
 
 @dataclass(frozen=True)
-class Mark:
-    """One check of an anchor, done.
+class Sitting:
+    """How the checks of an anchor are done.
 
-    anchor, check: what was checked. verdict: `pass`, `fail` or `skipped`.
-    ours: our answer, in the unit of the check; NaN where it was skipped.
-    low, high: 95 % limits of our answer for all images of the check; `ours` where all were used.
-    n: images used. note: why it was skipped, or what is wrong; empty otherwise.
+    samples: images per check at most. full: all images of all checks. threads: to attack on.
+    kept: stores the pieces of checks of accuracy as they end, and has those that are done.
+    share: takes the share of the images of the checks that is done. marked: takes a check's mark
+    so far, whenever one of its pieces ends.
     """
 
-    anchor: Anchor
-    check: Check
-    verdict: Verdict
-    ours: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    n: int = 0
-    note: str = ""
+    samples: int | None = None
+    full: bool = False
+    threads: int = 1
+    kept: Kept | None = None
+    share: Callable[[float], None] = ignore
+    marked: Callable[[Mark], None] = ignore
+
+
+DEFAULT = Sitting()
 
 
 def sit(
-    anchor: Anchor,
-    folder: Path,
-    data_dir: Path | None = None,
-    samples: int | None = None,
-    full: bool = False,
-    threads: int = 1,
-    share: Callable[[float], None] = lambda share: None,
+    anchor: Anchor, folder: Path, data_dir: Path | None = None, how: Sitting = DEFAULT
 ) -> Iterator[Mark]:
     """Yield the mark of every check of an anchor, one after another.
 
-    folder: has the files of weights and images. samples: images per check at most. full: all
-    images of all checks. share: takes the share of the images of the checks that is done.
+    folder: has the files of weights and images. When Ctrl-C comes, the mark of the check so far is
+    yielded, and KeyboardInterrupt raised after it.
     """
     for file in (anchor.weights, anchor.data):
         if isinstance(file, File):
             found = fault(file, folder)
             if found is not None:
-                yield from (Mark(anchor, check, *found) for check in anchor.checks)
+                verdict, note = found
+                yield from (Mark(anchor, check, verdict, note=note) for check in anchor.checks)
                 return
     try:
         data = anchor.data
@@ -89,106 +85,146 @@ def sit(
     trained = TrainedNetwork(network, images.shape, len(images.classes), chunk=chunk)
     counts = []
     for check in anchor.checks:
-        count = check.of if full else check.samples
-        counts.append(min(count, samples or count, len(images)))
-    parts = Parts.of(share, {f"{i}": float(count) for i, count in enumerate(counts)})
+        count = check.of if how.full else check.samples
+        counts.append(min(count, how.samples or count, len(images)))
+    parts = Parts.of(how.share, {f"{i}": float(count) for i, count in enumerate(counts)})
     for i, (check, count) in enumerate(zip(anchor.checks, counts, strict=True)):
-        on_share = partial(parts.share, f"{i}")
-        yield _mark(anchor, check, trained, images, count, threads, on_share)
+        own = replace(how, share=partial(parts.share, f"{i}"))
+        yield from _marks(anchor, check, trained, images, count, own)
         parts.finish(f"{i}")
 
 
-def fault(file: File, folder: Path) -> tuple[Verdict, float, float, float, int, str] | None:
-    """Return what a file spoils: it is missing, or another one; None for the right one."""
-    path, nan = folder / file.file, math.nan
+def fault(file: File, folder: Path) -> tuple[Verdict, str] | None:
+    """Return what a file spoils, and why: it is missing, or another one; None for the right one."""
+    path = folder / file.file
     if not path.is_file():
-        return "skipped", nan, nan, nan, 0, f"no file {path}; it is {file.address}"
+        return "skipped", f"no file {path}; it is {file.address}"
     found = sha256_of(path)
     if found != file.sha256:
         note = f"{path} is another file: sha256 {found[:16]}..., expected {file.sha256[:16]}..."
-        return "fail", nan, nan, nan, 0, note
+        return "fail", note
     return None
 
 
-def _mark(
-    anchor: Anchor,
-    check: Check,
-    trained: TrainedNetwork,
-    images: Images,
-    count: int,
-    threads: int,
-    share: Callable[[float], None],
-) -> Mark:
-    """Return the mark of one check on so many images."""
-    if not count:
-        return Mark(anchor, check, "skipped", note="with --full alone")
+def _marks(
+    anchor: Anchor, check: Check, trained: TrainedNetwork, images: Images, count: int, how: Sitting
+) -> Iterator[Mark]:
+    """Yield the mark of one check on so many images."""
     # at eps 0 no image changes
     attack = parse_spec(check.attack or "noise:eps=0")
     if attack.name not in ATTACKS:
         note = f"this version has no attack {attack.name}"
-        return Mark(anchor, check, "skipped", note=note)
+        yield Mark(anchor, check, "skipped", note=note)
+        return
     try:
-        some = subset(images, count, 0)
-        result = _attacked(check_attack(attack), trained, some, threads, share)
+        attack = check_attack(attack)
     except InputError as error:
-        return Mark(anchor, check, "fail", n=count, note=str(error))
-    if isinstance(result, Failure):
-        return Mark(anchor, check, "fail", n=count, note=result.message)
-    ours, low, high = _answer(check, result)
-    if count == check.of and check.measure == "accuracy":
-        low = high = ours
-    lowest, highest = check.accept
-    good = (lowest is None or high >= lowest - ROUNDING) and (
-        highest is None or low <= highest + ROUNDING
-    )
-    over = int(result.over.sum())
-    note = f"{over} images outside the budget" if over else ""
-    return Mark(
-        anchor, check, "pass" if good and not over else "fail", ours, low, high, count, note
-    )
+        yield Mark(anchor, check, "fail", n=count, count=count, note=str(error))
+        return
+    wanted = count or (check.of if how.kept else 0)
+    some = subset(images, min(wanted, len(images)), 0) if wanted else images[:0]
+    work = _Check(anchor, check, attack, trained, how, len(some))
+    try:
+        if not count:
+            yield work.so_far(some)
+        elif check.measure == "accuracy":
+            yield work.accuracy(some)
+        else:
+            yield work.median(some)
+    except InputError as error:
+        yield Mark(anchor, check, "fail", n=count, count=count, note=str(error))
+    except KeyboardInterrupt:
+        if work.done.n:
+            yield accuracy_mark(anchor, check, work.done, count)
+        raise
+
+
+@dataclass
+class _Check:
+    """A check at work. count: images that were asked for. done: those of finished pieces."""
+
+    anchor: Anchor
+    check: Check
+    attack: Spec
+    trained: TrainedNetwork
+    how: Sitting
+    count: int
+    done: Tally = NONE
+
+    def so_far(self, images: Images) -> Mark:
+        """Return the mark of the pieces that an earlier command kept."""
+        if self.check.measure == "accuracy":
+            self._kept(pieces(images))
+        if not self.done.n:
+            return Mark(self.anchor, self.check, "skipped", note=WAITS)
+        mark = accuracy_mark(self.anchor, self.check, self.done, self.count)
+        return replace(mark, note=mark.note or ("--full goes on" if mark.n < mark.count else ""))
+
+    def accuracy(self, images: Images) -> Mark:
+        """Return the mark of an accuracy; the images are attacked piece by piece."""
+        left = self._kept(pieces(images))
+        kept = self.how.kept if len(images) > PIECE else None
+
+        def done(number: int, outcome: Outcome, seconds: float) -> None:
+            if kept is None:
+                self.done += counted(outcome)
+            else:
+                self.done += kept.put(self.anchor, self.attack, left[number], outcome, seconds)
+            self.how.marked(accuracy_mark(self.anchor, self.check, self.done, self.count))
+
+        _attacked(self.attack, self.trained, left, self.how, done)
+        return accuracy_mark(self.anchor, self.check, self.done, self.count)
+
+    def median(self, images: Images) -> Mark:
+        """Return the mark of a median distance."""
+        found: list[Outcome] = []
+        own = self.attack, self.trained, [images], self.how
+        _attacked(*own, lambda number, outcome, seconds: found.append(outcome))
+        return median_mark(self.anchor, self.check, found[0])
+
+    def _kept(self, parts: Sequence[Images]) -> list[Images]:
+        """Count the pieces that are kept; return the others."""
+        left = []
+        for part in parts:
+            kept = self.how.kept
+            found = None if kept is None else kept.find(self.anchor, self.attack, part)
+            if found is None:
+                left.append(part)
+            else:
+                self.done += found
+        return left
 
 
 def _attacked(
     attack: Spec,
     trained: TrainedNetwork,
-    images: Images,
-    threads: int,
-    share: Callable[[float], None],
-) -> Outcome | Failure:
-    """Return the outcome of an attack on the bare network."""
-    name = Spec("own")
-    cell = Cell("own", name, attack, "oblivious", Spec("none"), len(images), 0)
-    found: list[Outcome | Failure] = []
+    parts: Sequence[Images],
+    how: Sitting,
+    done: Callable[[int, Outcome, float], None],
+) -> None:
+    """Attack parts of images on the bare network.
 
-    def done(task: Work, result: list[ChunkOutcomes] | Failure, seconds: float) -> None:
+    done: takes the number of a part, its outcome and seconds, as it ends.
+
+    Raises InputError for an attack that raises.
+    """
+    cells = [Cell("own", OWN, attack, "oblivious", Spec("none"), len(p), 0) for p in parts]
+    tasks = [task for cell in cells for task in plan([cell])]
+    numbers = {id(task): number for number, task in enumerate(tasks)}
+    networks = {("own", OWN): trained}
+    finished, whole = 0, sum(map(len, parts))
+
+    def on_chunk(task: Work, count: int) -> None:
+        nonlocal finished
+        finished += len(parts[numbers[id(task)]]) / count
+        how.share(finished / whole)
+
+    def on_task(task: Work, result: list[ChunkOutcomes] | Failure, seconds: float) -> None:
         if isinstance(result, Failure):
-            found.append(result)
-        else:
-            parts = [part[cell] for part in result]
-            found.append(Outcome.joined(p for p in parts if isinstance(p, Outcome)))
+            raise InputError(result.message)
+        found = [outcome for part in result for outcome in part.values()]
+        done(numbers[id(task)], Outcome.joined(o for o in found if isinstance(o, Outcome)), seconds)
 
-    finished = itertools.count(1)
-
-    def on_chunk(task: Work, chunks: int) -> None:
-        share(next(finished) / chunks)
-
-    ThreadExecutor(threads).execute(
-        plan([cell]), lambda task: images, {("own", name): trained}, on_chunk, done
-    )
-    return found[0]
-
-
-def _answer(check: Check, outcome: Outcome) -> tuple[float, float, float]:
-    """Return our answer and its 95 % limits."""
-    n = len(outcome.label)
-    right = outcome.adversarial == outcome.label
-    if check.measure == "accuracy":
-        low, high = wilson(int(right.sum()), n)
-        return 100 * float(right.mean()), 100 * float(low), 100 * float(high)
-    seen = outcome.clean == outcome.label
-    sizes = (outcome.l2 if check.measure == "l2_median" else outcome.linf)[seen]
-    # an image that stands is farther away than anything found
-    stands = right[seen]
-    values = np.where(stands, sizes.max(initial=1.0), sizes)
-    median = median_smallest_eps(values, stands)
-    return float(median[0]), float(median[1]), float(median[2])
+    how.share(0.0)  # the time left is computed from here on
+    executor = ThreadExecutor(how.threads)
+    executor.execute(tasks, lambda t: parts[numbers[id(t)]], networks, on_chunk, on_task)

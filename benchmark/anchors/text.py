@@ -23,6 +23,17 @@ def cells(mark: Mark) -> tuple[str, ...]:
     return (*what, *known, ours, str(mark.n), mark.verdict)
 
 
+def answer(mark: Mark) -> str:
+    """Return our answer as text, with its 95 % interval where images are left."""
+    ours = f"{mark.ours:.4g}"
+    return ours if mark.n == mark.count else f"{ours} ({mark.low:.4g} to {mark.high:.4g})"
+
+
+def used(mark: Mark) -> str:
+    """Return how many images were used, and of how many where some are left."""
+    return f"{mark.n:,}" if mark.n == mark.count else f"{mark.n:,} of {mark.count:,} so far"
+
+
 def title(check: Check) -> str:
     """Return what a check measures: the attack, and the measure where it is no accuracy."""
     kind = "" if check.measure == "accuracy" else f", {check.measure.replace('_', ' ')}"

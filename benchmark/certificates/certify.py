@@ -43,10 +43,13 @@ def certify(
     x: npt.NDArray[np.float32],
     labels: npt.NDArray[np.int64],
     radius: float,
+    batch: int = BATCH,
 ) -> Certified:
     """Bound the margins of images [N, C, H, W] in [0, 1] within Linf `radius` and the box.
 
-    graph: in float64. method: as `method_of` returns it.
+    The margin of an image does not depend on the images beside it, but for the rounding of float64.
+
+    graph: in float64. method: as `method_of` returns it. batch: images that are bounded at once.
     """
     device = next((v.device for n in graph.nodes for v in vars(n.step).values() if _is(v)), "cpu")
     images, wanted = (torch.from_numpy(np.ascontiguousarray(v)) for v in (x, labels))
@@ -55,11 +58,11 @@ def certify(
     undecided = torch.full((len(images),), -1, dtype=torch.int64, device=device)
     build, params = CERTIFICATES[method.name].load(), method.kwargs
     with torch.no_grad():
-        logits = torch.cat([graph.forward(part) for part in images.split(BATCH)])
+        logits = torch.cat([graph.forward(part) for part in images.split(batch)])
         slack = TOLERANCE * logits.abs().amax(1).clamp(min=1)
         right = torch.nonzero(logits.argmax(1) == wanted).flatten()
         around = ball(images, radius)
-        for part in right.split(BATCH) if len(right) else ():
+        for part in right.split(batch) if len(right) else ():
             bounds = build(graph, on(around, part), wanted[part], **params)
             margin[part], undecided[part] = bounds.margin, bounds.undecided
     proved = margin > slack

@@ -43,7 +43,8 @@ def hidden(
         node = graph.node(index)
         own = step_interval(node.step, [values[i] for i in node.inputs])
         wanted = _wanted(graph, index, own) if node.loose else None
-        if wanted is not None and _work(graph, index, wanted) <= most:
+        wanted = None if wanted is None else _affordable(graph, index, wanted, most)
+        if wanted is not None:
             how = bound if graph.size(index) <= limit else larger
             own = _tightened(graph, index, own, wanted, relaxed, image, how)
         values.append(own)
@@ -77,15 +78,21 @@ def _is_pooled(graph: Graph, index: int) -> bool:
     return any(isinstance(graph.node(n).step, MaxPool) for n in graph.readers(index))
 
 
-def _work(graph: Graph, index: int, wanted: Tensor) -> float:
-    """Return the wanted values of an image, each as the share of the network that it reads."""
-    count = float(wanted.flatten(1).sum(1).max())
+def _affordable(graph: Graph, index: int, wanted: Tensor, most: int) -> Tensor | None:
+    """Return the wanted values of the images that have no more than `most`; None without any."""
+    few = wanted.flatten(1).sum(1) * _part_read(graph, index) <= most
+    kept = wanted & few.view(-1, *[1] * (wanted.ndim - 1))
+    return kept if bool(kept.any()) else None
+
+
+def _part_read(graph: Graph, index: int) -> float:
+    """Return the share of the network before it that a value reads."""
     windows = _windows(graph, index)
     if windows is None:
-        return count
+        return 1.0
     sizes = [graph.size(i) for i in windows]
     areas = [size * _share(graph, i, windows[i]) for i, size in zip(windows, sizes, strict=True)]
-    return count * sum(areas) / sum(sizes)
+    return sum(areas) / sum(sizes)
 
 
 def _share(graph: Graph, index: int, window: Window) -> float:

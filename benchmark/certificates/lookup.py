@@ -7,7 +7,7 @@ from estimators.errors import unknown, whole
 from estimators.spec import Spec
 
 # of the arithmetic; certificates of other versions are computed again
-VERSION = 1
+VERSION = 2
 # largest value of a parameter
 MOST = 10**6
 

@@ -87,6 +87,11 @@ class ClassifierCache:
             self._graphs = {at: self._networks[at].graph.to(self._device)}
         return self._graphs[at]
 
+    def bounded(self, dataset: str, network: Spec) -> int:
+        """Return how many images certificates of a network bound at once."""
+        images: int = self._networks[dataset, network].bounded
+        return images
+
     def _wrapped(self, dataset: str, view: AttackerView, fresh: bool) -> Classifier:
         at, name = (dataset, view, fresh), (dataset, view.network)
         if at not in self._classifiers:
@@ -165,7 +170,8 @@ def _proved(proof: Proof, images: Images, cache: ClassifierCache) -> Proved:
     """Bound the margins of images as far as an attack's budget reaches, tolerance included."""
     radius = limit(proof.eps, "inf")
     graph = cache.graph(proof.dataset, proof.network)
-    found = certify(graph, proof.method, images.x, images.y, radius)
+    batch = cache.bounded(proof.dataset, proof.network)
+    found = certify(graph, proof.method, images.x, images.y, radius, batch)
     return Proved(images.ids, images.y, found)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from benchmark.certificates.certify import BATCH as BOUNDED
+from benchmark.certificates.memory import ProofNeed
 from benchmark.execution.memory import available_memory, release_memory
 from benchmark.grids.cell import Cell
+from benchmark.grids.proof import Proof
 from benchmark.threats import threat
 from estimators.classifier import BATCH
 from estimators.errors import InputError
@@ -58,10 +61,12 @@ class Fit:
     """What fits into a memory budget.
 
     threads: number of threads. chunks: images per chunk by data set and network.
+    bounded: images that certificates bound at once, by data set and network.
     """
 
     threads: int
     chunks: dict[Pair, int]
+    bounded: dict[Pair, int] = field(default_factory=dict)
 
 
 def need(network: nn.Module, shape: tuple[int, int, int]) -> Need:
@@ -102,6 +107,45 @@ def fit(
             )
         chunks[dataset, network], threads = chunk, own
     return Fit(threads, chunks)
+
+
+def fit_proofs(
+    found: Fit,
+    needs: Mapping[Pair, Need],
+    proofs: Mapping[Proof, ProofNeed],
+    budget: float,
+    name: str,
+) -> Fit:
+    """Return what fits when certificates are computed on the threads, too.
+
+    The images that are bounded at once are halved as long as they do not fit, then threads are
+    left out. found, needs, budget, name: of the networks, as for `fit`.
+
+    Raises InputError where one image in one thread does not fit.
+    """
+    threads, bounded = found.threads, dict[Pair, int]()
+    for proof, of in proofs.items():
+        pair = proof.dataset, proof.network
+        images, own = bounded.get(pair, BOUNDED), threads
+        while _proof_bytes(needs[pair], of, images, own) > budget and (images > 1 or own > 1):
+            images, own = (images // 2, own) if images > 1 else (1, own - 1)
+        needed = _proof_bytes(needs[pair], of, images, own)
+        if needed > budget:
+            fitting = [
+                str(other)
+                for other, needs_of in proofs.items()
+                if _proof_bytes(needs[other.dataset, other.network], needs_of, 1, 1) <= budget
+            ]
+            others = ", ".join(fitting[:MOST_NAMED]) or "no certificate of the grid"
+            more = len(fitting) - MOST_NAMED
+            others += f" and {more} more" if more > 0 else ""
+            raise InputError(
+                f"memory: the certificate {proof} needs {needed / 1e9:.1f} GB for one image, {name}"
+                f" is {max(0.0, budget) / 1e9:.1f} GB, so it cannot run; free memory, raise"
+                f" --memory, or leave it out of --certify; {others} would fit"
+            )
+        bounded[pair], threads = images, own
+    return replace(found, threads=threads, bounded=bounded)
 
 
 def _of_pair(cells: Iterable[Cell], pair: Pair) -> list[Cell]:
@@ -164,3 +208,8 @@ def _bytes(of: Need, chunk: int, threads: int) -> float:
     """Return the memory of a run in bytes: each thread has its own copies of the weights."""
     per_thread = OVERHEAD * of.activations * chunk + (COPIES - 1) * of.weights
     return BASE_BYTES + of.weights + threads * per_thread
+
+
+def _proof_bytes(of: Need, proof: ProofNeed, images: int, threads: int) -> float:
+    """Return the memory of a certificate beside the network's copies for attacks, in bytes."""
+    return BASE_BYTES + of.weights + threads * ((COPIES - 1) * of.weights + proof.of(images))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from torch import nn
 
+from benchmark.certificates.certify import BATCH as BOUNDED
 from benchmark.certificates.graph import Graph
 from benchmark.execution.chunk import ClassifierCache
 from benchmark.execution.outcome import Outcome, Proved
@@ -37,6 +38,7 @@ class TrainedNetwork(NamedTuple):
     chunk: images per chunk, and per pass through the network at most.
     squashed: its outputs are probabilities or otherwise squashed (`estimators.networks.squashed`).
     graph: its steps, for certificates; None where none is asked for.
+    bounded: images that certificates bound at once.
     """
 
     network: nn.Module
@@ -46,6 +48,7 @@ class TrainedNetwork(NamedTuple):
     chunk: int = BATCH
     squashed: bool = False
     graph: Graph | None = None
+    bounded: int = BOUNDED
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 
 from benchmark.attacks.lookup import attack_entry
+from benchmark.certificates.certify import BATCH as BOUNDED
 from benchmark.certificates.graph import Graph
 from benchmark.execution.chunk_size import Need
 from benchmark.execution.executor import TrainedNetwork
@@ -42,6 +43,7 @@ class RunInputs:
     code: hashes of external code, from all cells (`plugin_code`).
     needs: what each network needs of the memory.
     chunks: images per chunk of each network.
+    bounded: images that certificates of each network bound at once.
     graphs: the steps of each network that is certified.
     labels: what messages show in place of names.
     """
@@ -56,6 +58,7 @@ class RunInputs:
     code: dict[str, str] = field(default_factory=dict)
     needs: dict[Pair, Need] = field(default_factory=dict)
     chunks: dict[Pair, int] = field(default_factory=dict)
+    bounded: dict[Pair, int] = field(default_factory=dict)
     graphs: dict[Pair, Graph] = field(default_factory=dict)
     labels: Labels = NO_LABELS
     _subsets: dict[tuple[str, Samples, int], Images] = field(default_factory=dict)
@@ -125,5 +128,6 @@ class RunInputs:
                     chunk=self.chunks.get(pair, BATCH),
                     squashed=pair in self.squashed,
                     graph=self.graphs.get(pair),
+                    bounded=self.bounded.get(pair, BOUNDED),
                 )
         return self._models

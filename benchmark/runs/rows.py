@@ -31,8 +31,19 @@ def _base(cell: Cell, key: str, inputs: RunInputs) -> Row:
 
 def ok(cell: Cell, key: str, inputs: RunInputs, outcome: Outcome, seconds: float) -> Stored:
     """Return a finished cell: its row, and its predictions per image."""
-    row = {**_base(cell, key, inputs), "status": "ok", "reason": "", **row_of(cell, outcome)}
-    row["broken_by"] = broken_by(cell, outcome, len(inputs.images[cell.dataset].classes))
+    classes = len(inputs.images[cell.dataset].classes)
+    return finished(cell, key, _base(cell, key, inputs), outcome, classes, seconds)
+
+
+def finished(
+    cell: Cell, key: str, base: Row, outcome: Outcome, classes: int, seconds: float
+) -> Stored:
+    """Return a finished cell as it is stored.
+
+    base: the columns of its row that say what it is. classes: their number.
+    """
+    row = {**base, "status": "ok", "reason": "", **row_of(cell, outcome)}
+    row["broken_by"] = broken_by(cell, outcome, classes)
     # labels are classes, too
     label = outcome.label.astype(outcome.clean.dtype)
     values = (outcome.ids, label, outcome.clean, outcome.adversarial)

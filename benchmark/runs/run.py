@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.execution.chunk_size import fit, memory_budget
+from benchmark.certificates.certify import BATCH as BOUNDED
+from benchmark.certificates.memory import proof_need
+from benchmark.execution.chunk_size import fit, fit_proofs, memory_budget
 from benchmark.execution.dask_checks import check_scheduler
 from benchmark.execution.dask_executor import DaskExecutor
 from benchmark.execution.environment import default_threads, resolve_device
-from benchmark.execution.executor import Executor
+from benchmark.execution.executor import PROOF_CHUNK, Executor
 from benchmark.execution.memory import keep_memory
 from benchmark.execution.threads import ThreadExecutor, measured_threads
 from benchmark.grids.cell import Cell
@@ -85,7 +87,7 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
     began = time.time()
     before = asked_of(grid, options)
     inputs = gather(cells, options, device, proofs, shown)
-    threads = _fit_memory(inputs, options, device, cells)
+    threads = _fit_memory(inputs, options, device, cells, proofs)
     keys = {cell: inputs.key(cell) for cell in cells}
     available = [cell for cell in cells if cell.dataset not in inputs.missing]
     proof_keys = {p: inputs.proof_key(p) for p in proofs if p.dataset not in inputs.missing}
@@ -170,10 +172,16 @@ def _table(
     return frame({**row, **proved_columns(cell, row, known)} for cell, row in pairs)
 
 
-def _fit_memory(inputs: RunInputs, options: RunOptions, device: str, cells: Sequence[Cell]) -> int:
+def _fit_memory(
+    inputs: RunInputs,
+    options: RunOptions,
+    device: str,
+    cells: Sequence[Cell],
+    proofs: Sequence[Proof],
+) -> int:
     """Set the images per chunk of each network; return how many threads fit into the memory.
 
-    cells: all that are asked for.
+    cells, proofs: all that are asked for.
 
     Raises InputError where one image in one thread does not fit.
     """
@@ -189,12 +197,25 @@ def _fit_memory(inputs: RunInputs, options: RunOptions, device: str, cells: Sequ
             pair: of._replace(chunk=min(of.chunk, options.batch)) for pair, of in needs.items()
         }
     result = fit(needs, threads, *budget, cells)
-    inputs.chunks = result.chunks
+    pairs = {proof: (proof.dataset, proof.network) for proof in proofs}
+    proved = {
+        proof: proof_need(inputs.graphs[pair], proof.method, PROOF_CHUNK)
+        for proof, pair in pairs.items()
+        if pair in inputs.graphs
+    }
+    result = fit_proofs(result, needs, proved, *budget)
+    inputs.chunks, inputs.bounded = result.chunks, result.bounded
     for pair, chunk in inputs.chunks.items():
         if chunk < needs[pair].chunk:
             options.progress.message(
                 f"{pair[1]} on {pair[0]}: {chunk} instead of {needs[pair].chunk} images per chunk,"
                 f" to stay below {budget[1]}"
+            )
+    for pair, images in inputs.bounded.items():
+        if images < BOUNDED:
+            options.progress.message(
+                f"{pair[1]} on {pair[0]}: certificates bound {images} instead of {BOUNDED} images"
+                f" at once, to stay below {budget[1]}"
             )
     if result.threads < threads:
         options.progress.message(

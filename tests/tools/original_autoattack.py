@@ -3,7 +3,7 @@
 Run as `python tests/tools/original_autoattack.py CHECKOUT --data-dir DATA`. CHECKOUT is a folder of
 github.com/fra31/auto-attack; DATA has `networks/` with the files of `bench anchors`, and MNIST.
 Images are attacked in blocks, by the original and by ours in turn, so that both meet the same load
-of the machine.
+of the machine. Both keep freed memory for the next tensor, as `bench run` does.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from benchmark.anchors.anchor import Anchor, load_anchors
+from benchmark.execution.memory import keep_memory
 from benchmark.speed.original import (
     NORMS,
     BoolArray,
@@ -97,6 +98,12 @@ def main() -> None:
     parser.add_argument("--version", default="standard")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--keep-memory",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep freed memory for the next tensor on both sides, as `bench run` does",
+    )
     parser.add_argument("--parts", action="store_true", help="show which part broke how many")
     options = parser.parse_args()
     try:
@@ -104,6 +111,8 @@ def main() -> None:
     except InputError as error:
         parser.error(str(error))
     torch.set_num_threads(options.threads)
+    if options.keep_memory:
+        keep_memory()
     head = ["network", "eps", "images", "original, %", "ours, %", "images apart"]
     head += ["original CPU / wall, s", "ours CPU / wall, s", "times as fast"]
     print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}", flush=True)

@@ -14,8 +14,10 @@ import torch
 import yaml
 
 from benchmark.anchors import networks
-from benchmark.anchors.anchor import MEASURES, NETWORKS, SHIPPED, load_anchors
-from benchmark.anchors.exam import sit
+from benchmark.anchors.anchor import MEASURES, NETWORKS, SHIPPED, Check, load_anchors
+from benchmark.anchors.exam import Sitting, sit
+from benchmark.anchors.kept import PIECE, Kept
+from benchmark.anchors.marks import Tally, accuracy_mark
 from estimators.errors import InputError
 
 N, RIGHT = 20, 15
@@ -219,6 +221,145 @@ def test_the_share_of_an_anchor_grows_to_the_whole(folder: Path) -> None:
     """By images: the three checks have 20 each."""
     (anchor,) = load_anchors(write(folder, entry(folder)))
     shares: list[float] = []
-    assert len(list(sit(anchor, folder, share=shares.append))) == 3
+    assert len(list(sit(anchor, folder, how=Sitting(share=shares.append)))) == 3
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert any(abs(share - 1 / 3) < 1e-9 for share in shares)
+
+
+@pytest.fixture
+def pieces_of_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty images are three pieces."""
+    monkeypatch.setattr("benchmark.anchors.kept.PIECE", 8)
+    monkeypatch.setattr("benchmark.anchors.exam.PIECE", 8)
+
+
+def full(folder: Path, *more: str) -> tuple[str, ...]:
+    tiny = entry(folder)
+    # a network that nobody has broken so far: all that is known is that it is right on 75 %
+    tiny["checks"] = [{**tiny["checks"][2], "accept": [50, 75]}]
+    path = write(folder, tiny)
+    own = ("--weights-dir", str(folder), "--anchors", str(path), "--threads", "1")
+    return ("anchors", *own, "--out", str(folder / "kept"), *more)
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Ctrl-C comes when so many pieces are stored."""
+    put, count = Kept.put, iter(range(1, 99))
+
+    def stop(*args: Any) -> Tally:
+        tally = put(*args)
+        if next(count) == after:
+            raise KeyboardInterrupt
+        return tally
+
+    monkeypatch.setattr(Kept, "put", stop)
+
+
+@pytest.mark.usefixtures("pieces_of_8")
+def test_a_full_check_that_is_stopped_goes_on(
+    bench, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = bench(*full(folder, "--full", "--out", str(folder / "other"), "--csv", "once.csv"))
+    assert once[0] == 0, once[1]
+    with monkeypatch.context() as patch:
+        interrupted(patch, 2)
+        bench(*full(folder, "--full"))
+    # without --full nothing is computed, and what is there is shown
+    waiting = {**entry(folder)["checks"][2], "accept": [50, 75], "samples": 0}
+    path = write(folder, entry(folder, checks=[waiting]))
+    looks = ("--weights-dir", str(folder), "--anchors", str(path), "--out", str(folder / "kept"))
+    code, text = bench("anchors", *looks)
+    assert code == 0 and "0 pass, 0 fail, 1 open, 0 skipped" in text
+    assert "16 of 20 so far" in text
+    seen: list[int] = []
+    put = Kept.put
+
+    def count(kept: Kept, *args: Any) -> Tally:
+        seen.append(len(args[2]))
+        return put(kept, *args)
+
+    monkeypatch.setattr(Kept, "put", count)
+    code, text = bench(*full(folder, "--full", "--csv", "marks.csv"))
+    assert code == 0 and seen == [4], text
+    assert Path("marks.csv").read_bytes() == Path("once.csv").read_bytes()
+    assert rows(Path("marks.csv"))[0]["ours"] == "75"
+    # the images themselves are the same, one by one
+    seen.clear()
+    assert bench(*full(folder, "--full"))[0] == 0 and not seen
+
+
+@pytest.mark.usefixtures("pieces_of_8")
+def test_ctrl_c_shows_what_is_done(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full(folder)
+    interrupted(monkeypatch, 2)
+    (anchor,) = load_anchors(folder / "own.yaml")
+    kept = Kept(folder / "kept")
+    try:
+        marks = sit(anchor, folder, how=Sitting(full=True, kept=kept))
+        mark = next(marks)
+        assert (mark.verdict, mark.n, mark.count) == ("open", 8, 20)
+        with pytest.raises(KeyboardInterrupt):
+            next(marks)
+    finally:
+        kept.close()
+
+
+@pytest.mark.usefixtures("pieces_of_8")
+def test_pieces_of_other_weights_are_not_used(bench, folder: Path) -> None:
+    assert bench(*full(folder, "--full"))[0] == 0
+    torch.manual_seed(1)
+    network = networks.cnn_a((1, 28, 28))
+    torch.save({"state_dict": network.state_dict()}, folder / "net.model")
+    _, text = bench(*full(folder, "--full", "--csv", "marks.csv"))
+    assert float(rows(Path("marks.csv"))[0]["ours"]) < 75, text
+
+
+def test_a_folder_that_another_command_holds(bench, folder: Path) -> None:
+    kept = Kept(folder / "kept")
+    try:
+        code, text = bench(*full(folder, "--full"))
+    finally:
+        kept.close()
+    assert code == 2 and "another run holds it" in text and "Traceback" not in text
+
+
+def known(of: int, accept: tuple[float | None, float | None]) -> Check:
+    about = {"measure": "accuracy", "of": of, "samples": 0, "published": 90.0, "by": "x"}
+    return Check(**about, accept=accept)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("n", "right", "accept", "verdict"),
+    [
+        # of 1,000 images 890 to 910 may be right
+        (500, 450, (89, 91), "open"),
+        (500, 500, (89, 91), "open"),
+        # 111 are wrong: at most 889 are right
+        (500, 389, (89, 91), "fail"),
+        (500, 390, (89, 91), "open"),
+        # 911 are right already
+        (950, 911, (89, 91), "fail"),
+        (950, 910, (89, 91), "open"),
+        # 890 to 910, whatever the last 20 are
+        (980, 890, (89, 91), "pass"),
+        (979, 889, (89, 91), "open"),
+        # no lower limit: it passes when enough are wrong
+        (500, 410, (None, 91), "pass"),
+        (500, 411, (None, 91), "open"),
+        (1000, 890, (89, 91), "pass"),
+        (1000, 889, (89, 91), "fail"),
+    ],
+)
+def test_a_part_of_the_images_decides_only_what_the_others_cannot_change(
+    n: int, right: int, accept: tuple[float | None, float | None], verdict: str, folder: Path
+) -> None:
+    (anchor,) = load_anchors(write(folder, entry(folder)))
+    mark = accuracy_mark(anchor, known(1000, accept), Tally(n, right, 0), 1000)
+    assert mark.verdict == verdict
+    assert mark.ours == pytest.approx(100 * right / n)
+    assert right / 10 - 1e-9 <= mark.low <= mark.ours <= mark.high
+    assert mark.high <= (right + 1000 - n) / 10 + 1e-9
+    # one image outside the budget is enough
+    bad = accuracy_mark(anchor, known(1000, accept), Tally(n, right, 1), 1000)
+    assert bad.verdict == "fail" and "1 images outside" in bad.note
+    assert PIECE == 125

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 from closed_form import LinearCase, linear_case
 
+from benchmark.certificates.memory import ProofNeed
 from benchmark.execution import chunk
+from benchmark.execution.progress import Progress
 from benchmark.grids.model import Grid, load_grid
 from benchmark.grids.overrides import narrowed
 from benchmark.runs.finished.result import Result
@@ -162,3 +164,27 @@ def test_a_network_without_bounds_is_refused_before_any_work(bench, tmp_path: Pa
     code, text = bench("run", *options, "--certify", "crown", "--samples", "5")
     assert code == 2 and not (tmp_path / "out").exists()
     assert "certify: network lenet[activation=tanh]: layer layers.1 (Tanh)" in text
+
+
+def test_certificates_stay_within_the_memory(
+    tmp_path: Path, case: LinearCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    much = measured(tmp_path)
+    told: list[str] = []
+
+    def need(*_: object) -> ProofNeed:
+        return ProofNeed(1e9, 0.6e9)
+
+    monkeypatch.setattr("benchmark.runs.run.proof_need", need)
+    options = RunOptions(
+        out=tmp_path / "little", threads=2, memory="3GB", progress=Progress(message=told.append)
+    )
+    little = run(grid(tmp_path), options)
+    shown = "certificates bound 1 instead of 8 images at once, to stay below --memory"
+    assert any(shown in text for text in told)
+    assert "1 of 2 threads, to stay below --memory" in told
+    pd.testing.assert_frame_equal(little.table[PROVED_COLUMNS], much.table[PROVED_COLUMNS])
+    options = RunOptions(out=tmp_path / "none", threads=2, memory="1GB")
+    with pytest.raises(InputError, match=r"^memory: the certificate .* needs 2\.1 GB for one"):
+        run(grid(tmp_path), options)
+    assert not (tmp_path / "none").exists()
