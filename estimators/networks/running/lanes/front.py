@@ -139,7 +139,7 @@ def _front(sequence: nn.Sequential, shape: tuple[int, int, int]) -> dict[int, nn
     size = 3 * len(run) + 1
     if not run or len(sequence) < size or not _flattens(sequence[size - 1]):
         return {}
-    layers = []
+    layers: list[LaneLayer] = []
     for conv, pool in run:
         layer = lane_layer(conv, pool, layers[-1].target if layers else shape)
         if layer is None:
@@ -185,13 +185,13 @@ def _is_pool(module: nn.Module) -> TypeGuard[Pool]:
     if type(module) not in (nn.AvgPool2d, nn.MaxPool2d) or not is_plain(module):
         return False
     sides = {module.kernel_size, module.stride}
-    rest = (module.padding, module.ceil_mode) == (0, False) and sides <= {WINDOW, (WINDOW, WINDOW)}
+    rest = module.padding == 0 and not module.ceil_mode and sides <= {WINDOW, (WINDOW, WINDOW)}
     if isinstance(module, nn.AvgPool2d):
         return rest and module.divisor_override is None
-    return rest and (module.dilation, module.return_indices) == (1, False)
+    return rest and module.dilation == 1 and not module.return_indices
 
 
 def _flattens(module: nn.Module) -> bool:
     if type(module) is not nn.Flatten or not is_plain(module):
         return False
-    return (module.start_dim, module.end_dim) == (1, -1)
+    return module.start_dim == 1 and module.end_dim == -1
