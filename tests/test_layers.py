@@ -31,6 +31,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "plugins": {"errors", "entries", "interrupts"},
         "source_code": {"plugins"},
         "atomic": {"errors"},
+        "bounded": set(),
         "writable": {"errors", "atomic"},
         "processor": set(),
         "user_cache": set(),
@@ -69,8 +70,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
 COMMON = {
     "benchmark": {"version"},
     "estimators": {"errors", "spec", "entries", "training_spec", "plugins", "random_streams"}
-    | {"source_code", "atomic", "writable", "processor", "user_cache", "interrupts"}
-    | {"compiling"},
+    | {"source_code", "atomic", "bounded", "writable", "processor", "user_cache"}
+    | {"interrupts", "compiling"},
     "reports": {"errors"},
 }
 # catalogues of equals: one file per attack, per defence, per figure

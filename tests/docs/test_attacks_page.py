@@ -15,11 +15,12 @@ TESTS = ROOT / "tests" / "benchmark" / "attacks"
 # where the test of a row names what it tests in another way
 OTHER_NAMES = {
     "autoattack": "AutoAttack",
-    "bim": "bim",
+    "fgm": "FastGradient(classifier, norm)",
+    "art.attacks.evasion.NAME": "art.attacks.evasion",
     "strongest": "Strongest",
     "images:FILE": "image_file",
     "corruption:KIND": "KINDS",
-    "package.module:attack": "attack",
+    "package.module:attack": "extending",
 }
 FILES = {name: test for name, (_, test) in CHECKED.items()}
 FILES |= {name: test for name, (_, _, test) in FAMILIES.items()}
