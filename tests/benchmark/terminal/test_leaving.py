@@ -68,14 +68,14 @@ def program(text: str, folder: Path, errors: int = subprocess.PIPE) -> subproces
 def test_an_import_that_swallows_it(tmp_path: Path) -> None:
     process = program(IMPORT, tmp_path)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130 and errors == STOPPED.encode()
 
 
 def test_code_that_swallows_it_ends_some_time_later(tmp_path: Path) -> None:
     process = program(LOOP, tmp_path)
     os.killpg(process.pid, signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=300)
     assert process.returncode == 130 and errors == STOPPED.encode()
     assert out.startswith(b"swallowed\n")
 
@@ -84,7 +84,7 @@ def test_no_process_is_left(tmp_path: Path) -> None:
     # a process that ends closes its end of the pipes, so communicate() waits for the child too
     process = program(WITH_A_CHILD, tmp_path)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130 and errors == STOPPED.encode()
 
 
@@ -92,7 +92,7 @@ def test_a_terminal_gets_its_cursor_back(tmp_path: Path) -> None:
     parent, child = pty.openpty()
     process = program(IMPORT, tmp_path, child)
     os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 130
     written = os.read(parent, 1000).decode()
     assert written.startswith("\r\x1b[2K\x1b[?25h") and STOPPED.strip() in written
