@@ -185,13 +185,14 @@ def _is_pool(module: nn.Module) -> TypeGuard[Pool]:
     if type(module) not in (nn.AvgPool2d, nn.MaxPool2d) or not is_plain(module):
         return False
     sides = {module.kernel_size, module.stride}
-    rest = module.padding == 0 and not module.ceil_mode and sides <= {WINDOW, (WINDOW, WINDOW)}
+    whole = module.padding == 0 and not module.ceil_mode
+    rest = bool(whole and sides <= {WINDOW, (WINDOW, WINDOW)})
     if isinstance(module, nn.AvgPool2d):
         return rest and module.divisor_override is None
-    return rest and module.dilation == 1 and not module.return_indices
+    return bool(rest and module.dilation == 1 and not module.return_indices)
 
 
 def _flattens(module: nn.Module) -> bool:
     if type(module) is not nn.Flatten or not is_plain(module):
         return False
-    return module.start_dim == 1 and module.end_dim == -1
+    return bool(module.start_dim == 1 and module.end_dim == -1)
