@@ -176,13 +176,13 @@ STUDIES: dict[str, StudyEntry] = table(
             "qualities": (*range(1, 21), *range(25, 101, 5)),
             "qualities_other_sizes": (1, 2, 3, 4, 5, 7, 10, 13, 16, 20, 30, 50, 75, 90),
             "contrasts": (1.0, 0.5, 0.2, 0.1, 0.05),
-            "seeds": 3, "deep_seeds": 3, "seeds_colour": 1,
+            "seeds": 10, "deep_seeds": 3, "seeds_colour": 1,
         },
         {
             "sizes": (28, 32, 56), "frequencies": 17, "qualities": (1, 3, 5, 7, 10, 16, 30, 50, 90),
             "qualities_other_sizes": (1, 5, 10, 50), "contrasts": (1.0, 0.2),
             "seeds": 1, "deep_seeds": 1,
         },
-        seconds=(600, 20), undecided={"C8": ONE_TRAINING},
+        seconds=(960, 20), undecided={"C8": ONE_TRAINING},
     ),
 )  # fmt: skip
