@@ -212,7 +212,7 @@ def _attacked(
     tasks = [task for cell in cells for task in plan([cell])]
     numbers = {id(task): number for number, task in enumerate(tasks)}
     networks = {("own", OWN): trained}
-    finished, whole = 0, sum(map(len, parts))
+    finished, whole = 0.0, sum(map(len, parts))
 
     def on_chunk(task: Work, count: int) -> None:
         nonlocal finished

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmark.anchors.anchor import Check
 
 if TYPE_CHECKING:
-    from benchmark.anchors.exam import Mark
+    from benchmark.anchors.marks import Mark
 
 COLUMNS = ("network", "attack", "measure", "published", "by", "proved", "accepted", "ours",
            "images", "verdict")  # fmt: skip
