@@ -23,6 +23,7 @@ class Tracker:
         self.begun = clock()
         self._place, self._step = "", ""
         self._share: float | None = None
+        self._first = 0.0
         self._shares_began = self._updated = self.begun
 
     def place(self, text: str) -> None:
@@ -39,7 +40,8 @@ class Tracker:
         """Take the share that is done, from 0 to 1."""
         now = self.clock()
         if self._share is None:
-            self._shares_began = now
+            # what was done before took a time that nobody told
+            self._shares_began, self._first = now, share
         self._share = min(1.0, max(share, self._share or 0.0))
         self._updated = now
         self.changed()
@@ -56,9 +58,9 @@ class Tracker:
         counts down, and rises again where a report is late. None below one second: what takes
         longer than expected does not stand at 0:00:00.
         """
-        if self._share is None or self._share < LEAST_SHARE:
+        if self._share is None or self._share - self._first < LEAST_SHARE:
             return None
-        per_share = (1 - self._share) / self._share
+        per_share = (1 - self._share) / (self._share - self._first)
         since = self.clock() - self._updated
         took = self._updated - self._shares_began
         left = max(took * per_share - since, since * per_share)

@@ -64,6 +64,15 @@ def test_what_waits_before_the_first_share_does_not_count(clock: Clock) -> None:
     assert tracker.left() == pytest.approx(10)
 
 
+def test_what_was_done_before_the_first_share_took_no_time_here(clock: Clock) -> None:
+    tracker = Tracker(clock)
+    tracker.share(0.5)  # stored by an earlier run
+    assert tracker.text() == "50 %"
+    clock.now += 10
+    tracker.share(0.6)
+    assert tracker.left() == pytest.approx(40)
+
+
 def test_shares_never_fall_and_never_reach_the_end(clock: Clock) -> None:
     tracker = Tracker(clock)
     tracker.share(0.6)
