@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import importlib
 import os
+import signal
 import sys
 import textwrap
 from pathlib import Path
@@ -27,6 +28,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # workers and what they start share the cores
     torch.set_num_threads(1)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell's background job hands on that it ignores Ctrl-C; tests send it to themselves
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the same examples every time, and no limit on their time: a stall of the machine is no fault;
 # `--hypothesis-profile default` tries other examples

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from estimators.networks.running.plain_layers import is_plain
+from estimators.networks.running.plain_layers import has_hooks, is_plain
 from estimators.networks.running.proofs import agree, keeps_its_layers, random_images
 from estimators.networks.running.thin_convolutions import is_thin, replaced, shifted
 
@@ -58,7 +58,7 @@ class PooledConvolution(nn.Module):
     def _fits(self, x: Tensor) -> bool:
         pad, kernel = self.conv.padding, self.conv.kernel_size
         sizes = [x.shape[2 + n] + 2 * int(pad[n]) - kernel[n] + 1 for n in (0, 1)]
-        whole = not any(size % WINDOW for size in sizes)
+        whole = not any(size % WINDOW for size in sizes) and not has_hooks(self.conv)
         return whole and x.dtype == torch.float32 and x.device.type == "cpu"
 
 

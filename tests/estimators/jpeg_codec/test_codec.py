@@ -21,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from estimators import compiling
 from estimators.defences.jpeg import JpegCompression
-from estimators.jpeg_codec import blocks, codec, compiling, numba_kernel
+from estimators.jpeg_codec import blocks, codec, numba_kernel
 from estimators.jpeg_codec import tables as jpeg_tables
 from estimators.jpeg_codec.codec import round_trip
 

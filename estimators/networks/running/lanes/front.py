@@ -25,7 +25,7 @@ from estimators.networks.running.lanes.layers import (
     packed,
     unpacked,
 )
-from estimators.networks.running.plain_layers import is_plain, own_tensors
+from estimators.networks.running.plain_layers import has_hooks, is_plain, own_tensors
 from estimators.networks.running.proofs import agree, keeps_its_layers, random_images
 from estimators.networks.running.thin_convolutions import SMALLEST_KERNEL, replaced
 
@@ -71,8 +71,10 @@ class Front(nn.Module):
         return unpacked(passed, torch.Size((len(gradient), *self.layers[0].source)))
 
     def _fits(self, x: Tensor) -> bool:
+        # who looks into a layer (Grad-CAM) finds torch's own
         return (
-            type(x) is Tensor
+            not any(map(has_hooks, self.plain))
+            and type(x) is Tensor
             and tuple(x.shape[1:]) == self.layers[0].source
             and len(x) > 0
             and (x.dtype, x.device.type) == (torch.float32, "cpu")

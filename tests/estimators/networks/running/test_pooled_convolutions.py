@@ -54,6 +54,18 @@ def test_predictions_have_the_same_bits(
         assert torch.equal(fast.logits(part), plain.logits(part))
 
 
+def test_a_hook_of_the_convolution_is_called() -> None:
+    made = sequence(nn.Conv2d(1, 7, 5), nn.ReLU(), nn.AvgPool2d(2))
+    quick = pooled(made, GREY)
+    assert pooled_layers(quick) == 1
+    (conv,) = [module for module in quick.modules() if isinstance(module, nn.Conv2d)]
+    seen: list[torch.Tensor] = []
+    conv.register_forward_hook(lambda _module, _inputs, out: seen.append(out))
+    with torch.no_grad():
+        quick(images(2))
+    assert len(seen) == 1
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("padding", [0, (1, 2), 3])
 def test_any_padding_with_and_without_bias(bias: bool, padding: int | tuple[int, int]) -> None:

@@ -200,6 +200,21 @@ def test_hooks_weights_that_learn_and_weights_that_are_no_numbers_stay() -> None
 
 
 @needs_vectors
+@pytest.mark.parametrize("gradients", (False, True))
+def test_a_hook_of_a_replaced_layer_is_called(gradients: bool) -> None:
+    frozen = Frozen.of(build_network(Spec("lenet"), GREY, 10).eval(), GREY).network
+    assert fronts(frozen) == 1
+    conv = [module for module in frozen.modules() if isinstance(module, nn.Conv2d)][-1]
+    seen: list[torch.Size] = []
+    with torch.set_grad_enabled(gradients):
+        bare = frozen(images(2))
+        hook = conv.register_forward_hook(lambda _module, _inputs, out: seen.append(out.shape))
+        assert torch.equal(frozen(images(2)), bare)
+    assert len(seen) == 1 and seen[0][:2] == (2, conv.out_channels)
+    hook.remove()
+
+
+@needs_vectors
 def test_the_switch_leaves_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     made = sequence(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2))
     assert fronts(fronted(made, GREY)) == 1
