@@ -53,7 +53,7 @@ def compute(request: StudyRequest) -> Findings:
     for dataset, network in request.each_subject():
         names = {"dataset": dataset, "network": str(network)}
         images = subjects.test_images(request, dataset, request["samples"])
-        classifier = subjects.classifier_of(request, dataset, network, images)
+        classifier = subjects.classifier_of(request, dataset, network, images, layers=True)
         images = _right(images, classifier, f"{network} on {dataset}")
         clean = {
             method: maps.map_of(method, classifier.network, images.x, images.y, classifier.batch)

@@ -22,6 +22,7 @@ from estimators.data.images import Images, subset
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, unknown
 from estimators.networks.given import is_given
+from estimators.networks.running.cheaper_passes import CheaperPasses
 from estimators.networks.squashed import squashed
 from estimators.outputs import NO_CLASS
 from estimators.spec import Spec
@@ -77,9 +78,16 @@ def _trained(dataset: str, network: Spec, data_dir: Path | None, device: str) ->
 
 
 def classifier_of(
-    request: StudyRequest, dataset: str, network: Spec, images: Images, defence: Spec = BARE
+    request: StudyRequest,
+    dataset: str,
+    network: Spec,
+    images: Images,
+    defence: Spec = BARE,
+    layers: bool = False,
 ) -> Classifier:
     """Return the trained network of a subject behind a defence.
+
+    layers: with its own layers, for what looks into them; large images take longer then.
 
     An external one whose outputs are squashed is attacked by their margin too, as in a run.
     """
@@ -89,7 +97,10 @@ def classifier_of(
         fault = squashed(module.cpu(), images, need(module, images.shape).chunk)
         if fault is not None:
             request.message(f"warning: {network} on {dataset}: {fault}")
-    return wrapped(module, images, defence, request.device, fault is not None)
+    runs: torch.nn.Module | Frozen = module
+    if layers:
+        runs = Frozen.of(module, images.shape, request.device, CheaperPasses())
+    return wrapped(runs, images, defence, request.device, fault is not None)
 
 
 def wrapped(

@@ -13,8 +13,10 @@ from torch import nn
 
 from benchmark.studies.cache import run_study
 from benchmark.studies.measures import saliency_maps as maps
+from benchmark.studies.measures import subjects
 from benchmark.studies.registry import STUDIES
 from benchmark.studies.request import make_request
+from estimators.data.images import Images
 from estimators.errors import InputError
 from estimators.spec import Spec
 
@@ -173,3 +175,23 @@ def test_sheets_are_drawn(study: Path) -> None:
     examples = pd.read_csv(study / "examples.csv", dtype=str)
     assert (examples["clean"] == examples["class"]).all()
     assert (examples["fgsm"] != examples["class"]).any()
+
+
+@pytest.mark.parametrize("layers", (True, False))
+def test_fused_networks_are_looked_into_by_their_own_layers(
+    layers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = (3, 40, 40)
+    torch.manual_seed(3)
+    made = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 38 * 38, 2))
+    monkeypatch.setattr(subjects, "network_of", lambda *_: made.eval())
+    x = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
+    images = Images(x, np.arange(2), np.arange(2), ("a", "b"))
+    request = make_request(STUDIES["saliency"], dataset="digits", network=Spec("lenet"))
+    found = subjects.classifier_of(request, "digits", Spec("lenet"), images, layers=layers)
+    if not layers:
+        with pytest.raises(InputError, match="no convolution"):
+            maps.last_convolution(found.network)
+        return
+    seen = maps.map_of("gradcam", found.network, images.x, images.y)
+    assert seen.shape == (2, 40, 40) and np.isfinite(seen).all()
