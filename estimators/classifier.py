@@ -57,8 +57,7 @@ class Frozen:
     """A network that is ready to be attacked.
 
     network: a copy in evaluation mode, its weights without gradients; channels last, unless the
-        network does not work with that. Gradients of grey images are taken by a faster way, and
-        convolutions of large images are fused, where that is proved right.
+        network does not work with that. Its passes take a faster way where that is proved right.
     scorer: the same for predictions only, with batch norms folded where that is proved right.
     """
 
@@ -85,10 +84,11 @@ class Frozen:
         if passes.fused is not None and device == "cpu":
             return cls(passes.fused, passes.fused)
         network = placed(network, device)
-        front = fronted(network, shape) if device == "cpu" else network
-        if front is not network and not passes.folds:
-            return cls(front, front)
-        attacked = thinned(network, shape) if front is network else front
+        attacked = fronted(network, shape) if device == "cpu" else network
+        if attacked is network:
+            attacked = thinned(network, shape)
+        elif not passes.folds:
+            return cls(attacked, attacked)
         return cls(attacked, pooled(folded(network, passes.folds), shape))
 
 

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from calls import calls_of, found, mode_of, name_of, unlisted
 
 from benchmark.anchors.anchor import load_anchors
 from benchmark.grids.model import load_grid
@@ -25,8 +26,6 @@ from reports.errors import TableError
 from reports.page.parts import gallery
 from reports.results import bounded as of_reports
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("benchmark", "estimators", "reports")
 # calls that read a whole file, wherever it comes from
 READERS = {"read_text", "read_bytes", "fromfile", "loadtxt", "genfromtxt", "memmap", "load_file"}
 READERS |= {"safe_open", "ParquetFile"}
@@ -97,23 +96,10 @@ ALLOWED = {
 }
 
 
-def mode_of(call: ast.Call) -> str:
-    """The mode of a call that opens a file, where it is written in the call; "r" otherwise."""
-    given = [*call.args[:2], *(word.value for word in call.keywords if word.arg == "mode")]
-    for value in given:
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            text = value.value
-            if text and set(text) <= set("rwaxbt+"):
-                return text
-    return "r"
-
-
 def reads(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
     """Yield each call that reads a file, with the name that ALLOWED has for it."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    for node in calls_of(tree):
+        name = name_of(node)
         owner = getattr(node.func, "value", None)
         module = getattr(owner, "attr", getattr(owner, "id", ""))
         if name in MODULES.get(module, ()):
@@ -126,26 +112,14 @@ def reads(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
             yield name, node
 
 
-def found() -> dict[tuple[str, str], list[int]]:
-    """The lines of the reading calls, by file and name."""
-    calls: dict[tuple[str, str], list[int]] = {}
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            for name, node in reads(tree):
-                calls.setdefault((path.relative_to(ROOT).as_posix(), name), []).append(node.lineno)
-    return calls
-
-
 def test_no_reader_but_the_bounded_ones() -> None:
-    new = {f"{file}:{lines[0]} {name}" for (file, name), lines in found().items()
-           if (file, name) not in ALLOWED}  # fmt: skip
+    new = unlisted(reads, ALLOWED)
     advice = "read with estimators.bounded or reports.results.bounded, or give a reason in ALLOWED"
-    assert not new, f"{advice}: {', '.join(sorted(new))}"
+    assert not new, f"{advice}: {', '.join(new)}"
 
 
 def test_the_list_holds_nothing_that_is_gone() -> None:
-    assert ALLOWED.keys() <= found().keys(), ALLOWED.keys() - found().keys()
+    assert ALLOWED.keys() <= found(reads).keys(), ALLOWED.keys() - found(reads).keys()
 
 
 def test_the_test_sees_what_it_looks_for() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PACKAGES = ("benchmark", "estimators", "reports")
+from calls import calls_of, found, mode_of, name_of, unlisted
+
 # calls that write to their first argument, or to the object before the dot
 WRITERS = {"write_text", "write_bytes", "savefig", "save", "savez", "savez_compressed", "tofile"}
 WRITERS |= {"to_csv", "to_parquet", "to_json", "to_pickle", "to_excel", "to_feather", "imsave"}
@@ -58,28 +57,14 @@ ALLOWED = {
 }
 
 
-def mode_of(call: ast.Call) -> str:
-    """The mode of a call that opens a file, where it is written in the call; "r" otherwise."""
-    given = [*call.args[:2], *(word.value for word in call.keywords if word.arg == "mode")]
-    for value in given:
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            text = value.value
-            if text and set(text) <= set("rwaxbt+"):
-                return text
-    return "r"
-
-
 def writes(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
     """Yield each call that writes a file, with the name that ALLOWED has for it."""
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    for node in calls_of(tree):
+        name = name_of(node)
         if name in OPENERS:
             mode = mode_of(node)
             if set(mode) & set("wax+"):
                 yield f"{name} {mode}", node
-        # `write_text` alone is the command line's function, which writes atomically
         # `write_text` alone is the command line's function, which writes atomically; without a
         # target the others return the text
         elif (
@@ -90,26 +75,14 @@ def writes(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
             yield name, node
 
 
-def found() -> dict[tuple[str, str], list[int]]:
-    """The lines of the writing calls, by file and name."""
-    calls: dict[tuple[str, str], list[int]] = {}
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            for name, node in writes(tree):
-                calls.setdefault((path.relative_to(ROOT).as_posix(), name), []).append(node.lineno)
-    return calls
-
-
 def test_no_writer_but_the_atomic_ones() -> None:
-    new = {f"{file}:{lines[0]} {name}" for (file, name), lines in found().items()
-           if (file, name) not in ALLOWED}  # fmt: skip
+    new = unlisted(writes, ALLOWED)
     advice = "write with estimators.atomic or reports.results.atomic, or give a reason in ALLOWED"
-    assert not new, f"{advice}: {', '.join(sorted(new))}"
+    assert not new, f"{advice}: {', '.join(new)}"
 
 
 def test_the_list_holds_nothing_that_is_gone() -> None:
-    assert ALLOWED.keys() <= found().keys(), ALLOWED.keys() - found().keys()
+    assert ALLOWED.keys() <= found(writes).keys(), ALLOWED.keys() - found(writes).keys()
 
 
 def test_the_test_sees_what_it_looks_for() -> None:
