@@ -33,11 +33,12 @@ from benchmark.execution.scoring import (
 )
 from benchmark.grids.cell import Cell
 from benchmark.grids.proof import Proof
-from estimators.classifier import Classifier, Frozen
+from estimators.classifier import Classifier
 from estimators.data.images import Images, as_levels
 from estimators.defences.backward import DefenceWithBackward
 from estimators.defences.base import is_random
 from estimators.defences.build import build_defence
+from estimators.networks.running.frozen import Frozen
 from estimators.networks.running.kept import Kept
 from estimators.spec import Spec
 

@@ -11,7 +11,8 @@ import torch
 from benchmark.execution.chunk_size import need
 from benchmark.execution.threads import one_torch_thread
 from benchmark.speed.rivals import Bench
-from estimators.classifier import Classifier, Frozen, channels_last
+from estimators.classifier import Classifier, channels_last
+from estimators.networks.running.frozen import Frozen
 
 
 def floor_of(bench: Bench, threads: int, forwards: int, gradients: int) -> float:

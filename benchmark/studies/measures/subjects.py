@@ -17,12 +17,13 @@ from benchmark.execution.chunk_size import need
 from benchmark.execution.memory import keep_memory
 from benchmark.execution.plan import BARE
 from benchmark.studies.request import StudyRequest
-from estimators.classifier import Classifier, Frozen
+from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, unknown
 from estimators.networks.given import is_given
 from estimators.networks.running.cheaper_passes import CheaperPasses
+from estimators.networks.running.frozen import Frozen
 from estimators.networks.squashed import squashed
 from estimators.outputs import NO_CLASS
 from estimators.spec import Spec

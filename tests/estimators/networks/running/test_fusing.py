@@ -11,9 +11,10 @@ from odd_networks import FOLDABLE, UNFOLDABLE
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from estimators.classifier import Classifier, Frozen
+from estimators.classifier import Classifier
 from estimators.networks.running import fused_convolutions, fusing, proofs
 from estimators.networks.running.cheaper_passes import CheaperPasses
+from estimators.networks.running.frozen import Frozen
 from estimators.networks.running.fused_convolutions import FusedConvolution, can_fuse
 from estimators.networks.running.fusing import fused
 from estimators.networks.running.guarded import Guarded, guarded

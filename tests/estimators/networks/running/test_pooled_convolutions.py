@@ -19,7 +19,9 @@ GREY = (1, 28, 28)
 @pytest.fixture(autouse=True)
 def without_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     """LeNet has a faster way (`lanes.front`), which would come first."""
-    monkeypatch.setattr("estimators.classifier.fronted", lambda network, shape: network)
+    monkeypatch.setattr(
+        "estimators.networks.running.frozen.fronted", lambda network, shape: network
+    )
 
 
 def images(n: int, shape: tuple[int, int, int] = GREY) -> torch.Tensor:

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from estimators.classifier import Classifier, Frozen
+from estimators.classifier import Classifier
 from estimators.networks.build import build_network
 from estimators.networks.running import proofs, thin_convolutions
+from estimators.networks.running.frozen import Frozen
 from estimators.networks.running.thin_convolutions import ThinConvolution, thinned
 from estimators.spec import Spec
 
@@ -21,7 +22,9 @@ GREY = (1, 28, 28)
 @pytest.fixture(autouse=True)
 def without_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     """LeNet has a faster way (`lanes.front`), which would come first."""
-    monkeypatch.setattr("estimators.classifier.fronted", lambda network, shape: network)
+    monkeypatch.setattr(
+        "estimators.networks.running.frozen.fronted", lambda network, shape: network
+    )
 
 
 def network(name: str, shape: tuple[int, int, int] = GREY) -> nn.Module:

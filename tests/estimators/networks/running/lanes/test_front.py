@@ -13,8 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from estimators.classifier import Classifier, Frozen
+from estimators.classifier import Classifier
 from estimators.networks.build import build_network
+from estimators.networks.running.frozen import Frozen
 from estimators.networks.running.lanes import kernels, sums
 from estimators.networks.running.lanes.front import Front, fronted
 from estimators.networks.running.lanes.kernels import LANES
