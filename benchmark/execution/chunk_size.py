@@ -13,7 +13,7 @@ from torch import nn
 
 from benchmark.certificates.certify import BATCH as BOUNDED
 from benchmark.certificates.memory import ProofNeed
-from benchmark.execution.memory import available_memory, release_memory
+from benchmark.execution.memory import available_memory, kept_memory
 from benchmark.grids.cell import Cell
 from benchmark.grids.proof import Proof
 from benchmark.threats import threat
@@ -186,9 +186,9 @@ def memory_budget(text: str | None, device: str = "cpu") -> tuple[float, str]:
     if text is not None:
         return parse_memory(text), "--memory"
     if device == "cpu":
-        # what earlier passes freed is kept for the next ones (`memory.keep_memory`)
-        release_memory()
         free, name = available_memory()
+        # what earlier passes freed is kept for the next ones (`memory.keep_memory`)
+        free += kept_memory()
     else:
         free, name = float(torch.cuda.mem_get_info(device)[0]), "available memory"
     return SHARE * free, f"{100 * SHARE:.0f} % of the {name}"

@@ -69,6 +69,24 @@ def release_memory() -> None:
         trim(0)
 
 
+class _HeapInfo(ctypes.Structure):
+    """What `mallinfo2` returns, in bytes."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+        "fordblks", "keepcost",
+    )]  # fmt: skip
+
+
+def kept_memory() -> float:
+    """Return the freed bytes that the C library keeps for later; 0 where it does not say."""
+    info = _c_function("mallinfo2")
+    if info is None:
+        return 0.0
+    info.restype = _HeapInfo  # type: ignore[attr-defined]
+    return float(info().fordblks)  # type: ignore[attr-defined]
+
+
 def peak_memory() -> float:
     """Return the largest resident set that this process has had so far, in MB."""
     import resource  # not on Windows

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 
 import torch
 from torch import nn
@@ -28,11 +27,7 @@ from benchmark.execution.plan import Work
 from estimators.classifier import BATCH, channels_last
 from estimators.data.images import Images
 from estimators.errors import NetworkError
-from estimators.networks.running.image_gradients import SMALL_PIXELS
 from estimators.networks.running.kept import Kept
-
-# chunks of large images per thread, after which freed memory goes back to the system
-CHUNKS_KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -51,6 +46,7 @@ class ThreadExecutor(Executor):
     def pool(self, networks: Networks) -> Iterator[_ThreadPool]:
         """Provide threads that have the networks, until the block ends."""
         keep_memory()
+        # threads take other sizes than what came before; its free memory has no room for them
         release_memory()
         with one_torch_thread():
             pool, waits = _ThreadPool(networks, self), True
@@ -74,7 +70,6 @@ class _ThreadPool:
         self._executor = executor
         self._local = threading.local()
         self._kept = Kept()
-        self._chunks = count(1)
 
     def report(self) -> ExecutionReport:
         return ExecutionReport(self._executor.device, self._executor.threads)
@@ -93,13 +88,7 @@ class _ThreadPool:
             torch.set_num_threads(1)
             place = self._networks, self._executor.device, self._kept
             self._local.classifiers = ClassifierCache(*place)
-        result = timed_chunk(task, images, self._local.classifiers, self._executor.run_chunk)
-        if images.shape[1] * images.shape[2] > SMALL_PIXELS:
-            # between tensors of several threads, ever more freed memory is too small for the next
-            every = CHUNKS_KEPT * self._executor.threads
-            if next(self._chunks) % every == 0:
-                release_memory()
-        return result
+        return timed_chunk(task, images, self._local.classifiers, self._executor.run_chunk)
 
 
 def timed_chunk(

@@ -29,7 +29,6 @@ from benchmark.runs.compute import compute
 from benchmark.runs.export import export, file_hashes, write_json
 from benchmark.runs.finished.complete import asked_of, finish
 from benchmark.runs.finished.result import Result, directory_of
-from benchmark.runs.finished.shown import write_shown
 from benchmark.runs.inputs import RunInputs
 from benchmark.runs.labels import grid_labels
 from benchmark.runs.loading.gather import gather
@@ -46,7 +45,6 @@ from reports.audit.audit import write_audit
 from reports.classes.files import write_classes
 from reports.corruptions.errors import write_corruptions
 from reports.exports.trackers import give_to_trackers
-from reports.plots.plots import left_out
 from reports.results.certificates import FILE as CERTIFICATES
 from reports.results.columns import RESULTS, frame
 from reports.results.manifest import MANIFEST
@@ -132,9 +130,14 @@ def run(grid: Grid, options: RunOptions | None = None, executor: Executor | None
             findings = write_audit(directory)
             write_corruptions(directory)
             write_classes(directory)
+            # plots and page take 55 MB, which the passes of large networks need before
             if options.report:
+                from benchmark.runs.finished.shown import write_shown
+
                 write_shown(cells, table, inputs, directory, device, options)
         failed = {str(proof): reason for proof, reason in known.failed.items()}
+        from reports.plots.plots import left_out
+
         unplotted = left_out(table, read_labels(directory))
         result = Result(table, directory, reused, findings, failed, unplotted)
         store.close()

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark.execution import memory
+from benchmark.execution import chunk_size, memory
 from benchmark.execution.chunk_size import CHUNK_BYTES, Need, fit, memory_budget, need, parse_memory
 from benchmark.execution.executor import chunks
 from benchmark.execution.progress import Progress
@@ -249,6 +249,7 @@ def test_available_memory_is_that_of_this_machine() -> None:
 
 def test_the_budget_says_whose_memory_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_free_of_cgroups", lambda: iter([1e6, 5e5]))
+    monkeypatch.setattr(chunk_size, "kept_memory", lambda: 0.0)
     budget, name = memory_budget(None)
     assert (budget, name) == (pytest.approx(3.5e5), "70 % of the memory that its cgroup has left")
 

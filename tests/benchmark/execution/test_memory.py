@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 from dataclasses import fields
 
 import numpy as np
@@ -10,8 +13,10 @@ from memory_grid import FewChunks
 
 from benchmark.execution.chunk import ClassifierCache, run_chunk
 from benchmark.execution.executor import TrainedNetwork
+from benchmark.execution.memory import kept_memory
 from benchmark.execution.plan import plan
 from benchmark.grids.cell import Cell
+from benchmark.runs.finished import sources
 from benchmark.speed.memory import peaks
 from estimators.data.images import Images, subset
 from estimators.data.load import load_images
@@ -80,6 +85,25 @@ def test_the_measured_grid_crafts_its_first_chunks_and_keeps_the_size_of_all(
             assert (repeated.shape, repeated.dtype) == (real.shape, real.dtype), field.name
     assert np.array_equal(last.ids, chunks[2].ids)
     assert np.array_equal(last.label, chunks[2].y)
+
+
+@pytest.mark.skipif(kept_memory() == 0, reason="glibc 2.33 and later tells it")
+def test_freed_memory_that_is_kept_counts_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a process of its own, since it changes what the C library does with freed memory."""
+    code = """
+    import torch
+    from benchmark.execution import chunk_size, memory
+
+    memory.keep_memory()
+    chunk_size.available_memory = lambda: memory.Available(1e9, "memory")
+    tensors = [torch.ones(1 << 24), torch.ones(1 << 20)]  # the second keeps the first from the top
+    before = chunk_size.memory_budget(None)[0] / chunk_size.SHARE
+    del tensors[0]
+    gained = chunk_size.memory_budget(None)[0] / chunk_size.SHARE - before
+    assert before >= 1e9 and abs(gained - (1 << 26)) < 1 << 20, (before, gained)
+    """
+    monkeypatch.setenv("PYTHONPATH", str(sources.ROOT))
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
 
 
 def test_a_peak_is_that_of_a_process() -> None:

@@ -20,7 +20,7 @@ from benchmark.attacks.steps.craft import craft
 from benchmark.attacks.steps.crafted import Batch, OneStep
 from benchmark.execution import threads
 from benchmark.execution.executor import Failure
-from benchmark.execution.threads import ThreadExecutor, measured_threads, timed_chunk
+from benchmark.execution.threads import measured_threads, timed_chunk
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.defences.backward import DefenceWithBackward
@@ -59,22 +59,6 @@ def test_threads_of_a_network_that_raises(monkeypatch: pytest.MonkeyPatch) -> No
     images = Images(np.ones((4, *SHAPE), np.float32), np.arange(4), np.arange(4))
     for network in (odd_networks.exits(), odd_networks.raises_for_some()):
         assert measured_threads(guarded(network, SHAPE), images, "cpu") == 2
-
-
-@pytest.mark.parametrize(("side", "released"), [(32, 0), (33, 2)])
-def test_freed_memory_of_large_images_goes_back(
-    side: int, released: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each time that every thread has done two chunks on average; small images keep theirs."""
-    calls: list[None] = []
-    monkeypatch.setattr(threads, "release_memory", lambda: calls.append(None))
-    images = Images(np.ones((1, 3, side, side), np.float32), np.zeros(1, int), np.zeros(1, int))
-    executor = ThreadExecutor(2, run_chunk=lambda *_: {})
-    with executor.pool({}) as pool:
-        calls.clear()  # one before the first chunk
-        for handle in [pool.submit(None, images) for _ in range(11)]:  # type: ignore[arg-type]
-            assert pool.result(handle)[0] == {}
-    assert len(calls) == released
 
 
 class Writes(Preprocessor):
