@@ -67,7 +67,7 @@ class _Step(torch.autograd.Function):
         return unpacked(features, torch.Size((len(x), *layers[-1].target))).flatten(1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of the parameters; of the images there is none."""
         passed, found = packed(gradient.unflatten(1, ctx.layers[-1].target), 0), []
@@ -76,7 +76,10 @@ class _Step(torch.autograd.Function):
             weight, bias = _gradients(layer, passed, ctx.marks[n], images, len(gradient))
             like_weight, like_bias = ctx.parameters[2 * n : 2 * n + 2]
             # in the memory layout of the weights
-            found += [None if like_bias is None else bias, torch.empty_like(like_weight).copy_(weight)]
+            found += [
+                None if like_bias is None else bias,
+                torch.empty_like(like_weight).copy_(weight),
+            ]
             if n:
                 passed = layer.gradient(passed, ctx.marks[n])
         return None, None, *reversed(found)
@@ -143,7 +146,7 @@ def trained_on_lanes(
     random = torch.Generator().manual_seed(0)
     for parameter in trial.parameters():
         # biases begin at zero, where their place in a sum does not show
-        parameter += 0.1 * torch.randn(parameter.shape, generator=random)
+        parameter.add_(torch.randn(parameter.shape, generator=random), alpha=0.1)
     found: dict[int, nn.Module] = {}
     for name, front in fronted(trial, shape).named_modules():
         if not isinstance(front, Front):
