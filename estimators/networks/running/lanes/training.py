@@ -6,6 +6,7 @@ added up as oneDNN does it on one thread (`weight_gradients`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from estimators.networks.running.copying import copied
 from estimators.networks.running.lanes.front import Front, fronted
-from estimators.networks.running.lanes.kernels import LANES, unpack
+from estimators.networks.running.lanes.kernels import LANES
 from estimators.networks.running.lanes.layers import (
     Floats,
     LaneLayer,
@@ -26,7 +27,7 @@ from estimators.networks.running.lanes.layers import (
     packed,
     unpacked,
 )
-from estimators.networks.running.lanes.weight_gradients import BLOCKS, SIDE, add_products
+from estimators.networks.running.lanes.weight_gradients import BLOCKS, SIDE, add_all, add_largest
 from estimators.networks.running.thin_convolutions import replaced
 
 
@@ -72,7 +73,7 @@ class _Step(torch.autograd.Function):
         """Return the gradients of the parameters; of the images there is none."""
         passed, found = packed(gradient.unflatten(1, ctx.layers[-1].target), 0), []
         for n, layer in reversed(list(enumerate(ctx.layers))):
-            images = _images(layer, ctx.x if n == 0 else ctx.sources[n], len(gradient))
+            images = _images(layer, ctx.x if n == 0 else ctx.sources[n])
             weight, bias = _gradients(layer, passed, ctx.marks[n], images, len(gradient))
             like_weight, like_bias = ctx.parameters[2 * n : 2 * n + 2]
             # in the memory layout of the weights
@@ -96,34 +97,41 @@ def _renewed(layer: LaneLayer, conv: nn.Conv2d) -> LaneLayer:
     return replace(layer, forward=forward, bias=bias, turned=back)
 
 
-def _images(layer: LaneLayer, source: Tensor | Floats, count: int) -> Floats:
-    """Return the images of a layer as `add_products` takes them.
+def _images(layer: LaneLayer, source: Tensor | Floats) -> Floats:
+    """Return the images of a layer as the kernels of `weight_gradients` take them.
 
     source: images [N, C, H, W], or those side by side with their columns of zeros.
     """
-    channels, rows, columns = layer.source
     down, across = layer.forward.padding
-    shape = count, rows + 2 * down, columns + 2 * across, channels
-    flat = torch.zeros(int(np.prod(shape)) + LANES)
-    images = flat[:-LANES].view(shape)[:, down : down + rows].permute(0, 3, 1, 2)
+    rows = slice(down, down + layer.source[1])
+    count = len(source) if isinstance(source, Tensor) else len(source) * LANES
+    flat = torch.zeros(count * math.prod(_shape(layer)) + LANES)
+    images = flat[:-LANES].view(count, *_shape(layer))[:, rows]
     if isinstance(source, Tensor):
-        images[..., across : across + columns] = source
+        images[:, :, across : across + layer.source[2]] = source.permute(0, 2, 3, 1)
     else:
-        unpack(source, images.numpy())
+        images.unflatten(0, (-1, LANES)).copy_(torch.from_numpy(source).permute(0, 4, 1, 2, 3))
     return flat.numpy()
+
+
+def _shape(layer: LaneLayer) -> tuple[int, int, int]:
+    """Return rows, columns and channels of a layer's images with the zeros around them."""
+    (channels, rows, columns), (down, across) = layer.source, layer.forward.padding
+    return rows + 2 * down, columns + 2 * across, channels
 
 
 def _gradients(
     layer: LaneLayer, gradient: Floats, marks: Marks, images: Floats, count: int
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of a layer's weights and bias."""
-    channels, rows, columns = layer.source
-    down, across = layer.forward.padding
-    shape = rows + 2 * down, columns + 2 * across, channels
+    channels = layer.source[0]
     block = BLOCKS[channels]
     sums = np.zeros((layer.target[0], SIDE, block[0] * block[1]), np.float32)
-    about = layer.largest, layer.between, images, count, shape, block
-    add_products(gradient, marks, *about, sums.reshape(-1))
+    about = images, count, _shape(layer), block, sums.reshape(-1)
+    if layer.largest:
+        add_largest(gradient, marks, *about)
+    else:
+        add_all(gradient, marks, layer.between, *about)
     found = torch.from_numpy(sums)
     weights = found[..., : SIDE * channels].unflatten(2, (SIDE, channels))
     return weights.permute(0, 3, 1, 2), found[:, 0, -1].clone()

@@ -23,8 +23,7 @@ SIDE = 5
 # the numbers that a function of `products` takes, in this order; places and steps count floats
 NUMBERS = (
     "source", "gradient", "target",  # places of the first elements
-    "down", "source_down", "gradient_down",  # rows of the gradient, and the steps to the next
-    "across", "source_across", "gradient_across",  # columns of the gradient
+    "count", "gradient_step",  # of the products of a weight; from one's gradient to the next
     "source_row", "target_row",  # steps from a row of the kernel to the next
     "gradient_output", "target_output",  # steps from an output to the next
 )  # fmt: skip
@@ -35,23 +34,23 @@ def products(outputs: int, rows: int, vectors: int, lanes: int) -> Numba:
 
     The block has some outputs, rows of the kernel, and vectors of each row. The last lane of a row
     gets the gradient of the bias. Arguments: arrays of float32, in one dimension: source, gradient
-    and target; then a tuple of NUMBERS.
+    and target; the places of the pixels in the source, int64; then a tuple of NUMBERS.
     """
     types = importlib.import_module("numba").types
 
-    def emitted(context: IR, source: IR, gradient: IR, target: IR, numbers: IR) -> IR:
+    def emitted(context: IR, source: IR, gradient: IR, target: IR, at: IR, numbers: IR) -> IR:
         def generate(machine: IR, builder: IR, signature: IR, values: IR) -> IR:
             data = [
                 machine.make_array(kind)(machine, builder, value).data
-                for kind, value in zip(signature.args[:3], values[:3], strict=True)
+                for kind, value in zip(signature.args[:4], values[:4], strict=True)
             ]
-            parts = [builder.extract_value(values[3], n) for n in range(len(NUMBERS))]
+            parts = [builder.extract_value(values[4], n) for n in range(len(NUMBERS))]
             named = dict(zip(NUMBERS, parts, strict=True))
             _emit(builder, data, named, outputs, rows, vectors, lanes)
             return machine.get_dummy_value()
 
         counts = types.UniTuple(types.int64, len(NUMBERS))
-        return types.void(source, gradient, target, counts), generate
+        return types.void(source, gradient, target, at, counts), generate
 
     return importlib.import_module("numba.extending").intrinsic(emitted)
 
@@ -92,49 +91,34 @@ def _emit(
         for v in range(vectors)
     ]
 
-    def loop(count: IR, steps: list[tuple[IR, IR]], held: list[IR], body: Any) -> list[IR]:
-        before, inside = builder.block, builder.append_basic_block("turn")
-        after = builder.append_basic_block("end")
-        builder.branch(inside)
-        builder.position_at_end(inside)
-        turn = builder.phi(whole)
-        moved = [builder.phi(whole) for _ in steps]
-        sums = [builder.phi(vector) for _ in held]
-        results = body(moved, sums)
-        turns = builder.add(turn, number(1))
-        nexts = [turns, *(builder.add(a, s) for a, (_, s) in zip(moved, steps, strict=True))]
-        starts = [number(0), *(start for start, _ in steps), *held]
-        ends = [*nexts, *results]
-        for phi, start, following in zip([turn, *moved, *sums], starts, ends, strict=True):
-            phi.add_incoming(start, before)
-            phi.add_incoming(following, builder.block)
-        builder.cbranch(builder.icmp_signed("<", turns, count), inside, after)
-        builder.position_at_end(after)
-        return list(results)
-
-    def pixel(places: list[IR], held: list[IR]) -> list[IR]:
-        source, gradient = places
-        seen = []
-        for row, first in enumerate(each(source, n["source_row"], rows)):
-            for v in range(vectors):
-                x = builder.load(at(data[0], builder.add(first, number(v * lanes))), align=4)
-                if row == 0 and v == vectors - 1:
-                    x = builder.shuffle_vector(x, ones, but_last)
-                seen.append(x)
-        found = []
-        for o, place in enumerate(each(gradient, n["gradient_output"], outputs)):
-            d = spread(place)
-            own = held[o * len(seen) : (o + 1) * len(seen)]
-            found += [builder.call(fma, (x, d, s)) for x, s in zip(seen, own, strict=True)]
-        return found
-
-    def line(places: list[IR], held: list[IR]) -> list[IR]:
-        steps = n["source_across"], n["gradient_across"]
-        return loop(n["across"], list(zip(places, steps, strict=True)), held, pixel)
-
-    steps = [(n[a], n[f"{a}_down"]) for a in ("source", "gradient")]
     start = [builder.load(at(data[2], block), align=4) for block in blocks]
-    for block, total in zip(blocks, loop(n["down"], steps, start, line), strict=True):
+    before, inside = builder.block, builder.append_basic_block("pixel")
+    after = builder.append_basic_block("end")
+    builder.branch(inside)
+    builder.position_at_end(inside)
+    turn, place = builder.phi(whole), builder.phi(whole)
+    sums = [builder.phi(vector) for _ in blocks]
+    source = builder.add(n["source"], builder.load(builder.gep(data[3], [turn])))
+    seen = []
+    for row, first in enumerate(each(source, n["source_row"], rows)):
+        for v in range(vectors):
+            x = builder.load(at(data[0], builder.add(first, number(v * lanes))), align=4)
+            last = row == 0 and v == vectors - 1
+            seen.append(builder.shuffle_vector(x, ones, but_last) if last else x)
+    totals = []
+    for o, gradient in enumerate(each(place, n["gradient_output"], outputs)):
+        d = spread(gradient)
+        own = sums[o * len(seen) : (o + 1) * len(seen)]
+        totals += [builder.call(fma, (x, d, s)) for x, s in zip(seen, own, strict=True)]
+    turns = builder.add(turn, number(1))
+    phis, starts = [turn, place, *sums], [number(0), n["gradient"], *start]
+    ends = [turns, builder.add(place, n["gradient_step"]), *totals]
+    for phi, first, following in zip(phis, starts, ends, strict=True):
+        phi.add_incoming(first, before)
+        phi.add_incoming(following, inside)
+    builder.cbranch(builder.icmp_signed("<", turns, n["count"]), inside, after)
+    builder.position_at_end(after)
+    for block, total in zip(blocks, totals, strict=True):
         builder.store(total, at(data[2], block), align=4)
 
 
@@ -149,22 +133,37 @@ BLOCKS = {
 _of_1, _of_3, _of_6 = (products(o, r, v, w) for w, v, o, r in (BLOCKS[n] for n in (1, 3, 6)))
 
 
+# of one output, for the products of each output by itself
+_BY_1, _BY_3, _BY_6 = ((w, v, 1, r) for w, v, _, r in (BLOCKS[n] for n in (1, 3, 6)))
+_by_1, _by_3, _by_6 = (products(o, r, v, w) for w, v, o, r in (_BY_1, _BY_3, _BY_6))
+
+
 @inlined
-def _block(channels: Numba, a: Numba, b: Numba, c: Numba, numbers: Numba) -> None:
+def _block(
+    channels: Numba, alone: Numba, a: Numba, b: Numba, c: Numba, at: Numba, numbers: Numba
+) -> None:
     if channels == 1:
-        _of_1(a, b, c, numbers)
+        if alone:
+            _by_1(a, b, c, at, numbers)
+        else:
+            _of_1(a, b, c, at, numbers)
     elif channels == 3:
-        _of_3(a, b, c, numbers)
+        if alone:
+            _by_3(a, b, c, at, numbers)
+        else:
+            _of_3(a, b, c, at, numbers)
+    elif alone:
+        _by_6(a, b, c, at, numbers)
     else:
-        _of_6(a, b, c, numbers)
+        _of_6(a, b, c, at, numbers)
 
 
 @compiled
-def add_products(
-    gradient: Numba, marks: Numba, largest: Numba, size: Numba, source: Numba, count: Numba,
-    shape: Numba, block: Numba, target: Numba,
+def add_all(
+    gradient: Numba, marks: Numba, size: Numba, source: Numba, count: Numba, shape: Numba,
+    block: Numba, target: Numba,
 ) -> None:  # fmt: skip
-    """Add the products of a batch to the gradients of a layer's weights.
+    """Add the products of a batch to the gradients of a layer's weights; it pools by the average.
 
     gradient, marks: as in `kernels.layer_gradient`. size: rows and columns of the convolution's
     outputs. source: `count` images [rows, columns, channels] of this shape, zeros around them, in
@@ -176,7 +175,10 @@ def add_products(
     lanes, vectors, high, deep = block
     pixel, line, width = outputs * LANES, columns * channels, lanes * vectors
     spread = np.zeros(size[0] * size[1] * pixel, np.float32)
-    share = np.float32(1 if largest else 0.25)
+    at = np.empty(size[0] * size[1], np.int64)
+    for y in range(size[0]):
+        for x in range(size[1]):
+            at[y * size[1] + x] = y * line + x * channels
     for g in range(groups):
         got, bits = gradient[g].reshape(-1), marks[g].reshape(-1)
         for py in range(down):
@@ -184,7 +186,7 @@ def add_products(
                 first, place = (2 * py * size[1] + 2 * px) * pixel, (py * across + px) * pixel
                 below = first + size[1] * pixel
                 _spread(
-                    got[place : place + pixel], bits[place : place + pixel], share,
+                    got[place : place + pixel], bits[place : place + pixel], np.float32(0.25),
                     spread[first : first + pixel], spread[first + pixel : first + 2 * pixel],
                     spread[below : below + pixel], spread[below + pixel : below + 2 * pixel],
                 )  # fmt: skip
@@ -194,8 +196,36 @@ def add_products(
                 for r in range(0, SIDE, deep):
                     numbers = (
                         image + r * line, o * LANES + lane, (o * SIDE + r) * width,
-                        size[0], line, size[1] * pixel,
-                        size[1], channels, pixel,
-                        line, width, LANES, SIDE * width,
+                        len(at), pixel, line, width, LANES, SIDE * width,
                     )  # fmt: skip
-                    _block(channels, source, spread, target, numbers)
+                    _block(channels, False, source, spread, target, at, numbers)
+
+
+@compiled
+def add_largest(
+    gradient: Numba, marks: Numba, source: Numba, count: Numba, shape: Numba, block: Numba,
+    target: Numba,
+) -> None:  # fmt: skip
+    """Do the same for a layer that pools by the largest value: most of its products are zero."""
+    _, down, across, outputs, _ = gradient.shape
+    rows, columns, channels = shape
+    lanes, vectors, _, deep = block
+    line, width = columns * channels, lanes * vectors
+    at, values = np.empty(down * across + 1, np.int64), np.empty(down * across + 1, np.float32)
+    for n in range(count):
+        got, bits, lane = gradient[n // LANES], marks[n // LANES], n % LANES
+        for o in range(outputs):
+            found = 0
+            for y in range(2 * down):
+                for px in range(across):
+                    # 1 for the left pixel of this row of a window, 2 for the right one
+                    hit = (np.int64(bits[y // 2, px, o, lane]) >> 2 * (y % 2)) & 3
+                    at[found] = y * line + (2 * px + hit // 2) * channels
+                    values[found] = got[y // 2, px, o, lane]
+                    found += hit != 0
+            for r in range(0, SIDE if found else 0, deep):
+                numbers = (
+                    (n * rows + r) * line, 0, (o * SIDE + r) * width,
+                    found, 1, line, width, 0, 0,
+                )  # fmt: skip
+                _block(channels, True, source, values, target, at, numbers)

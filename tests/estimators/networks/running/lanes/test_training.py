@@ -156,7 +156,7 @@ def test_what_keeps_torchs_layers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("wrong", ["weight", "bias"])
 def test_another_order_of_the_sums_is_refused(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = weight_gradients.add_products
+    right = weight_gradients.add_all
 
     def rounded(*arguments: object) -> None:
         right(*arguments)  # type: ignore[arg-type]
@@ -166,7 +166,7 @@ def test_another_order_of_the_sums_is_refused(wrong: str, monkeypatch: pytest.Mo
         place = 0 if wrong == "weight" else 7
         target[place] = np.nextafter(target[place], np.float32(np.inf))
 
-    monkeypatch.setattr("estimators.networks.running.lanes.training.add_products", rounded)
+    monkeypatch.setattr("estimators.networks.running.lanes.training.add_all", rounded)
     network = lenet()
     assert trained_on_lanes(network, GREY, [4]) is network
 
