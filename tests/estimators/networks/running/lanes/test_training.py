@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from estimators.spec import Spec
 from estimators.training.recipes import Recipe
 from estimators.training.train import train
 
+ROOT = Path(__file__).parents[5]
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
 Shape = tuple[int, int, int]
 pytestmark = pytest.mark.skipif(not LANES, reason="no numba, or a processor without FMA")
@@ -169,6 +172,23 @@ def test_another_order_of_the_sums_is_refused(wrong: str, monkeypatch: pytest.Mo
     monkeypatch.setattr("estimators.networks.running.lanes.training.add_all", rounded)
     network = lenet()
     assert trained_on_lanes(network, GREY, [4]) is network
+
+
+def test_without_numba_torchs_layers_are_trained() -> None:
+    code = """
+import sys
+sys.modules["numba"] = None
+import torch
+from estimators.networks.build import build_network
+from estimators.networks.running.frozen import Frozen
+from estimators.networks.running.lanes.training import trained_on_lanes
+from estimators.spec import Spec
+torch.set_num_threads(1)
+network = build_network(Spec("lenet"), (1, 28, 28), 10)
+assert trained_on_lanes(network, (1, 28, 28), [2]) is network
+assert "Front" not in repr(Frozen.of(network, (1, 28, 28)).network)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_the_kernel_is_compiled_again_when_what_it_calls_changes() -> None:
