@@ -62,6 +62,7 @@ def products(outputs: int, rows: int, vectors: int, lanes: int) -> Numba:
 def _emit(
     builder: IR, data: list[IR], n: dict[str, IR], outputs: int, rows: int, vectors: int, lanes: int
 ) -> None:
+    """Write a loop over pixels that holds all sums of a block in registers."""
     ir = importlib.import_module("llvmlite.ir")
     single, whole = ir.FloatType(), ir.IntType(64)
     vector = ir.VectorType(single, lanes)
@@ -130,16 +131,13 @@ def _emit(
 # the registers hold; one lane is left for the bias
 _WIDE = LANES == 16
 BLOCKS = {
-    1: (8, 1, 3, SIDE),
+    1: (8, 1, 3 if _WIDE else 2, SIDE),
     3: (16, 1, 3, SIDE) if _WIDE else (8, 2, 1, SIDE),
     6: (16, 2, 2, SIDE) if _WIDE else (8, 4, 2, 1),
 }
-_of_1, _of_3, _of_6 = (products(o, r, v, w) for w, v, o, r in (BLOCKS[n] for n in (1, 3, 6)))
-
-
-# of one output, for the products of each output by itself
-_BY_1, _BY_3, _BY_6 = ((w, v, 1, r) for w, v, _, r in (BLOCKS[n] for n in (1, 3, 6)))
-_by_1, _by_3, _by_6 = (products(o, r, v, w) for w, v, o, r in (_BY_1, _BY_3, _BY_6))
+_of_1, _of_3, _of_6 = (products(o, r, v, w) for w, v, o, r in BLOCKS.values())
+# the same for one output by itself
+_by_1, _by_3, _by_6 = (products(1, r, v, w) for w, v, _, r in BLOCKS.values())
 
 
 @inlined
