@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from estimators.data.images import Images
 from estimators.networks.running.guarded import guarded, placed
+from estimators.networks.running.lanes.training import trained_on_lanes
 from estimators.training.recipes import Recipe
 
 EVALUATION_BATCH = 250
@@ -46,6 +47,9 @@ def train(
     network = build()
     # the same network; an external one gets its own memory and layout
     called = placed(guarded(network, images.shape), device)
+    if device == "cpu":
+        sizes = {min(recipe.batch_size, len(images)), len(images) % recipe.batch_size} - {0}
+        called = trained_on_lanes(called, images.shape, sizes)
     take = _taker(images, device)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
@@ -60,7 +64,7 @@ def train(
         start = time.perf_counter()
         called.train()
         if recipe.adversarial is not None and not recipe.adversarial.dropout:
-            for dropout in (m for m in network.modules() if isinstance(m, nn.Dropout)):
+            for dropout in (m for m in called.modules() if isinstance(m, nn.Dropout)):
                 dropout.eval()
         loss_sum, hits, seen = 0.0, 0, 0
         for batch_x, batch_y in _batches(take, len(images), recipe, random):

@@ -43,7 +43,11 @@ def sums(outputs: int, pixels: int, lanes: int, columns: bool) -> Numba:
     of NUMBERS. All three counts must be at least 1.
 
     columns: each turn of the outermost loop adds up by itself, and its sum is added then.
+
+    Returns None without numba.
     """
+    if njit is None:
+        return None
     types = importlib.import_module("numba").types
 
     def emitted(context: IR, source: IR, weights: IR, target: IR, numbers: IR) -> IR:
