@@ -112,9 +112,7 @@ def _budgets(curves: dict[Key, list[Row]]) -> dict[Key, tuple[float | None, bool
 
 def _card(base: Row, halved: bool, group: list[Row], labels: Labels, per_image: bool) -> Card:
     own = base["defence"], base["quality"]
-    others = [row for row in group if row["eps"] == base["eps"]]
-    others = [row for row in others if (row["defence"], row["quality"]) != own]
-    best, under, tried = _best(others, labels)
+    best, under, tried = _best([row for row in group if row["eps"] == base["eps"]], labels)
     behind, norm, eps = labels.behind(base), base["norm"], base["eps"]
     clean = _bar(f"Clean, {behind}", base, "clean_correct", "clean")
     worst = _bar(f"Attacked, {behind}", base, "correct", "attacked")
@@ -123,10 +121,15 @@ def _card(base: Row, halved: bool, group: list[Row], labels: Labels, per_image: 
     chosen = best or under
     name = labels.behind(chosen) if chosen else ""
     if chosen is not None:
-        bars.append(_bar(f"Clean, {name}", chosen, "clean_correct", "clean"))
+        # without an undefended network the card shows a defence, which may be the best one
+        itself = (chosen["defence"], chosen["quality"]) == own
+        if not itself:
+            bars.append(_bar(f"Clean, {name}", chosen, "clean_correct", "clean"))
         if best is not None:
             saved = _bar(f"Attacked, {name}, unaware attacker", best, "correct", "saved")
-            texts.append(sentences.gives(name, best, tried))
+            texts += [
+                sentences.is_best(name, tried) if itself else sentences.gives(name, best, tried)
+            ]
         if under is not None:
             aware = _bar(f"Attacked, {name}, aware attacker", under, "correct", "aware")
             texts.append(sentences.left(best, under))

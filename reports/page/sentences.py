@@ -56,6 +56,12 @@ def attacked(base: Row, labels: Labels, halved: bool, per_image: bool) -> str:
     return text
 
 
+def is_best(name: str, tried: int) -> str:
+    """Return that the defence whose numbers are shown is the best one."""
+    best = f"the best of {tried} defences" if tried > 1 else "the only defence"
+    return f"{name} is {best}."
+
+
 def gives(name: str, saved: Row, tried: int) -> str:
     """Return what a defence gives under an unaware attacker."""
     best = f", the best of {tried} defences," if tried > 1 else ""

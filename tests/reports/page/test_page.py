@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_up import LABELS, MadeUp
 from page_pieces import HOSTILE, plot, write_gallery
@@ -494,6 +495,32 @@ def test_cards_say_what_the_numbers_say(rich: Path) -> None:
     told = [text for card in cards(worst, worse) for text in card.sentences]
     assert told and not any("searches for" in text for text in told)
     assert cards(worst.iloc[:0], table) == []
+
+
+@pytest.mark.parametrize("quality", [20, 80])
+def test_without_an_undefended_network_the_shown_defence_may_be_the_best(
+    rich: Path, quality: int
+) -> None:
+    worst, table, labels = read_worst_case(rich), read_results(rich), read_labels(rich)
+    assert worst is not None
+    jpeg = worst[(worst["defence"] == "jpeg") & (worst["threat"] == "oblivious")]
+    jpeg = jpeg[jpeg["eps"] == 0.1].head(1)
+    assert set(jpeg["quality"]) == {50}
+    weaker = jpeg.assign(quality=quality, correct=jpeg["correct"] - 5)
+    weaker["accuracy"] = weaker["correct"] / weaker["n"]
+    both = pd.concat([jpeg, weaker], ignore_index=True)
+    one, two, other = (cards(w, table.iloc[:0], labels)[0] for w in (jpeg, both, both[::-1]))
+    assert (one.behind, one.best, one.saved.share) == ("JPEG 50", "JPEG 50", one.worst.share)
+    assert "JPEG 50 is the only defence." in one.sentences
+    assert (two.behind, two.best, two.saved.share) == ("JPEG 50", "JPEG 50", two.worst.share)
+    assert "JPEG 50 is the best of 2 defences." in two.sentences
+    # no number is shown twice
+    assert len({bar.label for bar in two.bars}) == len(two.bars)
+    assert (other.behind, other.best) == (f"JPEG {quality}", "JPEG 50")
+    assert other.saved.share > other.worst.share
+    assert any(
+        text.startswith("JPEG 50, the best of 2 defences, brings") for text in other.sentences
+    )
 
 
 def test_one_budget_for_the_networks_of_a_data_set(tmp_path: Path) -> None:
