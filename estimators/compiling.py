@@ -14,11 +14,15 @@ Numba = Any  # arrays, numbers and tuples whose types numba infers
 
 
 def load_njit() -> Numba:
-    """Return numba's compiler; None where numba is missing or does not suit the NumPy beside it."""
+    """Return numba's compiler.
+
+    None where numba is missing, does not suit the NumPy beside it, or is switched off.
+    """
     try:
-        return importlib.import_module("numba").njit
+        numba = importlib.import_module("numba")
     except ImportError:
         return None
+    return None if numba.config.DISABLE_JIT else numba.njit
 
 
 njit = load_njit()
@@ -33,11 +37,13 @@ def cache_folder() -> Path:
     return user_cache() / "numba"
 
 
-def compiled(function: F) -> F:
+def compiled(function: F, **options: Any) -> F:
     """Compile a function at its first call, and keep the result on disk.
 
     numba compiles again when the function's own file changes, and sees no change of another file:
     what is inlined stands in the same file.
+
+    options: for numba.
     """
     if njit is None:
         return function
@@ -46,9 +52,9 @@ def compiled(function: F) -> F:
     config.CACHE_DIR = named or str(cache_folder())
     try:
         # the folder is read here, at the decoration
-        return cast(F, njit(nogil=True, cache=True)(function))
+        return cast(F, njit(nogil=True, cache=True, **options)(function))
     except RuntimeError:  # no writable place for the cache: every process compiles for itself
-        return cast(F, njit(nogil=True)(function))
+        return cast(F, njit(nogil=True, **options)(function))
     finally:
         config.CACHE_DIR = named
 

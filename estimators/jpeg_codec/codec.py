@@ -20,10 +20,9 @@ from typing import SupportsIndex
 import torch
 
 from estimators.jpeg_codec import numba_kernel, torch_kernel
-from estimators.jpeg_codec.tables import IntArray, quantisation
+from estimators.jpeg_codec.tables import quantisation
 
 _LARGEST_SIDE = 65500  # libjpeg's limit
-_CHUNK_CPU = 1 << 18  # samples: enough to hide the call overhead, few enough for the cache
 _CHUNK_DEVICE = 1 << 24  # samples: temporary arrays of 128 MiB each
 
 
@@ -41,8 +40,11 @@ def round_trip(images: torch.Tensor, quality: int) -> torch.Tensor:
     if images.dtype != torch.uint8:
         raise ValueError(f"images must be uint8, not {images.dtype}")
     result = torch.empty(images.shape, dtype=torch.uint8, device=images.device)
+    if _compiles(images):
+        numba_kernel.code_images(images.numpy(), result.numpy(), *tables)
+        return result
     for source, target in zip(_chunks(images), _chunks(result), strict=True):
-        target.copy_(_coded(source.clone(memory_format=torch.contiguous_format), *tables))
+        target.copy_(torch_kernel.code_images(source, *tables))
     return result
 
 
@@ -57,17 +59,19 @@ def compress(x: torch.Tensor, quality: int) -> torch.Tensor:
     _check_shape(x.shape)
     if x.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"images must be float32 or float64, not {x.dtype}")
+    tables = quantisation(quality)
+    result = torch.empty(x.shape, dtype=torch.float32, device=x.device)
+    if _compiles(x):
+        if not numba_kernel.code_images(x.detach().numpy(), result.numpy(), *tables):
+            _check_range(x)
+        return result
+    _check_range(x)
     # A tensor and not a number, because CUDA turns division by a number into multiplication by
     # its reciprocal, which rounds differently.
     levels = torch.tensor(255.0, dtype=torch.float32, device=x.device)
-    tables = quantisation(quality)
-    result = torch.empty(x.shape, dtype=torch.float32, device=x.device)
     for source, target in zip(_chunks(x), _chunks(result), strict=True):
-        coded = _coded(_grey_levels(source), *tables)
-        if _compiles(coded):
-            numba_kernel.to_floats(coded.numpy().reshape(-1), target.numpy().reshape(-1))
-        else:
-            torch.div(coded, levels, out=target)
+        coded = torch_kernel.code_images((source * 255).to(torch.uint8), *tables)
+        torch.div(coded, levels, out=target)
     return result
 
 
@@ -95,30 +99,12 @@ def _compiles(images: torch.Tensor) -> bool:
 
 def _chunks(images: torch.Tensor) -> list[torch.Tensor]:
     """Split along N, so that temporary arrays stay small whatever N is."""
-    samples = _CHUNK_CPU if images.device.type == "cpu" else _CHUNK_DEVICE
+    samples = numba_kernel.GROUP if images.device.type == "cpu" else _CHUNK_DEVICE
     size = max(1, samples // images.shape[1:].numel())
     return [images[first : first + size] for first in range(0, len(images), size)]
 
 
-def _coded(images: torch.Tensor, luma: IntArray, chroma: IntArray) -> torch.Tensor:
-    """Code one contiguous chunk, on the CPU in place."""
-    if not _compiles(images):
-        return torch_kernel.code_images(images, luma, chroma)
-    numba_kernel.code_images(images.numpy(), luma, chroma)
-    return images
-
-
-def _grey_levels(x: torch.Tensor) -> torch.Tensor:
-    """Return images in [0, 1] as truncated levels, uint8; ValueError for other values."""
-    if _compiles(x):
-        levels = torch.empty(x.shape, dtype=torch.uint8)
-        valid = numba_kernel.truncate(
-            x.contiguous().numpy().reshape(-1), levels.numpy().reshape(-1)
-        )
-    else:
-        levels = (x * 255).to(torch.uint8)
-        valid = bool(((x >= 0) & (x <= 1)).all())
-    if not valid:
+def _check_range(x: torch.Tensor) -> None:
+    if not ((x >= 0) & (x <= 1)).all():
         low, high = x.min().item(), x.max().item()
         raise ValueError(f"images must lie in [0, 1] without NaN, not in [{low:.6g}, {high:.6g}]")
-    return levels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import io
 import os
 import subprocess
@@ -23,7 +24,7 @@ from PIL import Image
 
 from estimators import compiling
 from estimators.defences.jpeg import JpegCompression
-from estimators.jpeg_codec import blocks, codec, numba_kernel
+from estimators.jpeg_codec import blocks, chroma, colours, numba_kernel, vectors
 from estimators.jpeg_codec import tables as jpeg_tables
 from estimators.jpeg_codec.codec import round_trip
 
@@ -118,12 +119,15 @@ def test_any_image(
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
 @pytest.mark.parametrize("quality", [1, 40, 75, 100])
 def test_small_and_odd_sizes(quality: int, name: str) -> None:
-    """Up to a width of 4 libjpeg repeats chroma samples, above it interpolates."""
+    """Up to a width of 4 libjpeg repeats chroma samples, above it interpolates.
+
+    Vectors reach beyond the rows of a plane: into the next one, of another image.
+    """
     sizes = [(h, w) for h in (1, 2, 3, 9, 17) for w in (1, 2, 3, 4, 5, 6, 15, 17)]
     with implementation(name):
-        for height, width in [*sizes, (33, 47), (17, 5), (16, 16)]:
+        for height, width in [*sizes, (33, 47), (17, 5), (16, 16), (5, 33), (9, 98)]:
             for channels in (1, 3):
-                image = make("noise", channels, height, width)
+                image = torch.cat([make("noise", channels, height, width, n) for n in range(3)])
                 expected = pillow(image, quality)
                 assert torch.equal(round_trip(image, quality), expected), (height, width, channels)
 
@@ -169,7 +173,7 @@ def test_chunks_do_not_show(channels: int, name: str, monkeypatch: pytest.Monkey
     images = torch.cat([make("noise", channels, 9, 21, seed) for seed in range(7)])
     with implementation(name):
         whole = round_trip(images, 30)
-        monkeypatch.setattr(codec, "_CHUNK_CPU", 2 * images[0].numel())
+        monkeypatch.setattr(numba_kernel, "GROUP", 2 * images[0].numel())
         assert torch.equal(round_trip(images, 30), whole)
 
 
@@ -297,20 +301,38 @@ def test_round_trip_refuses(images: torch.Tensor, quality: Any, message: str) ->
 
 
 @pytest.mark.parametrize("name", IMPLEMENTATIONS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("value", "message"),
     [
         (1.004, r"not in \[0, 1\.004\]"),
         (-0.001, r"not in \[-0.001"),
+        (-1e-30, r"not in \[-1e-30"),
         (np.nan, "NaN"),
         (np.inf, "inf"),
     ],
 )
-def test_values_outside_the_range_are_refused(value: float, message: str, name: str) -> None:
-    x = np.zeros((2, 1, 8, 8), np.float32)
-    x[1, 0, 3, 4] = value
+def test_values_outside_the_range_are_refused(
+    value: float, message: str, dtype: Any, channels: int, name: str
+) -> None:
+    x = np.zeros((2, channels, 8, 8), dtype)
+    x[1, -1, 3, 4] = value
     with implementation(name), pytest.raises(ValueError, match=message):
         JpegCompression()(x)
+
+
+@pytest.mark.parametrize("name", IMPLEMENTATIONS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_bounds_of_the_range(dtype: Any, channels: int, name: str) -> None:
+    x = np.ones((2, channels, 8, 8), dtype)
+    with implementation(name):
+        expected = JpegCompression()(0 * x)[0]
+        assert np.array_equal(JpegCompression()(-0.0 * x)[0], expected)
+        x[0, -1, 7, 7] = np.nextafter(dtype(1), dtype(2))
+        with pytest.raises(ValueError, match=r"not in \[1, 1\]"):
+            JpegCompression()(x)
 
 
 @pytest.mark.parametrize(
@@ -347,6 +369,12 @@ def test_without_numba_torch_does_the_work(monkeypatch: pytest.MonkeyPatch) -> N
     assert compiling.load_njit() is None
 
 
+def test_switched_off_numba_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    numba = pytest.importorskip("numba")
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    assert compiling.load_njit() is None
+
+
 def test_without_a_place_for_the_cache_it_compiles_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     def njit(**options: bool) -> Any:
         if options.get("cache"):
@@ -373,19 +401,37 @@ def test_nothing_compiled_is_kept_in_the_package(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*.nbi"))
 
 
+def test_kernels_are_compiled_again_when_their_vectors_change() -> None:
+    digest = hashlib.sha256(Path(vectors.__file__).read_bytes()).hexdigest()
+    for kernel in (chroma, colours):
+        assert digest.startswith(kernel.VECTORS), f'set "{digest[:8]}" in {kernel.__file__}'
+
+
 def test_every_level_is_divided_as_float32_is() -> None:
     if numba_kernel.njit is None:
         pytest.skip("numba is not installed")
-    levels, x = np.arange(256, dtype=np.uint8), np.empty(256, np.float32)
-    numba_kernel.to_floats(levels, x)
-    np.testing.assert_array_equal(x, levels.astype(np.float32) / np.float32(255))
+    levels = np.arange(256, dtype=np.uint8)
+    expected = levels.astype(np.float32) / np.float32(255)
+    grey, rgb = np.empty(256, np.float32), np.empty((256, 3, 1), np.float32)
+    parts = colours.LARGE, colours.SMALL
+    colours.from_levels(levels, *parts, grey)
+    np.testing.assert_array_equal(grey, expected)
+    no_colour = np.full((1, 2, 256), 128, np.uint8)
+    # as vectors, and the remainders of loops
+    for image in (rgb.reshape(1, 3, 256), rgb):
+        one = len(image) == 1
+        chroma = no_colour if one else no_colour.reshape(256, 2, 1)
+        colours.to_rgb(levels.reshape(len(image), -1), chroma, *parts, image)
+        for plane in range(3):
+            np.testing.assert_array_equal(image[:, plane].reshape(-1), expected)
 
 
 def test_the_butterflies_are_the_matrix() -> None:
     forward, inverse = (getattr(f, "py_func", f) for f in (blocks._forward, blocks._inverse))
     with pytest.MonkeyPatch.context() as patch:
-        rotated = blocks._rotated
-        patch.setattr(blocks, "_rotated", getattr(rotated, "py_func", rotated))
+        for name in ("_rotated", "_shifted"):
+            part = getattr(blocks, name)
+            patch.setattr(blocks, name, getattr(part, "py_func", part))
         for k, one in enumerate(np.eye(8, dtype=np.int32)):
-            np.testing.assert_array_equal(forward(one), np.array(jpeg_tables.MATRIX)[:, k])
-            np.testing.assert_array_equal(inverse(one), np.array(jpeg_tables.MATRIX)[k])
+            np.testing.assert_array_equal(forward(one, 0, 0), np.array(jpeg_tables.MATRIX)[:, k])
+            np.testing.assert_array_equal(inverse(one, 0, 0), np.array(jpeg_tables.MATRIX)[k])

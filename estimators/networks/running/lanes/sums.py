@@ -27,7 +27,7 @@ def vector_lanes() -> int:
 
     The variables NUMBA_CPU_NAME and NUMBA_CPU_FEATURES count.
     """
-    if njit is None or importlib.import_module("numba").config.DISABLE_JIT:
+    if njit is None:
         return 0
     context = importlib.import_module("numba.core.registry").cpu_target.target_context
     features = set(str(context.codegen()._tm_features).split(","))

@@ -17,7 +17,7 @@ from estimators.networks.running.lanes.kernels import LANES, _spread
 
 IR = Any  # values and builders of llvmlite
 # numba compiles again when this file changes, and does not see a change of what it calls: its hash
-KERNELS = "9636adb2"
+KERNELS = "f0d0ab78"
 # rows and columns of a kernel
 SIDE = 5
 # the numbers that a function of `products` takes, in this order; places and steps count floats
