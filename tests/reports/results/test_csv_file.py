@@ -141,9 +141,7 @@ def test_tables_of_studies_are_read_as_pandas_reads_them() -> None:
     for path in TABLES:
         ours = csv_file.read_table(path, "table", CLASSES)
         # the default of older versions of pandas is off by one in the last digit of some numbers
-        theirs = pd.read_csv(
-            path, dtype=dict.fromkeys(CLASSES, str), float_precision="round_trip"
-        )
+        theirs = pd.read_csv(path, dtype=dict.fromkeys(CLASSES, str), float_precision="round_trip")
         assert list(ours) == list(theirs), path
         for name in ours:
             assert ours[name].isna().equals(theirs[name].isna()), (path, name)

@@ -161,7 +161,9 @@ def test_gradients_of_gradients_and_several_of_one_pass() -> None:
 
 OTHERS: dict[str, Callable[[], list[nn.Module]]] = {
     "small kernel": lambda: [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2)],
-    "stride": lambda: [nn.Conv2d(1, 6, 5, stride=2), nn.ReLU(), nn.AvgPool2d(2)],
+    "two strides": lambda: [nn.Conv2d(1, 6, 4, (2, 1), 1), nn.ReLU(), nn.AvgPool2d(2)],
+    "stride beyond the kernel": lambda: [nn.Conv2d(1, 6, 4, 5, 3), nn.ReLU()],
+    "pixels that no result reads": lambda: [nn.Conv2d(1, 6, 5, stride=2), nn.ReLU()],
     "dilation": lambda: [nn.Conv2d(1, 6, 4, dilation=2), nn.ReLU(), nn.AvgPool2d(2)],
     "channels": lambda: [nn.Conv2d(1, 7, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)],
     "padding of another kind": lambda: [
@@ -176,7 +178,6 @@ OTHERS: dict[str, Callable[[], list[nn.Module]]] = {
         nn.AvgPool2d(2, divisor_override=3),
     ],
     "another activation": lambda: [nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)],
-    "no pooling": lambda: [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU()],
     "later": lambda: [nn.Identity(), nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)],
 }  # fmt: skip
 
