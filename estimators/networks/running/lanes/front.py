@@ -1,8 +1,9 @@
-"""The first layers of a small network on vectors of images, which take a third of the time.
+"""The first layers of a small network on vectors of images: LeNet's take a third of the time.
 
 oneDNN computes several channels of one image at once. LeNet has 1, 6 and 16, which do not fill its
 vectors well, and it moves features between layers. Here one vector has a pixel of 16 images (8
-without AVX-512), and a convolution, its ReLU and its pooling are one pass over them.
+without AVX-512), and a convolution, its ReLU and its pooling are one pass over them. The gradient
+of a convolution with a stride, which oneDNN computes slowly, is one of stride 1 for each phase.
 
 The sums have the order of oneDNN, so outputs and gradients have its bits. Which order that is, a
 trial finds; where none fits, torch's own layers stay.
@@ -29,7 +30,7 @@ WINDOW = 2
 
 
 class Front(nn.Module):
-    """Layers of convolution, ReLU and pooling, and the `nn.Flatten` behind them.
+    """Layers of convolution, ReLU and maybe pooling, and the `nn.Flatten` behind them.
 
     plain: the layers of torch, for what the kernels do not take; a `Normalise` may be the first.
     layers: the convolutions for the kernels.
@@ -120,11 +121,11 @@ def _is_batched(gradient: Tensor) -> bool:
 def fronted(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
     """Return a network with its first layers on vectors of images, where that is proved the same.
 
-    The layers stand at the beginning of an `nn.Sequential`: convolutions of 4x4 and more, stride 1,
-    with 1, 3, 6 or 16 channels, each with its ReLU and an average or maximum of 2x2, then
-    `nn.Flatten`. Logits and gradients of random images, and of those under attack, have the same
-    bits. Otherwise, behind a guard, with hooks of all modules, and with the switch of `proofs`, the
-    network itself comes back.
+    The layers stand at the beginning of an `nn.Sequential`: a `Normalise` or none; convolutions of
+    4x4 and more with 1, 3, 6, 16 or 32 channels, each with its ReLU and an average or maximum of
+    2x2 or none; then `nn.Flatten`. Logits and gradients of random images, and of those under
+    attack, have the same bits. Otherwise, behind a guard, with hooks of all modules, and with the
+    switch of `proofs`, the network itself comes back.
 
     network: frozen, in evaluation mode, on the CPU. Its modules are shared. shape: of an image.
     """
