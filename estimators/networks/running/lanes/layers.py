@@ -36,8 +36,8 @@ class Turned:
     same rest. Each has a convolution of stride 1, with its own part of the kernel.
 
     values: the weights of all. phases: int64 [s * s, 5]: where its weights begin, rows and columns
-    of its kernel, of its zeros before the gradient. margin: columns of zeros that all need on each
-    side.
+    of its kernel, of its zeros before the gradient. order: of the additions. margin: columns of
+    zeros that all need on each side.
     """
 
     values: Floats
@@ -82,9 +82,9 @@ class LaneLayer:
     """A convolution, its ReLU and, where there is one, its pooling of 2x2 pixels.
 
     weights: of the convolution. kernel: its rows, columns, outputs, and rows and columns of its
-    padding. order: of its additions. bias: of its outputs, each LANES times. turned: what takes
-    gradients back. pooling: of `kernels`. source, target: channels, rows and columns of an image
-    before and after. between: rows and columns of the convolution.
+    padding. order: of its additions. stride: of rows and columns. bias: of its outputs, each LANES
+    times. turned: what takes gradients back. pooling: of `kernels`. source, target: channels, rows
+    and columns of an image before and after. between: rows and columns of the convolution.
     """
 
     weights: Floats
