@@ -105,8 +105,28 @@ def test_values_are_right_where_the_order_is_another(
     assert lane_layer(conv.requires_grad_(False), None, shape) is not None
 
 
+@pytest.mark.parametrize(
+    ("conv", "shape"),
+    [
+        (nn.Conv2d(3, 6, 5, 2), (3, 28, 29)),  # no result reads the last row
+        (nn.Conv2d(3, 6, 5, 2), (3, 29, 28)),
+        (nn.Conv2d(1, 6, 4, 4), (1, 28, 28)),  # a block of pixels is wider than a row of a phase
+    ],
+)
+def test_shapes_that_the_kernels_do_not_take(
+    conv: nn.Conv2d, shape: Shape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # not even tried: they would read what is not theirs
+    monkeypatch.setattr("estimators.networks.running.lanes.layers._Trial", None)
+    assert lane_layer(conv.requires_grad_(False), None, shape) is None
+    side = conv.kernel_size[0] + 8 * conv.stride[0]
+    with pytest.raises(TypeError, match="NoneType"):
+        lane_layer(conv, None, (shape[0], side, side))
+
+
 def test_edges_zeros_and_broken_pixels() -> None:
-    made = sequence(nn.Conv2d(1, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU())
+    first = nn.Conv2d(1, 16, 4, 2, 1, bias=False)  # then ReLU gets zeros
+    made = sequence(first, nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU())
     quick = fronted(made, GREY)
     assert fronts(quick) == 1
     x = images(9)
