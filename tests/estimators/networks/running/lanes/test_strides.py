@@ -18,7 +18,7 @@ from estimators.networks.running.lanes.front import fronted
 from estimators.networks.running.lanes.layers import lane_layer
 from estimators.networks.running.lanes.packing import packed, row_of, unpacked
 from estimators.networks.running.proofs import SWITCH
-from tests.estimators.networks.running.lanes.test_front import (
+from tests.helpers.vectors import (
     COLOUR,
     GREY,
     Shape,
