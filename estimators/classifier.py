@@ -18,7 +18,7 @@ from estimators.autograd import BackwardMode
 from estimators.data.images import FloatArray
 from estimators.defences.backward import DefenceWithBackward, plain_forward
 from estimators.defences.backward import channels_last as channels_last
-from estimators.networks.running.frozen import Frozen
+from estimators.networks.running.frozen import Frozen, laid_out
 from estimators.networks.running.image_gradients import image_gradients
 from estimators.networks.running.kept import Kept
 from estimators.outputs import MarginLoss, finite_rows
@@ -122,7 +122,9 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, classes] of images that are behind the defence already."""
         with torch.inference_mode():
-            parts = [self.scorer(channels_last(part)) for part in torch.split(x, self.batch)]
+            parts = [
+                self.scorer(laid_out(self.scorer, part)) for part in torch.split(x, self.batch)
+            ]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def passes(self, x: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -136,7 +138,8 @@ class Classifier(PyTorchClassifier):  # type: ignore[misc]
             if isinstance(self.defence, DefenceWithBackward):
                 leaf, seen = self.defence.enter(x)
             else:
-                leaf = seen = channels_last(self.defended(x)).detach().requires_grad_(True)
+                seen = laid_out(self.network, self.defended(x))
+                leaf = seen = seen.detach().requires_grad_(True)
             with image_gradients(seen):
                 logits = self.network(seen)
             yield leaf, self.backward_mode.applied(logits)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from estimators.networks.running.cheaper_passes import CheaperPasses
 from estimators.networks.running.copying import copied
 from estimators.networks.running.folding import folded
 from estimators.networks.running.guarded import guarded, placed
-from estimators.networks.running.lanes.front import fronted
+from estimators.networks.running.lanes.front import fronted, takes_any_layout
 from estimators.networks.running.pooled_convolutions import pooled
 from estimators.networks.running.proofs import random_images
 from estimators.networks.running.thin_convolutions import thinned
@@ -54,3 +55,8 @@ class Frozen:
         elif not passes.folds:
             return cls(attacked, attacked)
         return cls(attacked, pooled(folded(network, passes.folds), shape))
+
+
+def laid_out(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return images in the memory layout that a frozen network reads fastest."""
+    return x if takes_any_layout(network) else x.contiguous(memory_format=torch.channels_last)

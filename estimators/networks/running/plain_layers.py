@@ -37,7 +37,13 @@ def global_hooks() -> bool:
 
 def has_hooks(module: nn.Module) -> bool:
     """Return whether hooks are registered for a layer."""
-    return any(getattr(module, f"_{kind}_hooks") for kind in KINDS)
+    # written out, since each pass of a network may ask
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
 
 
 def _changed(module: nn.Module) -> bool:

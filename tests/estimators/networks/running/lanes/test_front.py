@@ -11,51 +11,25 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 from estimators.classifier import Classifier
 from estimators.networks.build import build_network
 from estimators.networks.running.frozen import Frozen
 from estimators.networks.running.lanes import kernels, sums
-from estimators.networks.running.lanes.front import Front, fronted
-from estimators.networks.running.lanes.kernels import LANES
+from estimators.networks.running.lanes.front import fronted
 from estimators.networks.running.proofs import SWITCH
 from estimators.spec import Spec
-
-GREY, COLOUR = (1, 28, 28), (3, 32, 32)
-needs_vectors = pytest.mark.skipif(not LANES, reason="no numba, or a processor without FMA")
-Shape = tuple[int, int, int]
-
-
-def images(n: int, shape: Shape = GREY) -> torch.Tensor:
-    x = torch.rand(n, *shape, generator=torch.Generator().manual_seed(1))
-    return x.contiguous(memory_format=torch.channels_last)
-
-
-def fronts(module: nn.Module) -> int:
-    return sum(isinstance(layer, Front) for layer in module.modules())
-
-
-def sequence(*layers: nn.Module, shape: Shape = GREY) -> nn.Module:
-    torch.manual_seed(6)
-    made = nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(10)).eval()
-    made(images(1, shape))
-    made.to(memory_format=torch.channels_last)
-    return made.requires_grad_(False)
-
-
-def gradient(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    leaf = x.detach().clone().requires_grad_(True)
-    labels = torch.arange(len(x)) % 10
-    loss = functional.cross_entropy(network(leaf), labels, reduction="sum")
-    return torch.autograd.grad(loss, leaf)[0]
-
-
-def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Return whether two tensors have the same bits; all NaN count as one, and so do both zeros."""
-    return torch.equal(one.isnan(), other.isnan()) and torch.equal(
-        one.nan_to_num(0, 1, -1), other.nan_to_num(0, 1, -1)
-    )
+from tests.helpers.vectors import (
+    COLOUR,
+    GREY,
+    Shape,
+    fronts,
+    gradient,
+    images,
+    needs_vectors,
+    same_bits,
+    sequence,
+)
 
 
 @needs_vectors
@@ -161,7 +135,9 @@ def test_gradients_of_gradients_and_several_of_one_pass() -> None:
 
 OTHERS: dict[str, Callable[[], list[nn.Module]]] = {
     "small kernel": lambda: [nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.AvgPool2d(2)],
-    "stride": lambda: [nn.Conv2d(1, 6, 5, stride=2), nn.ReLU(), nn.AvgPool2d(2)],
+    "two strides": lambda: [nn.Conv2d(1, 6, 4, (2, 1), 1), nn.ReLU(), nn.AvgPool2d(2)],
+    "stride beyond the kernel": lambda: [nn.Conv2d(1, 6, 4, 5, 3), nn.ReLU()],
+    "pixels that no result reads": lambda: [nn.Conv2d(1, 6, 5, stride=2), nn.ReLU()],
     "dilation": lambda: [nn.Conv2d(1, 6, 4, dilation=2), nn.ReLU(), nn.AvgPool2d(2)],
     "channels": lambda: [nn.Conv2d(1, 7, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)],
     "padding of another kind": lambda: [
@@ -176,7 +152,6 @@ OTHERS: dict[str, Callable[[], list[nn.Module]]] = {
         nn.AvgPool2d(2, divisor_override=3),
     ],
     "another activation": lambda: [nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2)],
-    "no pooling": lambda: [nn.Conv2d(1, 6, 5, padding=2), nn.ReLU()],
     "later": lambda: [nn.Identity(), nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.AvgPool2d(2)],
 }  # fmt: skip
 
