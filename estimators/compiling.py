@@ -62,3 +62,10 @@ def compiled(function: F, **options: Any) -> F:
 def inlined(function: F) -> F:
     """Make a function part of each compiled function that calls it."""
     return function if njit is None else cast(F, njit(inline="always")(function))
+
+
+def intrinsic(function: F) -> Numba:
+    """Make a function that writes the language of LLVM callable in compiled functions."""
+    if njit is None:
+        return function
+    return importlib.import_module("numba.extending").intrinsic(function)

@@ -14,7 +14,7 @@ from estimators.compiling import Numba, compiled, inlined
 from estimators.jpeg_codec.vectors import accesses, bits
 
 # the beginning of the digest of vectors.py: numba compiles this file again only when it changes
-VECTORS = "1d4b5ba6"
+VECTORS = "a06e0ccd"
 _int32, _uint8, _uint64, _float32 = np.int32, np.uint8, np.uint64, np.float32
 # 1 / 255 in two parts: a product of a byte and the first is exact, and their sum rounds as the
 # quotient does, fused or not. A test compares all 256.

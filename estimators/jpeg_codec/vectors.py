@@ -9,10 +9,9 @@ work; `halved` and `doubled` are whole vectors.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from typing import Any
 
-from estimators.compiling import Numba, njit
+from estimators.compiling import Numba, intrinsic
 
 IR = Any  # types, values and builders of llvmlite
 SAMPLES = 16  # of a halved plane, in one vector of 16 bits each
@@ -44,7 +43,7 @@ def accesses(name: str) -> tuple[Numba, Numba]:
 
         return importlib.import_module("numba").types.void(array, index, array.dtype), generate
 
-    return _intrinsic(fetch), _intrinsic(put)
+    return intrinsic(fetch), intrinsic(put)
 
 
 def bits() -> Numba:
@@ -60,7 +59,7 @@ def bits() -> Numba:
 
         return kind(value), generate
 
-    return _intrinsic(emitted)
+    return intrinsic(emitted)
 
 
 def halved() -> Numba:
@@ -87,7 +86,7 @@ def halved() -> Numba:
 
         return _void(full, top, low, half, at), generate
 
-    return _intrinsic(emitted)
+    return intrinsic(emitted)
 
 
 def doubled() -> Numba:
@@ -141,13 +140,7 @@ def doubled() -> Numba:
 
         return _void(half, near, above, below, before, behind, full, upper, lower), generate
 
-    return _intrinsic(emitted)
-
-
-def _intrinsic(function: Callable[..., IR]) -> Numba:
-    if njit is None:
-        return function
-    return importlib.import_module("numba.extending").intrinsic(function)
+    return intrinsic(emitted)
 
 
 def _void(*arguments: IR) -> IR:

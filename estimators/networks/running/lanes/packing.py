@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from estimators.compiling import Numba, compiled
+from estimators.compiling import Numba, compiled, intrinsic
 from estimators.networks.running.lanes.kernels import LANES
 
 IR = Any  # values, types and builders of llvmlite
@@ -68,7 +68,6 @@ def _transposition(lanes: int) -> Numba:
     tuple: the place of the first row in the source, the step to the next, the last row of the
     source (it stands for those behind it); the place of the first row in the target, the step.
     """
-    types = importlib.import_module("numba").types
 
     def emitted(context: IR, source: IR, target: IR, numbers: IR) -> IR:
         def generate(machine: IR, builder: IR, signature: IR, values: IR) -> IR:
@@ -80,9 +79,10 @@ def _transposition(lanes: int) -> Numba:
             _emit(builder, data[0], data[1], parts, lanes)
             return machine.get_dummy_value()
 
+        types = importlib.import_module("numba").types
         return types.void(source, target, types.UniTuple(types.int64, 5)), generate
 
-    return importlib.import_module("numba.extending").intrinsic(emitted)
+    return intrinsic(emitted)
 
 
 def _emit(builder: IR, source: IR, target: IR, numbers: list[IR], lanes: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from estimators.compiling import Numba, njit
+from estimators.compiling import Numba, intrinsic, njit
 
 IR = Any  # values, types and builders of llvmlite
 # the numbers that a function of `sums` takes, in this order; places and steps count floats
@@ -43,12 +43,7 @@ def sums(outputs: int, pixels: int, lanes: int, columns: bool) -> Numba:
     of NUMBERS. All three counts must be at least 1.
 
     columns: each turn of the outermost loop adds up by itself, and its sum is added then.
-
-    Returns None without numba.
     """
-    if njit is None:
-        return None
-    types = importlib.import_module("numba").types
 
     def emitted(context: IR, source: IR, weights: IR, target: IR, numbers: IR) -> IR:
         def generate(machine: IR, builder: IR, signature: IR, values: IR) -> IR:
@@ -61,10 +56,11 @@ def sums(outputs: int, pixels: int, lanes: int, columns: bool) -> Numba:
             _emit(builder, data, named, outputs, pixels, lanes, columns)
             return machine.get_dummy_value()
 
+        types = importlib.import_module("numba").types
         counts = types.UniTuple(types.int64, len(NUMBERS))
         return types.void(source, weights, target, counts), generate
 
-    return importlib.import_module("numba.extending").intrinsic(emitted)
+    return intrinsic(emitted)
 
 
 def _emit(

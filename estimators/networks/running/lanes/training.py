@@ -16,23 +16,22 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from estimators.networks.input_layers import Normalise
 from estimators.networks.running.copying import copied
 from estimators.networks.running.lanes.front import Front, fronted
-from estimators.networks.running.lanes.kernels import LANES
-from estimators.networks.running.lanes.layers import (
-    Floats,
-    LaneLayer,
-    Marks,
-    Weights,
-    packed,
-    unpacked,
-)
+from estimators.networks.running.lanes.kernels import LANES, LARGEST, NO_POOLING
+from estimators.networks.running.lanes.layers import LaneLayer, Marks, Turned, weights_of
+from estimators.networks.running.lanes.packing import Floats, packed, unpacked
 from estimators.networks.running.lanes.weight_gradients import BLOCKS, SIDE, add_all, add_largest
 from estimators.networks.running.thin_convolutions import replaced
 
 
 class TrainedFront(Front):
     """A `Front` whose weights are trained."""
+
+    def __init__(self, plain: nn.Sequential, layers: tuple[LaneLayer, ...]) -> None:
+        super().__init__(plain, layers)
+        self.scale = None  # torch normalises: the gradients of the weights read the result, too
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the features [N, D] of images [N, C, H, W]."""
@@ -41,6 +40,8 @@ class TrainedFront(Front):
         if not self._fits(x) or torch.get_num_threads() > 1 or (learns and x.requires_grad):
             plain: Tensor = self.plain(x)
             return plain
+        if isinstance(self.plain[0], Normalise):
+            x = self.plain[0](x)
         convolutions = [m for m in self.plain if isinstance(m, nn.Conv2d)]
         self.layers = tuple(map(_renewed, self.layers, convolutions))
         if not learns:
@@ -65,7 +66,8 @@ class _Step(torch.autograd.Function):
             features, marks = layer.run(ctx.sources[-1], margin, marked=True)
             ctx.sources.append(features)
             ctx.marks.append(marks)
-        return unpacked(features, torch.Size((len(x), *layers[-1].target))).flatten(1)
+        shape = torch.Size((len(x), *layers[-1].target))
+        return unpacked(features, shape, torch.contiguous_format).flatten(1)
 
     @staticmethod
     @once_differentiable
@@ -88,13 +90,10 @@ class _Step(torch.autograd.Function):
 
 def _renewed(layer: LaneLayer, conv: nn.Conv2d) -> LaneLayer:
     """Return a layer with the weights that its convolution has now."""
-    weight, ways = conv.weight.detach(), (layer.forward, layer.turned)
-    turned = weight.flip(2, 3).transpose(0, 1)
-    forward, back = (
-        Weights.of(w, way.order, way.padding) for w, way in zip((weight, turned), ways, strict=True)
-    )
     bias = layer.bias if conv.bias is None else np.repeat(conv.bias.detach().numpy(), LANES)
-    return replace(layer, forward=forward, bias=bias, turned=back)
+    place = layer.kernel[3:], layer.source[2], layer.between[1]
+    turned = Turned.of(conv, layer.turned.order, *place)
+    return replace(layer, weights=weights_of(conv.weight, layer.order), bias=bias, turned=turned)
 
 
 def _images(layer: LaneLayer, source: Tensor | Floats) -> Floats:
@@ -102,7 +101,7 @@ def _images(layer: LaneLayer, source: Tensor | Floats) -> Floats:
 
     source: images [N, C, H, W], or those side by side with their columns of zeros.
     """
-    down, across = layer.forward.padding
+    down, across = layer.kernel[3:]
     rows = slice(down, down + layer.source[1])
     count = len(source) if isinstance(source, Tensor) else len(source) * LANES
     flat = torch.zeros(count * math.prod(_shape(layer)) + LANES)
@@ -116,7 +115,7 @@ def _images(layer: LaneLayer, source: Tensor | Floats) -> Floats:
 
 def _shape(layer: LaneLayer) -> tuple[int, int, int]:
     """Return rows, columns and channels of a layer's images with the zeros around them."""
-    (channels, rows, columns), (down, across) = layer.source, layer.forward.padding
+    (channels, rows, columns), (down, across) = layer.source, layer.kernel[3:]
     return rows + 2 * down, columns + 2 * across, channels
 
 
@@ -128,7 +127,7 @@ def _gradients(
     block = BLOCKS[channels]
     sums = np.zeros((layer.target[0], SIDE, block[0] * block[1]), np.float32)
     about = images, count, _shape(layer), block, sums.reshape(-1)
-    if layer.largest:
+    if layer.pooling == LARGEST:
         add_largest(gradient, marks, *about)
     else:
         add_all(gradient, marks, layer.between, *about)
@@ -156,7 +155,8 @@ def trained_on_lanes(
         # biases begin at zero, where their place in a sum does not show
         parameter.add_(torch.randn(parameter.shape, generator=random), alpha=0.1)
     found: dict[int, nn.Module] = {}
-    for name, front in fronted(trial, shape).named_modules():
+    names = {id(module): name for name, module in trial.named_modules()}
+    for front in fronted(trial, shape).modules():
         if not isinstance(front, Front):
             continue
         if not _supported(front.layers):
@@ -164,10 +164,9 @@ def trained_on_lanes(
         tried = TrainedFront(front.plain.requires_grad_(True), front.layers)
         if not all(_agree(tried, size, random) for size in set(batches)):
             return network
-        sequence = network.get_submodule(name.rpartition(".")[0])
-        assert isinstance(sequence, nn.Sequential)
-        first, *others = own = sequence[: len(front.plain)]
-        found[id(first)] = TrainedFront(own, front.layers)
+        own = [network.get_submodule(names[id(module)]) for module in front.plain]
+        first, *others = own
+        found[id(first)] = TrainedFront(nn.Sequential(*own), front.layers)
         found |= {id(other): nn.Identity() for other in others}
     return replaced(network, found) if found else network
 
@@ -177,7 +176,8 @@ def _supported(layers: tuple[LaneLayer, ...]) -> bool:
     return all(
         layer.source[0] in BLOCKS
         and layer.target[0] % BLOCKS[layer.source[0]][2] == 0
-        and layer.forward.kernel[:2] == (SIDE, SIDE)
+        and (*layer.kernel[:2], layer.stride) == (SIDE, SIDE, 1)
+        and layer.pooling != NO_POOLING
         for layer in layers
     )
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from estimators.compiling import Numba, compiled, inlined, njit
+from estimators.compiling import Numba, compiled, inlined, intrinsic
 from estimators.networks.running.lanes.kernels import LANES, _spread
 
 IR = Any  # values and builders of llvmlite
 # numba compiles again when this file changes, and does not see a change of what it calls: its hash
-KERNELS = "f0d0ab78"
+KERNELS = "2d411a95"
 # rows and columns of a kernel
 SIDE = 5
 # the numbers that a function of `products` takes, in this order; places and steps count floats
@@ -35,12 +35,7 @@ def products(outputs: int, rows: int, vectors: int, lanes: int) -> Numba:
     The block has some outputs, rows of the kernel, and vectors of each row. The last lane of a row
     gets the gradient of the bias. Arguments: arrays of float32, in one dimension: source, gradient
     and target; the places of the pixels in the source, int64; then a tuple of NUMBERS.
-
-    Returns None without numba.
     """
-    if njit is None:
-        return None
-    types = importlib.import_module("numba").types
 
     def emitted(context: IR, source: IR, gradient: IR, target: IR, at: IR, numbers: IR) -> IR:
         def generate(machine: IR, builder: IR, signature: IR, values: IR) -> IR:
@@ -53,10 +48,11 @@ def products(outputs: int, rows: int, vectors: int, lanes: int) -> Numba:
             _emit(builder, data, named, outputs, rows, vectors, lanes)
             return machine.get_dummy_value()
 
+        types = importlib.import_module("numba").types
         counts = types.UniTuple(types.int64, len(NUMBERS))
         return types.void(source, gradient, target, at, counts), generate
 
-    return importlib.import_module("numba.extending").intrinsic(emitted)
+    return intrinsic(emitted)
 
 
 def _emit(

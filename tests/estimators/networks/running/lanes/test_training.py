@@ -65,7 +65,13 @@ def same(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize(
     ("shape", "params"),
-    [(GREY, {}), (GREY, {"extra_layers": 2}), (GREY, {"low_pass": 1.0}), (COLOUR, {})],
+    [
+        (GREY, {}),
+        (GREY, {"extra_layers": 2}),
+        (GREY, {"low_pass": 1.0}),
+        (COLOUR, {}),
+        (COLOUR, {"mean": 0.4, "std": 0.3}),
+    ],
 )
 def test_a_training_has_the_same_weights_to_the_last_bit(
     shape: Shape, params: dict[str, object], monkeypatch: pytest.MonkeyPatch
