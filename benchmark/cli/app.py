@@ -61,8 +61,11 @@ class _Commands(Mapping[str, click.Command]):
 
     def __getitem__(self, name: str) -> click.Command:
         entry = COMMANDS[name]
+        from benchmark.execution.environment import sleep_soon
         from benchmark.terminal.progress_bars import starting
 
+        if name != "speed":  # which compares with loops that users run without it
+            sleep_soon()
         with starting():
             return cast(click.Command, entry.load())
 
