@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
-from benchmark.terminal.console import console, say
+from benchmark.terminal.console import console, say, styled
 from benchmark.terminal.tables import curves_table, headline_table
 from reports.audit.audit import short
 from reports.audit.finding import STATUSES
+from reports.classes.summary import by_cell
 from reports.corruptions.errors import read_corruptions
 from reports.corruptions.sentences import summary_lines
 from reports.results.manifest import read_manifest, squashed_networks
@@ -22,8 +25,9 @@ from reports.style.numbers import count
 
 if TYPE_CHECKING:
     from benchmark.runs.finished.result import Result
+    from reports.style.table_text import TextTable
 
-SHOWN_FINDINGS = 8
+SHOWN_FINDINGS, SHOWN_ROWS = 8, 100
 
 
 def show_result(result: Result) -> None:
@@ -36,6 +40,9 @@ def show_result(result: Result) -> None:
     points = as_rows(operating_points(result.table, labels.threats))
     if points:
         console.print(headline_table(points, labels, console.width))
+    elif (result.table["status"] == "ok").any() and read_corruptions(result.directory) is None:
+        # no undefended network to compare with
+        show_cells(by_cell(result.directory, ""))
     known = curves(result.table)
     if not known.empty:
         console.print(curves_table(known, labels, console.width))
@@ -59,6 +66,25 @@ def show_result(result: Result) -> None:
             say(f"  {path.name}")
         elif path.is_dir():
             say(f"  {path.name}/ ({count(len(list(path.iterdir())), 'file')})")
+
+
+def show_cells(table: TextTable) -> None:
+    """Print the rows of a run: its first SHOWN_ROWS."""
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, right in zip(table.header, table.right, strict=True):
+        # numbers stay whole in a narrow terminal
+        whole = right and name != "eps"
+        heading = "\n".join(name.rsplit(" ", 1)) if whole else name
+        justify: Literal["left", "right"] = "right" if right else "left"
+        shown.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
+    for row in table.rows[:SHOWN_ROWS]:
+        shown.add_row(*map(styled, row))
+    console.print(shown)
+    if len(table.rows) > SHOWN_ROWS:
+        more = len(table.rows) - SHOWN_ROWS
+        say(f"{more:,} more rows; bench summary --format csv prints all of them")
+    for note in table.notes:
+        say(note)
 
 
 def show_corruptions(directory: Path) -> None:

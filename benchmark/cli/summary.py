@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -30,8 +30,6 @@ VIEWS, FORMATS = ["cell", "class", "confusion"], ["table", "csv", "markdown", "l
 BY_HELP = "Rows of a run: per cell, per class, or the wrong classes under attack."
 FORMAT_HELP = "How a run is printed. CSV has all columns; LaTeX needs booktabs."
 WHERE_HELP = f"Rows of these cells alone: 'dataset=mnist attack=fgsm,pgd eps<=0.1'; {VARIANTS}"
-# rows that a terminal gets
-SHOWN = 100
 
 
 @click.command()
@@ -93,23 +91,9 @@ def _show_run(table: TextTable, form: str, out: Path | None) -> None:
         return
     if out is not None:
         raise InputError(f"--out {out}: needs --format csv, markdown or latex")
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from benchmark.cli.show_run import show_cells
 
-    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name, right in zip(table.header, table.right, strict=True):
-        # numbers stay whole in a narrow terminal
-        whole = right and name != "eps"
-        heading = "\n".join(name.rsplit(" ", 1)) if whole else name
-        justify: Literal["left", "right"] = "right" if right else "left"
-        shown.add_column(heading, justify=justify, overflow="fold", no_wrap=whole)
-    for row in table.rows[:SHOWN]:
-        shown.add_row(*map(styled, row))
-    console.print(shown)
-    if len(table.rows) > SHOWN:
-        say(f"{len(table.rows) - SHOWN:,} more rows; --format csv prints all of them")
-    for note in table.notes:
-        say(note)
+    show_cells(table)
 
 
 def _show_network(network: str, dataset: str, data_dir: Path | None) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from made_up import MadeUp
 
+from benchmark.cli.show_run import show_result
+from benchmark.runs.finished.result import Result
+from reports.audit.audit import write_audit
 from reports.results.read_write import read_results
 
 
@@ -71,3 +74,19 @@ def test_the_layers_of_a_network(bench) -> None:
     code, out = bench("summary", "--network", "lenet", "--dataset", "digits")
     assert code == 0
     assert "total parameters:" in out
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_run_without_an_undefended_network_shows_its_cells(
+    bare: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The main figures compare with the undefended network; without one there were no numbers."""
+    made = MadeUp(attacks={"fgsm": (0.1, 0.2)}, samples=40)
+    if not bare:
+        made.rows = made.cells(defence="jpeg")
+    folder = made.write(tmp_path / "run")
+    show_result(Result(read_results(folder), folder, 0, write_audit(folder)))
+    shown = capsys.readouterr().out
+    assert ("bare network" in shown) == bare
+    numbers = {f"{100 * row['accuracy']:.1f}" for row in made.cells(defence="jpeg")}
+    assert all(number in shown for number in numbers) != bare
