@@ -191,7 +191,7 @@ def test_mlflow(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.slow
 def test_wandb(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Offline: everything lies in one file of a folder, which `wandb sync` sends later."""
-    pytest.importorskip("wandb", reason="needs the extra wandb")
+    wandb = pytest.importorskip("wandb", reason="needs the extra wandb")
     from reports.exports.trackers import log_run
 
     exit_before = sys.exit
@@ -203,6 +203,8 @@ def test_wandb(directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         warnings.simplefilter("ignore")
         told = log_run("wandb", directory)
     assert sys.exit is exit_before
+    # its service writes in a process of its own, which ends with the program
+    wandb.teardown()
     folder = Path(told.removeprefix("Weights & Biases: "))
     assert folder.is_relative_to(tmp_path)
     (file,) = folder.parent.glob("*.wandb")
