@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from estimators.classifier import Classifier
 from estimators.networks.running.lanes.front import Front
 from estimators.networks.running.lanes.kernels import LANES
 
@@ -37,6 +38,22 @@ def gradient(network: nn.Module, x: torch.Tensor) -> torch.Tensor:
     labels = torch.arange(len(x)) % 10
     loss = functional.cross_entropy(network(leaf), labels, reduction="sum")
     return torch.autograd.grad(loss, leaf)[0]
+
+
+def assert_same_under_attack(
+    fast: Classifier, plain: Classifier, x: torch.Tensor, eps: float
+) -> None:
+    """Compare the bits of logits and gradients: of images, and after each of two FGSM steps.
+
+    From the second step on the images lie in torch's usual layout.
+    """
+    y = torch.arange(len(x)) % 10
+    for step in range(3):
+        assert torch.equal(fast.logits(x), plain.logits(x))
+        passed = plain.input_gradient(x, y)
+        assert torch.equal(fast.input_gradient(x, y), passed)
+        x = (x + eps * passed.sign()).clamp(0, 1)
+        x = x.contiguous() if step else x
 
 
 def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -23,6 +23,7 @@ from tests.helpers.vectors import (
     COLOUR,
     GREY,
     Shape,
+    assert_same_under_attack,
     fronts,
     gradient,
     images,
@@ -46,12 +47,7 @@ def test_lenet_has_the_bits_of_torch(
     if min(shape[1:]) >= 28:
         assert (fronts(fast.network), fronts(fast.scorer)) == (1, 1)
     assert fronts(plain.network) == 0
-    x, y = images(count, shape), torch.arange(count) % 10
-    for _ in range(3):
-        assert torch.equal(fast.logits(x), plain.logits(x))
-        passed = plain.input_gradient(x, y)
-        assert torch.equal(fast.input_gradient(x, y), passed)
-        x = (x + 0.2 * passed.sign()).clamp(0, 1)
+    assert_same_under_attack(fast, plain, images(count, shape), 0.2)
 
 
 LAYERS: dict[str, Callable[[], list[nn.Module]]] = {

@@ -18,17 +18,15 @@ from torch import nn
 from estimators.data.images import Images
 from estimators.networks.build import build_network
 from estimators.networks.running.lanes import kernels, weight_gradients
-from estimators.networks.running.lanes.kernels import LANES
 from estimators.networks.running.lanes.training import TrainedFront, trained_on_lanes
 from estimators.networks.running.proofs import SWITCH
 from estimators.spec import Spec
 from estimators.training.recipes import Recipe
 from estimators.training.train import train
+from tests.helpers.vectors import COLOUR, GREY, Shape, images, needs_vectors
 
 ROOT = Path(__file__).parents[5]
-GREY, COLOUR = (1, 28, 28), (3, 32, 32)
-Shape = tuple[int, int, int]
-pytestmark = pytest.mark.skipif(not LANES, reason="no numba, or a processor without FMA")
+pytestmark = needs_vectors
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +41,6 @@ def lenet(shape: Shape = GREY, **params: object) -> nn.Module:
     torch.manual_seed(5)
     made = build_network(Spec.of("lenet", **params), shape, 10)
     return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def batch(n: int, shape: Shape = GREY) -> torch.Tensor:
-    x = torch.rand(n, *shape, generator=torch.Generator().manual_seed(1))
-    return x.contiguous(memory_format=torch.channels_last)
 
 
 def fronts(network: nn.Module) -> list[TrainedFront]:
@@ -101,14 +94,14 @@ def test_a_training_has_the_same_weights_to_the_last_bit(
 @pytest.mark.parametrize("size", [1, 16, 17, 96])
 def test_gradients_of_any_batch_are_torchs(shape: Shape, size: int) -> None:
     network = lenet(shape)
-    quick, x = trained_on_lanes(network, shape, [2]), batch(size, shape)
+    quick, x = trained_on_lanes(network, shape, [2]), images(size, shape)
     assert fronts(quick)
     assert same(gradients(quick, x), gradients(network, x))
     assert all(a is b for a, b in zip(quick.parameters(), network.parameters(), strict=True))
 
 
 def test_gradients_that_are_not_finite_are_torchs() -> None:
-    network, x = lenet(), batch(20)
+    network, x = lenet(), images(20)
     x[3, 0, 5, 5], x[7, 0, 0, 0], x[19] = float("inf"), float("nan"), 1e-42
     found, right = (gradients(n, x) for n in (trained_on_lanes(network, GREY, [2]), network))
     for one, other in zip(found, right, strict=True):
@@ -116,7 +109,7 @@ def test_gradients_that_are_not_finite_are_torchs() -> None:
 
 
 def test_a_pass_keeps_its_weights_until_its_gradient() -> None:
-    network, x = lenet(), batch(4)
+    network, x = lenet(), images(4)
     quick = trained_on_lanes(network, GREY, [4])
     (conv,) = fronts(quick)[0].plain[:1]
     right = gradients(network, x)
@@ -129,7 +122,7 @@ def test_a_pass_keeps_its_weights_until_its_gradient() -> None:
 
 
 def test_torchs_own_layers_where_images_have_a_gradient_or_threads_are_several() -> None:
-    network, x = lenet(), batch(4)
+    network, x = lenet(), images(4)
     quick = trained_on_lanes(network, GREY, [4])
     leaf = x.clone().requires_grad_(True)
     (found,) = torch.autograd.grad(quick(leaf).square().sum(), leaf)
