@@ -13,7 +13,7 @@ from estimators.compiling import Numba, compiled, inlined
 from estimators.networks.running.lanes.sums import sums, vector_lanes
 
 # numba compiles again when this file changes, and does not see a change of the other: its hash
-SUMS = "99c0c4ce"
+SUMS = "316f2215"
 LANES = vector_lanes()
 # orders in which the products of a pixel are added up: row by row of the kernel; column by column;
 # column by column, each by itself; the last, from the end of the kernel. Channels come innermost.
@@ -35,23 +35,23 @@ _float32, _int32 = np.float32, np.int32
 def _block(outputs: Numba, own: Numba, a: Numba, b: Numba, c: Numba, numbers: Numba) -> None:
     if outputs >= 16:
         if own:
-            _own_16(a, b, c, numbers)
+            _own_16((a, b, c), numbers)
         else:
-            _of_16(a, b, c, numbers)
+            _of_16((a, b, c), numbers)
     elif outputs == 6:
         if own:
-            _own_6(a, b, c, numbers)
+            _own_6((a, b, c), numbers)
         else:
-            _of_6(a, b, c, numbers)
+            _of_6((a, b, c), numbers)
     elif outputs == 3:
         if own:
-            _own_3(a, b, c, numbers)
+            _own_3((a, b, c), numbers)
         else:
-            _of_3(a, b, c, numbers)
+            _of_3((a, b, c), numbers)
     elif own:
-        _own_1(a, b, c, numbers)
+        _own_1((a, b, c), numbers)
     else:
-        _of_1(a, b, c, numbers)
+        _of_1((a, b, c), numbers)
 
 
 @compiled

@@ -7,6 +7,7 @@ round once (FMA), as in oneDNN. The order of the loops is the order of the addit
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from estimators.compiling import Numba, intrinsic, njit
@@ -36,31 +37,44 @@ def vector_lanes() -> int:
     return 16 if "+avx512f" in features else 8
 
 
+def written(names: Sequence[str], write: Callable[[IR, list[IR], dict[str, IR]], None]) -> Numba:
+    """Return a function for numba whose body is written in the language of LLVM.
+
+    Its arguments are a tuple of arrays in one dimension, and a tuple of whole numbers.
+
+    names: of the numbers. write: gets the builder, the memory of the arrays, the numbers by name.
+    """
+
+    def emitted(context: IR, arrays: IR, numbers: IR) -> IR:
+        def generate(machine: IR, builder: IR, signature: IR, values: IR) -> IR:
+            parts = [builder.extract_value(values[0], n) for n in range(len(arrays))]
+            data = [
+                machine.make_array(kind)(machine, builder, part).data
+                for kind, part in zip(arrays, parts, strict=True)
+            ]
+            named = {name: builder.extract_value(values[1], n) for n, name in enumerate(names)}
+            write(builder, data, named)
+            return machine.get_dummy_value()
+
+        types = importlib.import_module("numba").types
+        return types.void(arrays, types.UniTuple(types.int64, len(names))), generate
+
+    return intrinsic(emitted)
+
+
 def sums(outputs: int, pixels: int, lanes: int, columns: bool) -> Numba:
     """Return a function for numba that adds up products for a block of outputs and pixels.
 
-    Its arguments are arrays of float32, in one dimension: source, weights and target; then a tuple
-    of NUMBERS. All three counts must be at least 1.
+    Its arguments are a tuple of arrays of float32, in one dimension: source, weights and target;
+    then a tuple of NUMBERS. All three counts must be at least 1.
 
     columns: each turn of the outermost loop adds up by itself, and its sum is added then.
     """
 
-    def emitted(context: IR, source: IR, weights: IR, target: IR, numbers: IR) -> IR:
-        def generate(machine: IR, builder: IR, signature: IR, values: IR) -> IR:
-            data = [
-                machine.make_array(kind)(machine, builder, value).data
-                for kind, value in zip(signature.args[:3], values[:3], strict=True)
-            ]
-            parts = [builder.extract_value(values[3], n) for n in range(len(NUMBERS))]
-            named = dict(zip(NUMBERS, parts, strict=True))
-            _emit(builder, data, named, outputs, pixels, lanes, columns)
-            return machine.get_dummy_value()
+    def write(builder: IR, data: list[IR], named: dict[str, IR]) -> None:
+        _emit(builder, data, named, outputs, pixels, lanes, columns)
 
-        types = importlib.import_module("numba").types
-        counts = types.UniTuple(types.int64, len(NUMBERS))
-        return types.void(source, weights, target, counts), generate
-
-    return intrinsic(emitted)
+    return written(NUMBERS, write)
 
 
 def _emit(

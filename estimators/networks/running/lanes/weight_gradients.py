@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from estimators.compiling import Numba, compiled, inlined, intrinsic
+from estimators.compiling import Numba, compiled, inlined
 from estimators.networks.running.lanes.kernels import LANES, _spread
+from estimators.networks.running.lanes.sums import written
 
 IR = Any  # values and builders of llvmlite
 # numba compiles again when this file changes, and does not see a change of what it calls: its hash
-KERNELS = "2d411a95"
+KERNELS = "31b410ba"
 # rows and columns of a kernel
 SIDE = 5
 # the numbers that a function of `products` takes, in this order; places and steps count floats
@@ -33,26 +34,14 @@ def products(outputs: int, rows: int, vectors: int, lanes: int) -> Numba:
     """Return a function for numba that adds products to the gradients of a block of weights.
 
     The block has some outputs, rows of the kernel, and vectors of each row. The last lane of a row
-    gets the gradient of the bias. Arguments: arrays of float32, in one dimension: source, gradient
-    and target; the places of the pixels in the source, int64; then a tuple of NUMBERS.
+    gets the gradient of the bias. Arguments: a tuple of arrays in one dimension: source, gradient
+    and target, float32, and the places of the pixels in the source, int64; a tuple of NUMBERS.
     """
 
-    def emitted(context: IR, source: IR, gradient: IR, target: IR, at: IR, numbers: IR) -> IR:
-        def generate(machine: IR, builder: IR, signature: IR, values: IR) -> IR:
-            data = [
-                machine.make_array(kind)(machine, builder, value).data
-                for kind, value in zip(signature.args[:4], values[:4], strict=True)
-            ]
-            parts = [builder.extract_value(values[4], n) for n in range(len(NUMBERS))]
-            named = dict(zip(NUMBERS, parts, strict=True))
-            _emit(builder, data, named, outputs, rows, vectors, lanes)
-            return machine.get_dummy_value()
+    def write(builder: IR, data: list[IR], named: dict[str, IR]) -> None:
+        _emit(builder, data, named, outputs, rows, vectors, lanes)
 
-        types = importlib.import_module("numba").types
-        counts = types.UniTuple(types.int64, len(NUMBERS))
-        return types.void(source, gradient, target, at, counts), generate
-
-    return intrinsic(emitted)
+    return written(NUMBERS, write)
 
 
 def _emit(
@@ -142,18 +131,18 @@ def _block(
 ) -> None:
     if channels == 1:
         if alone:
-            _by_1(a, b, c, at, numbers)
+            _by_1((a, b, c, at), numbers)
         else:
-            _of_1(a, b, c, at, numbers)
+            _of_1((a, b, c, at), numbers)
     elif channels == 3:
         if alone:
-            _by_3(a, b, c, at, numbers)
+            _by_3((a, b, c, at), numbers)
         else:
-            _of_3(a, b, c, at, numbers)
+            _of_3((a, b, c, at), numbers)
     elif alone:
-        _by_6(a, b, c, at, numbers)
+        _by_6((a, b, c, at), numbers)
     else:
-        _of_6(a, b, c, at, numbers)
+        _of_6((a, b, c, at), numbers)
 
 
 @compiled
