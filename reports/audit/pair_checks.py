@@ -9,7 +9,7 @@ import numpy as np
 
 from reports.audit.cell_checks import NO_ATTACKER
 from reports.audit.finding import SCOPE, Finding, finding
-from reports.audit.reversals import LARGE, LEVEL, Case, Tested, reversals, status, worst
+from reports.audit.reversals import LARGE, LEVEL, Case, reversals
 from reports.results.rows import Key, Row, grouped
 from reports.statistics.tests import adjust
 from reports.style.numbers import count, percent, size
@@ -177,28 +177,29 @@ def _findings(
     """
     tested = reversals(evidence, cases)
     # not by `grouped`: of a million comparisons each would need a row of its own
-    by_scope: dict[Key, list[Tested]] = {}
-    for case in tested:
-        by_scope.setdefault(tuple(case.stronger[name] for name in SCOPE), []).append(case)
+    scopes: dict[Key, int] = {}
+    keys = (tuple(case.stronger[name] for name in SCOPE) for case in cases)
+    numbers = np.fromiter((scopes.setdefault(key, len(scopes)) for key in keys), np.int64)
     for scope, _ in grouped(rows, SCOPE):
-        group = by_scope.get(scope, [])
-        if not group:
+        group = tested.of(np.flatnonzero(numbers == scopes.get(scope, -1)))
+        if not group.cases:
             yield finding(scope, "not tested", 0, *untested)
             continue
-        at, verdict = worst(group), status(group)
-        n = f"{len(group):,} {things[len(group) > 1]}"
+        at, verdict, rise = group.worst(), group.status(), group.rise
+        n = f"{len(group.cases):,} {things[len(group.cases) > 1]}"
         if verdict == "ok":
-            rise = f"largest rise {100 * at.rise:.1f} points" if at.rise > 0 else "no rise at all"
-            yield finding(scope, verdict, len(group), f"{n}, none beyond chance ({rise}).")
+            most = f"largest rise {100 * rise[at]:.1f} points" if rise[at] > 0 else "no rise at all"
+            yield finding(scope, verdict, len(group.cases), f"{n}, none beyond chance ({most}).")
             continue
-        a, b = at.weaker, at.stronger
+        a, b = group.cases[at]
         sides = between.format(a=a, b=b, size_a=size(a["eps"]), size_b=size(b["eps"]))
         detail = (
-            f"{sum(case.beyond for case in group):,} of {n} beyond chance; most from"
-            f" {percent(at.before)} to {percent(at.after)} of {at.n} images"
-            f" ({sides}, {evidence.labels.behind(b)}; adjusted p {at.p:.2g})."
+            f"{group.beyond.sum():,} of {n} beyond chance; most from"
+            f" {percent(group.before[at])} to {percent(group.after[at])} of {group.n[at]} images"
+            f" ({sides}, {evidence.labels.behind(b)}; adjusted p {group.p[at]:.2g})."
         )
-        yield finding(scope, verdict, len(group), detail, (by_kind or {}).get(b["kind"], advice))
+        advised = (by_kind or {}).get(b["kind"], advice)
+        yield finding(scope, verdict, len(group.cases), detail, advised)
 
 
 def _minimal(evidence: Evidence, searching: list[Row], one: list[Row]) -> Iterator[Finding]:

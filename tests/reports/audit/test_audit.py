@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from made_up import THREATS, MadeUp
 
 from reports.audit.audit import CHECKS, audit, read_audit, short, write_audit
 from reports.audit.finding import COLUMNS, STATUSES
-from reports.audit.reversals import Case, reversals
+from reports.audit.reversals import Case, Reversals, reversals
 from reports.errors import TableError
 from reports.results.predictions import Predictions, pair
 from reports.worst_case.evidence import Evidence, gather, read_evidence
@@ -358,20 +359,39 @@ def test_cases_are_paired_image_by_image(tmp_path: Path) -> None:
     del evidence.predictions.spans[rows[0]["cell"]]
     cases = [Case(a, b) for a in rows[:40] for b in rows[-40:]]
     kinds = set()
-    for case in reversals(evidence, cases):
-        a, b = evidence.scored(case.weaker), evidence.scored(case.stronger)
+    tested = reversals(evidence, cases)
+    columns = tested.n, tested.before, tested.after
+    for (weaker, stronger), n, before, after in zip(cases, *columns, strict=True):
+        a, b = evidence.scored(weaker), evidence.scored(stronger)
         if a is None or b is None:
             kinds.add("alone")
-            assert case.n == min(case.weaker["n"], case.stronger["n"])
-            assert case.before == case.weaker["correct"] / case.weaker["n"]
+            assert n == min(weaker["n"], stronger["n"])
+            assert before == weaker["correct"] / weaker["n"]
             continue
         pairs = pair(a, b)
         assert not isinstance(pairs, str)
         kinds.add("same" if len(a.ids) == len(b.ids) else "shared")
-        assert case.n == sum(pairs)
-        assert case.before == (pairs.both + pairs.only_a) / case.n
-        assert case.after == (pairs.both + pairs.only_b) / case.n
+        assert n == sum(pairs)
+        assert before == (pairs.both + pairs.only_a) / n
+        assert after == (pairs.both + pairs.only_b) / n
     assert kinds == {"alone", "same", "shared"}
+
+
+@pytest.mark.parametrize(
+    ("after", "p", "status", "worst"),
+    [
+        ([0.2, 0.9, 0.3], [1, 1, 1], "ok", 1),
+        ([0.2, 0.9, 0.54], [1, 1, 0.01], "warn", 2),
+        ([0.52, 0.9, 0.6], [0.05, 1, 0.01], "fail", 2),
+        ([0.6, math.nan, 0.6], [1, 1, 1], "ok", 0),
+    ],
+)
+def test_the_worst_case_is_the_largest_rise_beyond_chance(
+    after: list[float], p: list[float], status: str, worst: int
+) -> None:
+    n, before = np.full(3, 100), np.full(3, 0.5)
+    tested = Reversals([Case({}, {})] * 3, n, before, np.array(after), np.array(p))
+    assert (tested.status(), tested.worst()) == (status, worst)
 
 
 @pytest.mark.slow
@@ -383,7 +403,7 @@ def test_false_alarms_stay_within_the_level(paired: bool) -> None:
         evidence = null_evidence(rng, paired)
         rows = evidence.rows
         cases = [Case(rows[i], rows[j]) for j in range(10) for i in range(j)]
-        alarms += any(case.beyond for case in reversals(evidence, cases))
+        alarms += bool(reversals(evidence, cases).beyond.any())
     # Holm bounds the chance of any alarm by 0.05; binomial(100, 0.05) exceeds 11 once in 200
     assert alarms <= 11
 
