@@ -5,6 +5,7 @@ Nothing is searched before somebody asks for a name that no registry of this pro
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import re
@@ -24,6 +25,7 @@ _SINGULAR = {"datasets": "data set", "studies": "study"}
 ALLOWED_PACKAGE = "art."
 _PATH = r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*"
 _DOTTED = re.compile(f"{_PATH}:{_PATH}")
+_FILE = re.compile(rf"(?:.*[/\\])?(?P<module>{_PATH})\.py:(?P<thing>{_PATH})")
 
 
 @dataclass(frozen=True, order=True)
@@ -82,9 +84,16 @@ def module_of(kind: Kind, name: str) -> str:
 def is_plugin(kind: Kind, name: str) -> bool:
     """Return whether a name can stand for a plug-in; no code of it is run.
 
-    Raises InputError for `package.module:thing` whose module is not found.
+    Raises InputError for `package.module:thing` whose module is not found, and for a module that is
+    named as a file.
     """
     if not is_dotted(name):
+        file = _FILE.fullmatch(name)
+        if file is not None:
+            raise InputError(
+                f"{_singular(kind)} {name!r}: names a file; write {file['module']}:{file['thing']},"
+                " and run in the folder of the file"
+            )
         return any(point.name == name for point in _points(kind))
     _guarded(kind, name, lambda: _find(name.partition(":")[0]))
     return True
@@ -151,6 +160,10 @@ def _import(name: str) -> object:
     _search_here()
     thing: object = importlib.import_module(module_name)
     for part in path.split("."):
+        if not hasattr(thing, part):
+            near = difflib.get_close_matches(part, dir(thing), n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise AttributeError(f"{module_name} has no attribute {part!r}{hint}")
         thing = getattr(thing, part)
     return thing
 
@@ -161,7 +174,10 @@ def _find(module: str) -> None:
     name, path = "", None
     for part in module.split("."):
         if name and path is None:
-            raise ModuleNotFoundError(f"No module named {module!r}; {name!r} is not a package")
+            advice = ", leave .py out" if module == f"{name}.py" else ""
+            raise ModuleNotFoundError(
+                f"No module named {module!r}; {name!r} is not a package{advice}"
+            )
         name = f"{name}.{part}" if name else part
         if name in sys.modules:
             path = getattr(sys.modules[name], "__path__", None)

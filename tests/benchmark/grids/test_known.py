@@ -39,6 +39,8 @@ WRONG = {
     "module": (["run", "--network", "nowhere.nets:build"], "No module named 'nowhere'"),
     "submodule": (["run", "--defence", "json.nowhere:x"], "No module named 'json.nowhere'"),
     "no package": (["run", "--attack", "this.that:x"], "'this' is not a package"),
+    "file": (["run", "--network", "nets/own.py:build"], "write own:build, and run in the folder"),
+    "file here": (["run", "--network", "csv.py:build"], "leave .py out"),
     "device": (["run", "--device", "tpu"], "known: auto, cpu, cuda"),
     "study": (["study", "nois"], "did you mean 'noise'?"),
     "study's parameter": (["study", "noise", "--set", "sampels=1"], "did you mean 'samples'?"),

@@ -217,7 +217,7 @@ FAULTS = {
     "mine:number": "expected a factory of networks or a torch.nn.Module, got int",
     "mine:simple:depth=3": "unknown parameter of the network mine:simple 'depth'",
     "mine:made:depth=3": "a ready module takes no parameters",
-    "mine:absent": "module 'mine' has no attribute 'absent'",
+    "mine:simpel": r"mine has no attribute 'simpel' \(did you mean 'simple'",
     "absent:thing": "No module named 'absent'",
     "mine:simple:weights=7": "weights must be a file, DEFAULT or none",
     "mine:simple:weights=nowhere.pt": "weights nowhere.pt: no such file",
