@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -40,6 +41,6 @@ def check(
     verdicts = check_run(run, require, point)
     warn_unfinished(run)
     table = str(run / RESULTS if run.is_dir() else run)
-    parts = suites(verdicts, table), sections(verdicts, str(run))
+    parts = partial(suites, verdicts, table), partial(sections, verdicts, str(run))
     write_gate_files(f"bench check {run}", *parts, junit, markdown, sarif)
     sys.exit(0 if show_verdicts(verdicts) else exit_codes.GATE_FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def compare(
         from reports.compare.plot import write_plot
 
         write_plot(comparison, plot)
-    parts = suites(comparison, tolerance), sections(comparison, tolerance)
+    parts = partial(suites, comparison, tolerance), partial(sections, comparison, tolerance)
     title = f"bench compare {' '.join(map(str, runs))}"
     write_gate_files(title, *parts, junit, markdown, sarif)
     if form == "table" and out is None:

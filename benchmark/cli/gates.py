@@ -41,19 +41,22 @@ def gate_files(command: F) -> F:
 
 def write_gate_files(
     title: str,
-    suites: Sequence[Suite],
-    sections: Sequence[Section],
+    suites: Callable[[], Sequence[Suite]],
+    sections: Callable[[], Sequence[Section]],
     junit: Path | None,
     markdown: Path | None,
     sarif: Path | None,
 ) -> None:
-    """Write the files that were asked for. title: the command and what it read."""
+    """Write the files that were asked for, and make their content for them alone.
+
+    title: the command and what it read.
+    """
     if junit is not None:
-        replace_text(junit, to_junit(suites, title))
+        replace_text(junit, to_junit(suites(), title))
     if markdown is not None:
-        replace_text(markdown, to_markdown(title, sections))
+        replace_text(markdown, to_markdown(title, sections()))
     if sarif is not None:
-        replace_text(sarif, to_sarif(suites, __version__))
+        replace_text(sarif, to_sarif(suites(), __version__))
 
 
 def show_verdicts(verdicts: Sequence[Verdict]) -> bool:

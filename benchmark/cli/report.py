@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -59,7 +60,7 @@ def report(
     show_corruptions(directory)
     show_audit(findings, directory)
     say(path)
-    parts = suites(findings, str(directory / AUDIT)), sections(findings)
+    parts = partial(suites, findings, str(directory / AUDIT)), partial(sections, findings)
     write_gate_files(f"bench report {directory}", *parts, junit, markdown, sarif)
     if fail_on and (findings["status"] == "fail").any():
         sys.exit(exit_codes.GATE_FAILED)

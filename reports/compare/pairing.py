@@ -16,6 +16,11 @@ from reports.style.labels import Labels
 
 # the cells that share one clean accuracy
 _SAME_CLEAN = ("dataset", "network", "defence", "quality", "seed")
+# what says how two cells are paired, or why they are not
+_PAIRED = (
+    *("state", "clean"),
+    *(f"{name}_{side}" for name in ("n", "hits", "cell", "status", "reason") for side in "ab"),
+)
 _NUMBERS = (
     *("n_a", "n_b", "accuracy_a", "accuracy_b", "difference", "low", "high"),
     *("p", "lost", "gained", "clean_a", "clean_b"),
@@ -69,7 +74,7 @@ def tested(cells: pd.DataFrame, a: Run, b: Run, level: float) -> pd.DataFrame:
     n_b, hits_b, clean_b = _side(cells, "b")
     counts = np.full((len(cells), 4), np.nan)
     remark = []
-    for i, row in enumerate(records(cells)):
+    for i, row in enumerate(records(cells[list(_PAIRED)])):
         pairs = _pairs(a, b, row) if both[i] else _missing(row)
         if not isinstance(pairs, str):
             counts[i] = pairs

@@ -101,7 +101,8 @@ def _norm(text: str) -> str:
 
 def _whole(text: str) -> str:
     """Return the text of an integer without its decimals, another text as it is."""
-    return re.sub(r"\A(\d+)[.,]0\Z", r"\1", text)
+    # nearly every value of a run's own table is one: no pattern for those
+    return text if text.isdecimal() else re.sub(r"\A(\d+)[.,]0\Z", r"\1", text)
 
 
 def _repaired(text: str) -> str:
