@@ -62,9 +62,12 @@ def _figure(points: Sequence[Point]) -> Figure:
         ax.minorticks_off()
     # whole decades: within one of them small differences would look large
     decades = [math.log10(point.seconds) for point in points]
-    left.set_ylim(10 ** math.floor(min(decades)), 10 ** (math.floor(max(decades)) + 1))
+    # and a margin, for a point on the edge is cut
+    low, high = math.floor(min(decades)), math.floor(max(decades)) + 1
+    left.set_ylim(10 ** (low - 0.1), 10 ** (high + 0.1))
     # from zero: a line of libraries alone is level
     right.set_yscale("linear")
     right.set_ylim(0, 1.1 * max(right.get_ylim()[1], *(point.megabytes for point in points)))
+    right.yaxis.set_major_formatter("{x:,.0f}")
     figure.suptitle(axis.summary[0].upper() + axis.summary[1:])
     return figure
