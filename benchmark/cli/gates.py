@@ -51,12 +51,14 @@ def write_gate_files(
 
     title: the command and what it read.
     """
+    # both files have the same cases
+    cases = suites() if junit is not None or sarif is not None else ()
     if junit is not None:
-        replace_text(junit, to_junit(suites(), title))
+        replace_text(junit, to_junit(cases, title))
     if markdown is not None:
         replace_text(markdown, to_markdown(title, sections()))
     if sarif is not None:
-        replace_text(sarif, to_sarif(suites(), __version__))
+        replace_text(sarif, to_sarif(cases, __version__))
 
 
 def show_verdicts(verdicts: Sequence[Verdict]) -> bool:
