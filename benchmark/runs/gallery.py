@@ -22,7 +22,7 @@ from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
 from estimators.appending import append_text
 from estimators.data.images import Images
-from estimators.errors import EndsProgram, NetworkError
+from estimators.errors import InputError
 from estimators.interrupts import contained
 from estimators.outputs import NO_CLASS, class_name, predicted_classes
 from estimators.plugins import describe_error
@@ -65,8 +65,10 @@ def write_gallery(
         try:
             with contained():
                 entry = _write_example(example, images, classifiers, folder, len(entries), labels)
-        except (NetworkError, EndsProgram) as error:
-            # external code that worked on whole chunks
+        except (OSError, InputError):
+            raise
+        except Exception as error:
+            # external code that worked on whole chunks may raise anything for one image
             line = f"gallery, image {example.image}: {describe_error(error)}\n"
             append_text(directory / "failures.log", line)
             continue

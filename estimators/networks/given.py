@@ -16,14 +16,16 @@ from estimators.networks.external import code_hash, find_network, is_external
 from estimators.networks.files.fitting import load_into
 from estimators.networks.handed.network import HandedNetwork
 from estimators.networks.known import DEFAULT, NONE, WRAPPING
+from estimators.networks.lazy_weights import make_lazy_weights
 from estimators.networks.registry import NETWORKS
 from estimators.networks.running.guarded import Guarded, guarded
 from estimators.networks.weight_files import read_weights, weights_hash
 from estimators.spec import Spec, Value
 
 # of the rules by which external networks are attacked and judged; cells of older rules are computed
-# again. 2: batch norms folded only where that is proved, losses for squashed outputs, broken images
-EVALUATION = 2
+# again. 2: batch norms folded only where that is proved, losses for squashed outputs, broken ones;
+# 3: the margin for outputs that hardly differ, float64 outputs read as float32
+EVALUATION = 3
 # how a network is normalised by what it or its package declares
 AS_DECLARED = "normalised as it declares"
 
@@ -85,7 +87,8 @@ def given_network(
             result = handed.found(str(network))
         else:
             result = find_network(bare, shape, classes, NONE if from_file else weights)
-    wrapped = behind_input_layers(result, network, shape)
+        wrapped = behind_input_layers(result, network, shape)
+        make_lazy_weights(wrapped, shape, str(network))
     origin, path = result.origin, Path(result.source)
     if from_file:
         path = Path(weights)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from estimators.data.choice import stratified_order
 from estimators.data.images import Images
@@ -20,7 +20,7 @@ from estimators.errors import InputError, NetworkError
 from estimators.interrupts import contained
 from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import better_pixels, range_fault
-from estimators.networks.advice.shapes import what_fits, what_is_over
+from estimators.networks.advice.shapes import what_fits, what_is_inside, what_is_over
 from estimators.networks.input_layers import Normalise
 from estimators.networks.probed import SAMPLE, ProbedModel, gradients_of, hits_of, outputs_of
 from estimators.outputs import finite_rows
@@ -32,6 +32,11 @@ LEAST = 16
 FEW = 0.1
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
+# length of a step along a gradient, as the root mean square over pixels, and the least relative
+# change of the outputs that float32 resolves well
+STEP, RESOLVED = 1e-3, 1e-4
+# share of the rise that a gradient promises, below which it is not that of the outputs
+KEPT = 0.5
 
 
 class Unusable(NetworkError):
@@ -57,7 +62,8 @@ def check_wrapped(
 ) -> list[str]:
     """Run every check on an external network; return the warnings, one line each.
 
-    A sound network is run twice on `sample` images, and forward and backward on LEAST.
+    A sound network is run twice on `sample` images, and on LEAST twice forward and backward and
+    once more forward.
 
     sample: number of images. batch: images per pass at most.
 
@@ -87,7 +93,9 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
         ) from error
     if not isinstance(out, torch.Tensor):
         expected = "expected one tensor of logits [images, classes] from it"
-        raise InputError(f"network {name}: {expected}, got {type(out).__name__}")
+        raise InputError(
+            f"network {name}: {expected}, got {type(out).__name__}{what_is_inside(out)}"
+        )
     if tuple(out.shape) != (2, classes):
         raise InputError(
             f"network {name}: returns an output of shape {list(out.shape[1:])},"
@@ -155,14 +163,15 @@ def one_by_one(probed: ProbedModel) -> None:
     few = min(4, len(probed.x) - 1)
     if few > 0 and (off := probed.off(few)):
         raise probed.fault(
-            f"an image's output depends on its batch (it differs by up to {off:.2g}): batch norm"
-            " works with batch statistics; it needs track_running_stats=True, or training=False"
-            " in functional.batch_norm"
+            f"an image's output depends on its batch (it differs by up to {off:.2g}): look in"
+            " forward for batch norm with batch statistics (it needs track_running_stats=True, or"
+            " training=False in functional.batch_norm), a mean or maximum over all images, or"
+            " dynamic quantisation"
         )
 
 
 def gradients(probed: ProbedModel) -> str | None:
-    """Refuse gradients that are cut off, all zero or never finite; warn of NaN in some.
+    """Refuse gradients that are cut off, all zero or never finite; warn of NaN and of wrong ones.
 
     `networks.squashed` warns of single zeros.
     """
@@ -198,7 +207,33 @@ def gradients(probed: ProbedModel) -> str | None:
             "its gradient is zero in every pixel: look in forward for rounding, sign or a"
             " comparison; an attack that follows gradients cannot move such an image"
         )
-    return None
+    return _misleading(probed, torch.cat([g for _, g in pairs if g is not None]), weights)
+
+
+def _misleading(probed: ProbedModel, gradient: Tensor, weights: Tensor) -> str | None:
+    """Warn of a gradient that is not the slope of the outputs: an attack is led astray by it.
+
+    gradient: of the outputs times `weights` [classes], summed, at the first images [N, C, H, W].
+    """
+    n, gradient, weights = len(gradient), gradient.double(), weights.double()
+    length = gradient.flatten(1).norm(dim=1)
+    size = STEP * math.sqrt(gradient[0].numel())
+    step = size * gradient / length.clamp_min(torch.finfo(length.dtype).tiny)[:, None, None, None]
+    before = probed.out[:n].double() @ weights
+    rise = probed.outputs(probed.x[:n] + step.to(probed.x.dtype)).double() @ weights - before
+    promised = size * length
+    told = promised > RESOLVED * before.abs()
+    if not bool(told.any()):
+        return None
+    share = float((rise / promised)[told].nan_to_num(1.0).median())
+    if share >= KEPT:
+        return None
+    return (
+        "its gradient is not that of its outputs: a small step along it changes them by"
+        f" {share:.0%} of what it promises (median of {int(told.sum())} images); look for a"
+        " backward of its own, a hook on a gradient, or rounding whose gradient is 1; attacks that"
+        " follow it can fail where others succeed: add one that needs no gradient, such as square"
+    )
 
 
 def pixels(probed: ProbedModel) -> str | None:

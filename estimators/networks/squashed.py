@@ -1,11 +1,14 @@
 """Detect outputs that are probabilities or otherwise squashed, on clean and on attacked images.
 
 Cross entropy on top of them saturates: attacks that follow its gradient stop early, and the network
-looks more robust than it is. It is attacked by the margin of its outputs, too.
+looks more robust than it is. Of outputs that hardly differ it is nearly linear: its gradient leads
+away from the label, but to the mean of all classes and not to the nearest one. Such networks are
+attacked by the margin of their outputs, too.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +31,8 @@ ROUNDING = 1e-4
 NEAR = 0.05
 # share of outputs that equal the least or the largest one
 CUT = 0.1
+# logits of a trained network make the softmax surer than this for some image
+SURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,14 @@ class _Seen:
     layer: the squashing function that the network ends with; "" for another end.
     vanished: at how many the gradient of cross entropy is zero in every pixel, and of the images
     alone, without the attacked ones, at how many (`clean`).
+    hits: how many of the clean ones are right.
     """
 
     outputs: Tensor
     layer: str
     vanished: int
     clean: int
+    hits: int
 
 
 def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | None:
@@ -56,10 +63,10 @@ def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | N
     split = (torch.from_numpy(array).split(batch) for array in (part.x, part.y))
     looks = [_look(network, *pair) for pair in zip(*split, strict=True)]
     outputs = [look.outputs for look in looks if len(look.outputs)]
-    vanished, clean = (sum(getattr(look, name) for look in looks) for name in ("vanished", "clean"))
     if not outputs:
         return None
-    seen = _Seen(torch.cat(outputs), looks[0].layer, vanished, clean)
+    counts = (sum(getattr(look, name) for look in looks) for name in ("vanished", "clean", "hits"))
+    seen = _Seen(torch.cat(outputs), looks[0].layer, *counts)
     fault = _range_of(seen.outputs.double())
     if fault is None and seen.layer:
         fault = f"its outputs come from a {seen.layer}"
@@ -69,17 +76,33 @@ def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | N
             f"the gradient of cross entropy is zero in every pixel for {seen.vanished} of"
             f" {len(seen.outputs)} images{attacked}, since its outputs are large"
         )
+    why = "cross entropy saturates on them"
+    if fault is None and (most := _unsure(seen, len(part.y))) is not None:
+        fault = f"the softmax of its outputs gives no class more than {most:.2g}"
+        why = "cross entropy follows the mean of all other classes and not the nearest one"
     if fault is None:
         return None
     return (
-        f"{fault}: cross entropy saturates on them, so every attack with gradients is repeated with"
+        f"{fault}: {why}, so every attack with gradients is repeated with"
         " the margin of the outputs, and the worse result counts; give the logits if you can"
     )
 
 
+def _unsure(seen: _Seen, count: int) -> float | None:
+    """Return the largest value of the softmax of all outputs seen, if it is below SURE.
+
+    count: number of clean images. None for a network that is at chance, untrained perhaps, and for
+    two classes, of which the other one is the nearest.
+    """
+    chance = 1 / seen.outputs.shape[1]
+    most = float(seen.outputs.double().softmax(dim=1).max())
+    trained = seen.hits / count > chance + 2 * math.sqrt(chance * (1 - chance) / count)
+    return most if trained and most < SURE and seen.outputs.shape[1] > 2 else None
+
+
 def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
     """Return the outputs of images clean and attacked, and how often the gradient vanishes."""
-    outputs, vanished, layer = [], [], ""
+    outputs, vanished, layer, hits = [], [], "", 0
     direction = torch.zeros_like(x)
     for size in SIZES:
         leaf = (x + size * direction).clamp_(0, 1).requires_grad_(True)
@@ -98,11 +121,13 @@ def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
             break
         out = out.detach()
         finite = finite_rows(out)
+        if size == SIZES[0]:
+            hits = int((out.argmax(1) == y)[finite].sum())
         outputs.append(out[finite])
         vanished.append(int((of_loss == 0).flatten(1).all(1)[finite].sum()))
     if not outputs:
-        return _Seen(torch.empty(0, 0), "", 0, 0)
-    return _Seen(torch.cat(outputs), layer, sum(vanished), vanished[0])
+        return _Seen(torch.empty(0, 0), "", 0, 0, 0)
+    return _Seen(torch.cat(outputs), layer, sum(vanished), vanished[0], hits)
 
 
 def _gradient(value: Tensor, leaf: Tensor, keep: bool = False) -> Tensor:

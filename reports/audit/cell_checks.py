@@ -35,8 +35,9 @@ LOGITS_RULE = (
 )
 WRAPPING_RULE = (
     "For external networks only: warns of probabilities and other squashed outputs, a saturated"
-    " loss, NaN gradients, log-probabilities, and an accuracy that is at chance or far below the"
-    " accuracy with a usual normalisation. Worse faults stop the run before it begins."
+    " loss, NaN gradients, gradients that are not those of the outputs, log-probabilities, and an"
+    " accuracy that is at chance or far below the accuracy with a usual normalisation. Worse faults"
+    " stop the run before it begins."
 )
 LARGE_EPS_RULE = (
     "If the attacker attacks what is scored, some eps must bring the lower 95 % Wilson limit of the"

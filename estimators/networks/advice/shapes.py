@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from itertools import product
+from typing import Any
 
 import torch
 from torch import nn
 
 SIZES = (28, 32, 64, 96, 128, 224, 299)
+# outputs of a dict or tuple that a message names, at most
+NAMED = 4
 # how a program of torch.export refuses another number of images
 _FIXED = re.compile(r"Guard failed: \w+\.size\(\)\[0\]|\.shape\[0\] to be")
 
@@ -18,6 +21,22 @@ def what_is_over(shape: tuple[int, ...], classes: int) -> str:
     if len(shape) == 2 and shape[1] == classes + 1:
         return "; is the first of its outputs a background class? Return out[:, 1:] then"
     return ""
+
+
+def what_is_inside(out: Any) -> str:
+    """Return a hint on the tensors of a dict, tuple or list of outputs; "" for anything else."""
+    if isinstance(out, dict):
+        named = [(ascii(name), value) for name, value in out.items()]
+    elif isinstance(out, (tuple, list)):
+        named = [(f"[{at}]", value) for at, value in enumerate(out)]
+    else:
+        return ""
+    shapes = [
+        f"{name} of shape {list(value.shape)}"
+        for name, value in named[:NAMED]
+        if isinstance(value, torch.Tensor)
+    ]
+    return f" with {', '.join(shapes)}; return the logits alone" if shapes else ""
 
 
 def what_fits(network: nn.Module, shape: tuple[int, int, int], error: Exception) -> str:

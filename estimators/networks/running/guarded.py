@@ -30,9 +30,9 @@ T = TypeVar("T")
 class Guarded(nn.Module):
     """A network with code that is neither torch's nor this project's.
 
-    It gets a copy of its images and may change them. Half precision is read as float32. What it
-    prints is dropped. What it raises becomes a NetworkError, SystemExit and its like included;
-    the user's Ctrl-C stays what it is.
+    It gets a copy of its images and may change them. Outputs are read as float32, and [classes] of
+    one image, which `squeeze()` gives, as [1, classes]. What it prints is dropped. What it raises
+    becomes a NetworkError, SystemExit and its like included; the user's Ctrl-C stays what it is.
 
     channels_last: whether it takes images and weights with the channels innermost in memory; else
         its images are contiguous.
@@ -65,7 +65,8 @@ class Guarded(nn.Module):
                 raise
             raise _raised(self.name, error) from error
         logits: torch.Tensor = _float_logits(self.name, out)
-        return logits
+        alone = isinstance(logits, torch.Tensor) and logits.ndim == 1 and len(x) == 1 < len(logits)
+        return logits[None] if alone else logits
 
 
 def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> nn.Module:
@@ -104,11 +105,16 @@ def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str
     """Return whether a network takes channels-last memory, and what to say about it."""
     network = copied(guard.network, guard.name).eval().requires_grad_(False)
     x = torch.rand(PROBED, *shape, generator=torch.Generator().manual_seed(0))
-    answer = _or_none(lambda: _run(network, x, backward=False))
+    answer, notes = _or_none(lambda: _run(network, x, backward=False)), []
+    if answer is None:
+        answer = _or_none(lambda: _run(network.double(), x, backward=False))
+        if answer is not None:
+            guard.network.double()
+            notes.append("works in float64 alone: its weights, read as float32, are run in float64")
     if answer is None or not isinstance(answer[0], torch.Tensor):
         return True, ()
     out, printed = answer
-    expected, notes = _float_logits(guard.name, out), []
+    expected = _float_logits(guard.name, out)
     if printed:
         notes.append(f"prints while it computes ({printed[0]!r}); its output is dropped")
     if out.dtype in HALF:
@@ -161,7 +167,7 @@ def _float_logits(name: str, out: Any) -> Any:
         raise NetworkError(
             name, f"returns {_dtype(out)} outputs, which have no gradient; return float32 logits"
         )
-    return out.float() if out.dtype in HALF else out
+    return out.float()
 
 
 def _dtype(out: torch.Tensor) -> str:

@@ -19,6 +19,7 @@ from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 
 STEPS = 12
+EPS = (0.003, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2)
 N = 60
 
 
@@ -93,7 +94,7 @@ RIGHT = {
 def test_the_number_of_a_plain_loop(tmp_path: Path, name: str, capfd) -> None:
     twin = RIGHT[name]()
     dataset, y = data(tmp_path, twin, floats=name == "in_place")
-    answers = {eps: still_right(twin, y, eps) for eps in (0.003, 0.01, 0.03, 0.1, 0.15, 0.2)}
+    answers = {eps: still_right(twin, y, eps) for eps in EPS}
     # one that tells a wrong network from the right one
     eps, expected = min(answers.items(), key=lambda answer: abs(answer[1] - N / 2))
     assert 5 < expected < N - 5, answers

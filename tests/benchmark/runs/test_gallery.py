@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -106,6 +107,21 @@ def test_a_run_without_jpeg_or_predictions(tmp_path: Path) -> None:
     assert [p["role"] for p in entry["pictures"]] == ROLES[:3]
     (tmp_path / "predictions.parquet").unlink()
     assert write_gallery(cells, table, inputs, tmp_path, tmp_path / "none") == []
+
+
+def test_code_that_fails_for_one_image_costs_its_picture(
+    shown: tuple[Path, list[Cell], RunInputs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a batch of one")
+
+    folder, cells, inputs = shown
+    monkeypatch.setattr("benchmark.runs.gallery._craft", fails)
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    assert write_gallery(cells, read_results(copy), inputs, copy, tmp_path / "own") == []
+    log = (copy / "failures.log").read_text()
+    assert re.fullmatch(r"(gallery, image \d+: RuntimeError: a batch of one\n)+", log)
 
 
 def test_output_facts(digits: Images, digits_lenet: torch.nn.Module) -> None:

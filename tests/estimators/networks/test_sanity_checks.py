@@ -142,6 +142,53 @@ def test_nan_for_some_images_is_a_warning(digits: Images, digits_lenet: nn.Modul
     assert told is not None and "NaN or infinite values for" in told and "of 16 images" in told
 
 
+class OtherGradient(torch.autograd.Function):
+    """The identity, and a backward pass that a function replaces."""
+
+    @staticmethod
+    def forward(ctx, x, change):  # type: ignore[no-untyped-def]
+        ctx.change = change
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
+        return ctx.change(gradient), None
+
+
+def noise(gradient: torch.Tensor) -> torch.Tensor:
+    return torch.randn(gradient.shape, generator=torch.Generator().manual_seed(1))
+
+
+WRONG_GRADIENTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "turned": lambda x: OtherGradient.apply(x, lambda g: -g),
+    "noise": lambda x: OtherGradient.apply(x, noise),
+    "straight through rounding": lambda x: x + ((x * 15).round() / 15 - x).detach(),
+}
+
+
+SOUND: list[Callable[[torch.Tensor], torch.Tensor]] = [
+    torch.Tensor.double,
+    torch.Tensor.bfloat16,
+    torch.tanh,
+    lambda z: 1e-6 * z,
+    lambda z: z + 1e6,
+]
+
+
+@pytest.mark.parametrize("name", WRONG_GRADIENTS)
+def test_a_gradient_that_is_not_that_of_the_outputs(
+    digits: Images, digits_lenet: nn.Module, name: str
+) -> None:
+    faulty = Around(digits_lenet, before=WRONG_GRADIENTS[name])
+    (told,) = check_wrapped(faulty, digits, "mine")
+    assert "its gradient is not that of its outputs" in told and "such as square" in told
+    # none of it is said of outputs whose gradient is as it should be
+    for after in SOUND:
+        sound = Around(digits_lenet, after)
+        assert gradients(probe(sound, digits, "mine")) is None
+    assert gradients(probe(digits_lenet, digits, "mine")) is None
+
+
 def test_nan_outputs_of_few_images_are_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
     def change(x: torch.Tensor) -> torch.Tensor:
         limit = digits.x[:300].mean((1, 2, 3)).max()
@@ -218,6 +265,27 @@ def test_shapes(case: str) -> None:
 def test_outputs_that_are_no_tensor() -> None:
     with pytest.raises(InputError, match="expected one tensor of logits"):
         check_fit(Around(nn.Flatten(), lambda z: (z, z)), (1, 28, 28), 784, "mine")  # type: ignore[arg-type]
+
+
+INSIDE: dict[str, tuple[Callable[[torch.Tensor], object], str]] = {
+    "tuple": (
+        lambda z: (z[:, :2], z),
+        r"tuple with \[0\] of shape \[2, 2\], \[1\] of shape \[2, 784\];",
+    ),
+    "dict": (
+        lambda z: {"out": z, "n": 1},
+        r"dict with 'out' of shape \[2, 784\]; return the logits",
+    ),
+    "no tensor in it": (lambda z: [None], "got list$"),
+    "another object": (lambda z: "z", "got str$"),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_what_holds_the_logits_is_named(name: str) -> None:
+    inside, message = INSIDE[name]
+    with pytest.raises(InputError, match=message):
+        check_fit(Around(nn.Flatten(), inside), (1, 28, 28), 784, "mine")  # type: ignore[arg-type]
 
 
 def test_normalisation_by_channel_keeps_eps_in_pixels() -> None:

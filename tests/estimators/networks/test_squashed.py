@@ -26,6 +26,11 @@ FAULTS = {
     "clamped": (lambda z, x: z.clamp(-5, 5), "outputs are exactly -5"),
     "relu": (lambda z, x: z.relu(), "outputs are exactly 0, as those of a clamp or ReLU"),
     "large logits": (lambda z, x: 100 * z, "gradient of cross entropy is zero in every pixel for"),
+    "small logits": (
+        lambda z, x: 0.05 * z,
+        "the softmax of its outputs gives no class more than 0.",
+    ),
+    "tiny logits": (lambda z, x: 1e-8 * z, "gives no class more than 0.1: cross entropy follows"),
     "squashed when bright": (
         lambda z, x: torch.where(x.amax((1, 2, 3))[:, None] > 2, z, 60 * z),
         "gradient of cross entropy is zero",
@@ -73,7 +78,15 @@ def test_a_network_that_raises_is_left_to_the_run(digits: Images, digits_lenet: 
     assert squashed(Changed(digits_lenet, change), digits) is None
 
 
-def test_small_logits_are_not_squashed(digits: Images) -> None:
+def test_two_classes_have_one_margin(digits: Images, digits_lenet: nn.Module) -> None:
+    """Cross entropy of two logits grows with their margin, however small they are."""
+    y = digits_lenet(torch.from_numpy(digits.x)).softmax(1)[:, :2].argmax(1).numpy()
+    pair = Images(digits.pixels, y, digits.ids)
+    small = Changed(digits_lenet, lambda z, x: 0.001 * z[:, :2]).eval()
+    assert squashed(small, pair) is None
+
+
+def test_small_logits_at_chance_are_those_of_no_training(digits: Images) -> None:
     class Small(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return 0.5 * torch.sin(x.flatten(1)[:, ::70][:, :10] + torch.arange(10))

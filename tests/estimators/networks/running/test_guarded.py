@@ -119,6 +119,38 @@ def test_half_precision_is_read_as_float32(dtype: torch.dtype) -> None:
     assert torch.isfinite(classifier.input_gradient(x, torch.arange(8))).all()
 
 
+def test_float64_outputs_are_read_as_float32() -> None:
+    network = odd_networks.around(lambda layers, x: layers(x).double())
+    guarding, x = guard(network), images()
+    assert guarding.notes == ()
+    assert torch.equal(guarding(x), network(x).float())
+    assert guarding(x).dtype == torch.float32
+
+
+def test_a_network_of_float64_alone() -> None:
+    """Weights are read as float32; a forward that casts its images to float64 needs them wider."""
+    network = odd_networks.around(lambda layers, x: layers(x.double()))
+    guarding, x = guard(network), images()
+    (note,) = guarding.notes
+    assert "works in float64 alone" in note
+    expected = odd_networks.around(lambda layers, x: layers(x))
+    assert torch.allclose(guarding(x), expected(x), atol=1e-5)
+    classifier = Classifier(guarding, SHAPE, 10)
+    assert classifier.input_gradient(x, torch.arange(8)).dtype == torch.float32
+
+
+def test_an_image_alone_keeps_its_row() -> None:
+    """`squeeze()` takes the dimension of the images, too, where there is one image."""
+    network = odd_networks.around(lambda layers, x: layers(x).squeeze())
+    guarding, x = guard(network), images()
+    assert guarding(x[:1]).shape == (1, 10)
+    assert torch.equal(guarding(x[:1]), network(x[:1])[None])
+    assert guarding(x).shape == (8, 10)
+    # one output of one image is not ten classes
+    single = guard(odd_networks.around(lambda layers, x: layers(x)[:, 0]))
+    assert single(x[:1]).shape == (1,)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
