@@ -36,7 +36,7 @@ class TrainedNetwork(NamedTuple):
     classes: their number.
     passes: how it is run in less time than by torch's own layers, as images have proved.
     chunk: images per chunk, and per pass through the network at most.
-    squashed: its outputs are probabilities or otherwise squashed (`estimators.networks.squashed`).
+    squashed: its outputs are squashed (`estimators.networks.checks.squashed`).
     graph: its steps, for certificates; None where none is asked for.
     bounded: images that certificates bound at once.
     """

@@ -15,7 +15,7 @@ from estimators.data.images import Images
 from estimators.defences.build import build_defence
 from estimators.errors import InputError
 from estimators.networks.build import build_network
-from estimators.networks.sanity_checks import check_fit
+from estimators.networks.checks.wrapping import check_fit
 from estimators.spec import Spec
 
 SHAPE = (1, 28, 28)

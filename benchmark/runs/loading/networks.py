@@ -11,11 +11,11 @@ from benchmark.runs.inputs import Pair, RunInputs
 from benchmark.runs.options import RunOptions
 from benchmark.terminal.shares import training_share
 from estimators.errors import InputError, NetworkError
+from estimators.networks.checks.probed import SAMPLE
+from estimators.networks.checks.squashed import squashed
+from estimators.networks.checks.wrapping import LEAST, Unusable, check_fit, check_wrapped
 from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
-from estimators.networks.probed import SAMPLE
 from estimators.networks.running.guarded import Guarded
-from estimators.networks.sanity_checks import LEAST, Unusable, check_fit, check_wrapped
-from estimators.networks.squashed import squashed
 from estimators.spec import Spec
 from estimators.training.precision import other_precision
 from estimators.training.train_or_load import trained_network

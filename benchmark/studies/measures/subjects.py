@@ -21,10 +21,10 @@ from estimators.classifier import Classifier
 from estimators.data.images import Images, subset
 from estimators.defences.build import build_defence
 from estimators.errors import InputError, unknown
+from estimators.networks.checks.squashed import squashed
 from estimators.networks.given import is_given
 from estimators.networks.running.cheaper_passes import CheaperPasses
 from estimators.networks.running.frozen import Frozen
-from estimators.networks.squashed import squashed
 from estimators.outputs import NO_CLASS
 from estimators.spec import Spec
 from estimators.training.train_or_load import trained_network

@@ -14,7 +14,7 @@ from estimators.data.images import Images
 from estimators.errors import InputError
 from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import range_fault
-from estimators.networks.sanity_checks import check_fit, check_wrapped, pixels, probe
+from estimators.networks.checks.wrapping import check_fit, check_wrapped, pixels, probe
 
 RANGES = {
     "divided by 255 twice": (1 / 255, r"0\.00392, at most 1/255: were they divided by 255 twice\?"),

@@ -13,9 +13,9 @@ from torch import nn
 from estimators.classifier import Classifier
 from estimators.data.images import Images
 from estimators.errors import InputError
+from estimators.networks.checks.wrapping import check_fit, check_wrapped
 from estimators.networks.given import given_network
 from estimators.networks.programs import program_sha256, programs_in
-from estimators.networks.sanity_checks import check_fit, check_wrapped
 from estimators.networks.weight_files import read_weights, weights_hash
 from estimators.spec import Spec, parse_spec
 from reports.results.read_write import read_results

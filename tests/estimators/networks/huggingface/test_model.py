@@ -16,11 +16,11 @@ from benchmark.runs.images import output_order
 from estimators.data.images import Images
 from estimators.data.photo import sized
 from estimators.errors import InputError
+from estimators.networks.checks.wrapping import check_wrapped
 from estimators.networks.external import declared_geometry
 from estimators.networks.given import guarded_network, in_order
 from estimators.networks.huggingface.processor import processing
 from estimators.networks.own_labels import own_labels
-from estimators.networks.sanity_checks import check_wrapped
 from estimators.spec import Spec, parse_spec
 
 NAMES = {0: "cat", 1: "dog", 2: "ape"}

@@ -8,10 +8,10 @@ from torch import nn
 
 from estimators.data.images import Images
 from estimators.errors import InputError
+from estimators.networks.checks.wrapping import check_wrapped
 from estimators.networks.given import guarded_network
 from estimators.networks.own_labels import own_labels
 from estimators.networks.running.maite import MaiteNetwork, is_model
-from estimators.networks.sanity_checks import check_wrapped
 from estimators.spec import Spec
 
 MODELS = """

@@ -40,8 +40,8 @@ class _Seen:
     """Outputs [N, classes] of images, clean and attacked; those with no finite outputs left out.
 
     layer: the squashing function that the network ends with; "" for another end.
-    vanished: at how many the gradient of cross entropy is zero in every pixel, and of the images
-    alone, without the attacked ones, at how many (`clean`).
+    vanished: at how many the gradient of cross entropy is zero, in every pixel of a clean image and
+    in every output of an attacked one; of the clean ones alone, at how many (`clean`).
     hits: how many of the clean ones are right.
     """
 
@@ -73,7 +73,7 @@ def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | N
     if fault is None and seen.vanished:
         attacked = f" ({seen.clean} of them clean)" if seen.clean else " (attacked ones)"
         fault = (
-            f"the gradient of cross entropy is zero in every pixel for {seen.vanished} of"
+            f"the gradient of cross entropy is zero for {seen.vanished} of"
             f" {len(seen.outputs)} images{attacked}, since its outputs are large"
         )
     why = "cross entropy saturates on them"
@@ -105,26 +105,31 @@ def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
     outputs, vanished, layer, hits = [], [], "", 0
     direction = torch.zeros_like(x)
     for size in SIZES:
-        leaf = (x + size * direction).clamp_(0, 1).requires_grad_(True)
+        clean = size == SIZES[0]
+        leaf = (x + size * direction).clamp_(0, 1).requires_grad_(clean)
         try:
-            with contained(), torch.enable_grad():
+            with contained(), torch.set_grad_enabled(clean):
                 with frozen_weights(network), image_gradients(x):
                     # a copy: some networks change their input in place
                     out = network(leaf.clone())
-                if size == SIZES[0]:
+                if clean:
                     layer, margin = ends_squashed(out), MarginLoss()
                     margin.reduction = "sum"
                     direction = _gradient(margin(out, y), leaf, keep=True).nan_to_num().sign()
-                of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), leaf)
+                    of_loss = _gradient(functional.cross_entropy(out, y, reduction="sum"), leaf)
         except Exception:
             # external code may raise anything; a run reports it where it attacks such images
             break
         out = out.detach()
         finite = finite_rows(out)
-        if size == SIZES[0]:
+        if clean:
             hits = int((out.argmax(1) == y)[finite].sum())
+            zero = (of_loss == 0).flatten(1)
+        else:
+            # of the loss at the outputs, which needs no pass backward
+            zero = out.softmax(1) == functional.one_hot(y, out.shape[1])
         outputs.append(out[finite])
-        vanished.append(int((of_loss == 0).flatten(1).all(1)[finite].sum()))
+        vanished.append(int(zero.all(1)[finite].sum()))
     if not outputs:
         return _Seen(torch.empty(0, 0), "", 0, 0, 0)
     return _Seen(torch.cat(outputs), layer, sum(vanished), vanished[0], hits)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from estimators.errors import InputError
 from estimators.networks.running.image_gradients import frozen_weights, image_gradients
@@ -71,26 +71,20 @@ def outputs_of(network: nn.Module, x: torch.Tensor, batch: int = SAMPLE) -> torc
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def gradients_of(
-    network: nn.Module, x: torch.Tensor, y: torch.Tensor, weights: torch.Tensor
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Return the gradients of the cross entropy and of the weighted outputs at images x.
+def gradient_of(
+    network: nn.Module, x: torch.Tensor, value: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor | None:
+    """Return the gradient of a value of the outputs at images x; None where none reaches them.
 
-    y: classes [N]. weights: of the outputs [classes]. None where no gradient reaches the images.
+    value: of outputs [N, classes].
     """
     leaf = x.clone().requires_grad_(True)
     with torch.enable_grad(), frozen_weights(network), image_gradients(x):
-        of_loss = _gradient(functional.cross_entropy(network(leaf), y, reduction="sum"), leaf)
-        return of_loss, None if of_loss is None else _gradient(
-            (network(leaf) * weights).sum(), leaf
-        )
-
-
-def _gradient(value: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
-    if not value.requires_grad:
-        return None
-    (gradient,) = torch.autograd.grad(value, x, allow_unused=True)
-    return gradient
+        result = value(network(leaf))
+        if not result.requires_grad:
+            return None
+        (gradient,) = torch.autograd.grad(result, leaf, allow_unused=True)
+        return gradient
 
 
 def hits_of(out: torch.Tensor, y: torch.Tensor) -> int:

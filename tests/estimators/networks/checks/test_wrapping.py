@@ -14,8 +14,7 @@ from torch.nn import functional
 from estimators.data.images import Images
 from estimators.errors import InputError
 from estimators.networks.advice.pixels import USUAL
-from estimators.networks.input_layers import normalised
-from estimators.networks.sanity_checks import (
+from estimators.networks.checks.wrapping import (
     CHECKS,
     check_fit,
     check_wrapped,
@@ -27,6 +26,7 @@ from estimators.networks.sanity_checks import (
     repeatable,
     still_training,
 )
+from estimators.networks.input_layers import normalised
 
 Make = Callable[[nn.Module], nn.Module]
 

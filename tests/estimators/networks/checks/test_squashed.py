@@ -8,7 +8,7 @@ from spoilt import SQUASHING, Changed
 from torch import nn
 
 from estimators.data.images import Images
-from estimators.networks.squashed import SAMPLE, squashed
+from estimators.networks.checks.squashed import SAMPLE, squashed
 
 
 def own_softmax(z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -25,7 +25,7 @@ FAULTS = {
     "scaled tanh": (lambda z, x: 7 * torch.tanh(z / 5) + 1, "outputs come from a tanh"),
     "clamped": (lambda z, x: z.clamp(-5, 5), "outputs are exactly -5"),
     "relu": (lambda z, x: z.relu(), "outputs are exactly 0, as those of a clamp or ReLU"),
-    "large logits": (lambda z, x: 100 * z, "gradient of cross entropy is zero in every pixel for"),
+    "large logits": (lambda z, x: 100 * z, "gradient of cross entropy is zero for"),
     "small logits": (
         lambda z, x: 0.05 * z,
         "the softmax of its outputs gives no class more than 0.",

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from estimators.data.choice import stratified_order
 from estimators.data.images import Images
@@ -21,8 +23,9 @@ from estimators.interrupts import contained
 from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import better_pixels, range_fault
 from estimators.networks.advice.shapes import what_fits, what_is_inside, what_is_over
+from estimators.networks.checks.misleading import misleading
+from estimators.networks.checks.probed import SAMPLE, ProbedModel, gradient_of, hits_of, outputs_of
 from estimators.networks.input_layers import Normalise
-from estimators.networks.probed import SAMPLE, ProbedModel, gradients_of, hits_of, outputs_of
 from estimators.outputs import finite_rows
 from estimators.plugins import describe_error
 
@@ -32,11 +35,6 @@ LEAST = 16
 FEW = 0.1
 # an untrained network gains up to a sixth by luck
 GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
-# length of a step along a gradient, as the root mean square over pixels, and the least relative
-# change of the outputs that float32 resolves well
-STEP, RESOLVED = 1e-3, 1e-4
-# share of the rise that a gradient promises, below which it is not that of the outputs
-KEPT = 0.5
 
 
 class Unusable(NetworkError):
@@ -62,8 +60,8 @@ def check_wrapped(
 ) -> list[str]:
     """Run every check on an external network; return the warnings, one line each.
 
-    A sound network is run twice on `sample` images, and on LEAST twice forward and backward and
-    once more forward.
+    A sound network is run twice on `sample` images, and on LEAST forward and backward and once
+    more forward.
 
     sample: number of images. batch: images per pass at most.
 
@@ -139,7 +137,7 @@ def finite(probed: ProbedModel) -> str | None:
 
 
 def logits(probed: ProbedModel) -> str | None:
-    """Warn of log-probabilities; `networks.squashed` finds probabilities."""
+    """Warn of log-probabilities; `networks.checks.squashed` finds probabilities."""
     if bool((probed.out.double().logsumexp(dim=1).abs() <= 1e-3).all()):
         return (
             "returns log-probabilities: cross entropy and margins are the same as on logits, but"
@@ -173,27 +171,17 @@ def one_by_one(probed: ProbedModel) -> None:
 def gradients(probed: ProbedModel) -> str | None:
     """Refuse gradients that are cut off, all zero or never finite; warn of NaN and of wrong ones.
 
-    `networks.squashed` warns of single zeros.
+    `networks.checks.squashed` warns of single zeros.
     """
     x, y = probed.x[:LEAST], probed.y[:LEAST]
-    # weights that no sum cancels, so that a saturated loss differs from a cut gradient
-    weights = torch.linspace(1.0, 2.0, probed.out.shape[1])
-    parts = zip(x.split(probed.batch), y.split(probed.batch), strict=True)
-    try:
-        with contained():
-            pairs = [gradients_of(probed.network, *part, weights) for part in parts]
-    except InputError:
-        raise
-    except Exception as error:
-        # external code may raise anything, in its backward pass too
-        reason = f"{describe_error(error)}, raised in its backward pass"
-        raise NetworkError(probed.name, reason) from error
-    if any(of_loss is None for of_loss, _ in pairs):
+    parts = list(zip(x.split(probed.batch), y.split(probed.batch), strict=True))
+    at_loss = [_gradient(probed, x, _loss_of(y)) for x, y in parts]
+    if any(part is None for part in at_loss):
         raise probed.fault(
             "no gradient reaches the image: look in forward for detach(), no_grad(), .data,"
             " numpy or argmax"
         )
-    of_loss = torch.cat([gradient for gradient, _ in pairs if gradient is not None])
+    of_loss = torch.cat([part for part in at_loss if part is not None])
     bad = int((~torch.isfinite(of_loss)).flatten(1).any(dim=1).sum())
     if bad:
         text = f"its gradient has NaN or infinite values for {bad} of {len(x)} images; is a sqrt or"
@@ -201,39 +189,37 @@ def gradients(probed: ProbedModel) -> str | None:
         if bad == len(x):
             raise probed.fault(text)
         return text
-    zero = int((of_loss == 0).flatten(1).all(dim=1).sum())
-    if zero == len(x) and not any(bool(g.any()) for _, g in pairs if g is not None):
+    if bool(of_loss.any()):
+        return misleading(probed, of_loss)
+    # a saturated loss differs from a cut gradient in the outputs themselves
+    of_outputs = (_gradient(probed, x, _no_sum_cancels) for x, _ in parts)
+    if not any(bool(part.any()) for part in of_outputs if part is not None):
         raise probed.fault(
             "its gradient is zero in every pixel: look in forward for rounding, sign or a"
             " comparison; an attack that follows gradients cannot move such an image"
         )
-    return _misleading(probed, torch.cat([g for _, g in pairs if g is not None]), weights)
+    return None
 
 
-def _misleading(probed: ProbedModel, gradient: Tensor, weights: Tensor) -> str | None:
-    """Warn of a gradient that is not the slope of the outputs: an attack is led astray by it.
+def _gradient(probed: ProbedModel, x: Tensor, value: Callable[[Tensor], Tensor]) -> Tensor | None:
+    """Return the gradient of a value of the outputs; NetworkError for what the network raises."""
+    try:
+        with contained():
+            return gradient_of(probed.network, x, value)
+    except InputError:
+        raise
+    except Exception as error:
+        # external code may raise anything, in its backward pass too
+        reason = f"{describe_error(error)}, raised in its backward pass"
+        raise NetworkError(probed.name, reason) from error
 
-    gradient: of the outputs times `weights` [classes], summed, at the first images [N, C, H, W].
-    """
-    n, gradient, weights = len(gradient), gradient.double(), weights.double()
-    length = gradient.flatten(1).norm(dim=1)
-    size = STEP * math.sqrt(gradient[0].numel())
-    step = size * gradient / length.clamp_min(torch.finfo(length.dtype).tiny)[:, None, None, None]
-    before = probed.out[:n].double() @ weights
-    rise = probed.outputs(probed.x[:n] + step.to(probed.x.dtype)).double() @ weights - before
-    promised = size * length
-    told = promised > RESOLVED * before.abs()
-    if not bool(told.any()):
-        return None
-    share = float((rise / promised)[told].nan_to_num(1.0).median())
-    if share >= KEPT:
-        return None
-    return (
-        "its gradient is not that of its outputs: a small step along it changes them by"
-        f" {share:.0%} of what it promises (median of {int(told.sum())} images); look for a"
-        " backward of its own, a hook on a gradient, or rounding whose gradient is 1; attacks that"
-        " follow it can fail where others succeed: add one that needs no gradient, such as square"
-    )
+
+def _loss_of(y: Tensor) -> Callable[[Tensor], Tensor]:
+    return partial(functional.cross_entropy, target=y, reduction="sum")
+
+
+def _no_sum_cancels(out: Tensor) -> Tensor:
+    return (out * torch.linspace(1.0, 2.0, out.shape[1])).sum()
 
 
 def pixels(probed: ProbedModel) -> str | None:

@@ -14,9 +14,9 @@ from benchmark.grids.model import Grid
 from benchmark.runs.loading.gather import gather
 from benchmark.runs.options import RunOptions
 from estimators.data.images import Images
-from estimators.networks.probed import SAMPLE
-from estimators.networks.sanity_checks import LEAST, check_wrapped
-from estimators.networks.squashed import squashed
+from estimators.networks.checks.probed import SAMPLE
+from estimators.networks.checks.squashed import squashed
+from estimators.networks.checks.wrapping import LEAST, check_wrapped
 
 
 class Counted(nn.Module):
@@ -49,8 +49,8 @@ def test_a_sound_network_is_run_twice_and_few_images_backward(sample: int) -> No
     assert check_wrapped(network, right, "mine", sample, batch=7) == []
     assert max(network.sizes) <= 7
     passes = sum(size * count for size, count in network.sizes.items())
-    # two for the fit, four one by one, two gradients of LEAST images and a step along them
-    assert passes == 2 + 2 * sample + 4 + 3 * LEAST
+    # two for the fit, four one by one, a gradient of LEAST images and a step along it
+    assert passes == 2 + 2 * sample + 4 + 2 * LEAST
     network.sizes.clear()
     assert squashed(network, right, batch=7) is None
     assert max(network.sizes) <= 7
