@@ -112,11 +112,12 @@ def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> I
         files = list(_photos(where, classes, others))
     except OSError as error:
         raise InputError(f"image folder {where}: cannot be listed ({error})") from error
+    endings = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(SHOWN_SUFFIXES))
     if not files:
-        raise InputError(f"image folder {where}: no images (expected one folder per class)")
+        inside = f"; the folders of the classes hold {endings}" if others else ""
+        raise InputError(f"image folder {where}: no images (expected one folder per class){inside}")
     notes = list(classes.notes)
     if others:
-        endings = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(SHOWN_SUFFIXES))
         notes.append(
             f"left out {others.total()} files that are no images by their ending ({endings})"
         )

@@ -38,7 +38,7 @@ def check_network(spec: Spec) -> None:
     else:
         raise unknown_network(spec.name)
     weights = spec.get("weights")
-    if isinstance(weights, str) and weights not in (DEFAULT, NONE) and not Path(weights).is_file():
+    if isinstance(weights, str) and weights not in (DEFAULT, NONE) and not Path(weights).exists():
         raise InputError(f"network {spec.name}: weights {weights}: no such file; check the path")
 
 

@@ -230,12 +230,15 @@ def _restricted(path: Path, asks: _Pickle, where: str) -> object:
         try:
             with torch.serialization.safe_globals(stand_ins):
                 return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
+        except Exception as error:
+            # zip, pickle and torch each raise their own for a damaged file
             with path.open("rb") as file:
                 start = file.read(2)
             if not start.startswith(_SAVED):
-                text = "cannot be read, torch.save wrote no such file; is it whole?"
-                raise InputError(f"{where}: {text}") from error
+                text = "torch.save wrote no such file; is it whole?" if start else "it is empty"
+                raise InputError(f"{where}: cannot be read, {text}") from error
+            if not isinstance(error, pickle.UnpicklingError):
+                raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
             if asks.protocol > 2:
                 raise _refused(
                     f"is of protocol {asks.protocol} in the place of 2", where
@@ -243,9 +246,6 @@ def _restricted(path: Path, asks: _Pickle, where: str) -> object:
             match = re.search(r"GLOBAL (\S+)", str(error))
             asked = match.group(1) if match else next(filterfalse(_of_tensors, asks.names), "")
             raise _refused(f"asks for {asked}" if asked else "is no plain one", where) from error
-        except Exception as error:
-            # zip, pickle and torch each raise their own for a damaged file
-            raise InputError(f"{where}: cannot be read ({describe_error(error)})") from error
 
 
 def _stand_in(name: str, used: set[str]) -> type:

@@ -214,6 +214,11 @@ def test_empty_folders_and_missing_ones(tmp_path: Path) -> None:
     (tmp_path / "cat" / "a.png").write_bytes(b"")
     with pytest.raises(InputError, match="no photo can be read"):
         photos(tmp_path)
+    # other formats and folders inside those of the classes are named
+    (tmp_path / "cat" / "a.png").rename(tmp_path / "cat" / "a.avif")
+    (tmp_path / "cat" / "inside").mkdir()
+    with pytest.raises(InputError, match=r"the folders of the classes hold 1 \.avif, 1 folders$"):
+        photos(tmp_path)
 
 
 def broken(root: Path) -> None:

@@ -127,7 +127,8 @@ def test_a_grid_file_cannot_trust(bench, tmp_path: Path) -> None:
 
 BAD_FILES = {
     "w.pt": (b"not a pickle", r"cannot be read, torch\.save wrote no such file"),
-    "empty.pt": (b"", "cannot be read"),
+    "text.pt": (b"hello", r"cannot be read, torch\.save wrote no such file"),
+    "empty.pt": (b"", "cannot be read, it is empty"),
     "w.safetensors": (b"not safetensors", "cannot be read"),
     "w.txt": (b"", r"expected a file \.safetensors"),
 }
