@@ -162,7 +162,7 @@ def noise(gradient: torch.Tensor) -> torch.Tensor:
 WRONG_GRADIENTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "turned": lambda x: OtherGradient.apply(x, lambda g: -g),
     "noise": lambda x: OtherGradient.apply(x, noise),
-    "straight through rounding": lambda x: x + ((x * 15).round() / 15 - x).detach(),
+    "straight through rounding": lambda x: x + (x.round() - x).detach(),
 }
 
 
