@@ -39,6 +39,7 @@ class RunInputs:
     networks: trained networks by data set and name.
     warnings: what the sanity checks say about each external network.
     unusable: the external networks that raise for every image, with the reason; their cells fail.
+    misleading: the external networks whose gradient is not that of their outputs.
     squashed: the external networks whose outputs are squashed, with what was seen of them.
     code: hashes of external code, from all cells (`plugin_code`).
     needs: what each network needs of the memory.
@@ -54,6 +55,7 @@ class RunInputs:
     networks: dict[Pair, Trained] = field(default_factory=dict)
     warnings: dict[Pair, list[str]] = field(default_factory=dict)
     unusable: dict[Pair, str] = field(default_factory=dict)
+    misleading: list[Pair] = field(default_factory=list)
     squashed: dict[Pair, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
     needs: dict[Pair, Need] = field(default_factory=dict)

@@ -66,6 +66,8 @@ def _sources(inputs: RunInputs) -> dict[str, Any]:
         "wrapping": {
             f"{dataset}/{network}": texts for (dataset, network), texts in inputs.warnings.items()
         },
+        # networks whose gradient is not that of their outputs
+        "misleading": [f"{dataset}/{network}" for dataset, network in inputs.misleading],
         # networks that were attacked by the margin of their outputs, too
         "squashed": {
             f"{data}/{network}": text for (data, network), text in inputs.squashed.items()

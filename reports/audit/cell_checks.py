@@ -35,9 +35,10 @@ LOGITS_RULE = (
 )
 WRAPPING_RULE = (
     "For external networks only: warns of probabilities and other squashed outputs, a saturated"
-    " loss, NaN gradients, gradients that are not those of the outputs, log-probabilities, and an"
-    " accuracy that is at chance or far below the accuracy with a usual normalisation. Worse faults"
-    " stop the run before it begins."
+    " loss, NaN gradients, log-probabilities, and an accuracy that is at chance or far below the"
+    " accuracy with a usual normalisation. A gradient that is not that of the outputs fails, and"
+    " only warns beside an attack that queries outputs alone. Worse faults stop the run before it"
+    " begins."
 )
 LARGE_EPS_RULE = (
     "If the attacker attacks what is scored, some eps must bring the lower 95 % Wilson limit of the"
@@ -132,12 +133,18 @@ def logits(evidence: Evidence) -> Iterator[Finding]:
 def wrapping(evidence: Evidence) -> Iterator[Finding]:
     """Report the warnings about external networks, from the manifest's `wrapping`."""
     warnings = evidence.manifest.get("wrapping", {})
-    for scope, _ in grouped(evidence.rows, SCOPE[:2]):
+    listed = evidence.manifest.get("misleading")
+    misleading = set(map(str, listed)) if isinstance(listed, list) else set()
+    for scope, group in grouped(evidence.rows, SCOPE[:2]):
         texts = warnings.get("/".join(scope)) if isinstance(warnings, dict) else None
         if not isinstance(texts, list):
             continue  # a built-in network
+        status, advice = "warn" if texts else "ok", "Fix it, then run again."
+        queried = any(row["kind"] == "query" and row["eps"] != 0 for row in group)
+        if "/".join(scope) in misleading and not queried:
+            status, advice = "fail", "Correct the gradient, or add square, which needs none."
         detail = "; ".join(str(text) for text in texts) or "No fault."
-        yield finding(scope, "warn" if texts else "ok", 1, detail, "Fix it, then run again.")
+        yield finding(scope, status, 1, detail, advice)
 
 
 def large_eps(evidence: Evidence) -> Iterator[Finding]:

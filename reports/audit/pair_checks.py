@@ -21,7 +21,8 @@ _HOW = (
     f" warns, one of {100 * LARGE:g} points or more fails."
 )
 MONOTONE_RULE = (
-    "Each eps of an attack is compared with every smaller one behind the same defence." + _HOW
+    "Each eps of an attack is compared with every smaller one behind the same defence, and with the"
+    " images without attack where it has no eps 0." + _HOW
 )
 ITERATIVE_RULE = (
     "At equal norm and eps, if the attacker attacks what is scored: behind a defence that it does"
@@ -60,9 +61,11 @@ def monotone(evidence: Evidence) -> Iterator[Finding]:
     rows = [row for row in attacks if row["eps"] is not None]
     cases = []
     for _, curve in grouped(rows, _CURVE):
+        if all(row["level"] > 0 for row in curve):
+            curve = [evidence.unattacked(curve[0]), *curve]
         for stronger in curve:
             cases += [Case(row, stronger) for row in curve if row["level"] < stronger["level"]]
-    untested = ("The attack has one eps only.", "Add more eps to the attack.")
+    untested = ("The attack has eps 0 only.", "Add more eps to the attack.")
     between, things = "{size_a} to {b[eps]:.4g}", ("pair of eps", "pairs of eps")
     yield from _findings(evidence, cases, rows, between, _WEAK, untested, _BY_KIND, things)
 

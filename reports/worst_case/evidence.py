@@ -44,11 +44,18 @@ class Evidence:
     certificates: pd.DataFrame | None = None
     _kept: dict[tuple[int, Prediction], Scored | None] = field(default_factory=dict, repr=False)
 
+    def unattacked(self, row: Row) -> Row:
+        """Return a row as it is at eps 0: its images without attack. Its number is negative."""
+        clean = {"eps": 0.0, "level": 0.0, "correct": row["clean_correct"]}
+        return {**row, **clean, "number": -1 - row["number"]}
+
     def scored(self, row: Row, prediction: Prediction = "adversarial") -> Scored | None:
         """Return which images of a row were right; None without predictions.
 
         Raises TableError if the predictions are not those of the table.
         """
+        if row["number"] < 0:
+            prediction = "clean"
         at = (row["number"], prediction)
         if at not in self._kept:
             correct = row["correct" if prediction == "adversarial" else "clean_correct"]

@@ -11,9 +11,10 @@ from benchmark.runs.inputs import Pair, RunInputs
 from benchmark.runs.options import RunOptions
 from benchmark.terminal.shares import training_share
 from estimators.errors import InputError, NetworkError
-from estimators.networks.checks.probed import SAMPLE
+from estimators.networks.checks.misleading import misleading
+from estimators.networks.checks.probed import LEAST, SAMPLE
 from estimators.networks.checks.squashed import squashed
-from estimators.networks.checks.wrapping import LEAST, Unusable, check_fit, check_wrapped
+from estimators.networks.checks.wrapping import Unusable, check_fit, check_wrapped
 from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
 from estimators.spec import Spec
@@ -53,7 +54,10 @@ def load_given(
     sample = min(SAMPLE, max(LEAST, int(CHECKED * passes / 2)))
     checked = inputs.images[dataset], str(network), sample, batch
     try:
-        texts += check_wrapped(trained.network, *checked)
+        told = check_wrapped(trained.network, *checked)
+        texts += told.values()
+        if misleading.__name__ in told:
+            inputs.misleading.append(pair)
     except Unusable as error:
         inputs.unusable[pair] = error.reason
         texts.append(f"raises for every image tried ({error.reason}): its cells fail")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 from torch.nn import functional
 
 from estimators.networks.checks.probed import ProbedModel
@@ -18,11 +17,11 @@ STEP, RESOLVED = 1e-3, 1e-4
 KEPT, MOST = 0.5, 0.6
 
 
-def misleading(probed: ProbedModel, gradient: Tensor) -> str | None:
-    """Warn of a gradient that is not the slope of the loss: an attack is led astray by it.
-
-    gradient: of the cross entropy at the first images [N, C, H, W].
-    """
+def misleading(probed: ProbedModel) -> str | None:
+    """Warn of a gradient that is not the slope of the loss: an attack is led astray by it."""
+    gradient = probed.loss_gradient
+    if gradient is None:
+        return None
     n = len(gradient)
     x, y, out = probed.x[:n], probed.y[:n], probed.out[:n].double()
     length = gradient.double().flatten(1).norm(dim=1)

@@ -10,27 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from estimators.data.choice import stratified_order
 from estimators.data.images import Images
 from estimators.errors import InputError, NetworkError
-from estimators.interrupts import contained
 from estimators.networks.advice.class_order import order_hint
 from estimators.networks.advice.pixels import better_pixels, range_fault
 from estimators.networks.advice.shapes import what_fits, what_is_inside, what_is_over
 from estimators.networks.checks.misleading import misleading
-from estimators.networks.checks.probed import SAMPLE, ProbedModel, gradient_of, hits_of, outputs_of
+from estimators.networks.checks.probed import LEAST, SAMPLE, ProbedModel, hits_of, outputs_of
 from estimators.networks.input_layers import Normalise
 from estimators.outputs import finite_rows
 from estimators.plugins import describe_error
 
-# images to look at, at least
-LEAST = 16
 # share of images with NaN outputs up to which the others are worth a number
 FEW = 0.1
 # an untrained network gains up to a sixth by luck
@@ -57,8 +52,8 @@ def probe(
 
 def check_wrapped(
     network: nn.Module, images: Images, name: str, sample: int = SAMPLE, batch: int = SAMPLE
-) -> list[str]:
-    """Run every check on an external network; return the warnings, one line each.
+) -> dict[str, str]:
+    """Run every check on an external network; return the warnings, a line by name of the check.
 
     A sound network is run twice on `sample` images, and on LEAST forward and backward and once
     more forward.
@@ -70,7 +65,8 @@ def check_wrapped(
     """
     still_training(network, name)
     probed = probe(network, images, name, sample, batch)
-    return [text for check in CHECKS if (text := check(probed)) is not None]
+    told = {check.__name__: check(probed) for check in CHECKS}
+    return {name: text for name, text in told.items() if text is not None}
 
 
 def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
@@ -169,31 +165,28 @@ def one_by_one(probed: ProbedModel) -> None:
 
 
 def gradients(probed: ProbedModel) -> str | None:
-    """Refuse gradients that are cut off, all zero or never finite; warn of NaN and of wrong ones.
+    """Refuse gradients that are cut off, all zero or never finite; warn of NaN in some.
 
     `networks.checks.squashed` warns of single zeros.
     """
-    x, y = probed.x[:LEAST], probed.y[:LEAST]
-    parts = list(zip(x.split(probed.batch), y.split(probed.batch), strict=True))
-    at_loss = [_gradient(probed, x, _loss_of(y)) for x, y in parts]
-    if any(part is None for part in at_loss):
+    of_loss = probed.loss_gradient
+    if of_loss is None:
         raise probed.fault(
             "no gradient reaches the image: look in forward for detach(), no_grad(), .data,"
             " numpy or argmax"
         )
-    of_loss = torch.cat([part for part in at_loss if part is not None])
-    bad = int((~torch.isfinite(of_loss)).flatten(1).any(dim=1).sum())
+    bad, n = int((~torch.isfinite(of_loss)).flatten(1).any(dim=1).sum()), len(of_loss)
     if bad:
-        text = f"its gradient has NaN or infinite values for {bad} of {len(x)} images; is a sqrt or"
+        text = f"its gradient has NaN or infinite values for {bad} of {n} images; is a sqrt or"
         text += " log taken at 0?"
-        if bad == len(x):
+        if bad == n:
             raise probed.fault(text)
         return text
     if bool(of_loss.any()):
-        return misleading(probed, of_loss)
+        return None
     # a saturated loss differs from a cut gradient in the outputs themselves
-    of_outputs = (_gradient(probed, x, _no_sum_cancels) for x, _ in parts)
-    if not any(bool(part.any()) for part in of_outputs if part is not None):
+    of_outputs = probed.gradient(_no_sum_cancels)
+    if of_outputs is None or not bool(of_outputs.any()):
         raise probed.fault(
             "its gradient is zero in every pixel: look in forward for rounding, sign or a"
             " comparison; an attack that follows gradients cannot move such an image"
@@ -201,24 +194,7 @@ def gradients(probed: ProbedModel) -> str | None:
     return None
 
 
-def _gradient(probed: ProbedModel, x: Tensor, value: Callable[[Tensor], Tensor]) -> Tensor | None:
-    """Return the gradient of a value of the outputs; NetworkError for what the network raises."""
-    try:
-        with contained():
-            return gradient_of(probed.network, x, value)
-    except InputError:
-        raise
-    except Exception as error:
-        # external code may raise anything, in its backward pass too
-        reason = f"{describe_error(error)}, raised in its backward pass"
-        raise NetworkError(probed.name, reason) from error
-
-
-def _loss_of(y: Tensor) -> Callable[[Tensor], Tensor]:
-    return partial(functional.cross_entropy, target=y, reduction="sum")
-
-
-def _no_sum_cancels(out: Tensor) -> Tensor:
+def _no_sum_cancels(out: Tensor, y: Tensor) -> Tensor:
     return (out * torch.linspace(1.0, 2.0, out.shape[1])).sum()
 
 
@@ -251,4 +227,6 @@ def pixels(probed: ProbedModel) -> str | None:
 
 
 Check = Callable[[ProbedModel], str | None]
-CHECKS: tuple[Check, ...] = (finite, logits, repeatable, one_by_one, gradients, pixels)
+CHECKS: tuple[Check, ...] = (
+    finite, logits, repeatable, one_by_one, gradients, misleading, pixels,
+)  # fmt: skip

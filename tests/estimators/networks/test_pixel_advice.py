@@ -83,7 +83,7 @@ def test_a_permutation_is_told_with_its_first_pairs(
 ) -> None:
     # class c is the output at the position of c in the order
     order = [3, 4, 2, 9, 0, 1, 5, 8, 6, 7]
-    (told,) = check_wrapped(Permuted(digits_lenet, order), digits, "mine")
+    (told,) = check_wrapped(Permuted(digits_lenet, order), digits, "mine").values()
     assert re.search(
         r"would be right with its outputs in another order: output 4 for class 0 \(0\), output 5"
         r" for class 1 \(1\), output 0 for class 3 \(3\) and 6 more; reorder the data's classes",

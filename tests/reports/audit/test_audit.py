@@ -132,6 +132,30 @@ def no_numbers(made: MadeUp) -> None:
     row["non_finite"] = 1
 
 
+def misleading(queried: bool) -> Break:
+    def change(made: MadeUp) -> None:
+        made.manifest["misleading"] = ["digits/lenet"]
+        made.manifest["wrapping"] = {"digits/lenet": ["its gradient is not that of its outputs"]}
+        for row in made.cells(attack="fgm") if queried else ():
+            row |= {"gradients": 0, "forwards": 100}
+
+    return change
+
+
+def one_eps_that_helps(made: MadeUp) -> None:
+    """An attack of one eps, after which more images are right than without it."""
+    for row in made.cells(attack="fgm"):
+        if row["eps"] != 1.0:
+            row["status"] = "failed"
+    (row,) = made.cells(attack="fgm", eps=1.0, threat="oblivious", defence="none")
+    shown = made.predictions[str(row["cell"])]
+    wrong = (shown["label"] + 1) % 10
+    shown["clean"] = wrong.where(shown.index < len(shown) // 10, shown["label"])
+    row["clean_correct"] = int((shown["clean"] == shown["label"]).sum())
+    row["clean_accuracy"] = row["clean_correct"] / len(shown)
+    more_right(made, row, 1.0)
+
+
 def rise(share: float) -> Break:
     def change(made: MadeUp) -> None:
         place = {"attack": "fgm", "threat": "oblivious", "defence": "none"}
@@ -185,6 +209,9 @@ FAULTS: dict[str, tuple[Break, str, str, str]] = {
     "NaN gradients": (bad_gradients("nan_gradient", 0.1), "nan-gradient", "fail", "sees JPEG 50"),
     "NaN outputs": (no_numbers, "finite", "warn", "At most 1 of 400 images (pgd, eps 0.1"),
     "many zero gradients": (zero_gradients(0.2), "zero-gradient", "fail", "sees JPEG 50"),
+    "another gradient": (misleading(False), "wrapping", "fail", "not that of its outputs"),
+    "another gradient, and queries": (misleading(True), "wrapping", "warn", "not that of its out"),
+    "an attack that helps": (one_eps_that_helps, "monotone", "fail", "eps 0 to 1, no defence"),
     "a large rise": (rise(0.1), "monotone", "fail", "eps 1 to 2, no defence"),
     "a small rise": (rise(0.045), "monotone", "warn", "1 of 18 pairs of eps beyond chance"),
     "one step stuck": (stuck("fgsm", 0.3), "large-eps", "warn", "30.0 % of 400 images (eps 0.6"),

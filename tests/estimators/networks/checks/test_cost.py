@@ -14,9 +14,9 @@ from benchmark.grids.model import Grid
 from benchmark.runs.loading.gather import gather
 from benchmark.runs.options import RunOptions
 from estimators.data.images import Images
-from estimators.networks.checks.probed import SAMPLE
+from estimators.networks.checks.probed import LEAST, SAMPLE
 from estimators.networks.checks.squashed import squashed
-from estimators.networks.checks.wrapping import LEAST, check_wrapped
+from estimators.networks.checks.wrapping import check_wrapped
 
 
 class Counted(nn.Module):
@@ -46,7 +46,7 @@ def test_a_sound_network_is_run_twice_and_few_images_backward(sample: int) -> No
     y = network(torch.from_numpy(data.x)).argmax(1).numpy()
     right = Images(data.pixels, y, data.ids)
     network.sizes.clear()
-    assert check_wrapped(network, right, "mine", sample, batch=7) == []
+    assert check_wrapped(network, right, "mine", sample, batch=7) == {}
     assert max(network.sizes) <= 7
     passes = sum(size * count for size, count in network.sizes.items())
     # two for the fit, four one by one, a gradient of LEAST images and a step along it
@@ -63,9 +63,11 @@ def test_the_checks_are_a_small_share_of_the_run(
 ) -> None:
     seen: list[int] = []
 
-    def check(network: nn.Module, images: Images, name: str, sample: int, batch: int) -> list[str]:
+    def check(
+        network: nn.Module, images: Images, name: str, sample: int, batch: int
+    ) -> dict[str, str]:
         seen.append(sample)
-        return []
+        return {}
 
     monkeypatch.setattr("benchmark.runs.loading.networks.check_wrapped", check)
     data = images(2000)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from estimators.data.images import Images
 from estimators.errors import InputError
 from estimators.networks.advice.pixels import USUAL
+from estimators.networks.checks.misleading import misleading
 from estimators.networks.checks.wrapping import (
     CHECKS,
     check_fit,
@@ -119,13 +120,13 @@ def test_training_mode(digits_lenet: nn.Module) -> None:
 
 
 def test_a_sound_network_has_no_warning(digits: Images, digits_lenet: nn.Module) -> None:
-    assert check_wrapped(digits_lenet, digits, "mine") == []
-    assert len(CHECKS) == 6
+    assert check_wrapped(digits_lenet, digits, "mine") == {}
+    assert len(CHECKS) == 7
 
 
 def test_log_probabilities_are_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
     faulty = Around(digits_lenet, lambda z: z.log_softmax(1))
-    (told,) = check_wrapped(faulty, digits, "mine")
+    (told,) = check_wrapped(faulty, digits, "mine").values()
     assert "log-probabilities" in told
 
 
@@ -180,13 +181,13 @@ def test_a_gradient_that_is_not_that_of_the_outputs(
     digits: Images, digits_lenet: nn.Module, name: str
 ) -> None:
     faulty = Around(digits_lenet, before=WRONG_GRADIENTS[name])
-    (told,) = check_wrapped(faulty, digits, "mine")
+    (told,) = check_wrapped(faulty, digits, "mine").values()
     assert "its gradient is not that of its outputs" in told and "such as square" in told
     # none of it is said of outputs whose gradient is as it should be
     for after in SOUND:
         sound = Around(digits_lenet, after)
-        assert gradients(probe(sound, digits, "mine")) is None
-    assert gradients(probe(digits_lenet, digits, "mine")) is None
+        assert misleading(probe(sound, digits, "mine")) is None
+    assert misleading(probe(digits_lenet, digits, "mine")) is None
 
 
 def test_nan_outputs_of_few_images_are_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
