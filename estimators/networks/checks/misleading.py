@@ -27,12 +27,12 @@ def misleading(probed: ProbedModel) -> str | None:
     length = gradient.double().flatten(1).norm(dim=1)
     size = STEP * math.sqrt(gradient[0].numel())
     scale = size / length.clamp_min(torch.finfo(length.dtype).tiny)
-    moved = x + (gradient.double() * scale[:, None, None, None]).to(x.dtype)
+    moved = (x + (gradient.double() * scale[:, None, None, None]).to(x.dtype)).clamp_(0, 1)
     before, after = (
         functional.cross_entropy(z, y, reduction="none")
         for z in (out, probed.outputs(moved).double())
     )
-    promised = size * length
+    promised = (gradient.double() * (moved - x)).flatten(1).sum(dim=1)
     # how far the loss is moved by the rounding of the outputs
     slope = (out.softmax(dim=1) - functional.one_hot(y, out.shape[1])).abs().sum(dim=1)
     told = promised > RESOLVED * slope * out.abs().amax(dim=1)

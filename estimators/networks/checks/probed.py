@@ -50,8 +50,11 @@ class ProbedModel:
         return outputs_of(self.network, x, self.batch)
 
     def hits(self, x: torch.Tensor) -> int:
-        """Return how many of the images are right when their pixels are others [N, C, H, W]."""
-        return hits_of(self.outputs(x), self.y)
+        """Return how many are right with other pixels [N, C, H, W]; 0 where those are refused."""
+        try:
+            return hits_of(self.outputs(x), self.y)
+        except NetworkError:
+            return 0
 
     def off(self, n: int) -> float:
         """Return how far the first n outputs are off when computed again; 0.0 for rounding."""

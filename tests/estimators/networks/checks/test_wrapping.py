@@ -28,6 +28,7 @@ from estimators.networks.checks.wrapping import (
     still_training,
 )
 from estimators.networks.input_layers import normalised
+from estimators.networks.running.guarded import guarded
 
 Make = Callable[[nn.Module], nn.Module]
 
@@ -188,6 +189,20 @@ def test_a_gradient_that_is_not_that_of_the_outputs(
         sound = Around(digits_lenet, after)
         assert misleading(probe(sound, digits, "mine")) is None
     assert misleading(probe(digits_lenet, digits, "mine")) is None
+
+
+def test_the_step_along_the_gradient_keeps_to_pixels(
+    digits: Images, digits_lenet: nn.Module
+) -> None:
+    def strict(x: torch.Tensor) -> torch.Tensor:
+        assert bool(((x >= 0) & (x <= 1)).all())
+        return x
+
+    assert check_wrapped(Around(digits_lenet, before=strict), digits, "mine") == {}
+    # nor do the usual normalisations, which are tried for one at chance, count as its error
+    turned = Around(digits_lenet, lambda z: z.roll(1, 1), strict)
+    (told,) = check_wrapped(guarded(turned, digits.shape), digits, "mine").values()
+    assert "reorder the data's classes" in told
 
 
 def test_nan_outputs_of_few_images_are_a_warning(digits: Images, digits_lenet: nn.Module) -> None:
