@@ -22,7 +22,6 @@ from benchmark.runs.gallery_choice import Candidates, Example, Finished, choose
 from benchmark.runs.inputs import RunInputs
 from estimators.appending import append_text
 from estimators.data.images import Images
-from estimators.errors import InputError
 from estimators.interrupts import contained
 from estimators.outputs import NO_CLASS, class_name, predicted_classes
 from estimators.plugins import describe_error
@@ -65,8 +64,8 @@ def write_gallery(
         try:
             with contained():
                 entry = _write_example(example, images, classifiers, folder, len(entries), labels)
-        except (OSError, InputError):
-            raise
+        except OSError:
+            raise  # a full disk, for one: a network's own is a NetworkError
         except Exception as error:
             # external code that worked on whole chunks may raise anything for one image
             line = f"gallery, image {example.image}: {describe_error(error)}\n"

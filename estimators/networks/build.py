@@ -8,6 +8,7 @@ from estimators.errors import InputError
 from estimators.networks.external import ExternalNetwork, find_network
 from estimators.networks.input_layers import GreyToColour, behind_low_pass, normalised
 from estimators.networks.known import NONE, WRAPPING
+from estimators.networks.lazy_weights import make_lazy_weights
 from estimators.spec import Spec
 from estimators.training_spec import split_training
 
@@ -37,7 +38,10 @@ def behind_input_layers(
     network's own), become a first layer (x - mean) / std. Before it come the network's own resize,
     and `low_pass`, a fixed Gaussian filter of that width in pixels.
 
-    Raises InputError for bad numbers, and for a filter that is wider than the images.
+    Lazy layers get their weights from a pass.
+
+    Raises InputError for bad numbers, for a filter that is wider than the images, and for lazy
+    layers that no image reaches.
     """
     mean, std = spec.get("mean", bare.mean), spec.get("std", bare.std)
     network, channels, copied = bare.network, shape[0], colour_network(bare.network)
@@ -48,7 +52,9 @@ def behind_input_layers(
         network = normalised(network, mean, std, channels, spec.name)
     if bare.sizing is not None:
         network = nn.Sequential(bare.sizing, network)
-    return behind_low_pass(network, spec.get("low_pass", 0), shape).eval()
+    whole = behind_low_pass(network, spec.get("low_pass", 0), shape).eval()
+    make_lazy_weights(whole, shape, str(spec))
+    return whole
 
 
 def colour_network(network: nn.Module) -> nn.Module | None:

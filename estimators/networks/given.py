@@ -16,7 +16,6 @@ from estimators.networks.external import code_hash, find_network, is_external
 from estimators.networks.files.fitting import load_into
 from estimators.networks.handed.network import HandedNetwork
 from estimators.networks.known import DEFAULT, NONE, WRAPPING
-from estimators.networks.lazy_weights import make_lazy_weights
 from estimators.networks.registry import NETWORKS
 from estimators.networks.running.guarded import Guarded, guarded
 from estimators.networks.weight_files import read_weights, weights_hash
@@ -88,7 +87,6 @@ def given_network(
         else:
             result = find_network(bare, shape, classes, NONE if from_file else weights)
         wrapped = behind_input_layers(result, network, shape)
-        make_lazy_weights(wrapped, shape, str(network))
     origin, path = result.origin, Path(result.source)
     if from_file:
         path = Path(weights)

@@ -52,6 +52,8 @@ class Evidence:
     def scored(self, row: Row, prediction: Prediction = "adversarial") -> Scored | None:
         """Return which images of a row were right; None without predictions.
 
+        Of a row of `unattacked` it is always the clean prediction that counts.
+
         Raises TableError if the predictions are not those of the table.
         """
         if row["number"] < 0:

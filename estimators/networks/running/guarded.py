@@ -105,10 +105,20 @@ def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str
     """Return whether a network takes channels-last memory, and what to say about it."""
     network = copied(guard.network, guard.name).eval().requires_grad_(False)
     x = torch.rand(PROBED, *shape, generator=torch.Generator().manual_seed(0))
-    answer, notes = _or_none(lambda: _run(network, x, backward=False)), []
+    notes: list[str] = []
+
+    def tried() -> tuple[Any, list[str]] | None:
+        return _or_none(lambda: _run(network, x, backward=False))
+
+    answer = tried()
     if answer is None:
-        answer = _or_none(lambda: _run(network.double(), x, backward=False))
-        if answer is not None:
+        network.double()
+        wide = tried()
+        network.float()
+        # one that raises once works in either precision by now
+        if wide is not None and tried() is None:
+            answer = wide
+            network.double()
             guard.network.double()
             notes.append("works in float64 alone: its weights, read as float32, are run in float64")
     if answer is None or not isinstance(answer[0], torch.Tensor):

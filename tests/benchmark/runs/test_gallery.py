@@ -22,6 +22,7 @@ from benchmark.runs.network_outputs import output_facts
 from benchmark.runs.options import RunOptions
 from benchmark.runs.run import run
 from estimators.data.images import Images
+from estimators.errors import NetworkError
 from reports.page.parts import gallery
 from reports.results.read_write import read_results
 
@@ -112,16 +113,24 @@ def test_a_run_without_jpeg_or_predictions(tmp_path: Path) -> None:
 def test_code_that_fails_for_one_image_costs_its_picture(
     shown: tuple[Path, list[Cell], RunInputs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    errors: list[Exception] = []
+
     def fails(*_: object) -> None:
-        raise RuntimeError("a batch of one")
+        raise errors[-1]
 
     folder, cells, inputs = shown
     monkeypatch.setattr("benchmark.runs.gallery._craft", fails)
     copy = tmp_path / "run"
     shutil.copytree(folder, copy)
-    assert write_gallery(cells, read_results(copy), inputs, copy, tmp_path / "own") == []
-    log = (copy / "failures.log").read_text()
-    assert re.fullmatch(r"(gallery, image \d+: RuntimeError: a batch of one\n)+", log)
+    for error in (RuntimeError("a batch of one"), NetworkError("mine", "a batch of one")):
+        errors.append(error)
+        assert write_gallery(cells, read_results(copy), inputs, copy, tmp_path / "own") == []
+        log = (copy / "failures.log").read_text()
+        assert re.fullmatch(r"(gallery, image \d+: [^\n]*a batch of one\n)+", log)
+        (copy / "failures.log").unlink()
+    errors.append(OSError("no space left"))
+    with pytest.raises(OSError, match="no space left"):
+        write_gallery(cells, read_results(copy), inputs, copy, tmp_path / "own")
 
 
 def test_output_facts(digits: Images, digits_lenet: torch.nn.Module) -> None:

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from estimators.errors import InputError
+from estimators.networks.build import build_network
 from estimators.networks.given import given_network
 from estimators.spec import parse_spec
 
@@ -48,6 +49,12 @@ def test_they_take_weights_of_a_file(module, tmp_path: Path) -> None:
     spec = parse_spec(f"layers_of_mine:lazy:weights={tmp_path / 'w.safetensors'}")
     loaded = given_network(spec, GREY, 10).network.state_dict()
     assert torch.equal(loaded["3.weight"], changed["3.weight"])
+
+
+def test_they_are_there_for_a_training(module) -> None:
+    module("layers_of_mine", LAYERS)
+    network = build_network(parse_spec("layers_of_mine:lazy"), GREY, 10)
+    assert {p.numel() > 0 for p in network.parameters()} == {True}
 
 
 def test_a_layer_that_no_image_reaches(module) -> None:

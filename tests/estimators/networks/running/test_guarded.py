@@ -139,6 +139,18 @@ def test_a_network_of_float64_alone() -> None:
     assert classifier.input_gradient(x, torch.arange(8)).dtype == torch.float32
 
 
+def test_a_network_that_raises_once_is_not_one_of_float64() -> None:
+    def once(layers: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+        if not hasattr(layers, "called"):
+            layers.called = True  # type: ignore[assignment]
+            raise RuntimeError("not yet")
+        return layers(x)
+
+    guarding = guard(odd_networks.around(once))
+    assert guarding.notes == ()
+    assert {p.dtype for p in guarding.parameters()} == {torch.float32}
+
+
 def test_an_image_alone_keeps_its_row() -> None:
     """`squeeze()` takes the dimension of the images, too, where there is one image."""
     network = odd_networks.around(lambda layers, x: layers(x).squeeze())
