@@ -62,8 +62,10 @@ class _Commands(Mapping[str, click.Command]):
     def __getitem__(self, name: str) -> click.Command:
         entry = COMMANDS[name]
         from benchmark.execution.environment import sleep_soon
+        from benchmark.execution.memory import keep_memory
         from benchmark.terminal.progress_bars import starting
 
+        keep_memory()  # before a library starts a thread, whose arena later ones would share
         if name != "speed":  # which compares with loops that users run without it
             sleep_soon()
         with starting():

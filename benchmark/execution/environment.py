@@ -23,9 +23,9 @@ from estimators.processor import processor
 DECISIVE = ("adversarial-robustness-toolbox", "torch", "numpy", "scipy", "Pillow")
 PACKAGES = (*DECISIVE, "torchvision", "pandas", "scikit-learn")
 
-# how often torch's threads try before they sleep, and how often libgomp lets them try where it has
-# more threads than the machine has cores
-SPINS, FEW = "GOMP_SPINCOUNT", "1000"
+# how often torch's threads try before they sleep; libgomp itself takes 300,000, and 1,000 where it
+# has more threads than the machine has cores
+SPINS, FEW = "GOMP_SPINCOUNT", "2000"
 
 
 def sleep_soon() -> None:
@@ -33,7 +33,7 @@ def sleep_soon() -> None:
 
     By default they try 300,000 times. Beside other work the thread that they wait for often has no
     core, and they take its time: a run on 50 photos took 79 and 106 s on two cores with two other
-    processes, and 28 s with this. What the user sets stays.
+    processes, and 28 s with few tries. What the user sets stays.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault(SPINS, FEW)

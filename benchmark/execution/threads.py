@@ -46,8 +46,6 @@ class ThreadExecutor(Executor):
     def pool(self, networks: Networks) -> Iterator[_ThreadPool]:
         """Provide threads that have the networks, until the block ends."""
         keep_memory()
-        # threads take other sizes than what came before; its free memory has no room for them
-        release_memory()
         with one_torch_thread():
             pool, waits = _ThreadPool(networks, self), True
             try:
@@ -58,6 +56,7 @@ class ThreadExecutor(Executor):
                 raise
             finally:
                 pool.threads.shutdown(wait=waits, cancel_futures=True)
+                release_memory()  # plots and page come next, and need little of it
 
 
 class _ThreadPool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +105,32 @@ def test_freed_memory_that_is_kept_counts_as_free(monkeypatch: pytest.MonkeyPatc
     """
     monkeypatch.setenv("PYTHONPATH", str(sources.ROOT))
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+@pytest.mark.skipif(kept_memory() == 0, reason="malloc_info is glibc's")
+def test_all_threads_of_a_command_share_one_arena(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Libraries start threads when they are imported; arenas of these would be taken up later."""
+    code = """
+    import ctypes, sys
+    from pathlib import Path
+    from benchmark.cli.app import main
+
+    try:
+        main(["run", "--samples", "20", "--out", sys.argv[1]])
+    except SystemExit as ended:
+        assert ended.code == 0
+    c = ctypes.CDLL(None)
+    c.fopen.restype = ctypes.c_void_p
+    file = ctypes.c_void_p(c.fopen(sys.argv[2].encode(), b"w"))
+    c.malloc_info(0, file)
+    c.fclose(file)
+    assert Path(sys.argv[2]).read_text().count("<heap nr=") == 1
+    """
+    monkeypatch.setenv("PYTHONPATH", str(sources.ROOT))
+    paths = [str(tmp_path / name) for name in ("run", "arenas.xml")]
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code), *paths], check=True)
 
 
 def test_a_peak_is_that_of_a_process() -> None:
