@@ -72,7 +72,7 @@ def _section(record: RunRecord, rows: list[Row]) -> str:
         f"## {TITLE}",
         "",
         f"{_plain(subject)}, measured with art-bench. Worst accuracy: the"
-        " share of images that is right under every attack of the row.",
+        " share of images that is right without attack and under every attack of the row.",
         "",
     ]
     lines += [

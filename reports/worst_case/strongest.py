@@ -1,4 +1,4 @@
-"""The worst case over attacks, image by image."""
+"""The worst case over attacks, image by image; an attacker may also leave an image as it is."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COLUMNS: dict[str, str] = {
     "strongest_threat": "and the threat by which it does; that of the row, where it is not any",
     "n": "images that every attack of the row saw",
     "clean_correct": "of these, right without attack behind the defence",
-    "correct": "right under every attack with a budget of at most eps",
+    "correct": "right without attack, and under every attack with a budget of at most eps",
     "accuracy": "correct / n",
     "low": "its Wilson 95 % limit, lower",
     "high": "its Wilson 95 % limit, upper",
@@ -60,11 +60,12 @@ Right = npt.NDArray[np.bool_]
 def worst_case(evidence: Evidence) -> pd.DataFrame:
     """Return one row per network, data set, defence, threat, norm and eps; columns as COLUMNS.
 
-    An image withstands a budget if it is right under every attack of that norm and threat whose
-    eps is at most this budget: an attacker with a budget may also use less of it. So the attacks
-    need not share their eps, and accuracy never rises with eps. Attacks without a bound count in
-    rows of their own, with an empty eps, together with all bounded ones of their norm. The control
-    counts like any other attack: it stays in the budget too.
+    An image withstands a budget if it is right without attack, and under every attack of that norm
+    and threat whose eps is at most this budget: an attacker with a budget may also use less of it,
+    or nothing. So the attacks need not share their eps, accuracy never rises with eps, and it is
+    never above that without attack, also where an attack makes wrong images right. Attacks without
+    a bound count in rows of their own, with an empty eps, together with all bounded ones of their
+    norm. The control counts like any other attack: it stays in the budget too.
 
     If attacks saw different numbers of images (subsets are nested), only the images count that all
     attacks of one defence, threat and norm saw, at every eps. Without predictions: no rows.
@@ -178,11 +179,11 @@ def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
     scored = _shared(evidence, bounded)
     if scored is not None:
         ids, clean, right = scored
-        withstands: Right = np.ones(len(ids), dtype=bool)
+        withstands = clean
         names: dict[str, None] = {}
         for _, same in groupby(range(len(bounded)), key=lambda i: bounded[i]["level"]):
             now = list(same)
-            withstands = withstands & np.all(right[now], axis=0)
+            withstands = withstands & right[now].all(axis=0)
             here, eps = [bounded[i]["attack"] for i in now], float(bounded[now[0]]["eps"])
             names.update(dict.fromkeys(here) if eps > 0 else {})
             best = bounded[now[int(right[now].sum(axis=1).argmin())]]
@@ -194,7 +195,7 @@ def _levels(evidence: Evidence, part: list[Row]) -> Iterator[_Level]:
         every = dict.fromkeys(r["attack"] for r in (*unbounded, *bounded) if r["eps"] != 0)
         best = unbounded[int(right[: len(unbounded)].sum(axis=1).argmin())]
         about = _about(None, every, best["attack"], best["threat"])
-        yield _Level(about, ids, clean, np.all(right, axis=0))
+        yield _Level(about, ids, clean, clean & right.all(axis=0))
 
 
 def _about(eps: float | None, attacks: Iterable[str], strongest: str, threat: str) -> Row:

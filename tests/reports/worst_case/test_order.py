@@ -66,6 +66,18 @@ def test_worst_case_over_adaptive_variants_image_by_image(tmp_path: Path) -> Non
     assert "adaptive-diff: PGD" in render(tmp_path)
 
 
+def test_an_attacker_may_leave_an_image_as_it_is(tmp_path: Path) -> None:
+    """An attack that makes wrong images right does not raise the worst case above clean."""
+    run = made(attacks={"pgd": (0.1, 0.2), "cw": (None,)}, defences=(("none", None),))
+    for row in run.cells():
+        run.set_right(row, np.ones(400, dtype=bool))
+    table = worst_case(read_evidence(run.write(tmp_path)))
+    clean = set(table["clean_correct"])
+    assert len(clean) == 1 and max(clean) < 400
+    assert set(table["correct"]) == clean
+    assert table["eps"].isna().any()  # attacks without a bound, too
+
+
 def test_a_stronger_threat_that_does_worse_is_a_finding() -> None:
     run = made()
     assert "fail" not in set(audit(run.evidence)["status"])
