@@ -21,30 +21,28 @@ from estimators.data.labels import MOST_CLASSES, MOST_IMAGES
 from estimators.data.streamed import Streamed
 from estimators.errors import InputError
 
-# names of images, labels and indices in use; the first is this project's own, {} is the split
-NAMES = (
-    ("x_{}", "y_{}", "idx_{}"),
-    ("{}_x", "{}_y", "{}_idx"),
-    ("{}_images", "{}_labels", "{}_ids"),
-    ("{}_data", "{}_labels", "{}_ids"),
-)
+# names of images and labels in use; the first are this project's own, {} is the split
+NAMES = (("x_{}", "y_{}"), ("{}_x", "{}_y"), ("{}_images", "{}_labels"), ("{}_data", "{}_labels"))
 # without a split: these are test images
 NAMES_OF_TEST = (
-    ("x", "y", "idx"),
-    ("images", "labels", "ids"),
-    ("image", "label", "id"),
-    ("data", "labels", "ids"),
-    ("data", "target", "ids"),
-    ("inputs", "targets", "ids"),
-    ("arr_0", "arr_1", "arr_2"),
+    ("x", "y"),
+    ("images", "labels"),
+    ("image", "label"),
+    ("data", "labels"),
+    ("data", "target"),
+    ("inputs", "targets"),
+    ("arr_0", "arr_1"),
 )
+# of the indices, with a split before or behind it where the images have one
+INDICES = ("ids", "idx", "indices", "index", "id")
 
 
 def from_npz(path: Path, split: Split, classes: tuple[str, ...] | None = None) -> Images:
     """Read a split from an archive; nothing in it is unpickled.
 
     The arrays are `x_<split>` and `y_<split>`, and optionally `idx_<split>` and `classes`; other
-    usual names are known too (`NAMES`). Images above `archive_rows.LARGE` bytes stay on disk.
+    usual names are known too (`NAMES`, `INDICES`). Images above `archive_rows.LARGE` bytes stay on
+    disk.
 
     classes: names of the classes, where the archive has none.
 
@@ -60,7 +58,7 @@ def from_npz(path: Path, split: Split, classes: tuple[str, ...] | None = None) -
         own = member(path, labels, found[labels], LARGEST_LABELS)
         y = check_count(own, MOST_IMAGES, "labels").read()
         ids = np.arange(y.shape[0] if y.ndim else 1)
-        if indices in found:
+        if indices is not None:
             own = member(path, indices, found[indices], LARGEST_LABELS)
             ids = check_count(own, MOST_IMAGES, "indices").read()
         if "classes" in found:
@@ -86,16 +84,17 @@ def from_npz(path: Path, split: Split, classes: tuple[str, ...] | None = None) -
     return checked_images(x, y, ids, classes, where)
 
 
-def _names(held: list[str], split: Split, where: str) -> tuple[str, str, str]:
-    """Return the names of images, labels and indices among the arrays of an archive."""
+def _names(held: list[str], split: Split, where: str) -> tuple[str, str, str | None]:
+    """Return the names of images, labels and indices among the arrays; None without indices."""
     lower = {name.lower(): name for name in held}
-    known = [tuple(name.format(split) for name in names) for names in NAMES]
-    if split == "test":
-        known += NAMES_OF_TEST
-    for x, y, idx in known:
+    of_split = [(x.format(split), y.format(split)) for x, y in NAMES]
+    for x, y in (*of_split, *(NAMES_OF_TEST if split == "test" else ())):
         if x in lower and y in lower:
-            return lower[x], lower[y], lower.get(idx, idx)
-    own = known[0][:2]
+            shapes = ("{}_" + split, split + "_{}") if (x, y) in of_split else ("{}",)
+            indices = [shape.format(name) for name in INDICES for shape in shapes]
+            indices += ["arr_2"] if x == "arr_0" else []
+            return lower[x], lower[y], next((lower[i] for i in indices if i in lower), None)
+    own = of_split[0]
     missing = [name for name in own if name not in lower]
     raise InputError(
         f"{where}: lacks the array {', '.join(missing)}; it holds {listing(held)}, expected"

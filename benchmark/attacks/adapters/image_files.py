@@ -18,6 +18,7 @@ import torch
 
 from estimators.data.archive import LARGEST_LABELS, Member, check_count, listing, member, members
 from estimators.data.archive_rows import ArchiveSource, is_large
+from estimators.data.files import INDICES
 from estimators.data.images import AnyArray, IntArray, nchw
 from estimators.data.labels import MOST_IMAGES, checked_ids
 from estimators.data.streamed import Streamed
@@ -25,9 +26,8 @@ from estimators.errors import InputError
 from estimators.networks.files.pickles import plain_content
 
 SUFFIXES = (".npz", ".npy", ".pt", ".pth")
-# names of the images, their indices and their true labels; the first are this project's own
+# names of the images and their true labels; the first are this project's own
 PIXELS = ("x", "x_adv", "adv_complete", "x_test_adv", "adv", "adversarial", "images", "x_test")
-IDS = ("ids", "idx", "indices", "index")
 LABELS = ("y", "labels", "y_test", "label")
 
 
@@ -102,7 +102,7 @@ def _image_file(path: Path, key: str | None, changed: int, size: int) -> ImageFi
         name = _name_of_images(arrays, key, where)
         pixels = _opened(arrays[name], where)
         count = pixels.shape[0]
-        ids, y = (_column(arrays, names, count, where) for names in (IDS, LABELS))
+        ids, y = (_column(arrays, names, count, where) for names in (INDICES, LABELS))
     except InputError:
         raise
     except Exception as error:

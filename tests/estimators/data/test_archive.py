@@ -43,6 +43,31 @@ def test_usual_names_of_arrays(tmp_path: Path, case: str) -> None:
     assert np.array_equal(images.pixels, X) and np.array_equal(images.y, Y)
 
 
+INDICES = {
+    "own": ("x_test", "y_test", "idx_test"),
+    "other name": ("x_test", "y_test", "ids_test"),
+    "capital": ("X_test", "y_test", "Test_Indices"),
+    "split first": ("test_images", "test_labels", "test_index"),
+    "adversarial images": ("x", "y", "ids"),
+    "short": ("x", "y", "idx"),
+    "words": ("images", "labels", "indices"),
+    "positions": ("arr_0", "arr_1", "arr_2"),
+}
+
+
+@pytest.mark.parametrize("case", INDICES)
+def test_usual_names_of_indices(tmp_path: Path, case: str) -> None:
+    """Without them two runs would be compared on images that are not the same."""
+    given = np.arange(100, 120)[::-1]
+    np.savez(tmp_path / "a.npz", **dict(zip(INDICES[case], (X, Y, given), strict=True)))
+    assert np.array_equal(read_test(tmp_path / "a.npz").ids, given)
+
+
+def test_indices_of_another_split_are_not_taken(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_test=X, y_test=Y, ids_train=np.arange(20) + 5)
+    assert np.array_equal(read_test(tmp_path / "a.npz").ids, np.arange(20))
+
+
 def test_other_names_are_listed(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", pictures=X, classes_of=Y)
     with pytest.raises(InputError, match=r"lacks .*x_test.*holds classes_of, pictures, expected"):
