@@ -20,10 +20,7 @@ from reports.style.numbers import NORMS, count, eps_text
 PAGE = "report.html"
 # warnings that are shown, at most
 MOST_NOTES = 8
-CAPTION = (
-    "Worst case: an image counts as right if it is right without attack and under every attack of"
-    " its row."
-)
+CAPTION = "Worst case: images right without attack and under every attack of their row."
 
 
 @dataclass(frozen=True)
