@@ -40,6 +40,17 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Give networks that a module of tests makes where it is imported the same weights each time.
+
+    Torch's first seed is another one in each process.
+    """
+    if isinstance(collector, pytest.Module):
+        torch.manual_seed(0)
+
+
 # taken before the tests get folders of their own
 _REAL_DATA = os.environ.get("BENCH_DATA_DIR")
 

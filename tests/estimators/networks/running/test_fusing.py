@@ -104,18 +104,26 @@ def plain(made: nn.Module, shape: tuple[int, int, int] = SHAPE) -> Classifier:
 
 
 def check(made: nn.Module, quick: nn.Module, shape: tuple[int, int, int] = SHAPE) -> None:
-    """Compare logits and gradients, clean and attacked, in batches of 1 and 3."""
+    """Compare logits and gradients, clean and attacked, in batches of 1 and 3.
+
+    A unit whose input is zero but for rounding may be on in one network and off in the other. It
+    changes the gradient of what it sees: allowed in one image of the eight, as far as `fused` does.
+    """
     right = plain(made, shape)
     own = Classifier(Frozen(quick, quick), shape, 10)
-    for n in (1, 3):
-        x, y = images(n, shape), torch.arange(n)
+    apart = 0
+    for x in images(4, shape).split([1, 3]):
+        y = torch.arange(len(x))
         for _ in range(2):
             expected, out = right.logits(x), own.logits(x)
             assert float((out - expected).abs().max()) <= 1e-5 * float(expected.abs().max())
             gradient = right.input_gradient(x, y)
-            off = own.input_gradient(x, y) - gradient
-            assert float(off.norm()) <= 1e-3 * float(gradient.norm())
+            off = (own.input_gradient(x, y) - gradient).flatten(1).norm(dim=1)
+            length = gradient.flatten(1).norm(dim=1)
+            assert (off <= fusing.GRADIENTS * length).all()
+            apart += int((off > 1e-3 * length).sum())
             x = (x + 0.1 * gradient.sign()).clamp(0, 1)
+    assert apart <= 1
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
