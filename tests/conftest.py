@@ -41,7 +41,6 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
-
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Give networks that a module of tests makes where it is imported the same weights each time.
 

@@ -192,7 +192,7 @@ def checked_images(
     lengths = [array.shape[0] if array.shape else 1 for array in (pixels, labels, ids)]
     if len(set(lengths)) > 1:
         listed = ", ".join(map(str, lengths))
-        raise InputError(f"{where}: x, y and idx differ in length: {listed}")
+        raise InputError(f"{where}: images, labels and indices differ in length: {listed}")
     y, names, source = checked_labels(labels, classes, where)
     notes: tuple[str, ...] = ()
     if source == "labels" and y.min() == 1:

@@ -63,15 +63,15 @@ def checked_ids(ids: AnyArray, where: str) -> IntArray:
     if ids.ndim == 2 and ids.shape[1] == 1:
         ids = ids[:, 0]
     if ids.dtype.kind not in "iu":
-        raise InputError(f"{where}: idx must be one integer per image, got {ids.dtype}")
-    values = _integers(ids, f"{where}: idx must be one integer per image")
+        raise InputError(f"{where}: indices must be one integer per image, got {ids.dtype}")
+    values = _integers(ids, f"{where}: indices must be one integer per image")
     if len(values) and not (values.min() >= 0 and values.max() <= LARGEST_ID):
         bad = values.min() if values.min() < 0 else values.max()
-        raise InputError(f"{where}: idx has {bad}, expected 0 to {LARGEST_ID}")
+        raise InputError(f"{where}: there is an index {bad}, expected 0 to {LARGEST_ID}")
     unique, counts = np.unique(values, return_counts=True)
     if len(unique) < len(values):
         text = "each image needs an index of its own"
-        raise InputError(f"{where}: idx has {unique[counts > 1][0]} more than once; {text}")
+        raise InputError(f"{where}: index {unique[counts > 1][0]} is there more than once; {text}")
     return values
 
 

@@ -45,6 +45,6 @@ def misleading(probed: ProbedModel) -> str | None:
     return (
         "its gradient is not that of its outputs: a small step along it raises the loss by"
         f" {share}; look for a backward of its own, a hook on a gradient, or rounding whose"
-        " gradient is 1; attacks that follow it can fail where others succeed: add one that needs"
-        " no gradient, such as square"
+        " gradient is 1; attacks that follow it can fail where others succeed: rely on one that"
+        " needs no gradient, such as square"
     )
