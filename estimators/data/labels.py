@@ -67,11 +67,11 @@ def checked_ids(ids: AnyArray, where: str) -> IntArray:
     values = _integers(ids, f"{where}: indices must be one integer per image")
     if len(values) and not (values.min() >= 0 and values.max() <= LARGEST_ID):
         bad = values.min() if values.min() < 0 else values.max()
-        raise InputError(f"{where}: there is an index {bad}, expected 0 to {LARGEST_ID}")
+        raise InputError(f"{where}: has the index {bad}, expected 0 to {LARGEST_ID}")
     unique, counts = np.unique(values, return_counts=True)
     if len(unique) < len(values):
         text = "each image needs an index of its own"
-        raise InputError(f"{where}: index {unique[counts > 1][0]} is there more than once; {text}")
+        raise InputError(f"{where}: has the index {unique[counts > 1][0]} more than once; {text}")
     return values
 
 

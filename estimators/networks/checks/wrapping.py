@@ -28,8 +28,9 @@ from estimators.plugins import describe_error
 
 # share of images with NaN outputs up to which the others are worth a number
 FEW = 0.1
-# an untrained network gains up to a sixth by luck
-GAIN, GAIN_OVER_CHANCE = 0.1, 0.25
+# least share of more right images that shows how pixels should be; over chance it is above what an
+# untrained network gains by luck, which for few images is so many standard deviations
+GAIN, GAIN_OVER_CHANCE, DEVIATIONS = 0.1, 0.25, 3.0
 
 
 class Unusable(NetworkError):
@@ -206,12 +207,15 @@ def pixels(probed: ProbedModel) -> str | None:
     """
     n, hits = len(probed.y), hits_of(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
-    near = hits / n <= chance + 2 * math.sqrt(chance * (1 - chance) / n)
+    deviation = math.sqrt(chance * (1 - chance) / n)
+    near = hits / n <= chance + 2 * deviation
     text = range_fault(probed.x)
     if text is None:
         # one that the network has as a layer already was chosen by its user
         layer = any(isinstance(m, Normalise) for m in probed.network.modules())
-        gain = GAIN_OVER_CHANCE if near else GAIN
+        luck = max(GAIN_OVER_CHANCE, DEVIATIONS * math.sqrt(2) * deviation)
+        # other pixels that swap two classes bring what is below chance above it
+        gain = luck + max(0.0, chance - hits / n) if near else GAIN
         text = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
     if text is not None and near and n >= LEAST:
         raise probed.fault(text)
