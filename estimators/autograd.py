@@ -14,12 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# functions that bound their output and never reverse the order of classes, as autograd names them
-SMOOTH = {"Sigmoid", "Tanh", "Softmax", "Atan", "Erf"}
-SQUASHING = {*SMOOTH, "Hardsigmoid", "Hardtanh", "Clamp", "Relu"}
-# functions of one tensor that may follow: a factor, a shift, a change of type or shape
-FOLLOWING = {"Mul", "Div", "Add", "Sub", "ToCopy", "Clone", "Alias", "View", "UnsafeView"}
-FOLLOWING |= {"Reshape", "ReshapeAlias", "Squeeze", "Unsqueeze"}
+# functions that are flat on one side or both, and rise everywhere, as autograd names them
+SMOOTH = {"Sigmoid", "Tanh", "Softmax", "Atan", "Erf", "LogSigmoid", "Softplus", "Exp"}
+SQUASHING = {*SMOOTH, "Hardsigmoid", "Hardtanh", "Clamp", "Relu", "Log"}
+# what may follow: a factor, a shift, a change of type or shape, a choice of classes
+FOLLOWING = {"Mul", "Div", "Neg", "Rsub", "ToCopy", "Clone", "Alias", "View", "UnsafeView"}
+FOLLOWING |= {"Reshape", "ReshapeAlias", "Squeeze", "Unsqueeze", "Expand", "Slice", "Index"}
+# and the mean of several networks
+JOINING = {"Add", "Sub", "Stack", "Cat", "Mean"}
 # a gradient is tried again at points that lie in a cube of such a half side around the image
 RADII = (2 / 255, 8 / 255, 32 / 255)
 # in a repaired gradient such a value was infinite on its way
@@ -179,15 +181,32 @@ def _name(node: Node) -> str:
 
 
 def _last_squashing(node: Node) -> Iterator[Node]:
-    """Yield the squashing functions at the end of a network, from its output backward."""
-    while True:
+    """Yield the squashing functions at the end of a network, from its output backward.
+
+    Of a product the factor that differs by class is followed, as that of a softmax by one number
+    per image.
+    """
+    seen, waiting = {node}, [node]
+    while waiting:
+        node = waiting.pop()
         name = _name(node)
-        inputs = [other for other, _ in node.next_functions if other is not None]
-        if name not in SQUASHING | FOLLOWING or len(inputs) != 1:
-            return
+        inputs = [(other, at) for other, at in node.next_functions if other is not None]
+        if name not in JOINING and len(inputs) > 1:
+            inputs = [pair for pair in inputs if _shape(*pair) == _shape(node, 0)]
+        if name not in SQUASHING | FOLLOWING | JOINING or (
+            name not in JOINING and len(inputs) != 1
+        ):
+            continue
         if name in SQUASHING:
             yield node
-        node = inputs[0]
+        new = [other for other, _ in inputs if other not in seen]
+        seen.update(new)
+        waiting += new
+
+
+def _shape(node: Node, at: int) -> tuple[int, ...]:
+    """Return the shape of an output of the function that a node differentiates."""
+    return tuple(node._input_metadata[at].shape)
 
 
 def _unchanged(inputs: Gradients, outputs: Gradients) -> Gradients:

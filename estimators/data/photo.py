@@ -5,7 +5,8 @@ Grey levels are those of Pillow's `convert`, with these choices:
 - a photo is turned as its EXIF orientation says (`ImageOps.exif_transpose`);
 - transparency is dropped and the colour behind it kept, as torchvision's `ImageFolder` does;
 - of 16 bits the upper 8 are kept, as Pillow does for 16-bit colour (its `convert` would clip 16-bit
-  grey at 255, which reads nearly every pixel as white);
+  grey at 255, which reads nearly every pixel as white); 8-bit levels in 16 or 32 bits are no image,
+  since they would be read as black;
 - floats are taken as [0, 1], as everywhere in this project; others are no image.
 """
 
@@ -87,12 +88,15 @@ def check_pixels(width: int, height: int) -> None:
 
 def in_mode(image: Image.Image, mode: str) -> Image.Image:
     """Return an image in mode L or RGB; see the top of this file for what that means."""
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
-    elif image.mode == "I":
-        levels = np.asarray(image)
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        levels = np.asarray(image).astype(np.int32)
         if levels.min() < 0 or levels.max() > 65535:
             raise ValueError(f"pixels from {levels.min()} to {levels.max()}, expected 16 bits")
+        if 0 < levels.max() <= 255:
+            text = "expected levels up to 65535: save 8-bit levels in 8 bits"
+            raise ValueError(
+                f"the largest level of its {image.mode} pixels is {levels.max()}, {text}"
+            )
         image = Image.fromarray((levels >> 8).astype(np.uint8))
     elif image.mode == "F":
         levels = np.asarray(image)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from reports.compare.agree import with_exceptions, without_attack
+from reports.compare.agree import CHECKS, with_exceptions, without_attack
 from reports.compare.runs import Run, keys
 from reports.results.predictions import Pairs, Prediction, pair
 from reports.results.rows import Row
@@ -19,7 +19,11 @@ _SAME_CLEAN = ("dataset", "network", "defence", "quality", "seed")
 # what says how two cells are paired, or why they are not
 _PAIRED = (
     *("state", "clean"),
-    *(f"{name}_{side}" for name in ("n", "hits", "cell", "status", "reason") for side in "ab"),
+    *(
+        f"{name}_{side}"
+        for name in ("n", "hits", "cell", "status", "reason", "samples", "data_sha256")
+        for side in "ab"
+    ),
 )
 _NUMBERS = (
     *("n_a", "n_b", "accuracy_a", "accuracy_b", "difference", "low", "high"),
@@ -119,6 +123,12 @@ def _pairs(a: Run, b: Run, row: Row) -> Pairs | str:
     if left is None or right is None:
         lacks = [name for name, scored in zip("AB", sides, strict=True) if scored is None]
         return f"no predictions in {' and '.join(lacks)}"
+    data = CHECKS["data"].same
+    if row["samples_a"] == row["samples_b"] and not data(
+        row["data_sha256_a"], row["data_sha256_b"]
+    ):
+        # an index is a position in many data sets: it is that of another image in other data
+        return "the same samples of other data"
     return pair(left, right)
 
 

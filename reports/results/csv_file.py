@@ -40,8 +40,9 @@ def read_csv(path: Path, kind: str, named: Sequence[str] = ()) -> pd.DataFrame:
 
     Fields are separated by commas, semicolons or tabs. Columns without a name are left out.
 
-    kind: the word for the file in errors. named: columns that are filled in every row, so that rows
-    of nothing are refused at the first one.
+    Rows without a value are left out: spreadsheets write rows of separators alone.
+
+    kind: the word for the file in errors. named: columns that are filled in every other row.
 
     Raises TableError for a file that cannot be read, is larger than MOST_BYTES, MOST_COLUMNS,
     MOST_ROWS or MOST_FIELDS, is not UTF-8, has a field of more than MOST_CHARACTERS or a line of
@@ -150,18 +151,18 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 
 def _not_blank(lines: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Yield the rows; a blank line is none, as in every CSV reader.
+    """Yield the rows; a blank line is none, nor is one of separators alone, as spreadsheets write.
 
     Raises ValueError for too many that hold nothing.
     """
     blank = 0
     for row in lines:
-        if not any(row):
-            blank += 1
-            if blank > MOST_BLANK:
-                raise ValueError(f"more than {MOST_BLANK:,} lines without a value")
-        if row:
+        if any(row):
             yield row
+            continue
+        blank += 1
+        if blank > MOST_BLANK:
+            raise ValueError(f"more than {MOST_BLANK:,} lines without a value")
 
 
 def _refuse_unnamed(what: str, name: str, row: int) -> NoReturn:

@@ -28,6 +28,8 @@ _PROVED = ("proved_low", "proved_high")
 _SHARES = (*_ALWAYS, *_OF_DRAWS, *_PROVED, "success_rate", "zero_gradient", "nan_gradient")
 _NORMS = (f"{norm}_{kind}" for norm in LENGTHS for kind in ("mean", "median", "max"))
 _SIZES = ("eps", *_NORMS, "gradients", "forwards")
+# programs that write the table again may keep four digits
+ROUNDED = 5e-5 + 1e-9
 # a spreadsheet evaluates a field that begins with one of these
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -97,7 +99,7 @@ def _check_texts(table: pd.DataFrame, path: Path) -> None:
 def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     """Raise TableError for an unknown status, or an ok row with impossible numbers.
 
-    Counts must fit each other, shares lie in [0, 1] and sizes be finite.
+    Counts must fit each other and the accuracies, shares lie in [0, 1] and sizes be finite.
     """
     for status in table["status"].unique():
         if status not in STATES:
@@ -116,6 +118,12 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
         faults[f"{name} is no share in [0, 1]"] = ~(may_lack | done[name].between(0, 1))
     draws = done["draws"].astype("float64")
     faults["draws is below 1"] = draws < 1
+    # several draws have an accuracy of their own: the mean over them
+    once = ~(draws > 1)
+    off = (done["accuracy"] - hits / n).abs()
+    faults["accuracy is not correct / n"] = once & ~(off <= ROUNDED)
+    off = (done["clean_accuracy"] - clean / n).abs()
+    faults["clean_accuracy is not clean_correct / n"] = once & ~(off <= ROUNDED)
     for name in _OF_DRAWS:
         faults[f"{name} is above accuracy"] = done[name] > done["accuracy"] + 1e-9
     for name in _SIZES:

@@ -96,7 +96,7 @@ def test_noise_depends_on_the_image_alone() -> None:
 
 @pytest.mark.parametrize("name", SQUASHING)
 def test_gradients_pass_a_last_squashing_layer(name: str) -> None:
-    """Logits of 30 and more saturate it; the gradient of the margin is that of the logits."""
+    """Logits of 30 and more saturate it; the gradient of the margin is along that of the logits."""
     case = linear_case(6, scale=30, classes=2)
     classifier = Classifier(Changed(case.network, SQUASHING[name]), SHAPE, 2, squashed=True)
     y = np.eye(2, dtype=np.float32)[case.y]
@@ -106,8 +106,10 @@ def test_gradients_pass_a_last_squashing_layer(name: str) -> None:
     assert np.array_equal(classifier.loss_gradient(case.x, y), saturated)
     layer = case.network[1].weight.detach().numpy()
     away = (layer[1 - case.y] - layer[case.y]).reshape(found.shape)
-    scale = 100 / 6 if "100" in name else 1 / 6
-    assert np.allclose(found, scale * away, rtol=1e-5)
+    one, other = (g.reshape(6, -1) for g in (found, away))
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    # a factor by image has a gradient of its own
+    assert ((one * other).sum(1) / lengths > (0.99 if "objectness" in name else 1 - 1e-6)).all()
     assert np.abs(saturated).mean() < 0.1 * np.abs(found).mean()
 
 

@@ -83,4 +83,10 @@ SQUASHING: dict[str, Change] = {
     "tanh": lambda z, x: torch.tanh(z),
     "softmax": lambda z, x: torch.softmax(z, 1),
     "softmax times 100": lambda z, x: 100 * torch.softmax(z, 1),
+    "softmax times objectness": lambda z, x: (
+        torch.softmax(z, 1) * torch.sigmoid(x.mean((1, 2, 3)))[:, None]
+    ),
+    "mean of softmax": lambda z, x: (torch.softmax(z, 1) + torch.softmax(0.9 * z, 1)) / 2,
+    "logsigmoid": lambda z, x: torch.nn.functional.logsigmoid(z),
+    "minus exp": lambda z, x: -torch.exp(-z),
 }

@@ -57,8 +57,11 @@ class ProbedModel:
             return 0
 
     def off(self, n: int) -> float:
-        """Return how far the first n outputs are off when computed again; 0.0 for rounding."""
-        difference = self.outputs(self.x[:n]) - self.out[:n]
+        """Return how far the last n outputs are off when computed again; 0.0 for rounding.
+
+        Of fewer images than all, each has another place in its batch.
+        """
+        difference = self.outputs(self.x[-n:]) - self.out[-n:]
         # of NaN and of equal infinite outputs it is NaN
         off = float(difference.nan_to_num(nan=0.0).abs().max())
         spread = float(self.out[finite_rows(self.out)].std())

@@ -40,7 +40,7 @@ class _Seen:
     """Outputs [N, classes] of images, clean and attacked; those with no finite outputs left out.
 
     layer: the squashing function that the network ends with; "" for another end.
-    vanished: at how many the gradient of cross entropy is zero, in every pixel of a clean image and
+    vanished: at how many the gradient of cross entropy is zero, in its L2 norm at a clean image and
     in every output of an attacked one; of the clean ones alone, at how many (`clean`).
     hits: how many of the clean ones are right.
     """
@@ -69,7 +69,8 @@ def squashed(network: nn.Module, images: Images, batch: int = SAMPLE) -> str | N
     seen = _Seen(torch.cat(outputs), looks[0].layer, *counts)
     fault = _range_of(seen.outputs.double())
     if fault is None and seen.layer:
-        fault = f"its outputs come from a {seen.layer}"
+        article = "an" if seen.layer[0] in "aeiou" else "a"
+        fault = f"its outputs come from {article} {seen.layer}"
     if fault is None and seen.vanished:
         attacked = f" ({seen.clean} of them clean)" if seen.clean else " (attacked ones)"
         fault = (
@@ -124,7 +125,8 @@ def _look(network: nn.Module, x: Tensor, y: Tensor) -> _Seen:
         finite = finite_rows(out)
         if clean:
             hits = int((out.argmax(1) == y)[finite].sum())
-            zero = (of_loss == 0).flatten(1)
+            # in float32 the squares of small values are zero: such an image does not move in L2
+            zero = of_loss.flatten(1).norm(dim=1, keepdim=True) == 0
         else:
             # of the loss at the outputs, which needs no pass backward
             zero = out.softmax(1) == functional.one_hot(y, out.shape[1])

@@ -160,8 +160,8 @@ def one_by_one(probed: ProbedModel) -> None:
         raise probed.fault(
             f"an image's output depends on its batch (it differs by up to {off:.2g}): look in"
             " forward for batch norm with batch statistics (it needs track_running_stats=True, or"
-            " training=False in functional.batch_norm), a mean or maximum over all images, or"
-            " dynamic quantisation"
+            " training=False in functional.batch_norm), a mean or maximum over all images,"
+            " dynamic quantisation, or noise with a seed of its own"
         )
 
 

@@ -170,14 +170,15 @@ def _run(network: nn.Module, x: torch.Tensor, backward: bool = True) -> tuple[An
 
 
 def _float_logits(name: str, out: Any) -> Any:
-    """Return outputs as float32; anything but a tensor as it is, for the checks to explain."""
+    """Return outputs as a float32 tensor; what is no tensor as it is, for the checks to explain."""
     if not isinstance(out, torch.Tensor):
         return out
     if not out.is_floating_point():
         raise NetworkError(
             name, f"returns {_dtype(out)} outputs, which have no gradient; return float32 logits"
         )
-    return out.float()
+    # a subclass may lack what numbers need, such as a format
+    return out.as_subclass(torch.Tensor).float()
 
 
 def _dtype(out: torch.Tensor) -> str:

@@ -58,6 +58,16 @@ def test_32_bit_integers_are_taken_as_16_bits(tmp_path: Path) -> None:
         grey_of(path)
 
 
+@pytest.mark.parametrize("kind", [np.int32, np.uint16])
+def test_8_bit_levels_in_more_bits_are_not_read_as_black(tmp_path: Path, kind: type) -> None:
+    path = tmp_path / "a.tif"
+    Image.fromarray(GREY.astype(kind)).save(path)
+    with pytest.raises(ValueError, match=f"is {GREY.max()}, expected levels up to 65535: save"):
+        grey_of(path)
+    Image.fromarray(np.zeros_like(GREY, kind)).save(path)
+    assert not grey_of(path).any()
+
+
 def test_floats_lie_in_0_to_1(tmp_path: Path) -> None:
     path = tmp_path / "a.tiff"
     Image.fromarray(GREY.astype(np.float32) / 255).save(path)

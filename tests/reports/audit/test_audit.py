@@ -456,7 +456,7 @@ def test_worst_case_by_hand(tmp_path: Path) -> None:
         clean = np.array([True, True, True, False])
         shown = made.predictions[row["cell"]]
         shown["clean"] = np.where(clean, shown["label"], (shown["label"] + 1) % 10)
-        row["clean_correct"] = 3
+        row["clean_correct"], row["clean_accuracy"] = 3, 0.75
     made.write(tmp_path)
     write_audit(tmp_path)
     table = read_worst_case(tmp_path)

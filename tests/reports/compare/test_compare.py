@@ -374,6 +374,18 @@ def test_forced_runs_of_other_samples_are_paired_on_shared_images(write: Write) 
     assert row["remark"] == "40 shared images of 60 in A and 40 in B"
 
 
+def test_other_data_of_the_same_samples_are_not_paired(write: Write) -> None:
+    """The index of a photo is its position: another photo has it where one was added before it."""
+    row = {"eps": 0.0, "samples": "all"}
+    a = write("a", [({**row, "data_sha256": "0" * 16}, first(60, 30))])
+    b = write("b", [({**row, "data_sha256": "1" * 16}, first(60, 31))])
+    (found,) = rows(compare(a, b, allow=["data"]))
+    assert (found["method"], found["remark"]) == ("unpaired", "the same samples of other data")
+    c = write("c", [({**row, "data_sha256": "1" * 16, "samples": "59"}, first(59, 31))])
+    (found,) = rows(compare(a, c, allow=["data", "samples"]))
+    assert found["method"] == "paired"
+
+
 @pytest.mark.parametrize(
     ("ids", "told"),
     [

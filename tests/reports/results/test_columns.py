@@ -82,6 +82,8 @@ def test_the_page_shows_l0_and_l1_where_an_attack_has_them(
         ("nan_gradient", 1.5, "nan_gradient is no share"),
         ("non_finite", 10_000, "non_finite, correct and n do not fit"),
         ("non_finite", -1, "non_finite, correct and n do not fit"),
+        ("accuracy", 0.123, "accuracy is not correct / n"),
+        ("clean_accuracy", 0.123, "clean_accuracy is not clean_correct / n"),
         ("l0_mean", -1.0, "l0_mean"),
         ("l1_max", float("inf"), "l1_max"),
     ],

@@ -64,6 +64,11 @@ class NeverEvaluates(nn.Module):
         return self.network(self.drop(x))
 
 
+def seeded_noise(x: torch.Tensor) -> torch.Tensor:
+    """The same noise at each call, another one at each place of the batch."""
+    return x + 0.2 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+
+
 def batch_statistics(z: torch.Tensor) -> torch.Tensor:
     return functional.batch_norm(z, None, None, training=True)
 
@@ -80,6 +85,7 @@ ERRORS: dict[str, tuple[Make, Callable, str]] = {
         "training=self.training",
     ),
     "batch statistics": (lambda n: Around(n, batch_statistics), one_by_one, "depends on its batch"),
+    "seeded noise": (lambda n: Around(n, before=seeded_noise), one_by_one, "depends on its batch"),
     "batch norm without running statistics": (
         lambda n: nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), n),
         one_by_one,

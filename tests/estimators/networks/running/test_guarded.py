@@ -119,12 +119,25 @@ def test_half_precision_is_read_as_float32(dtype: torch.dtype) -> None:
     assert torch.isfinite(classifier.input_gradient(x, torch.arange(8))).all()
 
 
+class Marked(torch.Tensor):
+    """A subclass of tensors, as image types of torchvision are."""
+
+
 def test_float64_outputs_are_read_as_float32() -> None:
     network = odd_networks.around(lambda layers, x: layers(x).double())
     guarding, x = guard(network), images()
     assert guarding.notes == ()
     assert torch.equal(guarding(x), network(x).float())
     assert guarding(x).dtype == torch.float32
+
+
+def test_outputs_of_a_subclass_are_plain_tensors() -> None:
+    """Numbers of a subclass of tensors cannot be formatted."""
+    network = odd_networks.around(lambda layers, x: layers(x).as_subclass(Marked))
+    guarding, x = guard(network), images()
+    assert type(network(x)) is Marked and type(guarding(x)) is torch.Tensor
+    assert torch.equal(guarding(x), network(x).as_subclass(torch.Tensor))
+    assert f"{guarding(x)[0, 0]:.3g}"
 
 
 def test_a_network_of_float64_alone() -> None:
