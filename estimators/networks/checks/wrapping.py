@@ -203,28 +203,31 @@ def pixels(probed: ProbedModel) -> str | None:
     """Warn of accuracy at chance, of data that are scaled or ordered otherwise than expected.
 
     Refuse data or a normalisation that leave the network at chance; of fewer images than LEAST,
-    which may be so by luck, warn.
+    which may be so by luck, warn. Of other pixels and another order, tell what makes more right.
     """
     n, hits = len(probed.y), hits_of(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
     deviation = math.sqrt(chance * (1 - chance) / n)
     near = hits / n <= chance + 2 * deviation
     text = range_fault(probed.x)
+    order = order_hint(probed.out.argmax(dim=1).numpy(), probed.y.numpy(), probed.classes)
     if text is None:
         # one that the network has as a layer already was chosen by its user
         layer = any(isinstance(m, Normalise) for m in probed.network.modules())
         luck = max(GAIN_OVER_CHANCE, DEVIATIONS * math.sqrt(2) * deviation)
         # other pixels that swap two classes bring what is below chance above it
         gain = luck + max(0.0, chance - hits / n) if near else GAIN
-        text = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
+        better = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
+        # other pixels change some answers by luck where the order of the classes is the fault
+        if better is not None and (order is None or better.right >= order.right):
+            text = better.text
     if text is not None and near and n >= LEAST:
         raise probed.fault(text)
     if text is not None:
         return text
-    order = order_hint(probed.out.argmax(dim=1).numpy(), probed.y.numpy(), probed.classes)
     right = "images are right, which is chance" if near else "images are right"
     if order is not None:
-        return f"{hits} of {n} {right}; {order}; reorder the data's classes"
+        return f"{hits} of {n} {right}; {order.text}; reorder the data's classes"
     if near:
         return f"{hits} of {n} {right}: is it trained, and are its classes in the data's order?"
     return None
