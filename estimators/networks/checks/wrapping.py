@@ -18,6 +18,7 @@ from estimators.data.choice import stratified_order
 from estimators.data.images import Images
 from estimators.errors import InputError, NetworkError
 from estimators.networks.advice.class_order import order_hint
+from estimators.networks.advice.mismatch import is_mismatch
 from estimators.networks.advice.pixels import better_pixels, range_fault
 from estimators.networks.advice.shapes import what_fits, what_is_inside, what_is_over
 from estimators.networks.checks.misleading import misleading
@@ -73,14 +74,15 @@ def check_wrapped(
 def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
     """Raise InputError unless a network takes such images and returns logits of these classes.
 
-    It is Unusable where the network's own code raised, whatever the shape of the images.
+    It is Unusable where the network's own code raised, whatever the shape of the images; an error
+    of torch about shapes is none of its own code.
     """
     try:
         out = outputs_of(network, torch.full((2, *shape), 0.5))
     except Exception as error:
         # external code may raise anything
         advice = what_fits(network, shape, error)
-        if isinstance(error, NetworkError) and not advice:
+        if isinstance(error, NetworkError) and not advice and not is_mismatch(error):
             raise Unusable(name, error.reason) from error
         raise InputError(
             f"network {name}: does not take images of shape {list(shape)}"
