@@ -41,11 +41,12 @@ class Unusable(NetworkError):
 def probe(
     network: nn.Module, images: Images, name: str, sample: int = SAMPLE, batch: int = SAMPLE
 ) -> ProbedModel:
-    """Run a network on images of every class; InputError where it does not take them.
+    """Run a network on images of every class; InputError where it does not take them, or has one.
 
     sample: number of images. batch: images per pass at most.
     """
     _check_fit_of_some(network, images, name)
+    check_choice(len(images.classes), name)
     part = images[stratified_order(images.y, seed=0)].beginning(sample)
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
     out = outputs_of(network, x, batch)
@@ -98,6 +99,18 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
             f"network {name}: returns an output of shape {list(out.shape[1:])},"
             f" the data have {classes} classes; its last layer must have one logit per class"
             f"{what_is_over(out.shape, classes)}"
+        )
+
+
+def check_choice(classes: int, name: str) -> None:
+    """Raise InputError for a network that has one output: there is nothing that it could mistake.
+
+    Data of one class may be attacked on a network of more.
+    """
+    if classes == 1:
+        raise InputError(
+            f"network {name}: has one output, and the data have one class, so that no attack can"
+            " change its answer; give images of several classes, or a network of several outputs"
         )
 
 
