@@ -20,7 +20,21 @@ LARGEST_LABELS, LARGEST_NAMES = 1 << 30, 64 << 20
 # bytes that a compressed array may unpack to; a stored one is only mapped
 LARGEST_COMPRESSED = 64 << 30
 LOCAL_HEADER = 30
+# bytes of a file that show its kind
+KIND_SHOWN = 64
 SHOWN = 12
+# how files begin that are taken for an archive; the first are an archive's own, whole or cut off
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+BEGINNINGS = {
+    b"\x93NUMPY": "one array of NumPy (.npy)",
+    b"\x80": "a pickle",
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip file",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"PAR1": "a Parquet file",
+    b"MATLAB": "a MATLAB file",
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +81,17 @@ class Member:
 
 
 def members(path: Path) -> dict[str, zipfile.ZipInfo]:
-    """Return the entries of an archive by the name of their array."""
+    """Return the entries of an archive by the name of their array.
+
+    Raises InputError for a file of another kind, and BadZipFile for a damaged archive.
+    """
+    with path.open("rb") as file:
+        start = file.read(KIND_SHOWN)
+    if not start.startswith(ZIP) and not zipfile.is_zipfile(path):
+        raise InputError(
+            f"data file {path}: is {_kind(start)}, expected an archive of NumPy (.npz); save images"
+            " and labels together: np.savez(FILE, x=IMAGES, y=LABELS)"
+        )
     with zipfile.ZipFile(path) as archive:
         infos = sorted(archive.infolist(), key=lambda info: info.filename.endswith(".npy"))
     return {info.filename.removesuffix(".npy"): info for info in infos}
@@ -124,6 +148,17 @@ def listing(names: Sequence[str]) -> str:
     """Return the names of the arrays of an archive for a message."""
     shown = ", ".join(sorted(names)[:SHOWN])
     return f"{shown}, ..." if len(names) > SHOWN else shown or "nothing"
+
+
+def _kind(start: bytes) -> str:
+    """Return what a file seems to be that begins with these bytes."""
+    for beginning, kind in BEGINNINGS.items():
+        if start.startswith(beginning):
+            return kind
+    if not start:
+        return "empty"
+    printable = all(byte >= 32 or byte in b"\t\r\n" for byte in start)
+    return "a text, such as CSV" if printable else "no archive"
 
 
 def _read_header(

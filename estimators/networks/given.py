@@ -14,6 +14,7 @@ from estimators.errors import InputError
 from estimators.networks.build import behind_input_layers, colour_network
 from estimators.networks.external import code_hash, find_network, is_external
 from estimators.networks.files.fitting import load_into
+from estimators.networks.files.stored_layers import keep_input_layers
 from estimators.networks.handed.network import HandedNetwork
 from estimators.networks.known import DEFAULT, NONE, WRAPPING
 from estimators.networks.registry import NETWORKS
@@ -94,8 +95,10 @@ def given_network(
         state = read_weights(path, trust_pickle, None if key is None else str(key))
         # what `bench train` wrote has the normalisation in it
         whole = state.keys() == wrapped.state_dict().keys()
-        target = wrapped if whole else colour_network(result.network) or result.network
-        changes = load_into(target, state, f"weights {path}")
+        core = colour_network(result.network) or result.network
+        if whole:
+            state = keep_input_layers(wrapped, core, state, f"weights {path}")
+        changes = load_into(wrapped if whole else core, state, f"weights {path}")
         taken = "" if key is None else f" ({key})"
         origin = f"{bare}, weights from {path.name}{taken}{changes and f', {changes}'}"
     chosen = handed is not None and (handed.mean, handed.std) != (None, None)

@@ -49,8 +49,10 @@ def read_weights(
         raise InputError(f"{where}: no such file")
     name = path.name.lower()
     if name.endswith(INDEX):
-        one = partial(read_weights, trust_pickle=trust_pickle, key=key)
-        return read_shards(path, partial(_shard, one, where), where)
+        one = partial(read_weights, trust_pickle=trust_pickle)
+        joined = read_shards(path, partial(_shard, one, where), where)
+        # names in the index are whole, and a state dict may lie in several files
+        return joined if key is None else choose_state(joined, key, where)
     if name.endswith(SAFE):
         try:
             tensors: dict[str, torch.Tensor] = load_file(path)

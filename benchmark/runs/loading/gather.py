@@ -68,7 +68,7 @@ def gather(
             if (dataset, network) in certified - inputs.unusable.keys():
                 _graph(found.network, inputs.images[dataset], network)
         else:
-            check_trainable(dataset, network, options)
+            check_trainable(inputs, (dataset, network), options)
             images = inputs.images[dataset]
             untrained = build_network(network, images.shape, len(images.classes))
             if (dataset, network) in certified:

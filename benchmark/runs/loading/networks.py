@@ -14,10 +14,9 @@ from estimators.errors import InputError, NetworkError
 from estimators.networks.checks.misleading import misleading
 from estimators.networks.checks.probed import LEAST, SAMPLE
 from estimators.networks.checks.squashed import squashed
-from estimators.networks.checks.wrapping import Unusable, check_fit, check_wrapped
+from estimators.networks.checks.wrapping import Unusable, check_choice, check_fit, check_wrapped
 from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
-from estimators.spec import Spec
 from estimators.training.precision import other_precision
 from estimators.training.train_or_load import trained_network
 
@@ -90,13 +89,18 @@ def _batch(needs: Need, pair: Pair, options: RunOptions, cells: Iterable[Cell]) 
         return 1
 
 
-def check_trainable(dataset: str, network: Spec, options: RunOptions) -> None:
-    """Raise InputError for a network that would be trained on data that have no training split."""
+def check_trainable(inputs: RunInputs, pair: Pair, options: RunOptions) -> None:
+    """Raise InputError for a network that cannot be trained on its data.
+
+    They have no training split, or a single class.
+    """
+    dataset, network = pair
     if dataset in options.handed.images:
         raise InputError(
             f"network {network}: would be trained on {dataset}, which has no training images; hand"
             f" over a trained network, or name its weights: {network.name}:weights=FILE"
         )
+    check_choice(len(inputs.images[dataset].classes), str(network))
 
 
 def load_or_train(inputs: RunInputs, pair: Pair, options: RunOptions, device: str) -> Trained:

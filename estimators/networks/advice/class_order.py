@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
+from estimators.networks.advice.repair import Repair
+
 IntArray = npt.NDArray[np.int64]
 # what distinguishes a permutation from luck: the share that is right in it, what it gains, and how
 # many images a class has. Guesses on three images per class reach 0.4 in their best order.
@@ -16,7 +18,7 @@ SHARE, GAIN, PER_CLASS = 0.6, 0.25, 3
 _SHOWN = 3
 
 
-def order_hint(predicted: IntArray, y: IntArray, classes: Sequence[str]) -> str | None:
+def order_hint(predicted: IntArray, y: IntArray, classes: Sequence[str]) -> Repair | None:
     """Return the order of classes in which the predictions are right; None where there is none.
 
     predicted, y: output with the largest logit [N], and class [N].
@@ -27,14 +29,15 @@ def order_hint(predicted: IntArray, y: IntArray, classes: Sequence[str]) -> str 
     for text, order in _named_orders(classes):
         right = int((order[predicted] == y).sum())
         if right >= least:
-            return f"{right} of {n} would be right {text}"
+            return Repair(right, f"{right} of {n} would be right {text}")
     for shift in (1, -1):
         right = int((predicted - shift == y).sum())
         if right >= least:
             back = "-" if shift > 0 else "+"
-            return (
+            return Repair(
+                right,
                 f"{right} of {n} would be right if output k stood for class k {back} 1 (background"
-                " class first, or labels that count from 1)"
+                " class first, or labels that count from 1)",
             )
     pairs, right = _best_order(predicted, y)
     if right < least:
@@ -44,7 +47,8 @@ def order_hint(predicted: IntArray, y: IntArray, classes: Sequence[str]) -> str 
         f"output {out} for class {label} ({classes[label]})" for label, out in other[:_SHOWN]
     )
     more = f" and {len(other) - _SHOWN} more" if len(other) > _SHOWN else ""
-    return f"{right} of {n} would be right with its outputs in another order: {shown}{more}"
+    text = f"{right} of {n} would be right with its outputs in another order: {shown}{more}"
+    return Repair(right, text)
 
 
 def _named_orders(classes: Sequence[str]) -> list[tuple[str, IntArray]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from estimators.networks.advice.repair import Repair
 from estimators.networks.input_layers import Normalise
 
 # (mean, std) by name, as recipes of the field normalise outside their networks
@@ -39,7 +40,7 @@ def better_pixels(
     gain: float,
     hits_of: Callable[[torch.Tensor], int],
     may_normalise: bool,
-) -> str | None:
+) -> Repair | None:
     """Return how other pixels make more images right; None where none do.
 
     x: images [N, C, H, W], `hits` of which are right. gain: the least share of more right ones.
@@ -56,14 +57,16 @@ def better_pixels(
             best, most = (name, now) if now > most else (best, most)
     if most - hits >= gain * n:
         means, stds = ([float(f"{v:.5g}") for v in values] for values in USUAL[best])
-        return (
+        return Repair(
+            most,
             f"{seen} {most} with {best}: add the parameters mean={means},std={stds}, which make it"
-            " the first layer, so that eps stays in pixels"
+            " the first layer, so that eps stays in pixels",
         )
     inverted = hits_of(1 - x)
     if inverted - hits >= gain * n:
-        return (
+        return Repair(
+            inverted,
             f"{seen} {inverted} inverted: swap dark and light in the data, or begin the network's"
-            " forward with 1 - x"
+            " forward with 1 - x",
         )
     return None

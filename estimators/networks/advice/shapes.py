@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-SIZES = (28, 32, 64, 96, 128, 224, 299)
+from estimators.networks.advice.mismatch import scaled_size
+
+SIZES = (8, 16, 28, 32, 48, 64, 96, 128, 224, 256, 299)
 # outputs of a dict or tuple that a message names, at most
 NAMED = 4
 # how a program of torch.export refuses another number of images
@@ -47,7 +49,9 @@ def what_fits(network: nn.Module, shape: tuple[int, int, int], error: Exception)
             " dynamic_shapes=({0: torch.export.Dim.AUTO},)"
         )
     channels = shape[0]
-    sizes = [shape[1:], *((side, side) for side in SIZES)]
+    usual = [(side, side) for side in SIZES]
+    found = scaled_size(shape, error)
+    sizes = [shape[1:], *usual] if found is None else [shape[1:], found, *usual]
     for (height, width), count in product(sizes, (channels, 3 if channels == 1 else 1)):
         if (count, height, width) == shape:
             continue

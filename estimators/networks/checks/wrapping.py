@@ -18,6 +18,7 @@ from estimators.data.choice import stratified_order
 from estimators.data.images import Images
 from estimators.errors import InputError, NetworkError
 from estimators.networks.advice.class_order import order_hint
+from estimators.networks.advice.mismatch import is_mismatch
 from estimators.networks.advice.pixels import better_pixels, range_fault
 from estimators.networks.advice.shapes import what_fits, what_is_inside, what_is_over
 from estimators.networks.checks.misleading import misleading
@@ -40,11 +41,12 @@ class Unusable(NetworkError):
 def probe(
     network: nn.Module, images: Images, name: str, sample: int = SAMPLE, batch: int = SAMPLE
 ) -> ProbedModel:
-    """Run a network on images of every class; InputError where it does not take them.
+    """Run a network on images of every class; InputError where it does not take them, or has one.
 
     sample: number of images. batch: images per pass at most.
     """
     _check_fit_of_some(network, images, name)
+    check_choice(len(images.classes), name)
     part = images[stratified_order(images.y, seed=0)].beginning(sample)
     x, y = torch.from_numpy(part.x), torch.from_numpy(part.y)
     out = outputs_of(network, x, batch)
@@ -73,14 +75,15 @@ def check_wrapped(
 def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, name: str) -> None:
     """Raise InputError unless a network takes such images and returns logits of these classes.
 
-    It is Unusable where the network's own code raised, whatever the shape of the images.
+    It is Unusable where the network's own code raised, whatever the shape of the images; an error
+    of torch about shapes is none of its own code.
     """
     try:
         out = outputs_of(network, torch.full((2, *shape), 0.5))
     except Exception as error:
         # external code may raise anything
         advice = what_fits(network, shape, error)
-        if isinstance(error, NetworkError) and not advice:
+        if isinstance(error, NetworkError) and not advice and not is_mismatch(error):
             raise Unusable(name, error.reason) from error
         raise InputError(
             f"network {name}: does not take images of shape {list(shape)}"
@@ -96,6 +99,18 @@ def check_fit(network: nn.Module, shape: tuple[int, int, int], classes: int, nam
             f"network {name}: returns an output of shape {list(out.shape[1:])},"
             f" the data have {classes} classes; its last layer must have one logit per class"
             f"{what_is_over(out.shape, classes)}"
+        )
+
+
+def check_choice(classes: int, name: str) -> None:
+    """Raise InputError for a network that has one output: there is nothing that it could mistake.
+
+    Data of one class may be attacked on a network of more.
+    """
+    if classes == 1:
+        raise InputError(
+            f"network {name}: has one output, and the data have one class, so that no attack can"
+            " change its answer; give images of several classes, or a network of several outputs"
         )
 
 
@@ -203,28 +218,31 @@ def pixels(probed: ProbedModel) -> str | None:
     """Warn of accuracy at chance, of data that are scaled or ordered otherwise than expected.
 
     Refuse data or a normalisation that leave the network at chance; of fewer images than LEAST,
-    which may be so by luck, warn.
+    which may be so by luck, warn. Of other pixels and another order, tell what makes more right.
     """
     n, hits = len(probed.y), hits_of(probed.out, probed.y)
     chance = 1 / probed.out.shape[1]
     deviation = math.sqrt(chance * (1 - chance) / n)
     near = hits / n <= chance + 2 * deviation
     text = range_fault(probed.x)
+    order = order_hint(probed.out.argmax(dim=1).numpy(), probed.y.numpy(), probed.classes)
     if text is None:
         # one that the network has as a layer already was chosen by its user
         layer = any(isinstance(m, Normalise) for m in probed.network.modules())
         luck = max(GAIN_OVER_CHANCE, DEVIATIONS * math.sqrt(2) * deviation)
         # other pixels that swap two classes bring what is below chance above it
         gain = luck + max(0.0, chance - hits / n) if near else GAIN
-        text = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
+        better = better_pixels(probed.x, hits, gain, probed.hits, may_normalise=not layer)
+        # other pixels change some answers by luck where the order of the classes is the fault
+        if better is not None and (order is None or better.right >= order.right):
+            text = better.text
     if text is not None and near and n >= LEAST:
         raise probed.fault(text)
     if text is not None:
         return text
-    order = order_hint(probed.out.argmax(dim=1).numpy(), probed.y.numpy(), probed.classes)
     right = "images are right, which is chance" if near else "images are right"
     if order is not None:
-        return f"{hits} of {n} {right}; {order}; reorder the data's classes"
+        return f"{hits} of {n} {right}; {order.text}; reorder the data's classes"
     if near:
         return f"{hits} of {n} {right}: is it trained, and are its classes in the data's order?"
     return None

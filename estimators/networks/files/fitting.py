@@ -25,7 +25,8 @@ def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], where: str)
     a tensor that a network has under two. Weights of another precision become the network's.
 
     Raises InputError that names the first few weights that are missing, left over, of another
-    shape, or of a kind that cannot become the network's.
+    shape, or of a kind that cannot become the network's, and two that differ where the network has
+    one tensor under both names.
     """
     expected: dict[str, torch.Tensor] = network.state_dict()
     state = _renamed(state, expected)
@@ -47,6 +48,7 @@ def load_into(network: nn.Module, state: Mapping[str, torch.Tensor], where: str)
     for name, tensor in state.items():
         if expected[name].is_floating_point() and not tensor.is_floating_point():
             raise InputError(f"{where}: {name} is {_kind(tensor)}, expected floating point")
+    _check_ties(expected, state, where)
     network.load_state_dict(state, strict=False)
     return _changes(network, state)
 
@@ -82,6 +84,27 @@ def _tied(expected: Mapping[str, torch.Tensor], name: str, state: Mapping[str, o
         for k, other in expected.items()
         if k in state and not is_lazy(other)
     )
+
+
+def _check_ties(
+    expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], where: str
+) -> None:
+    """Raise InputError for two values of one tensor, of which the last would win."""
+    first: dict[tuple[object, ...], str] = {}
+    for name in state:
+        own = expected[name]
+        if is_lazy(own) or _spare(name):
+            continue
+        twin = first.setdefault((own.data_ptr(), own.shape, own.stride(), own.dtype), name)
+        if twin == name:
+            continue
+        one, other = (state[k].to(own.dtype) for k in (twin, name))
+        # NaN equals NaN here; what becomes of it is left to the checks of the outputs
+        if not bool(((one == other) | ((one != one) & (other != other))).all()):
+            raise InputError(
+                f"{where}: {twin} and {name} differ, but are one tensor in the network; build the"
+                " network with two, or keep one of them in the file"
+            )
 
 
 def _real(tensor: torch.Tensor, name: str, where: str) -> torch.Tensor:

@@ -127,12 +127,6 @@ def test_an_entry_without_ending_may_be_an_array(tmp_path: Path) -> None:
     assert np.array_equal(read_test(path).pixels, X)
 
 
-def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", X)
-    with pytest.raises(InputError, match="cannot be read"):
-        read_test(tmp_path / "a.npy")
-
-
 def test_bombs_are_refused_by_their_declared_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

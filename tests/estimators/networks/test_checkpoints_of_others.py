@@ -257,13 +257,14 @@ def test_a_view_larger_than_its_file_stays_one(tmp_path: Path) -> None:
         load_into(network(), read_weights(tmp_path / "w.pt"), "w")
 
 
-def shards(folder: Path, suffix: str) -> Path:
-    names = list(weights())
+def shards(folder: Path, suffix: str, state: Tensors | None = None) -> Path:
+    state = weights() if state is None else state
+    names = list(state)
     halves = names[:3], names[3:]
     mapped = {}
     for n, half in enumerate(halves):
         file = f"model-{n}.{suffix}"
-        part = {name: weights()[name] for name in half}
+        part = {name: state[name] for name in half}
         if suffix == "bin":
             torch.save(part, folder / file)
         else:
@@ -282,6 +283,16 @@ def test_several_files_with_an_index(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"model-1.{suffix}").unlink()
     with pytest.raises(InputError, match=rf"model-1\.{suffix}: no such file"):
         read_weights(tmp_path / f"model.{suffix}.index.json")
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_one_of_several_state_dicts_in_several_files(tmp_path: Path, suffix: str) -> None:
+    index = shards(tmp_path, suffix, prefixed("ema.") | prefixed("model.", seed=2))
+    made = network()
+    load_into(made, read_weights(index, key="ema"), "w")
+    assert torch.equal(made[3].weight, weights()["3.weight"])
+    with pytest.raises(InputError, match=r"index\.json: weights_key=emma names no state dict"):
+        read_weights(index, key="emma")
 
 
 BAD_INDEX = {
@@ -381,6 +392,27 @@ def test_tied_weights_may_be_given_once(tmp_path: Path) -> None:
     assert torch.equal(made[1].weight, source[1].weight)
     torch.save(source.state_dict(), tmp_path / "w.pt")
     load_into(tied(), read_weights(tmp_path / "w.pt"), "w")
+
+
+class Shared(nn.Module):
+    """Two names of one parameter, and two of one buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+        self.b.weight = self.a.weight
+        self.register_buffer("mean", torch.zeros(2))
+        self.register_buffer("centre", self.mean)
+
+
+@pytest.mark.parametrize(("one", "other"), [("a.weight", "b.weight"), ("mean", "centre")])
+def test_two_values_of_one_tensor_are_refused(one: str, other: str) -> None:
+    """The last one would win without a word."""
+    state = {name: torch.full_like(t, torch.nan) for name, t in Shared().state_dict().items()}
+    load_into(Shared(), state, "w")
+    state[other] = torch.ones_like(state[other])
+    with pytest.raises(InputError, match=rf"^w: {one} and {other} differ, but are one tensor"):
+        load_into(Shared(), state, "w")
 
 
 def test_names_that_would_be_ambiguous_stay() -> None:
