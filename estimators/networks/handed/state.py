@@ -5,41 +5,44 @@ from __future__ import annotations
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
+
+from estimators.networks.handed.content import Content, codes, stable
+from estimators.source_code import modules_sha256
 
 # where a notebook, an interactive session and a script define their classes
 INTERACTIVE = tuple(f"__{name}__" for name in ("main", "mp_main"))
-# attributes that torch itself keeps, or that change nothing in evaluation mode
-_LEFT_OUT = ("training", "dump_patches", "call_super_init")
-# values within values, beyond which only the type counts
-DEEPEST = 6
 
 
 def state_sha256(module: nn.Module) -> str:
-    """Return a SHA-256 of the plain attributes of all modules, and of interactive code.
+    """Return a SHA-256 of what a network has beside its weights, and of the code of that.
 
-    Attributes are numbers, texts, tensors, arrays, and containers of these. Weights and buffers are
-    left out, since `weights_hash` covers them; so is code in files, which `code_hash` covers.
+    That is the attributes of all modules with all that they hold: objects, functions, modules in
+    plain lists; hooks, buffers that are not saved, and the extra state. Weights that `state_dict`
+    has are left out, since `weights_hash` covers them; so is the code of the network's own modules
+    in files, which `code_hash` covers.
     """
     digest = hashlib.sha256()
+    content = Content(module)
     for name, part in module.named_modules():
-        own = {k: v for k, v in vars(part).items() if not k.startswith("_") and k not in _LEFT_OUT}
-        for key in sorted(own):
-            digest.update(f"{name}.{key}=".encode())
-            digest.update(b"".join(_content(own[key], DEEPEST)))
-        for kind in ("_forward_hooks", "_forward_pre_hooks"):
-            for hook in (getattr(part, kind, None) or {}).values():
-                digest.update(f"{name}.{kind}=".encode())
-                digest.update(b"".join(_content(hook, DEEPEST)))
-    for name, text in sorted(interactive_code(type(part) for part in module.modules()).items()):
+        digest.update(f"{name}=".encode())
+        digest.update(content.of_part(part))
+    code = [*(type(part) for part in module.modules()), *content.code]
+    for name, text in sorted(interactive_code(iter(code)).items()):
         digest.update(f"{name}\n{text}\n".encode())
+    digest.update(modules_sha256(sorted(_files_of(content.code))).encode())
     return digest.hexdigest()
+
+
+def _files_of(code: Iterable[Any]) -> set[str]:
+    """Return the modules of classes and functions, as `code_hash` chooses those of layers."""
+    left_out = {"torch", "estimators", "numpy", "", *INTERACTIVE, *sys.stdlib_module_names}
+    names = {str(getattr(thing, "__module__", None) or "") for thing in code}
+    return {name for name in names if name.partition(".")[0] not in left_out}
 
 
 def interactive_names(module: nn.Module) -> list[str]:
@@ -79,62 +82,15 @@ def _code_of(thing: Any) -> str:
     try:
         return inspect.getsource(thing)
     except (OSError, TypeError):
-        return repr([_stable(code) for code in _codes(thing)])
-
-
-def _stable(code: CodeType) -> tuple[object, ...]:
-    """Return what decides a piece of compiled code, without addresses and line numbers."""
-    constants = [_stable(c) if isinstance(c, CodeType) else c for c in code.co_consts]
-    return code.co_name, code.co_code, code.co_names, constants
-
-
-def _codes(thing: Any) -> list[CodeType]:
-    """Return the compiled code of a function, or of the methods of a class in order of names."""
-    if isinstance(thing, type):
-        members = [inspect.unwrap(getattr(v, "__func__", v)) for _, v in sorted(vars(thing).items())
-                   if callable(getattr(v, "__func__", v))]  # fmt: skip
-    else:
-        members = [thing]
-    return [member.__code__ for member in members if isinstance(member, FunctionType)]
+        return repr([stable(code) for code in codes(thing)])
 
 
 def _names(thing: Any) -> set[str]:
     """Return the global names that the code of a thing may use, nested functions included."""
     names: set[str] = set()
-    waiting = _codes(thing)
+    waiting = codes(thing)
     while waiting:
         code = waiting.pop()
         names |= set(code.co_names)
         waiting += [c for c in code.co_consts if isinstance(c, CodeType)]
     return names
-
-
-def _content(value: Any, depth: int) -> Iterator[bytes]:
-    """Yield bytes that identify a value; of an object that is not plain, only its type."""
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        value = value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
-        yield f"{kind}:{value!r};".encode()
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        yield f"{value.dtype}{value.shape}:".encode()
-        yield np.ascontiguousarray(value).tobytes()
-    elif isinstance(value, FunctionType):
-        yield f"{value.__module__}.{value.__qualname__}:".encode()
-        for code in _codes(value):
-            yield repr(_stable(code)).encode()
-        for cell in value.__closure__ or ():
-            yield from _content(cell.cell_contents, depth - 1) if depth else ()
-    elif depth and isinstance(value, Mapping):
-        for key in sorted(value, key=str):
-            yield f"{key!s}=".encode()
-            yield from _content(value[key], depth - 1)
-    elif depth and isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _content(part, depth - 1)
-    elif depth and isinstance(value, (set, frozenset)):
-        for part in sorted(value, key=repr):
-            yield from _content(part, depth - 1)
-    else:
-        yield f"{kind};".encode()
