@@ -8,6 +8,7 @@ import functools
 import hashlib
 import inspect
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
@@ -20,6 +21,8 @@ from torch import nn
 
 from estimators.networks.programs import program_sha256
 
+# where a notebook, an interactive session and a script define their classes
+INTERACTIVE = tuple(f"__{name}__" for name in ("main", "mp_main"))
 # values within values, and values in all, beyond which only the type counts
 DEEPEST, MOST = 100, 1_000_000
 PLAIN = (bool, int, float, complex, str, bytes)
@@ -48,7 +51,7 @@ class Content:
             for key, tensor in (*part._parameters.items(), *_buffers(part, persistent=True)):
                 self._weights[id(tensor)] = f"{name}.{key}"
         # with the value itself, so that no other one gets its id
-        self._done: dict[int, tuple[Any, bytes]] = {}
+        self._done: dict[int, tuple[Any, bytes, int]] = {}
         self._open: dict[int, int] = {}
         self._visits = self._cuts = 0
 
@@ -60,8 +63,9 @@ class Content:
             return f"weight {self._weights[id(value)]}".encode()
         if id(value) in self._names and isinstance(value, nn.Module):
             return f"module {self._names[id(value)]}".encode()
-        if id(value) in self._done:
-            return self._done[id(value)][1]
+        known = self._done.get(id(value))
+        if known is not None and depth >= known[2]:
+            return known[1]
         if id(value) in self._open:
             return f"within {self._open[id(value)]}".encode()
         if depth >= DEEPEST or self._visits >= MOST:
@@ -69,26 +73,15 @@ class Content:
             return _kind(value)
         self._visits += 1
         self._open[id(value)], cuts = depth, self._cuts
-        digest = hashlib.sha256(_kind(value))
-        try:
-            for part in self._parts(value, lambda inner: self.of(inner, depth + 1)):
-                digest.update(f"{len(part)}:".encode())
-                digest.update(part)
-        except Exception:
-            # values that cannot be read, and attributes that raise
-            digest = hashlib.sha256(_kind(value))
+        digest = _digest(_kind(value), self._parts(value, lambda inner: self.of(inner, depth + 1)))
         del self._open[id(value)]
-        if cuts == self._cuts:  # nothing in it was too deep, which another way to it may not be
-            self._done[id(value)] = value, digest.digest()
-        return digest.digest()
+        # a shorter way to a value that was cut off leads further into it
+        self._done[id(value)] = value, digest, 0 if cuts == self._cuts else depth
+        return digest
 
     def of_part(self, part: nn.Module) -> bytes:
         """Return bytes that identify what a module of the network has beside its weights."""
-        digest = hashlib.sha256()
-        for piece in self._beside_weights(part, self.of):
-            digest.update(f"{len(piece)}:".encode())
-            digest.update(piece)
-        return digest.digest()
+        return _digest(_kind(part), self._beside_weights(part, self.of))
 
     def _parts(self, value: Any, of: Callable[[Any], bytes]) -> Iterator[bytes | memoryview]:
         if isinstance(value, torch.Tensor):
@@ -102,6 +95,7 @@ class Content:
             self.code[type(value)] = None
             yield of((value.training, value._parameters, value._modules))
             yield of(dict(_buffers(value, persistent=True)))
+            yield program_sha256(value).encode()
             yield from self._beside_weights(value, of)
         elif isinstance(value, FunctionType):
             yield from self._function(value, of)
@@ -113,11 +107,13 @@ class Content:
             yield of((value.func, value.args, value.keywords))
         elif isinstance(value, type):
             self.code[value] = None
-            yield f"{value.__module__}.{value.__qualname__}".encode()
+            yield name_of(value).encode()
         elif isinstance(value, (ModuleType, torch.dtype, np.dtype, PurePath)):
             yield (value.__name__ if isinstance(value, ModuleType) else str(value)).encode()
         elif isinstance(value, enum.Enum):
-            yield f"{value.name}={value.value!r}".encode()
+            yield value.name.encode()
+            yield of(value.value)
+            self.code[type(value)] = None
         elif isinstance(value, PLAIN):
             yield next(kind.__repr__(value) for kind in PLAIN if isinstance(value, kind)).encode()
             yield of(_attributes(value))
@@ -126,15 +122,16 @@ class Content:
         elif isinstance(value, torch.Generator):
             yield str(value.initial_seed()).encode()
         elif isinstance(value, torch.jit.ScriptFunction):
-            yield value.code.encode()
+            yield str(value.code).encode()
         elif isinstance(value, (io.BytesIO, io.StringIO)):
             yield of(value.getvalue())
         elif _of_a_process(value):
             return
         elif isinstance(value, (Mapping, list, tuple, set, frozenset)):
             yield from _items(value, of)
-            if isinstance(value, (dict, list, tuple, set, frozenset)):
-                yield of(_attributes(value)) if hasattr(value, "__dict__") else b""
+            if type(value).__module__ not in ("builtins", "collections"):
+                self.code[type(value)] = None
+                yield of(_attributes(value))
         else:
             yield from self._object(value, of)
 
@@ -159,7 +156,7 @@ class Content:
             yield of(inner)
             return
         self.code[value] = None
-        yield f"{value.__module__}.{value.__qualname__}".encode()
+        yield name_of(value).encode()
         yield repr(stable(value.__code__)).encode()
         yield of((value.__defaults__, value.__kwdefaults__, vars(value)))
         for cell in value.__closure__ or ():
@@ -177,9 +174,8 @@ class Content:
                 yield of(part.get_extra_state())
             except Exception:
                 yield b"none"
-        if isinstance(part, PROGRAMS):
-            yield program_sha256(part).encode()
-        elif "_orig_mod" not in part._modules:  # a compiled module is what is inside
+        # a program is its graph; a compiled module is what is inside
+        if not isinstance(part, PROGRAMS) and "_orig_mod" not in part._modules:
             own = _attributes(part)
             yield of({key: own[key] for key in own if key not in _LEFT_OUT})
 
@@ -207,16 +203,34 @@ def _constant(value: object) -> object:
     return sorted(map(repr, value)) if isinstance(value, frozenset) else value
 
 
+def name_of(thing: Any) -> str:
+    """Return the name of a class or function with its module, the same one in a worker."""
+    module = INTERACTIVE[0] if thing.__module__ in INTERACTIVE else thing.__module__
+    return f"{module}.{thing.__qualname__}"
+
+
 def _kind(value: Any) -> bytes:
-    return f"{type(value).__module__}.{type(value).__qualname__}".encode()
+    return name_of(type(value)).encode()
+
+
+def _digest(kind: bytes, parts: Iterator[bytes | memoryview]) -> bytes:
+    """Return a SHA-256 of bytes; of the kind alone where something in them cannot be read."""
+    digest = hashlib.sha256(kind)
+    try:
+        for part in parts:
+            digest.update(f"{len(part)}:".encode())
+            digest.update(part)
+    except Exception:
+        # attributes that raise, and what belongs to a process
+        return hashlib.sha256(kind).digest()
+    return digest.digest()
 
 
 def _of_a_process(value: Any) -> bool:
-    made_in = [kind.__module__ for kind in type(value).__mro__]
-    return any(
-        name.partition(".")[0] in _OF_A_PROCESS or name.startswith("numpy.random")
-        for name in made_in
-    )
+    if isinstance(value, torch.device) or value is os.environ:
+        return True
+    names = [kind.__module__ for kind in type(value).__mro__]
+    return any(n.partition(".")[0] in _OF_A_PROCESS or n.startswith("numpy.random") for n in names)
 
 
 def _buffers(part: nn.Module, persistent: bool) -> Iterator[tuple[str, torch.Tensor | None]]:
@@ -232,7 +246,8 @@ def _tensor(value: torch.Tensor) -> Iterator[bytes | memoryview]:
     value = value.to_dense() if value.layout != torch.strided else value
     value = value.resolve_conj().resolve_neg().contiguous().reshape(-1)
     # NumPy knows fewer types of numbers than torch
-    yield memoryview(value.view(torch.uint8).numpy())
+    array: Any = value.view(torch.uint8).numpy()
+    yield memoryview(array)
 
 
 def _items(value: Any, of: Callable[[Any], bytes]) -> Iterator[bytes]:

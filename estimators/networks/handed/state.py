@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from torch import nn
 
-from estimators.networks.handed.content import Content, codes, stable
+from estimators.networks.handed.content import INTERACTIVE, Content, codes, name_of, stable
 from estimators.source_code import modules_sha256
-
-# where a notebook, an interactive session and a script define their classes
-INTERACTIVE = tuple(f"__{name}__" for name in ("main", "mp_main"))
 
 
 def state_sha256(module: nn.Module) -> str:
@@ -32,7 +30,7 @@ def state_sha256(module: nn.Module) -> str:
         digest.update(f"{name}=".encode())
         digest.update(content.of_part(part))
     code = [*(type(part) for part in module.modules()), *content.code]
-    for name, text in sorted(interactive_code(iter(code)).items()):
+    for name, text in sorted(interactive_code(code, content).items()):
         digest.update(f"{name}\n{text}\n".encode())
     digest.update(modules_sha256(sorted(_files_of(content.code))).encode())
     return digest.hexdigest()
@@ -41,7 +39,10 @@ def state_sha256(module: nn.Module) -> str:
 def _files_of(code: Iterable[Any]) -> set[str]:
     """Return the modules of classes and functions, as `code_hash` chooses those of layers."""
     left_out = {"torch", "estimators", "numpy", "", *INTERACTIVE, *sys.stdlib_module_names}
-    names = {str(getattr(thing, "__module__", None) or "") for thing in code}
+    names = {
+        thing.__name__ if isinstance(thing, ModuleType) else str(thing.__module__ or "")
+        for thing in code
+    }
     return {name for name in names if name.partition(".")[0] not in left_out}
 
 
@@ -51,30 +52,31 @@ def interactive_names(module: nn.Module) -> list[str]:
     return sorted(c.__qualname__ for c in classes if c.__module__ in INTERACTIVE)
 
 
-def interactive_code(things: Iterator[Any]) -> dict[str, str]:
+def interactive_code(things: Iterable[Any], content: Content) -> dict[str, str]:
     """Return the code of classes and functions of `__main__`, and of what they use there, by name.
 
-    The code is the source where it is known (files and notebooks), else the compiled code. Plain
-    values of `__main__` that the code uses count with their value.
+    The code is the source where it is known (files and notebooks), else the compiled code. Values
+    of `__main__` that the code uses count with their content.
+
+    content: gets the classes, functions and modules from files that the code uses.
     """
     found: dict[str, str] = {}
-    waiting = [thing for thing in things if thing.__module__ in INTERACTIVE]
+    waiting = list(things)
     while waiting:
         thing = waiting.pop()
-        name = f"{thing.__module__}.{thing.__qualname__}"
-        if name in found:
+        if thing.__module__ not in INTERACTIVE or name_of(thing) in found:
             continue
-        found[name] = _code_of(thing)
+        found[name_of(thing)] = _code_of(thing)
         space = vars(sys.modules.get(thing.__module__, ModuleType("nothing")))
-        for used in sorted(_names(thing)):
-            value = space.get(used)
-            if isinstance(value, (type, FunctionType)):
-                if value.__module__ in INTERACTIVE:
-                    waiting.append(value)
-            elif isinstance(value, (bool, int, float, str)):
-                found[used] = repr(value)
+        known = len(content.code)
+        for used in sorted(_names(thing) & space.keys()):
+            if isinstance(space[used], (type, FunctionType, ModuleType)):
+                content.code[space[used]] = None
+            else:
+                found[used] = content.of(space[used]).hex()
+        waiting += [new for new in list(content.code)[known:] if not isinstance(new, ModuleType)]
         if isinstance(thing, type):
-            waiting += [base for base in thing.__mro__[1:] if base.__module__ in INTERACTIVE]
+            waiting += thing.__mro__[1:]
     return found
 
 
@@ -86,11 +88,11 @@ def _code_of(thing: Any) -> str:
 
 
 def _names(thing: Any) -> set[str]:
-    """Return the global names that the code of a thing may use, nested functions included."""
+    """Return the global names that the code of a thing uses, nested functions included."""
     names: set[str] = set()
     waiting = codes(thing)
     while waiting:
         code = waiting.pop()
-        names |= set(code.co_names)
+        names |= {str(i.argval) for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
         waiting += [c for c in code.co_consts if isinstance(c, CodeType)]
     return names
