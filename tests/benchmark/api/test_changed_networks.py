@@ -28,7 +28,9 @@ class Rolled(nn.Module):
 def test_a_changed_network_is_computed_again_and_the_same_one_is_not(tmp_path: Path) -> None:
     case = linear_case(20, classes=2)
     reused: list[int] = []
-    progress = bench.Progress(started=lambda cells, old, work: reused.append(old))
+    progress = type(bench.RunOptions().progress)(
+        started=lambda cells, old, work: reused.append(old)
+    )
     common: dict[str, Any] = {"attacks": "noise", "eps": 0.001, "out": tmp_path / "run"}
     clean = [
         bench.evaluate(
