@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
-# where a notebook, an interactive session and a script define their classes
-INTERACTIVE = tuple(f"__{name}__" for name in ("main", "mp_main"))
-# attributes that torch itself keeps, or that change nothing in evaluation mode
-_LEFT_OUT = ("training", "dump_patches", "call_super_init")
-# values within values, beyond which only the type counts
-DEEPEST = 6
+from estimators.networks.handed.content import INTERACTIVE, Content, codes, name_of, stable
+from estimators.source_code import modules_sha256
 
 
 def state_sha256(module: nn.Module) -> str:
-    """Return a SHA-256 of the plain attributes of all modules, and of interactive code.
+    """Return a SHA-256 of what a network has beside its weights, and of the code of that.
 
-    Attributes are numbers, texts, tensors, arrays, and containers of these. Weights and buffers are
-    left out, since `weights_hash` covers them; so is code in files, which `code_hash` covers.
+    That is the attributes of all modules with all that they hold: objects, functions, modules in
+    plain lists; hooks, buffers that are not saved, and the extra state. Weights that `state_dict`
+    has are left out, since `weights_hash` covers them; so is the code of the network's own modules
+    in files, which `code_hash` covers.
     """
     digest = hashlib.sha256()
+    content = Content(module)
     for name, part in module.named_modules():
-        own = {k: v for k, v in vars(part).items() if not k.startswith("_") and k not in _LEFT_OUT}
-        for key in sorted(own):
-            digest.update(f"{name}.{key}=".encode())
-            digest.update(b"".join(_content(own[key], DEEPEST)))
-        for kind in ("_forward_hooks", "_forward_pre_hooks"):
-            for hook in (getattr(part, kind, None) or {}).values():
-                digest.update(f"{name}.{kind}=".encode())
-                digest.update(b"".join(_content(hook, DEEPEST)))
-    for name, text in sorted(interactive_code(type(part) for part in module.modules()).items()):
+        digest.update(f"{name}=".encode())
+        digest.update(content.of_part(part))
+    code = [*(type(part) for part in module.modules()), *content.code]
+    for name, text in sorted(interactive_code(code, content).items()):
         digest.update(f"{name}\n{text}\n".encode())
+    digest.update(modules_sha256(sorted(_files_of(content.code))).encode())
     return digest.hexdigest()
+
+
+def _files_of(code: Iterable[Any]) -> set[str]:
+    """Return the modules of classes and functions, as `code_hash` chooses those of layers."""
+    left_out = {"torch", "estimators", "numpy", "", *INTERACTIVE, *sys.stdlib_module_names}
+    names = {
+        thing.__name__ if isinstance(thing, ModuleType) else str(thing.__module__ or "")
+        for thing in code
+    }
+    return {name for name in names if name.partition(".")[0] not in left_out}
 
 
 def interactive_names(module: nn.Module) -> list[str]:
@@ -48,30 +52,31 @@ def interactive_names(module: nn.Module) -> list[str]:
     return sorted(c.__qualname__ for c in classes if c.__module__ in INTERACTIVE)
 
 
-def interactive_code(things: Iterator[Any]) -> dict[str, str]:
+def interactive_code(things: Iterable[Any], content: Content) -> dict[str, str]:
     """Return the code of classes and functions of `__main__`, and of what they use there, by name.
 
-    The code is the source where it is known (files and notebooks), else the compiled code. Plain
-    values of `__main__` that the code uses count with their value.
+    The code is the source where it is known (files and notebooks), else the compiled code. Values
+    of `__main__` that the code uses count with their content.
+
+    content: gets the classes, functions and modules from files that the code uses.
     """
     found: dict[str, str] = {}
-    waiting = [thing for thing in things if thing.__module__ in INTERACTIVE]
+    waiting = list(things)
     while waiting:
         thing = waiting.pop()
-        name = f"{thing.__module__}.{thing.__qualname__}"
-        if name in found:
+        if thing.__module__ not in INTERACTIVE or name_of(thing) in found:
             continue
-        found[name] = _code_of(thing)
+        found[name_of(thing)] = _code_of(thing)
         space = vars(sys.modules.get(thing.__module__, ModuleType("nothing")))
-        for used in sorted(_names(thing)):
-            value = space.get(used)
-            if isinstance(value, (type, FunctionType)):
-                if value.__module__ in INTERACTIVE:
-                    waiting.append(value)
-            elif isinstance(value, (bool, int, float, str)):
-                found[used] = repr(value)
+        known = len(content.code)
+        for used in sorted(_names(thing) & space.keys()):
+            if isinstance(space[used], (type, FunctionType, ModuleType)):
+                content.code[space[used]] = None
+            else:
+                found[used] = content.of(space[used]).hex()
+        waiting += [new for new in list(content.code)[known:] if not isinstance(new, ModuleType)]
         if isinstance(thing, type):
-            waiting += [base for base in thing.__mro__[1:] if base.__module__ in INTERACTIVE]
+            waiting += thing.__mro__[1:]
     return found
 
 
@@ -79,62 +84,15 @@ def _code_of(thing: Any) -> str:
     try:
         return inspect.getsource(thing)
     except (OSError, TypeError):
-        return repr([_stable(code) for code in _codes(thing)])
-
-
-def _stable(code: CodeType) -> tuple[object, ...]:
-    """Return what decides a piece of compiled code, without addresses and line numbers."""
-    constants = [_stable(c) if isinstance(c, CodeType) else c for c in code.co_consts]
-    return code.co_name, code.co_code, code.co_names, constants
-
-
-def _codes(thing: Any) -> list[CodeType]:
-    """Return the compiled code of a function, or of the methods of a class in order of names."""
-    if isinstance(thing, type):
-        members = [inspect.unwrap(getattr(v, "__func__", v)) for _, v in sorted(vars(thing).items())
-                   if callable(getattr(v, "__func__", v))]  # fmt: skip
-    else:
-        members = [thing]
-    return [member.__code__ for member in members if isinstance(member, FunctionType)]
+        return repr([stable(code) for code in codes(thing)])
 
 
 def _names(thing: Any) -> set[str]:
-    """Return the global names that the code of a thing may use, nested functions included."""
+    """Return the global names that the code of a thing uses, nested functions included."""
     names: set[str] = set()
-    waiting = _codes(thing)
+    waiting = codes(thing)
     while waiting:
         code = waiting.pop()
-        names |= set(code.co_names)
+        names |= {str(i.argval) for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
         waiting += [c for c in code.co_consts if isinstance(c, CodeType)]
     return names
-
-
-def _content(value: Any, depth: int) -> Iterator[bytes]:
-    """Yield bytes that identify a value; of an object that is not plain, only its type."""
-    kind = f"{type(value).__module__}.{type(value).__qualname__}"
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        value = value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
-        yield f"{kind}:{value!r};".encode()
-    elif isinstance(value, np.ndarray) and value.dtype != object:
-        yield f"{value.dtype}{value.shape}:".encode()
-        yield np.ascontiguousarray(value).tobytes()
-    elif isinstance(value, FunctionType):
-        yield f"{value.__module__}.{value.__qualname__}:".encode()
-        for code in _codes(value):
-            yield repr(_stable(code)).encode()
-        for cell in value.__closure__ or ():
-            yield from _content(cell.cell_contents, depth - 1) if depth else ()
-    elif depth and isinstance(value, Mapping):
-        for key in sorted(value, key=str):
-            yield f"{key!s}=".encode()
-            yield from _content(value[key], depth - 1)
-    elif depth and isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _content(part, depth - 1)
-    elif depth and isinstance(value, (set, frozenset)):
-        for part in sorted(value, key=repr):
-            yield from _content(part, depth - 1)
-    else:
-        yield f"{kind};".encode()
