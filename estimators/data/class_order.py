@@ -43,7 +43,7 @@ def find_classes(where: Path, root: Path) -> Classes:
     """
     with os.scandir(where) as entries:
         found = [entry.name for entry in entries if entry.is_dir()]
-    hidden = sorted(n for n in found if n.startswith(".") or n in NOT_CLASSES)
+    hidden = sorted(n for n in found if is_hidden(n))
     folders = sorted((n for n in found if n not in hidden), key=natural)
     notes = [f"left out the folders {', '.join(hidden)}"] if hidden else []
     files = [at / name for at in dict.fromkeys((where, root)) for name in FILES]
@@ -66,6 +66,11 @@ def find_classes(where: Path, root: Path) -> Classes:
     notes.insert(0, f"{order}; a file classes.txt with one folder per line gives another")
     labels = {name: label for label, name in enumerate(folders)}
     return Classes(tuple(folders), labels, "folders", tuple(notes))
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a folder is no class by its name."""
+    return name.startswith(".") or name in NOT_CLASSES
 
 
 def natural(name: str) -> tuple[list[str | int], str]:

@@ -16,11 +16,10 @@ from estimators.data.class_order import Classes, find_classes
 from estimators.data.geometry import FOLDER, Geometry
 from estimators.data.images import Images, Split
 from estimators.data.photo import Header, read_header, read_photo, size_after
+from estimators.data.split_folder import IMAGE_SUFFIXES, split_folder
 from estimators.data.streamed import AnyArray, IntArray, Source, Streamed
 from estimators.errors import InputError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif",
-                  ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")  # fmt: skip
 # changes when photos are read in another way, so that stored results are computed again
 VERSION = 1
 SHOWN_SUFFIXES = 3
@@ -95,19 +94,19 @@ class FolderSource(Source):
 def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> Images:
     """Return the photos in one folder per class, in the folder of the split where there is one.
 
-    It is `root/<split>`, or `root/val` for `test` beside `root/train`; else `root` itself. Nothing
-    is decoded yet. The index of a photo is its position by class and name. Hidden folders
-    and files are left out.
+    That folder is the one of `split_folder`. Nothing is decoded yet. The index of a photo is its
+    position by class and name. Hidden folders and files are left out.
 
     geometry: None to take the photos as they are; all must then have one size.
 
-    Raises InputError for missing folders, and for photos that differ in size.
+    Raises InputError for missing folders, `train` included, and for photos that differ in size.
     """
-    where = _folder_of(root, split)
-    if not where.is_dir():
+    if not root.is_dir():
         raise InputError(f"image folder {root}: no such folder; name one with a folder per class")
     others: Counter[str] = Counter()
+    where = root
     try:
+        where = split_folder(root, split)
         classes = find_classes(where, root)
         files = list(_photos(where, classes, others))
     except OSError as error:
@@ -115,8 +114,12 @@ def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> I
     endings = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(SHOWN_SUFFIXES))
     if not files:
         inside = f"; the folders of the classes hold {endings}" if others else ""
+        if where == root and list(others) == ["folders"]:
+            inside += ", and none of them is called test or val"
         raise InputError(f"image folder {where}: no images (expected one folder per class){inside}")
     notes = list(classes.notes)
+    if split == "test" and where != root and where.name != "test":
+        notes.append(f"test images from {where.name}/")
     if others:
         notes.append(
             f"left out {others.total()} files that are no images by their ending ({endings})"
@@ -138,15 +141,6 @@ def uniform_size(root: Path, split: Split) -> tuple[int, int] | None:
 
 class MixedSizes(InputError):
     """Photos of several sizes in a folder whose name says no size."""
-
-
-def _folder_of(root: Path, split: Split) -> Path:
-    if (root / split).is_dir():
-        return root / split
-    # as ImageNet comes
-    if split == "test" and (root / "val").is_dir() and (root / "train").is_dir():
-        return root / "val"
-    return root
 
 
 def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[PhotoFile]:
