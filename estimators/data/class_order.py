@@ -68,6 +68,20 @@ def find_classes(where: Path, root: Path) -> Classes:
     return Classes(tuple(folders), labels, "folders", tuple(notes))
 
 
+def with_classes_of_training(test: Classes, train: Classes) -> Classes:
+    """Return the classes of both splits, in the order of the training split.
+
+    They are those of the test split where the training split lacks one of its folders.
+    """
+    own, more = test.labels.keys(), train.labels.keys()
+    if not own <= more or (own == more and train.source == test.source):
+        return test
+    note = f"{train.notes[0]}, those of the training split"
+    if own != more:
+        note = f"{note} ({len(more - own)} without a folder in the test split)"
+    return Classes(train.names, train.labels, train.source, (note, *test.notes[1:]))
+
+
 def is_hidden(name: str) -> bool:
     """Return whether a folder is no class by its name."""
     return name.startswith(".") or name in NOT_CLASSES

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from estimators.data.class_order import Classes, find_classes
+from estimators.data.class_order import Classes, find_classes, with_classes_of_training
 from estimators.data.geometry import FOLDER, Geometry
 from estimators.data.images import Images, Split
 from estimators.data.photo import Header, read_header, read_photo, size_after
-from estimators.data.split_folder import IMAGE_SUFFIXES, split_folder
+from estimators.data.split_folder import IMAGE_SUFFIXES, split_folder, train_folder
 from estimators.data.streamed import AnyArray, IntArray, Source, Streamed
 from estimators.errors import InputError
 
@@ -108,6 +108,9 @@ def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> I
     try:
         where = split_folder(root, split)
         classes = find_classes(where, root)
+        trained_on = train_folder(root) if split == "test" and where != root else None
+        if trained_on is not None and classes.source == "folders":
+            classes = with_classes_of_training(classes, find_classes(trained_on, root))
         files = list(_photos(where, classes, others))
     except OSError as error:
         raise InputError(f"image folder {where}: cannot be listed ({error})") from error

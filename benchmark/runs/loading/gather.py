@@ -59,7 +59,9 @@ def gather(
     pairs = _pairs(inputs, listed)
     certified = {(proof.dataset, proof.network) for proof in proofs}
     given: dict[Pair, Trained] = {}
-    for dataset, network in pairs:
+    # networks with weights come first: they may bring an order of the classes, which those that are
+    # trained here must have, too
+    for dataset, network in sorted(pairs, key=lambda pair: not is_given(pair[1])):
         if is_given(network):
             passes = _passes(inputs, listed, (dataset, network))
             found = given[dataset, network] = load_given(
@@ -68,7 +70,7 @@ def gather(
             if (dataset, network) in certified - inputs.unusable.keys():
                 _graph(found.network, inputs.images[dataset], network)
         else:
-            check_trainable(dataset, network, options)
+            check_trainable(inputs, (dataset, network), options)
             images = inputs.images[dataset]
             untrained = build_network(network, images.shape, len(images.classes))
             if (dataset, network) in certified:

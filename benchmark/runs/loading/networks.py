@@ -17,8 +17,8 @@ from estimators.networks.checks.squashed import squashed
 from estimators.networks.checks.wrapping import Unusable, check_fit, check_wrapped
 from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
-from estimators.spec import Spec
 from estimators.training.precision import other_precision
+from estimators.training.splits import as_trained
 from estimators.training.train_or_load import trained_network
 
 # share of a run's passes that the checks of an external network take
@@ -90,13 +90,23 @@ def _batch(needs: Need, pair: Pair, options: RunOptions, cells: Iterable[Cell]) 
         return 1
 
 
-def check_trainable(dataset: str, network: Spec, options: RunOptions) -> None:
-    """Raise InputError for a network that would be trained on data that have no training split."""
+def check_trainable(inputs: RunInputs, pair: Pair, options: RunOptions) -> None:
+    """Compare the test images of a network that is trained here with the training split.
+
+    The images get the classes of the training split where these are counted from labels.
+
+    Raises InputError for data without a training split, or with one that differs.
+    """
+    dataset, network = pair
     if dataset in options.handed.images:
         raise InputError(
             f"network {network}: would be trained on {dataset}, which has no training images; hand"
             f" over a trained network, or name its weights: {network.name}:weights=FILE"
         )
+    name, images = inputs.names[dataset], inputs.images[dataset]
+    inputs.images[dataset] = ready = as_trained(images, name, network, options.data_dir)
+    for note in ready.notes[len(images.notes) :]:
+        options.progress.message(f"{inputs.labels.dataset(dataset)}: {note}")
 
 
 def load_or_train(inputs: RunInputs, pair: Pair, options: RunOptions, device: str) -> Trained:
