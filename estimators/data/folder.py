@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -18,13 +19,20 @@ from estimators.data.images import Images, Split
 from estimators.data.photo import Header, read_header, read_photo, size_after
 from estimators.data.split_folder import IMAGE_SUFFIXES, split_folder, train_folder
 from estimators.data.streamed import AnyArray, IntArray, Source, Streamed
-from estimators.errors import InputError
+from estimators.errors import InputError, class_and_line
 
 # changes when photos are read in another way, so that stored results are computed again
 VERSION = 1
 SHOWN_SUFFIXES = 3
 # headers that are read before the first photo is; a photo that does not fit them is left out
 MOST_HEADERS = 2000
+# what the file system says of a moment, and not of a photo
+PASSING = {
+    getattr(errno, name, None)
+    for name in ("EACCES", "EPERM", "EIO", "EREMOTEIO", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN",
+                 "EBUSY", "ETIMEDOUT", "ESTALE", "ENOTCONN", "EHOSTDOWN", "ENODEV", "ENXIO",
+                 "ENOENT", "ENOTDIR")
+} - {None}  # fmt: skip
 HeaderOf = Callable[[str], Header | None]
 
 
@@ -33,7 +41,7 @@ class PhotoFile:
     """A file in the folder of a class.
 
     name: path below the folder of the split, with forward slashes. label: its class.
-    size: in bytes. time: of its last change, in nanoseconds.
+    size: in bytes; -1 where it cannot be read now. time: of its last change, in nanoseconds.
     """
 
     name: str
@@ -49,6 +57,7 @@ class FolderSource(Source):
         super().__init__()
         self._where = where
         self._names = [file.name for file in files]
+        self._readable = [file.size >= 0 for file in files]
         self._digests: dict[int, bytes] = {}
         self._geometry = geometry
         header_of = cache(lambda name: read_header(where / name))
@@ -66,7 +75,11 @@ class FolderSource(Source):
         self.fingerprint = digest.hexdigest()
 
     def load(self, rows: IntArray) -> dict[int, AnyArray]:
-        """Decode the photos of rows."""
+        """Decode the photos of rows.
+
+        Raises InputError where a photo cannot be read now, but could be when it was listed: the
+        fingerprint says that it is there.
+        """
         loaded = {}
         for row in map(int, rows):
             path = self._where / self._names[row]
@@ -78,8 +91,12 @@ class FolderSource(Source):
                     raise ValueError(f"{width} x {height} pixels, expected {expected}")
             except Exception as error:
                 # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
-                first = (str(error).splitlines() or [""])[0]
-                self.faults[row] = f"photo {path}: cannot be read ({type(error).__name__}: {first})"
+                if self._readable[row] and getattr(error, "errno", None) in PASSING:
+                    raise InputError(
+                        f"photo {path}: cannot be read now ({class_and_line(error)}); make it"
+                        " readable or remove it, and run the command with --retry-failed"
+                    ) from error
+                self.faults[row] = f"photo {path}: cannot be read ({class_and_line(error)})"
                 continue
             self._digests[row] = hashlib.sha256(photo.data).digest()
             loaded[row] = photo
@@ -163,6 +180,9 @@ def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[Pho
             try:
                 stat = entry.stat()
                 size, time = stat.st_size, stat.st_mtime_ns
+                # such a photo is left out, and computed when its rights allow it
+                if not os.access(entry.path, os.R_OK):
+                    size = time = -1
             except OSError:
                 size = time = -1  # a broken link: reading it says so
             yield PhotoFile(f"{name}/{entry.name}", label, size, time)
