@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from estimators.errors import InputError, class_and_line
 # changes when photos are read in another way, so that stored results are computed again
 VERSION = 1
 SHOWN_SUFFIXES = 3
+SPECIAL = "pipes, sockets or devices"
 # headers that are read before the first photo is; a photo that does not fit them is left out
 MOST_HEADERS = 2000
 # what the file system says of a moment, and not of a photo
@@ -142,7 +144,8 @@ def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> I
         notes.append(f"test images from {where.name}/")
     if others:
         notes.append(
-            f"left out {others.total()} files that are no images by their ending ({endings})"
+            f"left out {others.total()} files that are no images by their ending"
+            f"{' or kind' if others[SPECIAL] else ''} ({endings})"
         )
     source = FolderSource(where, files, geometry or Geometry())
     rows = np.arange(len(files), dtype=np.int64)
@@ -178,8 +181,12 @@ def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[Pho
                 others["folders" if entry.is_dir() else suffix or "without"] += 1
                 continue
             try:
-                stat = entry.stat()
-                size, time = stat.st_size, stat.st_mtime_ns
+                about = entry.stat()
+                size, time = about.st_size, about.st_mtime_ns
+                if not stat.S_ISREG(about.st_mode):
+                    # opening a pipe waits for ever
+                    others["folders" if stat.S_ISDIR(about.st_mode) else SPECIAL] += 1
+                    continue
                 # such a photo is left out, and computed when its rights allow it
                 if not os.access(entry.path, os.R_OK):
                     size = time = -1

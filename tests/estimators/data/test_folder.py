@@ -60,6 +60,20 @@ def test_links_are_followed(tmp_path: Path) -> None:
     assert photos(tmp_path / "b").sha256 == photos(root).sha256
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_only_regular_files_are_photos(tmp_path: Path) -> None:
+    root = write_photos(tmp_path, ("cat", "dog"))
+    os.mkfifo(root / "test" / "cat" / "pipe.jpg")
+    (root / "test" / "cat" / "zero.png").symlink_to("/dev/zero")
+    (root / "test" / "cat" / "inside.png").mkdir()
+    (root / "test" / "dog" / "broken.png").symlink_to("nowhere.png")
+    images = photos(root)
+    assert len(images) == 7
+    note = "by their ending or kind (2 pipes, sockets or devices, 1 folders)"
+    assert note in images.notes[-1]
+    assert len(images.read()) == 6 and list(images.unreadable()) == [6]
+
+
 @pytest.mark.parametrize("ending", ["JPEG", "jpg", "png", "webp", "bmp", "tiff", "gif", "ppm"])
 def test_formats(tmp_path: Path, ending: str) -> None:
     for name in ("cat", "dog"):
