@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from estimators.data.class_order import Classes, find_classes, with_classes_of_training
+from estimators.data.folders.class_order import Classes, find_classes, with_classes_of_training
+from estimators.data.folders.split_folder import IMAGE_SUFFIXES, split_folder, train_folder
 from estimators.data.geometry import FOLDER, Geometry
 from estimators.data.images import Images, Split
 from estimators.data.photo import Header, read_header, read_photo, size_after
-from estimators.data.split_folder import IMAGE_SUFFIXES, split_folder, train_folder
 from estimators.data.streamed import AnyArray, IntArray, Source, Streamed
 from estimators.errors import InputError, class_and_line
 

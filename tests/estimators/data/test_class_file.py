@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from estimators.data.class_file import read_classes
+from estimators.data.folders.class_file import read_classes
 from estimators.errors import InputError
 
 FOLDERS = ("bird", "cat", "dog")

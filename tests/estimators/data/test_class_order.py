@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from estimators.data.class_order import natural, reordered
+from estimators.data.folders.class_order import natural, reordered
 from estimators.data.images import Images
 from estimators.data.load import load_images
 from estimators.errors import InputError

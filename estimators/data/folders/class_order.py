@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from estimators.data.class_file import FILES, read_classes
+from estimators.data.folders.class_file import FILES, read_classes
 from estimators.data.labels import ClassSource
 from estimators.errors import InputError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from estimators.data.class_order import is_hidden
+from estimators.data.folders.class_order import is_hidden
 from estimators.data.images import Split
 from estimators.errors import InputError
 
