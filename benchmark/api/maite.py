@@ -15,6 +15,7 @@ from estimators.data.images import Images, Split
 from estimators.data.load import load_images
 from estimators.networks.given import guarded_network, in_order, is_given
 from estimators.spec import Spec, parse_spec
+from estimators.training.splits import as_trained
 from estimators.training.train_or_load import trained_network
 
 FloatArray = npt.NDArray[np.float32]
@@ -94,6 +95,7 @@ def export_maite(
         order = output_order(images, found.network, spec)
         found = found if order is None else in_order(found, order)
     else:
+        images = as_trained(images, name, spec, folder) if split == "test" else images
         found = trained_network(name, spec, folder)
     module = found.network.cpu().eval()
     return MaiteDataset(images, dataset), MaiteModel(module, str(spec), images.classes)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from estimators.data.class_order import reordered
 from estimators.data.folder import uniform_size
+from estimators.data.folders.class_order import reordered
 from estimators.data.geometry import (
     FOLDER,
     SIZED,

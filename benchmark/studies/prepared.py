@@ -10,9 +10,10 @@ from benchmark.studies.entry import Subject
 from benchmark.studies.measures.subjects import network_of
 from benchmark.studies.request import StudyRequest
 from estimators.data.images import Images, Split
-from estimators.data.load import load_images
+from estimators.data.load import known_shape, load_images
 from estimators.errors import InputError
 from estimators.networks.given import is_given
+from estimators.training.splits import as_trained
 
 
 def prepared(request: StudyRequest) -> StudyRequest:
@@ -20,7 +21,8 @@ def prepared(request: StudyRequest) -> StudyRequest:
 
     A folder of photos gets the size that the network beside it declares, as a part of its name.
     Classes come from the networks as in `runs.images.with_classes_of`. A request that is prepared
-    already stays the same; so does one with other data sets and networks that are trained here.
+    already stays the same; so does one of data sets whose classes are known without their files,
+    and networks that are trained here.
 
     Raises InputError for sizes that contradict each other and classes that are unknown.
     """
@@ -30,7 +32,7 @@ def prepared(request: StudyRequest) -> StudyRequest:
         sized.append((name, network))
         if note:
             request.message(f"{dataset}: {note}")
-    if not any(is_given(network) for _, network in sized):
+    if not any(is_given(network) or known_shape(name) is None for name, network in sized):
         return request
     ready = replace(request, subjects=tuple(sized))
 
@@ -45,6 +47,8 @@ def prepared(request: StudyRequest) -> StudyRequest:
                         f"network {network}: its labels have another order than the classes of"
                         f" {dataset}; a study needs one order"
                     )
+            elif name == dataset and split == "test" and images.class_source == "labels":
+                images = as_trained(images, name, network, data_dir)
         return images
 
     for dataset in ready.datasets:

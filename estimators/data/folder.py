@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,20 +14,27 @@ from pathlib import Path
 
 import numpy as np
 
-from estimators.data.class_order import Classes, find_classes
+from estimators.data.folders.class_order import Classes, find_classes, with_classes_of_training
+from estimators.data.folders.split_folder import IMAGE_SUFFIXES, split_folder, train_folder
 from estimators.data.geometry import FOLDER, Geometry
 from estimators.data.images import Images, Split
 from estimators.data.photo import Header, read_header, read_photo, size_after
 from estimators.data.streamed import AnyArray, IntArray, Source, Streamed
-from estimators.errors import InputError
+from estimators.errors import InputError, class_and_line
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif",
-                  ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")  # fmt: skip
 # changes when photos are read in another way, so that stored results are computed again
 VERSION = 1
 SHOWN_SUFFIXES = 3
+SPECIAL = "pipes, sockets or devices"
 # headers that are read before the first photo is; a photo that does not fit them is left out
 MOST_HEADERS = 2000
+# what the file system says of a moment, and not of a photo
+PASSING = {
+    getattr(errno, name, None)
+    for name in ("EACCES", "EPERM", "EIO", "EREMOTEIO", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN",
+                 "EBUSY", "ETIMEDOUT", "ESTALE", "ENOTCONN", "EHOSTDOWN", "ENODEV", "ENXIO",
+                 "ENOENT", "ENOTDIR")
+} - {None}  # fmt: skip
 HeaderOf = Callable[[str], Header | None]
 
 
@@ -34,7 +43,7 @@ class PhotoFile:
     """A file in the folder of a class.
 
     name: path below the folder of the split, with forward slashes. label: its class.
-    size: in bytes. time: of its last change, in nanoseconds.
+    size: in bytes; -1 where it cannot be read now. time: of its last change, in nanoseconds.
     """
 
     name: str
@@ -50,6 +59,7 @@ class FolderSource(Source):
         super().__init__()
         self._where = where
         self._names = [file.name for file in files]
+        self._readable = [file.size >= 0 for file in files]
         self._digests: dict[int, bytes] = {}
         self._geometry = geometry
         header_of = cache(lambda name: read_header(where / name))
@@ -67,7 +77,11 @@ class FolderSource(Source):
         self.fingerprint = digest.hexdigest()
 
     def load(self, rows: IntArray) -> dict[int, AnyArray]:
-        """Decode the photos of rows."""
+        """Decode the photos of rows.
+
+        Raises InputError where a photo cannot be read now, but could be when it was listed: the
+        fingerprint says that it is there.
+        """
         loaded = {}
         for row in map(int, rows):
             path = self._where / self._names[row]
@@ -79,8 +93,12 @@ class FolderSource(Source):
                     raise ValueError(f"{width} x {height} pixels, expected {expected}")
             except Exception as error:
                 # Pillow's decoders raise OSError, SyntaxError, DecompressionBombError and others
-                first = (str(error).splitlines() or [""])[0]
-                self.faults[row] = f"photo {path}: cannot be read ({type(error).__name__}: {first})"
+                if self._readable[row] and getattr(error, "errno", None) in PASSING:
+                    raise InputError(
+                        f"photo {path}: cannot be read now ({class_and_line(error)}); make it"
+                        " readable or remove it, and run the command with --retry-failed"
+                    ) from error
+                self.faults[row] = f"photo {path}: cannot be read ({class_and_line(error)})"
                 continue
             self._digests[row] = hashlib.sha256(photo.data).digest()
             loaded[row] = photo
@@ -95,31 +113,39 @@ class FolderSource(Source):
 def from_folder(root: Path, split: Split, geometry: Geometry | None = None) -> Images:
     """Return the photos in one folder per class, in the folder of the split where there is one.
 
-    It is `root/<split>`, or `root/val` for `test` beside `root/train`; else `root` itself. Nothing
-    is decoded yet. The index of a photo is its position by class and name. Hidden folders
-    and files are left out.
+    That folder is the one of `split_folder`. Nothing is decoded yet. The index of a photo is its
+    position by class and name. Hidden folders and files are left out.
 
     geometry: None to take the photos as they are; all must then have one size.
 
-    Raises InputError for missing folders, and for photos that differ in size.
+    Raises InputError for missing folders, `train` included, and for photos that differ in size.
     """
-    where = _folder_of(root, split)
-    if not where.is_dir():
+    if not root.is_dir():
         raise InputError(f"image folder {root}: no such folder; name one with a folder per class")
     others: Counter[str] = Counter()
+    where = root
     try:
+        where = split_folder(root, split)
         classes = find_classes(where, root)
+        trained_on = train_folder(root) if split == "test" and where != root else None
+        if trained_on is not None and classes.source == "folders":
+            classes = with_classes_of_training(classes, find_classes(trained_on, root))
         files = list(_photos(where, classes, others))
     except OSError as error:
         raise InputError(f"image folder {where}: cannot be listed ({error})") from error
     endings = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common(SHOWN_SUFFIXES))
     if not files:
         inside = f"; the folders of the classes hold {endings}" if others else ""
+        if where == root and list(others) == ["folders"]:
+            inside += ", and none of them is called test or val"
         raise InputError(f"image folder {where}: no images (expected one folder per class){inside}")
     notes = list(classes.notes)
+    if split == "test" and where != root and where.name != "test":
+        notes.append(f"test images from {where.name}/")
     if others:
         notes.append(
-            f"left out {others.total()} files that are no images by their ending ({endings})"
+            f"left out {others.total()} files that are no images by their ending"
+            f"{' or kind' if others[SPECIAL] else ''} ({endings})"
         )
     source = FolderSource(where, files, geometry or Geometry())
     rows = np.arange(len(files), dtype=np.int64)
@@ -140,15 +166,6 @@ class MixedSizes(InputError):
     """Photos of several sizes in a folder whose name says no size."""
 
 
-def _folder_of(root: Path, split: Split) -> Path:
-    if (root / split).is_dir():
-        return root / split
-    # as ImageNet comes
-    if split == "test" and (root / "val").is_dir() and (root / "train").is_dir():
-        return root / "val"
-    return root
-
-
 def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[PhotoFile]:
     """Yield the photos by class and name; count the endings of other files."""
     for name, label in sorted(classes.labels.items(), key=lambda item: item[1]):
@@ -164,8 +181,15 @@ def _photos(where: Path, classes: Classes, others: Counter[str]) -> Iterator[Pho
                 others["folders" if entry.is_dir() else suffix or "without"] += 1
                 continue
             try:
-                stat = entry.stat()
-                size, time = stat.st_size, stat.st_mtime_ns
+                about = entry.stat()
+                size, time = about.st_size, about.st_mtime_ns
+                if not stat.S_ISREG(about.st_mode):
+                    # opening a pipe waits for ever
+                    others["folders" if stat.S_ISDIR(about.st_mode) else SPECIAL] += 1
+                    continue
+                # such a photo is left out, and computed when its rights allow it
+                if not os.access(entry.path, os.R_OK):
+                    size = time = -1
             except OSError:
                 size = time = -1  # a broken link: reading it says so
             yield PhotoFile(f"{name}/{entry.name}", label, size, time)

@@ -52,13 +52,21 @@ def load_images(name: str, split: Split, data_dir: Path | None = None) -> Images
 
 def image_shape(name: str, data_dir: Path | None = None) -> tuple[tuple[int, int, int], int]:
     """Return shape (C, H, W) and number of classes of a data set, without its files if known."""
-    kind, _, path = name.partition(":")
-    known = kind in FILES and path
-    entry = None if known else entry_of("datasets", name, DATASETS, DatasetEntry)
-    if entry is not None and entry.shape is not None:
-        return entry.shape, len(entry.classes)
+    known = known_shape(name)
+    if known is not None:
+        return known
     images = load_images(name, "test", data_dir)
     return images.shape, len(images.classes)
+
+
+def known_shape(name: str) -> tuple[tuple[int, int, int], int] | None:
+    """Return shape and number of classes of a data set whose entry says them, else None."""
+    kind, _, path = name.partition(":")
+    named = kind in FILES and path
+    entry = None if named else entry_of("datasets", name, DATASETS, DatasetEntry)
+    if entry is None or entry.shape is None:
+        return None
+    return entry.shape, len(entry.classes)
 
 
 def default_data_dir() -> Path:

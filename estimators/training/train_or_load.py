@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from estimators.atomic import replace_entries, sweep
-from estimators.data.load import image_shape, load_images
+from estimators.data.load import image_shape, known_shape, load_images
 from estimators.errors import InputError, check_utf8
 from estimators.networks.build import build_network
 from estimators.networks.cache_folder import default_cache
@@ -28,6 +28,7 @@ from estimators.training.checkpoints import (
 )
 from estimators.training.precision import fitted, provenance, trial_of
 from estimators.training.recipes import Recipe, recipe_for
+from estimators.training.splits import check_splits
 from estimators.training.train import train
 from estimators.training_spec import split_training
 from estimators.writable import check_folder, check_new_file
@@ -81,13 +82,18 @@ def train_or_load(
     A recipe in bfloat16 is trained in float32 where bfloat16 is slow (`training.precision`). What
     was trained by the recipe itself, here or elsewhere, is loaded on every machine.
 
-    Raises InputError, before training, where the checkpoint cannot be written, and for files that
-    would be overwritten without `force`.
+    Raises InputError, before training, where the checkpoint cannot be written, for files that
+    would be overwritten without `force`, and for splits that differ in classes or shape.
     """
     if network.get("weights") is not None:
         text = "training starts from random weights; leave out weights"
         raise InputError(f"network {network}: {text}")
     images = load_images(dataset, "train", data_dir)
+    test = None
+    # of a known data set the test images are read for a training only
+    if known_shape(dataset) is None:
+        test = load_images(dataset, "test", data_dir)
+        check_splits(images, test, dataset)
     recipe = recipe_for(dataset, network, epochs)
     decides, _ = split_training(network)
     build = partial(build_network, network, images.shape, len(images.classes))
@@ -120,7 +126,9 @@ def train_or_load(
     else:
         _check_free(out, force)
     sweep(path.parent)
-    test = load_images(dataset, "test", data_dir)
+    if test is None:
+        test = load_images(dataset, "test", data_dir)
+        check_splits(images, test, dataset)
     hooks = on_epoch, on_share
     model, history = train(build, images, test, recipe, seed, device, *hooks, every_epoch)
     metadata = {

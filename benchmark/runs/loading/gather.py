@@ -59,7 +59,9 @@ def gather(
     pairs = _pairs(inputs, listed)
     certified = {(proof.dataset, proof.network) for proof in proofs}
     given: dict[Pair, Trained] = {}
-    for dataset, network in pairs:
+    # networks with weights come first: they may bring an order of the classes, which those that are
+    # trained here must have, too
+    for dataset, network in sorted(pairs, key=lambda pair: not is_given(pair[1])):
         if is_given(network):
             passes = _passes(inputs, listed, (dataset, network))
             found = given[dataset, network] = load_given(

@@ -18,6 +18,7 @@ from estimators.networks.checks.wrapping import Unusable, check_choice, check_fi
 from estimators.networks.given import AS_DECLARED, Trained, guarded_network, in_order
 from estimators.networks.running.guarded import Guarded
 from estimators.training.precision import other_precision
+from estimators.training.splits import as_trained
 from estimators.training.train_or_load import trained_network
 
 # share of a run's passes that the checks of an external network take
@@ -90,9 +91,11 @@ def _batch(needs: Need, pair: Pair, options: RunOptions, cells: Iterable[Cell]) 
 
 
 def check_trainable(inputs: RunInputs, pair: Pair, options: RunOptions) -> None:
-    """Raise InputError for a network that cannot be trained on its data.
+    """Compare the test images of a network that is trained here with the training split.
 
-    They have no training split, or a single class.
+    The images get the classes of the training split where these are counted from labels.
+
+    Raises InputError for data without a training split, with another one, or of a single class.
     """
     dataset, network = pair
     if dataset in options.handed.images:
@@ -100,7 +103,11 @@ def check_trainable(inputs: RunInputs, pair: Pair, options: RunOptions) -> None:
             f"network {network}: would be trained on {dataset}, which has no training images; hand"
             f" over a trained network, or name its weights: {network.name}:weights=FILE"
         )
-    check_choice(len(inputs.images[dataset].classes), str(network))
+    name, images = inputs.names[dataset], inputs.images[dataset]
+    inputs.images[dataset] = ready = as_trained(images, name, network, options.data_dir)
+    check_choice(len(ready.classes), str(network))
+    for note in ready.notes[len(images.notes) :]:
+        options.progress.message(f"{inputs.labels.dataset(dataset)}: {note}")
 
 
 def load_or_train(inputs: RunInputs, pair: Pair, options: RunOptions, device: str) -> Trained:

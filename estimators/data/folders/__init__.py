@@ -1,0 +1,1 @@
+"""Image folders: which folder is a split, which are classes, and their order."""
