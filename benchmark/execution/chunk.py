@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.attacks.adapters.global_random import seeded
 from benchmark.attacks.geometry.sizes import NAMES, outside, sizes_of
@@ -72,6 +72,11 @@ class ClassifierCache:
             self._frozen.clear()
             self._graphs.clear()
             release_memory()
+
+    def networks_of(self, task: Work) -> list[nn.Module]:
+        """Return the networks that a task runs, as they were handed to the workers."""
+        names = {task.network, *(cell.network for cell in task.cells)}
+        return [self._networks[task.dataset, name].network for name in names]
 
     def classifier(self, dataset: str, network: Spec, defence: Spec) -> Classifier:
         """Return the network of a data set behind a defence, for scoring."""

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +27,11 @@ from benchmark.execution.plan import Work
 from estimators.classifier import BATCH, channels_last
 from estimators.data.images import Images
 from estimators.errors import NetworkError
+from estimators.networks.running.guarded import is_alone
 from estimators.networks.running.kept import Kept
+
+# held for the whole chunk: backward passes, too, may run hooks that write into what is shared
+_ALONE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,10 @@ def timed_chunk(
     try:
         # decoded here, by the workers; without images that cannot be read
         images = images.read()
-        outcomes = compute(task, images, classifiers) if len(images) else {}
+        read = time.perf_counter()
+        with _turn(task, classifiers):
+            start += time.perf_counter() - read  # waiting is no part of the work
+            outcomes = compute(task, images, classifiers) if len(images) else {}
         return outcomes, time.perf_counter() - start
     except BaseException as error:
         on_main = threading.current_thread() is threading.main_thread()
@@ -111,16 +118,25 @@ def timed_chunk(
         return Failure.of(error), time.perf_counter() - start
 
 
+def _turn(task: Work, classifiers: ClassifierCache) -> AbstractContextManager[object]:
+    """Return what waits for its turn where a network of a task shares state with its copies."""
+    alone = isinstance(classifiers, ClassifierCache) and any(
+        is_alone(network) for network in classifiers.networks_of(task)
+    )
+    return _ALONE if alone else nullcontext()
+
+
 def measured_threads(network: nn.Module, images: Images, device: str, batch: int = BATCH) -> int:
     """Return the number of worker threads that finish forward passes soonest: 1, 2, 4, ...
 
     batch: images per pass.
 
     More threads help as long as cores are free and the network is large enough. Both are measured
-    instead of assumed. A GPU gets one thread, a network that raises as many as there are cores.
+    instead of assumed. A GPU gets one thread, a network that raises as many as there are cores, one
+    whose copies share state a single one.
     """
     most = default_threads(device)
-    if most == 1:
+    if most == 1 or is_alone(network):
         return 1
     chunk = channels_last(torch.from_numpy(images.beginning(batch).x))
     candidates = sorted({*(1 << n for n in range(most.bit_length())), most})

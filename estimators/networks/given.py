@@ -85,7 +85,7 @@ def given_network(
         # a network that starts at random is the same one in every run
         torch.manual_seed(0)
         if handed is not None:
-            result = handed.found(str(network))
+            result = handed.found(str(network), shape)
         else:
             result = find_network(bare, shape, classes, NONE if from_file else weights)
         wrapped = behind_input_layers(result, network, shape)

@@ -14,6 +14,7 @@ from estimators.networks.declared import declared_by
 from estimators.networks.external import ExternalNetwork
 from estimators.networks.handed.state import state_sha256
 from estimators.networks.programs import as_module
+from estimators.networks.running.copies import check_copies
 from estimators.networks.running.copying import copied
 from estimators.plugins import describe_error
 from estimators.spec import Value
@@ -23,7 +24,8 @@ from estimators.spec import Value
 class HandedNetwork:
     """A network that a caller hands over as an object.
 
-    module: maps images to logits; it is copied, and never changed or run itself.
+    module: maps images to logits; it is copied, and never changed. It is run itself only where it
+        has hooks or functions, to see that its copy computes the same.
     mean, std: what becomes the first layer (x - mean) / std of pixels in [0, 1]; None for what the
         module declares itself, and for no such layer where it declares nothing.
     origin: one line on where it comes from.
@@ -34,12 +36,15 @@ class HandedNetwork:
     std: Value = None
     origin: str = ""
 
-    def found(self, name: str) -> ExternalNetwork:
+    def found(self, name: str, shape: tuple[int, int, int]) -> ExternalNetwork:
         """Return a copy of the network as an external one.
 
-        name: for messages. Raises InputError for a module that cannot be copied.
+        name: for messages. shape: of an image, [C, H, W].
+
+        Raises InputError for a module that cannot be copied, or whose copy computes other outputs.
         """
         inner = plain_module(self.module)
+        check_copies(inner, shape, name)
         network = as_module(copied(inner, name))
         declared = declared_by(inner)
         try:

@@ -11,16 +11,17 @@ from torch import nn
 
 from estimators.errors import InputError
 from estimators.interrupts import contained
+from estimators.networks.running.closures import CONTAINERS, twins
 from estimators.plugins import describe_error
-
-CONTAINERS = (list, tuple, set, frozenset)
 
 
 def copied(network: nn.Module, name: str = "") -> nn.Module:
     """Return a copy that shares no tensor with a network.
 
     A tensor that is the result of a computation, as the weight of a pruned or weight-normalised
-    layer, is copied by its value: torch's own `deepcopy` refuses it.
+    layer, is copied by its value: torch's own `deepcopy` refuses it. A function that holds modules
+    of the network, as a hook with `self` in its closure, holds those of the copy. What else
+    functions reach stays shared (`sharing.shared_state`).
 
     name: of the network, for messages. Raises InputError for a network that cannot be copied.
     """
@@ -30,7 +31,10 @@ def copied(network: nn.Module, name: str = "") -> nn.Module:
     try:
         with contained(), torch.no_grad():
             # the weights of a ScriptModule would get a history
-            return copy.deepcopy(network, memo)
+            finish = twins(network, memo)
+            twin = copy.deepcopy(network, memo)
+            finish()
+            return twin
     except Exception as error:
         # external code may hold anything: locks, open files, generators
         raise InputError(

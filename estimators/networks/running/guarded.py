@@ -12,9 +12,11 @@ from torch import nn
 
 from estimators.errors import EndsProgram, InputError, NetworkError
 from estimators.interrupts import contained
+from estimators.networks.running.copies import check_copies, probes
 from estimators.networks.running.copying import copied
 from estimators.networks.running.image_gradients import image_gradients
 from estimators.networks.running.plain_layers import is_known
+from estimators.networks.running.sharing import shared_state
 from estimators.networks.running.silence import silenced
 from estimators.plugins import describe_error
 
@@ -37,6 +39,7 @@ class Guarded(nn.Module):
     channels_last: whether it takes images and weights with the channels innermost in memory; else
         its images are contiguous.
     notes: what `bench run` says about it, one line each.
+    alone: whether copies of it share state, so that one thread at a time may run them.
     """
 
     def __init__(self, network: nn.Module, name: str) -> None:
@@ -45,6 +48,7 @@ class Guarded(nn.Module):
         self.name = name
         self.channels_last = True
         self.notes: tuple[str, ...] = ()
+        self.alone = False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits [N, classes] of images [N, C, H, W]."""
@@ -85,12 +89,23 @@ def guarded(network: nn.Module, shape: tuple[int, int, int], name: str = "") -> 
     # in a thread of its own, KeyboardInterrupt is the network's and not that of Ctrl-C
     with ThreadPoolExecutor(1) as thread, torch.random.fork_rng(devices=[]):
         guard.channels_last, guard.notes = thread.submit(_probe, guard, shape).result()
+        shared = thread.submit(_shared, guard, shape).result()
+    if shared:
+        guard.alone = True
+        guard.notes += (
+            f"{shared} keeps state that copies of the network share: one thread at a time runs it",
+        )
     return guard
 
 
 def unguarded(network: nn.Module) -> nn.Module:
     """Return the network behind a guard; itself where there is none."""
     return network.network if isinstance(network, Guarded) else network
+
+
+def is_alone(network: nn.Module) -> bool:
+    """Return whether one thread at a time may run copies of a network, since they share state."""
+    return isinstance(network, Guarded) and network.alone
 
 
 def placed(network: nn.Module, device: str) -> nn.Module:
@@ -140,6 +155,21 @@ def _probe(guard: Guarded, shape: tuple[int, int, int]) -> tuple[bool, tuple[str
         return True, tuple(notes)  # it does not work at all, which the checks explain
     notes.append(f"does not work with channels-last memory ({reason}); it keeps its own layout")
     return False, tuple(notes)
+
+
+def _shared(guard: Guarded, shape: tuple[int, int, int]) -> str:
+    """Return what keeps state that copies of a network share.
+
+    Raises InputError where a copy does not compute what the network computes.
+    """
+    check_copies(guard.network, shape, guard.name)
+    network = guard.network
+
+    def run() -> object:
+        trial = copied(network, guard.name).eval().requires_grad_(False)
+        return _or_none(lambda: _run(trial, probes(trial, shape)[0]))
+
+    return shared_state(network, run)
 
 
 def _refused_layout(

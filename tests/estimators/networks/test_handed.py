@@ -152,5 +152,5 @@ def test_mean_and_std_are_the_first_layer() -> None:
 def test_a_network_that_cannot_be_copied_is_one_line() -> None:
     network = changed(lambda n: setattr(n, "lock", (i for i in ())))
     with pytest.raises(InputError, match=r"network mine: cannot be copied .TypeError") as caught:
-        HandedNetwork(network).found("mine")
+        HandedNetwork(network).found("mine", SHAPE)
     assert "\n" not in str(caught.value)
