@@ -12,7 +12,7 @@ from benchmark.certificates.graph import Graph, Node
 from benchmark.certificates.layers import READERS, Unsupported, read_layer
 from benchmark.certificates.steps import Add, Affine, Step
 from estimators.errors import InputError
-from estimators.networks.running.copying import copied
+from estimators.networks.copies.copying import copied
 from estimators.networks.running.guarded import unguarded
 from estimators.networks.running.tracing import Root, traced
 from estimators.plugins import describe_error

@@ -16,11 +16,11 @@ from estimators.data.geometry import Geometry
 from estimators.entries import NetworkEntry
 from estimators.errors import InputError, unknown
 from estimators.interrupts import contained
+from estimators.networks.copies.copying import copied
 from estimators.networks.declared import declared_by, family_geometry
 from estimators.networks.known import DEFAULT, unknown_network
 from estimators.networks.programs import as_module, program_sha256, programs_in
 from estimators.networks.registry import EVERY_NETWORK, FAMILIES, NETWORKS
-from estimators.networks.running.copying import copied
 from estimators.plugins import builder, describe_error, entry_of, plugin
 from estimators.source_code import modules_sha256
 from estimators.spec import Spec, Value

@@ -11,7 +11,7 @@ from torch import nn
 
 from estimators.errors import InputError, unknown
 from estimators.jpeg_codec.codec import round_trip
-from estimators.networks.running.copying import copied
+from estimators.networks.copies.copying import copied
 
 # cycles along rows and columns per cycle of the wave; a wave that changes from top to bottom is
 # "vertical", as in the paper

@@ -10,12 +10,12 @@ from torch import nn
 
 from estimators.errors import InputError
 from estimators.interrupts import contained
+from estimators.networks.copies.comparing import check_copies
+from estimators.networks.copies.copying import copied
 from estimators.networks.declared import declared_by
 from estimators.networks.external import ExternalNetwork
 from estimators.networks.handed.state import state_sha256
 from estimators.networks.programs import as_module
-from estimators.networks.running.copies import check_copies
-from estimators.networks.running.copying import copied
 from estimators.plugins import describe_error
 from estimators.spec import Value
 

@@ -1,1 +1,1 @@
-"""How a network is run: copied, guarded, quiet, with batch norms folded where that is proved."""
+"""How a network is run: guarded, quiet, with batch norms folded where that is proved."""

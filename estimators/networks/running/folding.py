@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 from torch import fx, nn
 
-from estimators.networks.running.copying import copied
+from estimators.networks.copies.copying import copied
 from estimators.networks.running.guarded import unguarded
 from estimators.networks.running.plain_layers import global_hooks, own_tensors
 from estimators.networks.running.proofs import COMPARED, agree

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from estimators.networks.copies.copying import copied
 from estimators.networks.running.cheaper_passes import CheaperPasses
-from estimators.networks.running.copying import copied
 from estimators.networks.running.folding import folded
 from estimators.networks.running.guarded import guarded, placed
 from estimators.networks.running.lanes.front import fronted, takes_any_layout

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from estimators.networks.copies.copying import copied
 from estimators.networks.running.activations import NONE
-from estimators.networks.running.copying import copied
 from estimators.networks.running.fused_convolutions import Fused, FusedConvolution, can_fuse, turned
 from estimators.networks.running.graph_nodes import (
     Border,

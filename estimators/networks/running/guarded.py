@@ -12,11 +12,11 @@ from torch import nn
 
 from estimators.errors import EndsProgram, InputError, NetworkError
 from estimators.interrupts import contained
-from estimators.networks.running.copies import check_copies, probes
-from estimators.networks.running.copying import copied
+from estimators.networks.copies.comparing import check_copies, probes
+from estimators.networks.copies.copying import copied
+from estimators.networks.copies.sharing import shared_state
 from estimators.networks.running.image_gradients import image_gradients
 from estimators.networks.running.plain_layers import is_known
-from estimators.networks.running.sharing import shared_state
 from estimators.networks.running.silence import silenced
 from estimators.plugins import describe_error
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from estimators.networks.copies.copying import copied
 from estimators.networks.input_layers import Normalise
-from estimators.networks.running.copying import copied
 from estimators.networks.running.lanes.front import Front, fronted
 from estimators.networks.running.lanes.kernels import LANES, LARGEST, NO_POOLING
 from estimators.networks.running.lanes.layers import LaneLayer, Marks, Turned, weights_of

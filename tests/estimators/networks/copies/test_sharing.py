@@ -15,8 +15,8 @@ from torch import nn
 
 from benchmark.execution import threads
 from estimators.errors import InputError
+from estimators.networks.copies.copying import copied
 from estimators.networks.handed.network import HandedNetwork
-from estimators.networks.running.copying import copied
 from estimators.networks.running.guarded import guarded, is_alone
 
 KEPT: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from odd_networks import SHAPE
 from torch import nn
 
 from estimators.errors import InputError
-from estimators.networks.running.copying import copied
+from estimators.networks.copies.copying import copied
 
 
 class Keeps(nn.Module):

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from estimators.networks.running.closures import content_of, functions_in
+from estimators.networks.copies.closures import content_of, functions_in
 
 KINDS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 # packages whose functions keep nothing from a pass; the standard library's do not either
-_TRUSTED = {"torch", "estimators", "numpy", "builtins", *sys.stdlib_module_names} - {"__main__"}
+_TRUSTED = {"torch", "estimators", "numpy", "builtins", *sys.stdlib_module_names}
 _FIXED = (bool, int, float, complex, str, bytes, range, slice, enum.Enum, torch.dtype, torch.device)
 _ARRAYS = (torch.Tensor, np.ndarray)
 # things that are looked at, at most

@@ -12,9 +12,9 @@ from torch import nn
 
 from estimators.errors import InputError
 from estimators.interrupts import contained
-from estimators.networks.running.closures import functions_in
-from estimators.networks.running.copying import copied
-from estimators.networks.running.sharing import hooks_of, reached
+from estimators.networks.copies.closures import functions_in
+from estimators.networks.copies.copying import copied
+from estimators.networks.copies.sharing import hooks_of, reached
 from estimators.networks.running.silence import silenced
 
 # images of a batch

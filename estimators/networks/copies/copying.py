@@ -11,7 +11,7 @@ from torch import nn
 
 from estimators.errors import InputError
 from estimators.interrupts import contained
-from estimators.networks.running.closures import CONTAINERS, twins
+from estimators.networks.copies.closures import CONTAINERS, twins
 from estimators.plugins import describe_error
 
 
