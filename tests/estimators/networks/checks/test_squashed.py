@@ -26,6 +26,8 @@ FAULTS = {
     "clamped": (lambda z, x: z.clamp(-5, 5), "outputs are exactly -5"),
     "relu": (lambda z, x: z.relu(), "outputs are exactly 0, as those of a clamp or ReLU"),
     "large logits": (lambda z, x: 100 * z, "gradient of cross entropy is zero for"),
+    # no value is zero, but for five images the L2 norm in float32 is
+    "rather large logits": (lambda z, x: 3 * z, "gradient of cross entropy is zero for"),
     "small logits": (
         lambda z, x: 0.05 * z,
         "the softmax of its outputs gives no class more than 0.",
