@@ -190,13 +190,14 @@ def _last_squashing(node: Node) -> Iterator[Node]:
     while waiting:
         node = waiting.pop()
         name = _name(node)
-        inputs = [(other, at) for other, at in node.next_functions if other is not None]
-        if name not in JOINING and len(inputs) > 1:
-            inputs = [pair for pair in inputs if _shape(*pair) == _shape(node, 0)]
-        if name not in SQUASHING | FOLLOWING | JOINING or (
-            name not in JOINING and len(inputs) != 1
-        ):
+        if name not in SQUASHING | FOLLOWING | JOINING:
             continue
+        inputs = [(other, at) for other, at in node.next_functions if other is not None]
+        if name not in JOINING:
+            if len(inputs) > 1:
+                inputs = [pair for pair in inputs if _shape(*pair) == _shape(node, 0)]
+            if len(inputs) != 1:
+                continue
         if name in SQUASHING:
             yield node
         new = [other for other, _ in inputs if other not in seen]

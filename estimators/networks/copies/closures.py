@@ -55,6 +55,14 @@ def twins(network: nn.Module, memo: dict[int, Any]) -> Callable[[], None]:
 
 def functions_in(network: nn.Module) -> Iterator[FunctionType]:
     """Yield the functions that modules hold as attributes or hooks, and those within these."""
+    return (thing for thing in held_by(network) if isinstance(thing, FunctionType))
+
+
+def held_by(network: nn.Module) -> Iterator[object]:
+    """Yield what modules hold as attributes or hooks, once each, with what is within it.
+
+    Containers and functions are looked into, other objects are not.
+    """
     seen: set[int] = set()
     waiting: list[object] = [vars(module) for module in network.modules()]
     while waiting:
@@ -62,8 +70,8 @@ def functions_in(network: nn.Module) -> Iterator[FunctionType]:
         if id(thing) in seen:
             continue
         seen.add(id(thing))
+        yield thing
         if isinstance(thing, FunctionType):
-            yield thing
             waiting += _contents(thing)
         elif isinstance(thing, MethodType):
             waiting.append(thing.__func__)

@@ -11,7 +11,7 @@ from torch import nn
 
 from estimators.errors import InputError
 from estimators.interrupts import contained
-from estimators.networks.copies.closures import CONTAINERS, twins
+from estimators.networks.copies.closures import held_by, twins
 from estimators.plugins import describe_error
 
 
@@ -45,17 +45,6 @@ def copied(network: nn.Module, name: str = "") -> nn.Module:
 
 def _computed(network: nn.Module) -> Iterator[torch.Tensor]:
     """Yield the tensors with a history that modules hold as attributes, also in containers."""
-    seen: set[int] = set()
-    waiting: list[object] = [vars(module) for module in network.modules()]
-    while waiting:
-        thing = waiting.pop()
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, torch.Tensor):
-            if not thing.is_leaf:
-                yield thing
-        elif isinstance(thing, dict):
-            waiting += thing.values()
-        elif isinstance(thing, CONTAINERS):
-            waiting += thing
+    for thing in held_by(network):
+        if isinstance(thing, torch.Tensor) and not thing.is_leaf:
+            yield thing
